@@ -1,0 +1,40 @@
+# `make help` lists the targets. Everything is installed into .venv; nothing else is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install lock check test test-slow sweep clean
+
+help: ## the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed ## .venv with the hash-locked packages
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lock: ## compile requirements.lock anew from pyproject.toml
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv
+	.venv-lock/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade --quiet -o requirements.lock
+	rm -rf .venv-lock
+
+check: install ## formatting, linting, strict types
+	$(BIN)/black --check --quiet .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+
+test: install ## the tests, but for the slow ones
+	$(BIN)/python -m pytest
+
+test-slow: install ## the slow tests
+	$(BIN)/python -m pytest -m slow
+
+sweep: install ## a first sweep: minutes, on synthetic cracks if data/ holds no photographs
+	$(BIN)/python -m sweeps.run quickstart --fresh
+
+clean: ## remove the environment and caches; data and outputs stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info
