@@ -1,0 +1,69 @@
+"""Checkpoints: plain types and tensors in one file, written beside, synced, renamed; read without unpickling code."""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import torch
+
+from src.errors import UserError
+
+FORMAT = 1
+
+
+def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
+    """Write ``payload`` so that ``path`` is at every moment the old file or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _written_beside(path) as beside, beside.open("wb") as file:
+        torch.save({"format": FORMAT, **payload}, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def link_checkpoint(source: Path, target: Path) -> None:
+    """Let ``target`` be what ``source`` is now: a hard link where the file system has them, or else a copy.
+
+    ``save_checkpoint`` never writes into an existing file, so the link keeps its content when ``source`` is replaced.
+    """
+    with _written_beside(target) as beside:
+        try:
+            os.link(source, beside)
+        except OSError:
+            shutil.copyfile(source, beside)
+
+
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The payload, its tensors on ``device``. No code in it is run; a damaged or foreign file is a ``UserError``."""
+    if not path.is_file():
+        raise UserError(f"No such checkpoint: {path}.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch does not look at the checksums it writes
+        payload = None if damaged else torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # a foreign file can make the unpickler stumble over anything
+        detail = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} is not a checkpoint of ours, or it is damaged: {detail}") from error
+    if damaged:
+        raise UserError(f"{path} is damaged: the checksum of {damaged} in it is wrong.")
+    if not isinstance(payload, dict) or "format" not in payload:
+        raise UserError(f"{path} is not a checkpoint of ours: it has no format number.")
+    version = cast(dict[str, Any], payload)["format"]
+    if version != FORMAT:
+        raise UserError(f"{path} has checkpoint format {version}; this program reads format {FORMAT}.")
+    return cast(dict[str, Any], payload)
+
+
+@contextmanager
+def _written_beside(path: Path) -> Generator[Path]:
+    """A new name in the same folder, renamed to ``path`` at the end, or removed if that is not reached."""
+    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

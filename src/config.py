@@ -1,0 +1,189 @@
+"""The one door to the configuration: a list of override strings in, a checked ``Config`` out.
+
+An override is Hydra's ``key=value``, with one rule more: a dotted key that is a directory under ``configs/`` selects a
+file in it, so ``training.loss=dice_focal`` means ``training/loss=dice_focal``. (Plain Hydra 1.3 would replace the whole
+node by the string, without a word.) An argument that ends in ``.yaml`` stands for the overrides listed in that file.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from src.errors import UserError, unknown
+from src.schema import Config
+
+CONFIG_DIR = Path(__file__).resolve().parents[1] / "configs"
+
+
+def load_config(overrides: Iterable[str] = ()) -> Config:
+    """The checked configuration of these overrides; a later one wins over an earlier one for the same key.
+
+    Every mistake is a ``UserError``: an unknown key or option names the legal ones, an illegal value its key and rule.
+    """
+    return check_values(compose_values(overrides))
+
+
+def compose_values(overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The resolved values of these overrides as nested plain dicts, not yet checked against the schema."""
+    spelled = select_groups(expand_files(rejoin_lists(overrides)))
+    try:
+        composed = _compose(spelled)
+        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError) as error:
+        raise explain(spelled, error) from error
+    return cast(dict[str, Any], values)
+
+
+def group_choices(overrides: Iterable[str] = ()) -> dict[str, str]:
+    """The option in force of every group, by its path: ``{"training/loss": "dice_bce", ...}``."""
+    composed = _compose(select_groups(expand_files(rejoin_lists(overrides))), hydra_node=True)
+    choices = cast(dict[str, str | None], OmegaConf.to_container(composed.hydra.runtime.choices))
+    return {group.partition("@")[0]: option for group, option in choices.items() if option is not None}
+
+
+def check_values(values: Mapping[str, Any]) -> Config:
+    """The values as a ``Config``; all violations of the schema in one ``UserError``, each with its dotted key."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        sentences = [_sentence(dict(mistake), values) for mistake in error.errors()]
+        raise UserError("; ".join(dict.fromkeys(sentences)) + ".") from error
+
+
+def rejoin_lists(words: Iterable[str]) -> list[str]:
+    """Undo the shell's split of ``metrics=["iou", "f1"]`` at its space: join words while a bracket is open."""
+    joined: list[str] = []
+    for word in words:
+        if joined and _is_open(joined[-1].partition("=")[2]):
+            joined[-1] += f" {word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _is_open(value: str) -> bool:
+    """Whether a value begins as a list or mapping and does not end as one."""
+    opened, closed = (sum(value.count(bracket) for bracket in pair) for pair in ("[{", "]}"))
+    return value.startswith(("[", "{")) and opened > closed
+
+
+def expand_files(words: Iterable[str]) -> list[str]:
+    """Put the overrides that a ``*.yaml`` argument lists in its place."""
+    return [
+        override
+        for word in words
+        for override in (load_overrides(Path(word)) if "=" not in word and word.endswith(".yaml") else [word])
+    ]
+
+
+def select_groups(overrides: Iterable[str]) -> list[str]:
+    """Spell ``training.loss=dice_bce`` as Hydra selects it, ``training/loss=dice_bce``.
+
+    Of several choices of one group the last is kept. An option that does not exist is a ``UserError``.
+    """
+    groups: dict[str, str] = {}
+    values: list[str] = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        group = key.replace(".", "/")
+        if equals and is_group(group):
+            if value not in (options := list_options(group)):
+                raise unknown(f"option of {key}", value, options)
+            groups[group] = value
+        else:
+            values.append(override)
+    return [f"{group}={value}" for group, value in groups.items()] + values
+
+
+def value_at(values: Mapping[str, Any], key: str) -> Any:
+    """The value under a dotted key. A key that is not there is a ``UserError`` with the legal ones at that place."""
+    node: Any = values
+    for depth, part in enumerate(key.split(".")):
+        if not isinstance(node, Mapping) or part not in node:
+            place = ".".join(key.split(".")[:depth])
+            names = [str(name) for name in cast(Mapping[str, Any], node)] if isinstance(node, Mapping) else []
+            raise unknown("key", key, [f"{place}.{name}".lstrip(".") for name in names])
+        node = cast(Mapping[str, Any], node)[part]
+    return node
+
+
+def load_overrides(path: Path) -> list[str]:
+    """The overrides that a YAML file lists, such as a run's ``overrides.yaml``."""
+    try:
+        listed = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"Cannot read the overrides in {path}: {error}.") from error
+    if not isinstance(listed, list) or not all(isinstance(item, str) for item in cast(list[Any], listed)):
+        raise UserError(f"{path} must hold a YAML list of overrides, such as '- training.epochs=50'.")
+    return cast(list[str], listed)
+
+
+def save_overrides(overrides: Sequence[str], path: Path) -> None:
+    """Write the overrides as a YAML list that ``python run.py PATH`` reads back."""
+    path.write_text(yaml.safe_dump(list(overrides), width=1000))
+
+
+def explain(spelled: Sequence[str], error: Exception) -> UserError:
+    """The sentence for overrides that Hydra refuses: which option or key is unknown, and the legal ones."""
+    try:
+        for override in spelled:
+            key, equals, _ = override.partition("=")
+            if not (key and equals):
+                return UserError(f"'{override}' is not an override: write key=value, or the name of a .yaml file.")
+        values = OmegaConf.to_container(
+            _compose([word for word in spelled if (CONFIG_DIR / word.split("=")[0]).is_dir()])
+        )
+        for override in spelled:
+            key = override.partition("=")[0]
+            if not (CONFIG_DIR / key).is_dir() and key[0] not in "+~":
+                value_at(cast(dict[str, Any], values), key)
+    except UserError as sentence:
+        return sentence
+    except (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError):
+        pass  # the groups themselves do not compose: Hydra's own words are the best there are
+    return UserError(f"The configuration does not compose: {' '.join(str(error).split())}")
+
+
+def is_group(path: str) -> bool:
+    """Whether ``training/loss`` names a directory of options under ``configs/``."""
+    return bool(path) and (CONFIG_DIR / path).is_dir()
+
+
+def list_options(group: str) -> list[str]:
+    """The names that may stand behind ``group=``, such as ``architectures/unet`` for ``model``."""
+    folder = CONFIG_DIR / group
+    own = [path.stem for path in folder.glob("*.yaml")]
+    nested = [f"{path.parent.name}/{path.stem}" for path in folder.glob("*/*.yaml")]
+    # model's files lie in model/architectures; the other folders under it are groups of their own
+    return sorted(own or [name for name in nested if name.startswith(("architectures/", "dataloader/"))])
+
+
+def _compose(overrides: Sequence[str], hydra_node: bool = False) -> DictConfig:
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return compose("config", overrides=list(overrides), return_hydra_config=hydra_node)
+
+
+def _sentence(mistake: dict[str, Any], values: Mapping[str, Any]) -> str:
+    """``training.optimizer.lr=-1: input should be greater than 0`` for one of pydantic's errors."""
+    message = str(mistake["msg"]).removeprefix("Value error, ")
+    parts: list[str] = []
+    node: Any = values
+    for part in mistake["loc"]:
+        # pydantic puts the tag of a union into the path (model.unet.encoder): keep what the values really hold
+        if isinstance(node, Mapping) and part in node:
+            node = cast(Mapping[str, Any], node)[str(part)]
+            parts.append(str(part))
+        elif isinstance(node, list) and isinstance(part, int) and part < len(cast(list[Any], node)):
+            node = cast(list[Any], node)[part]
+            parts.append(str(part))
+    if mistake["type"] == "missing":
+        parts.append(str(mistake["loc"][-1]))
+    shown = "" if isinstance(node, Mapping) else f"={node}"
+    return f"{'.'.join(parts)}{shown}: {message[:1].lower()}{message[1:]}"

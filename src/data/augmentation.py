@@ -1,0 +1,53 @@
+"""Augmentation presets: albumentations transforms and their arguments, as in ``configs/data/augmentation``."""
+
+import os
+import random
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise its import asks the network for a newer version
+import albumentations as A
+
+from src.errors import UserError, unknown
+
+
+def build_augmentation(preset: Mapping[str, Mapping[str, Any]]) -> A.Compose:
+    """The transforms in their order. An unknown name or argument is a ``UserError`` with the legal ones."""
+    return A.Compose([_build_transform(name, arguments) for name, arguments in preset.items()])
+
+
+def sample_seed(seed: int, epoch: int, index: int) -> int:
+    """The seed of one augmented sample. It depends on nothing else: not on the worker, nor on what was drawn before.
+
+    Albumentations 2.0.8 left alone draws the same stream in every worker, and again in every epoch.
+    """
+    return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
+
+
+def seed_augmentation(augmentation: A.Compose, seed: int) -> None:
+    """Let the next sample be drawn from ``seed``, by all transforms in turn from one stream.
+
+    ``Compose.set_random_seed`` gives every transform the same seed: all of them draw the same numbers, so a sample gets
+    every transform of a probability or none.
+    """
+    augmentation.set_random_state(np.random.default_rng(seed), random.Random(seed))
+
+
+def _build_transform(name: str, arguments: Mapping[str, Any]) -> A.BasicTransform:
+    transform = getattr(A, name, None)
+    if not (isinstance(transform, type) and issubclass(transform, A.BasicTransform)):
+        raise unknown("transform in data.augmentation", name, _names())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # an argument that does not exist is only a warning to albumentations
+        try:
+            return transform(**arguments)
+        except (TypeError, ValueError, UserWarning) as error:
+            raise UserError(f"data.augmentation.{name}: {' '.join(str(error).split())}") from error
+
+
+def _names() -> list[str]:
+    found = [getattr(A, name) for name in dir(A)]
+    return [item.__name__ for item in found if isinstance(item, type) and issubclass(item, A.BasicTransform)]

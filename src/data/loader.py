@@ -1,0 +1,105 @@
+"""Batches of a split: the loader yields the effective batch as uint8; the training loop splits and normalises it."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from src.data.augmentation import build_augmentation, sample_seed, seed_augmentation
+from src.data.cache import CachedSplit, load_split
+from src.schema import Data
+
+Sample = tuple[Tensor, Tensor]
+
+
+class CrackDataset(Dataset[Sample]):
+    """Samples of a split, augmented or not: image (H, W, 3) uint8 RGB, mask (H, W) uint8 in {0, 1}.
+
+    An index is a ticket, ``epoch * len(split) + index``: the epoch travels with it into workers that outlive an epoch.
+    """
+
+    def __init__(self, split: CachedSplit, augmentation: dict[str, dict[str, Any]] | None, seed: int) -> None:
+        self.split = split
+        self.seed = seed
+        self.augmentation = build_augmentation(augmentation) if augmentation else None
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, ticket: int) -> Sample:
+        epoch, index = divmod(ticket, len(self.split))
+        image, mask = np.array(self.split.images[index]), np.array(self.split.masks[index])
+        if self.augmentation is not None:
+            seed_augmentation(self.augmentation, sample_seed(self.seed, epoch, index))
+            augmented = self.augmentation(image=image, mask=mask)
+            image, mask = np.ascontiguousarray(augmented["image"]), np.ascontiguousarray(augmented["mask"])
+        return torch.from_numpy(image), torch.from_numpy(mask)
+
+
+class EpochBatches(Sampler[list[int]]):
+    """Tickets of one epoch in batches: shuffled by (seed, epoch), or in order where ``seed`` is None.
+
+    The last batch holds the rest; the loss weights images, not batches, so that it may be smaller.
+    """
+
+    def __init__(self, size: int, batch_size: int, seed: int | None) -> None:
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-self.size // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.arange(self.size)
+        if self.seed is not None:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
+        tickets = (self.epoch * self.size + order).tolist()
+        for start in range(0, self.size, self.batch_size):
+            yield tickets[start : start + self.batch_size]
+
+
+class EpochLoader:
+    """A split's batches epoch by epoch: ``images`` (N, H, W, 3) uint8 and ``masks`` (N, H, W) uint8 in {0, 1}."""
+
+    def __init__(self, dataset: CrackDataset, batches: EpochBatches, workers: int, pin_memory: bool) -> None:
+        self.dataset, self.batches = dataset, batches
+        self._loader: DataLoader[Sample] = DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=pin_memory,
+            generator=torch.Generator(),  # its own, so that making an iterator does not draw from the global one
+            timeout=300 if workers else 0,  # seconds; a worker that hangs becomes an error
+        )
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def epoch(self, epoch: int) -> Iterator[Sample]:
+        """The batches of one epoch (any number: it chooses the order and the augmentations)."""
+        self.batches.epoch = epoch
+        yield from self._loader
+
+
+def train_loader(data: Data, seed: int, device: torch.device, accumulate: int) -> EpochLoader:
+    """Augmented, shuffled effective batches of the training split: ``data.batch_size * accumulate`` images each."""
+    split = load_split(data.root, "train", data.image_size, data.cache_dir)
+    dataset = CrackDataset(split, data.augmentation, seed)
+    return _loader(dataset, EpochBatches(len(split), data.batch_size * accumulate, seed), data, device)
+
+
+def scoring_loader(data: Data, split_name: str, device: torch.device) -> EpochLoader:
+    """A split in its order, without augmentation: for validation and tests."""
+    split = load_split(data.root, split_name, data.image_size, data.cache_dir)
+    return _loader(CrackDataset(split, None, 0), EpochBatches(len(split), data.batch_size, None), data, device)
+
+
+def _loader(dataset: CrackDataset, batches: EpochBatches, data: Data, device: torch.device) -> EpochLoader:
+    beside_gpu = min(4, os.cpu_count() or 1) if device.type == "cuda" else 0
+    workers = beside_gpu if data.num_workers == "auto" else data.num_workers
+    return EpochLoader(dataset, batches, workers, pin_memory=device.type == "cuda")

@@ -1,0 +1,47 @@
+"""Exit codes and words: what a command says when it cannot go on."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+
+EXIT_FAILED = 1
+EXIT_USER = 2
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+
+
+class UserError(Exception):
+    """Something the user must change: one sentence with what, where, the value and the legal values."""
+
+
+def unknown(kind: str, value: str, legal: Iterable[str]) -> UserError:
+    """The sentence for a name that does not exist: the nearest legal name first, then all of them."""
+    names = sorted(legal)
+    near = get_close_matches(value, names, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return UserError(f"Unknown {kind} '{value}'.{hint} Legal: {', '.join(names)}.")
+
+
+def run_command(main: Callable[[list[str]], int | None]) -> int:
+    """Run a command line's ``main(argv)`` and return its exit code.
+
+    0 done; 2 the user must change something (one sentence on stderr); 130 interrupted; 1 anything else.
+    ``--debug`` anywhere on the command line shows the traceback of a user error too.
+    """
+    argv = sys.argv[1:]
+    debug = "--debug" in argv
+    try:
+        return main([word for word in argv if word != "--debug"]) or 0
+    except UserError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader (`| head`) has left: nothing more to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED

@@ -1,0 +1,121 @@
+"""A run's folder: overrides, configuration, provenance, checkpoints, TensorBoard events and a CSV row an epoch.
+
+::
+
+    {timestamp}-{experiment_name}/
+        overrides.yaml  config.yaml  provenance.json
+        checkpoints/{best_model,last}.pth   logs/   metrics/metrics.csv   results/
+"""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from src.checkpoint import link_checkpoint
+from src.config import Config, save_overrides
+from src.provenance import provenance
+from src.training import EpochReport, Trainer
+
+
+class Experiment:
+    """The folder of one run, written as the epochs come in."""
+
+    def __init__(self, folder: Path, config: Config, overrides: Sequence[str]) -> None:
+        self.folder = folder
+        for name in ("checkpoints", "logs", "metrics", "results"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        save_overrides(overrides, folder / "overrides.yaml")
+        (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        self.writer = SummaryWriter(str(folder / "logs"), flush_secs=5)
+
+    @property
+    def best_checkpoint(self) -> Path:
+        return self.folder / "checkpoints" / "best_model.pth"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        return self.folder / "checkpoints" / "last.pth"
+
+    @property
+    def csv_path(self) -> Path:
+        return self.folder / "metrics" / "metrics.csv"
+
+    def describe(self, trainer: Trainer) -> None:
+        """Write ``provenance.json``: what one must know to believe the numbers, or to get them again."""
+        about = provenance() | {
+            "seed": trainer.config.seed,
+            "device": device_name(trainer.device),
+            "threads": torch.get_num_threads(),
+            "precision": str(trainer.dtype or torch.float32).removeprefix("torch."),
+            "data_fingerprint": trainer.data_fingerprint,
+            "pretrained_weights": trainer.pretrained_loaded,
+            "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        }
+        (self.folder / "provenance.json").write_text(json.dumps(about, indent=2))
+
+    def record(self, report: EpochReport, trainer: Trainer) -> None:
+        """Keep one epoch: events, the CSV row, the checkpoint, and the best checkpoint if it is the best."""
+        for name, value in report.metrics.items():
+            self.writer.add_scalar(name, value, report.epoch)
+        self.writer.flush()
+        self._append_row({"epoch": report.epoch} | report.metrics)
+        trainer.save(self.last_checkpoint)
+        if report.is_best:
+            link_checkpoint(self.last_checkpoint, self.best_checkpoint)
+
+    def record_hparams(self, params: Mapping[str, Any], metric: str) -> None:
+        """Fill TensorBoard's HPARAMS tab; its score is the scalar that ``record`` writes every epoch."""
+        plain = {
+            key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in params.items()
+        }
+        writer = self.writer.file_writer
+        assert writer is not None  # only after close
+        experiment, start, end = hparams(plain, {metric: 0.0})
+        for summary in (experiment, start, end):
+            writer.add_summary(summary)
+
+    def close(self) -> None:
+        self.writer.close()
+
+    def _append_row(self, row: Mapping[str, float]) -> None:
+        """Add an epoch to the CSV; a resumed run drops the rows of epochs that it trains again."""
+        kept = [old for old in read_rows(self.csv_path) if int(old["epoch"]) < row["epoch"]]
+        with self.csv_path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            writer.writeheader()
+            writer.writerows([*kept, row])
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a metrics CSV; none if it is not there yet."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def new_run_folder(config: Config) -> Path:
+    """Make ``{output_root}/experiments/{timestamp}-{experiment_name}``; with a number if two start in one second."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = config.output_root / "experiments" / f"{stamp}-{config.experiment_name}"
+    folder, number = base, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = base.with_name(f"{base.name}-{number}")
+
+
+def device_name(device: torch.device) -> str:
+    """``cpu``, or the graphics card's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

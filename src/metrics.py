@@ -1,0 +1,104 @@
+"""Every threshold metric from one primitive: a histogram of probabilities per image, for crack and other pixels.
+
+Probabilities are cut into 256 bins; bin ``k`` holds [k/256, (k+1)/256). Threshold number ``k`` calls a pixel crack if
+its probability is at least k/256, so number 128 is the threshold 0.5 exactly. Histograms add up; they are computed
+where the network is and fetched once an epoch (4 KB an image).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+BINS = 256
+HALF = BINS // 2
+
+Int64Array = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+class Counts(NamedTuple):
+    """Pixels at each of the 256 thresholds; leading axes, if any, are images."""
+
+    tp: Int64Array
+    fp: Int64Array
+    fn: Int64Array
+    tn: Int64Array
+
+
+def probability_histogram(probs: Tensor, masks: Tensor) -> Tensor:
+    """(N, 2, 256) int64: pixels of each image per class (0 background, 1 crack) and probability bin.
+
+    ``probs`` (N, 1, H, W) in [0, 1]; ``masks`` (N, 1, H, W) in {0, 1}. An integer count without weights, so it is
+    exact and allowed in deterministic mode.
+    """
+    images = len(probs)
+    bins = (probs.float() * BINS).long().clamp_(0, BINS - 1)
+    image = torch.arange(images, device=probs.device).view(-1, 1, 1, 1)
+    flat = bins + BINS * (masks.long() + 2 * image)
+    return torch.bincount(flat.flatten(), minlength=images * 2 * BINS).view(images, 2, BINS)
+
+
+def threshold_counts(histogram: Int64Array) -> Counts:
+    """Counts at every threshold of a histogram (..., 2, 256), or of one summed over images, (2, 256)."""
+    above = np.flip(np.cumsum(np.flip(histogram, -1), -1), -1)
+    total = above[..., :1]
+    fp, tp = above[..., 0, :], above[..., 1, :]
+    return Counts(tp=tp, fp=fp, fn=total[..., 1, :] - tp, tn=total[..., 0, :] - fp)
+
+
+def iou(counts: Counts) -> FloatArray:
+    """TP / (TP + FP + FN) of the crack class; 1 where there is neither a crack nor a prediction of one."""
+    return _ratio(counts.tp, counts.tp + counts.fp + counts.fn)
+
+
+def f1(counts: Counts) -> FloatArray:
+    """2 TP / (2 TP + FP + FN) of the crack class; 1 where there is neither a crack nor a prediction of one."""
+    return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
+
+
+def precision(counts: Counts) -> FloatArray:
+    """TP / (TP + FP); 1 where nothing is predicted."""
+    return _ratio(counts.tp, counts.tp + counts.fp)
+
+
+def recall(counts: Counts) -> FloatArray:
+    """TP / (TP + FN); 1 where there is no crack."""
+    return _ratio(counts.tp, counts.tp + counts.fn)
+
+
+METRICS = {"iou": iou, "f1": f1, "precision": precision, "recall": recall}
+
+
+def best_threshold(histogram: Int64Array) -> int:
+    """Number of the threshold with the best data-set IoU; of equal ones the nearest to 0.5. Choose it on validation."""
+    scores = iou(threshold_counts(histogram.sum(axis=0)))
+    best = np.flatnonzero(scores == scores.max())
+    return int(best[np.argmin(np.abs(best - HALF))])
+
+
+def scores_at(histogram: Int64Array, threshold: int) -> dict[str, float]:
+    """Scores of (N, 2, 256) at one threshold number.
+
+    ``iou``, ``f1``, ``precision``, ``recall`` count the pixels of the whole split together; ``iou_image`` is the mean
+    of the images' own IoU, where an empty image that is left empty scores 1.
+    """
+    split = Counts(*(count[threshold : threshold + 1] for count in threshold_counts(histogram.sum(axis=0))))
+    scores = {name: float(metric(split)[0]) for name, metric in METRICS.items()}
+    return scores | {"iou_image": float(iou(threshold_counts(histogram))[:, threshold].mean())}
+
+
+def validation_scores(histogram: Int64Array) -> dict[str, float]:
+    """The metric keys of an epoch: scores at threshold 0.5, and IoU at the best threshold with that threshold.
+
+    Early epochs and different losses cannot be ranked at 0.5: there it measures calibration, not quality.
+    """
+    best = best_threshold(histogram)
+    scores = {f"val/{name}": score for name, score in scores_at(histogram, HALF).items()}
+    return scores | {"val/iou_best": scores_at(histogram, best)["iou"], "val/threshold": best / BINS}
+
+
+def _ratio(part: Int64Array, whole: Int64Array) -> FloatArray:
+    return np.divide(part, whole, out=np.ones(whole.shape, dtype=np.float64), where=whole > 0)

@@ -1,0 +1,1 @@
+"""The networks: any architecture of segmentation-models-pytorch, and Swin-UNet."""

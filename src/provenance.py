@@ -1,0 +1,32 @@
+"""What one must know to believe a number, or to get it again: commit, versions, machine."""
+
+import platform
+import subprocess
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "segmentation-models-pytorch", "timm", "albumentations", "ray", "optuna", "hydra-core", "numpy")
+
+
+def provenance() -> dict[str, Any]:
+    """The commit, whether the tree was changed since, and the versions that matter; plain types."""
+    return {
+        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None  # not a checkout, or no git: the package versions must do
+    return done.stdout.strip()

@@ -1,0 +1,83 @@
+"""One run from its configuration to its folder: train to the end, print each epoch."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from src.config import Config
+from src.experiment import Experiment, device_name, new_run_folder
+from src.training import EpochReport, Trainer
+
+
+def train(config: Config, overrides: Sequence[str], folder: Path | None = None) -> Path:
+    """Train until ``Trainer.finished``; returns the run's folder, a new one under ``output_root`` if none is given."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    trainer = Trainer(config, overrides)  # before the folder: a mistake in the data leaves nothing behind
+    folder = folder or new_run_folder(config)
+    experiment = Experiment(folder, config, overrides)
+    experiment.describe(trainer)
+    console = Console()
+    console.print(
+        f"{folder}  ({device_name(trainer.device)}, {len(trainer.train_loader.dataset)} training images)",
+        soft_wrap=True,
+    )
+    try:
+        while not trainer.finished:
+            with Epochbar(console, trainer) as bar:
+                report = trainer.train_epoch(bar.step)
+            experiment.record(report, trainer)
+            console.print(epoch_line(report, config.training.epochs), highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        console.print(
+            f"To go on: python run.py {' '.join(overrides)} training.resume_from={experiment.last_checkpoint}",
+            soft_wrap=True,
+        )
+        raise
+    finally:
+        experiment.close()
+    best = trainer.best_score * (1 if config.training.metric.mode == "max" else -1)
+    console.print(
+        f"best {config.training.metric.monitor} {best:.4f} at epoch {trainer.best_epoch}, in {folder}", soft_wrap=True
+    )
+    return folder
+
+
+def epoch_line(report: EpochReport, epochs: int) -> str:
+    """Losses, IoU at 0.5 and at the best threshold, speed; an asterisk marks the best epoch so far."""
+    metrics, star = report.metrics, "*" if report.is_best else " "
+    return (
+        f"epoch {report.epoch}/{epochs}  loss {metrics['train/loss']:.4f}  val loss {metrics['val/loss']:.4f}  "
+        f"IoU {metrics['val/iou']:.4f}  IoU at best threshold {metrics['val/iou_best']:.4f} {star}  "
+        f"{metrics['images_per_second']:.1f} images/s  {metrics['epoch_seconds']:.1f} s"
+    )
+
+
+class Epochbar:
+    """A progress bar over the steps of one epoch, with the time left; nothing where there is no terminal."""
+
+    def __init__(self, console: Console, trainer: Trainer) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} steps  {task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.images = trainer.train_loader.batches.batch_size
+        self.task = self.progress.add_task(f"epoch {trainer.epoch + 1}", total=len(trainer.train_loader), speed="")
+
+    def __enter__(self) -> "Epochbar":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def step(self, done: int, total: int) -> None:
+        speed = self.progress.tasks[0].speed or 0.0
+        self.progress.update(self.task, completed=done, total=total, speed=f"{speed * self.images:.1f} images/s")

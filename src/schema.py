@@ -1,0 +1,143 @@
+"""What is legal in a configuration; the values themselves are in ``configs/``."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Rgb = tuple[float, float, float]
+SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+
+
+class Section(BaseModel):
+    """A part of the configuration: read-only, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Data(Section):
+    root: Path
+    image_size: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
+    """Height, width in pixels: what the network sees; images are resized to it once, when they are cached."""
+    batch_size: Count
+    num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
+    cache_dir: Path
+    mean: Rgb
+    std: tuple[Positive, Positive, Positive]
+    augmentation: dict[str, dict[str, Any]]
+    """Albumentations transform to its keyword arguments, in the order of application."""
+
+
+class SmpEncoder(Section):
+    name: str
+    pretrained: Literal["auto"] | bool
+    depth: Annotated[int, Field(ge=3, le=5)]
+    base_lr: Positive
+
+
+class SwinEncoder(Section):
+    name: str
+    pretrained: Literal["auto"] | bool
+    base_lr: Positive
+    embed_dim: Annotated[int, Field(ge=8, multiple_of=8)]
+    depths: tuple[Count, Count, Count, Count]
+    num_heads: tuple[Count, Count, Count, Count] | None
+    window_size: Literal["auto"] | Annotated[int, Field(ge=2)]
+    drop_path_rate: Annotated[float, Field(ge=0, lt=1)]
+
+
+class SwinDecoder(Section):
+    depths: tuple[Count, Count, Count]
+
+
+class SmpModel(Section):
+    architecture: Literal["unet"]
+    checkpoint_path: Path | None
+    encoder: SmpEncoder
+    decoder: dict[str, Any]
+    """Keyword arguments of the architecture's class in segmentation-models-pytorch."""
+
+
+class SwinUnetModel(Section):
+    architecture: Literal["swin_unet"]
+    checkpoint_path: Path | None
+    encoder: SwinEncoder
+    decoder: SwinDecoder
+
+
+class Optimizer(Section):
+    name: str
+    lr: Positive
+    """Learning rate after the warm-up; ``lr * lr_scale`` is what the optimizer gets."""
+    lr_scale: Positive
+    weight_decay: NotNegative
+
+
+class Cosine(Section):
+    name: Literal["cosine"]
+    warmup_fraction: Share
+    min_lr_ratio: Share
+
+
+class Poly(Section):
+    name: Literal["poly"]
+    warmup_fraction: Share
+    min_lr_ratio: Share
+    power: Positive
+
+
+class Constant(Section):
+    name: Literal["constant"]
+    warmup_fraction: Share
+
+
+class Metric(Section):
+    monitor: Literal["val/iou_best", "val/iou", "val/f1", "val/loss"]
+    mode: Literal["max", "min"]
+
+    @model_validator(mode="after")
+    def check_direction(self) -> "Metric":
+        """A loss that is to be maximised, or a score to be minimised, would keep the worst epoch."""
+        if (self.monitor == "val/loss") != (self.mode == "min"):
+            raise ValueError(f"{self.monitor} cannot be chosen by its {self.mode}imum")
+        return self
+
+
+class Training(Section):
+    epochs: Count
+    mixed_precision: Literal["auto", "bf16", "fp16"] | bool
+    gradient_accumulation_steps: Count
+    clip_grad_norm: Positive | None
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    early_stopping_patience: Count | None
+    deterministic: bool
+    resume_from: Path | None
+    optimizer: Optimizer
+    lr_scheduler: Annotated[Cosine | Poly | Constant, Field(discriminator="name")]
+    loss: Annotated[dict[str, dict[str, NotNegative]], Field(min_length=1)]
+    """Term of ``src.losses.LOSSES`` to its weight and parameters."""
+    metric: Metric
+
+
+class Evaluation(Section):
+    split: Split
+    metrics: Annotated[tuple[Literal["iou", "f1", "precision", "recall"], ...], Field(min_length=1)]
+
+
+class Config(Section):
+    """A whole run. ``src.config.load_config`` is the one door to it."""
+
+    experiment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    output_root: Path
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Literal["auto"] | Count
+    data: Data
+    model: Annotated[SmpModel | SwinUnetModel, Field(discriminator="architecture")]
+    training: Training
+    evaluation: Evaluation

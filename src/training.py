@@ -1,0 +1,260 @@
+"""The training loop: one epoch at a time, in mixed precision, with exact gradient accumulation.
+
+``Trainer.train_epoch`` returns an ``EpochReport``. Who reads it (run.py, a trial, a retrain) is not known here.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from timm.utils.model_ema import ModelEmaV3
+from torch import Tensor, nn
+
+from src.checkpoint import load_checkpoint, save_checkpoint
+from src.config import Config
+from src.data.loader import EpochLoader, scoring_loader, train_loader
+from src.errors import UserError
+from src.losses import build_loss
+from src.metrics import Int64Array, probability_histogram, validation_scores
+from src.models.registry import build_model
+from src.optimization import build_lr_scheduler, build_optimizer
+from src.randomness import random_state, restore_random_state, seed_everything
+from src.schema import Data, Rgb
+
+
+class Diverged(Exception):
+    """The loss is no longer finite: this configuration cannot be trained."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch gave. ``metrics`` are TensorBoard paths: train/loss, val/loss, val/iou, val/iou_best, lr, ..."""
+
+    epoch: int
+    """Completed epochs, from 1."""
+    metrics: dict[str, float]
+    is_best: bool
+    """Whether ``training.metric`` was never better."""
+
+
+class Trainer:
+    """A network in training on a device: everything that a checkpoint carries."""
+
+    def __init__(self, config: Config, overrides: Sequence[str]) -> None:
+        self.config, self.overrides = config, list(overrides)
+        self.device = choose_device(config.device)
+        use_threads(config)
+        seed_everything(config.seed, config.training.deterministic)
+        training = config.training
+        self.train_loader = train_loader(config.data, config.seed, self.device, training.gradient_accumulation_steps)
+        self.val_loader = scoring_loader(config.data, "val", self.device)
+        model, self.pretrained_loaded = build_model(config.model, config.data.image_size)
+        self.model = model.to(self.device)
+        self.loss = build_loss(training.loss).to(self.device)
+        self.optimizer = build_optimizer(self.model, training)
+        self.lr_scheduler = build_lr_scheduler(self.optimizer, training, len(self.train_loader))
+        self.dtype = choose_precision(training.mixed_precision, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        self.ema = ModelEmaV3(self.model, decay=training.ema_decay, use_warmup=True) if training.ema_decay else None
+        self.epoch = self.step = 0
+        self.best_epoch, self.best_score, self.threshold = 0, -math.inf, 0.5
+        if training.resume_from is not None:
+            self.load(training.resume_from)
+
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or ``training.metric`` has not improved for its patience."""
+        patience = self.config.training.early_stopping_patience
+        stale = patience is not None and self.epoch - self.best_epoch >= patience
+        return self.epoch >= self.config.training.epochs or stale
+
+    def train_epoch(self, on_step: Callable[[int, int], None] | None = None) -> EpochReport:
+        """Train on every image once, then validate. ``on_step(done, total)`` is called after each optimizer step.
+
+        A loss that is not finite raises ``Diverged``, at the latest at the end of the epoch.
+        """
+        started = time.perf_counter()
+        lr = self.optimizer.param_groups[0]["lr"]
+        self.model.train()
+        total = torch.zeros((), device=self.device)
+        for done, (images, masks) in enumerate(self.train_loader.epoch(self.epoch), start=1):
+            total += self._train_step(images, masks) * len(images)
+            if on_step:
+                on_step(done, len(self.train_loader))
+        size = len(self.train_loader.dataset)
+        loss = float(total) / size  # the epoch's first wait for the device
+        trained = time.perf_counter()
+        val_loss, histogram = score(self.scored_model, self.val_loader, self.config.data, self.dtype, self.loss)
+        if not (math.isfinite(loss) and math.isfinite(val_loss)):
+            raise Diverged(f"epoch {self.epoch + 1}: train/loss={loss}, val/loss={val_loss}")
+        self.epoch += 1
+        metrics = {"train/loss": loss, "val/loss": val_loss, **validation_scores(histogram), "lr": lr}
+        times = {"epoch_seconds": time.perf_counter() - started, "images_per_second": size / (trained - started)}
+        return EpochReport(self.epoch, metrics | times, self._keep_best(metrics))
+
+    @property
+    def scored_model(self) -> nn.Module:
+        """The network that is validated and kept: the averaged one where ``training.ema_decay`` is set."""
+        return self.ema.module if self.ema is not None else self.model
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint: what ``load`` needs to go on as if nothing had happened, and what evaluation needs."""
+        payload = {
+            "overrides": self.overrides,
+            "epoch": self.epoch,
+            "step": self.step,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+            "threshold": self.threshold,
+            "model": self.model.state_dict(),
+            "ema": self.ema.module.state_dict() if self.ema is not None else None,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "random": random_state(),
+            "data_fingerprint": self.data_fingerprint,
+        }
+        save_checkpoint(payload, path)
+
+    def load(self, path: Path) -> None:
+        """Go on after the checkpoint's epoch. Other weights' shapes, or other data, are a ``UserError``."""
+        payload = load_checkpoint(path, self.device)
+        if payload["data_fingerprint"] != self.data_fingerprint:
+            raise UserError(f"{path} was trained on other data than data.root={self.config.data.root} holds now.")
+        load_weights(self.model, payload["model"], path)
+        if self.ema is not None and payload["ema"] is not None:
+            load_weights(self.ema.module, payload["ema"], path)
+        self.optimizer.load_state_dict(payload["optimizer"])
+        self.scaler.load_state_dict(payload["scaler"])
+        self.epoch, self.step = payload["epoch"], payload["step"]
+        self.best_epoch, self.best_score, self.threshold = (
+            payload[key] for key in ("best_epoch", "best_score", "threshold")
+        )
+        self.lr_scheduler.step_update(self.step)
+        restore_random_state(payload["random"])
+
+    @property
+    def data_fingerprint(self) -> str:
+        """Which data: the hashes of the training and the validation split."""
+        return f"{self.train_loader.dataset.split.fingerprint}-{self.val_loader.dataset.split.fingerprint}"
+
+    def _train_step(self, images: Tensor, masks: Tensor) -> Tensor:
+        """One optimizer step on an effective batch; the mean loss per image, left on the device.
+
+        Each micro-batch weighs its share of the images, so the gradient is that of the whole batch at once (batch norm
+        aside), the last, smaller batch of an epoch included.
+        """
+        loss = torch.zeros((), device=self.device)
+        for micro_images, micro_masks in micro_batches(images, masks, self.config.data.batch_size):
+            inputs, targets = to_device(micro_images, micro_masks, self.config.data, self.device)
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+                logits = self.model(inputs)
+            share = self.loss(logits, targets) * (len(micro_images) / len(images))
+            self.scaler.scale(share).backward()
+            loss += share.detach()
+        self._update()
+        return loss
+
+    def _update(self) -> None:
+        clip = self.config.training.clip_grad_norm
+        if clip is not None:
+            self.scaler.unscale_(self.optimizer)  # clip the true gradients, not the scaled ones
+            nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.scaler.get_scale() >= scale:  # a lowered scale means that fp16 overflowed and the step was skipped
+            self.step += 1
+            self.lr_scheduler.step_update(self.step)
+            if self.ema is not None:
+                self.ema.update(self.model, step=self.step)
+
+    def _keep_best(self, metrics: dict[str, float]) -> bool:
+        metric = self.config.training.metric
+        score = metrics[metric.monitor] * (1 if metric.mode == "max" else -1)
+        if score <= self.best_score:
+            return False
+        self.best_epoch, self.best_score, self.threshold = self.epoch, score, metrics["val/threshold"]
+        return True
+
+
+def score(
+    model: nn.Module, loader: EpochLoader, data: Data, dtype: torch.dtype | None, loss: nn.Module | None = None
+) -> tuple[float, Int64Array]:
+    """Mean loss per image (nan without ``loss``) and the (N, 2, 256) histogram of a split, images in their order."""
+    device = next(model.parameters()).device
+    model.eval()
+    total = torch.zeros((), device=device)
+    histograms: list[Tensor] = []
+    with torch.inference_mode():
+        for images, masks in loader.epoch(0):
+            inputs, targets = to_device(images, masks, data, device)
+            with torch.autocast(device.type, dtype, enabled=dtype is not None):
+                logits = model(inputs)
+            if loss is not None:
+                total += loss(logits, targets) * len(images)
+            histograms.append(probability_histogram(logits.float().sigmoid(), targets))
+    mean = float(total) / len(loader.dataset) if loss is not None else math.nan
+    return mean, torch.cat(histograms).cpu().numpy().astype(np.int64)
+
+
+def micro_batches(images: Tensor, masks: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Split a batch into the fewest parts of at most ``size`` images, about equal: batch norm wants no rest of 1."""
+    parts = -(-len(images) // size)
+    yield from zip(images.tensor_split(parts), masks.tensor_split(parts), strict=True)
+
+
+def to_device(images: Tensor, masks: Tensor, data: Data, device: torch.device) -> tuple[Tensor, Tensor]:
+    """uint8 (N, H, W, 3) and (N, H, W) to the device, there to normalised float (N, 3, H, W) and float (N, 1, H, W).
+
+    Four times less to move than floats; the images come out in channels-last memory order.
+    """
+    mean, std = _colour(data.mean, device), _colour(data.std, device)
+    moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2).float()
+    return (moved - mean) / std, masks.to(device, non_blocking=True).unsqueeze(1).float()
+
+
+@lru_cache
+def _colour(values: Rgb, device: torch.device) -> Tensor:
+    """Per-channel values in [0, 1] as (1, 3, 1, 1) in 8-bit units; kept, because making it waits for the device."""
+    return torch.tensor(values, device=device).view(1, 3, 1, 1) * 255
+
+
+def use_threads(config: Config) -> None:
+    """Set torch's CPU threads; the last bit of a sum depends on them."""
+    if config.threads != "auto":
+        torch.set_num_threads(config.threads)
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is the graphics card where there is one; ``cuda`` without one is a ``UserError``."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | None:
+    """The autocast type, or None for float32 throughout. bf16 needs no loss scaling; older cards have only fp16."""
+    if mixed is False or (mixed == "auto" and device.type == "cpu"):
+        return None
+    if mixed in ("bf16", "fp16"):
+        return torch.bfloat16 if mixed == "bf16" else torch.float16
+    native_bf16 = device.type == "cpu" or torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if native_bf16 else torch.float16
+
+
+def load_weights(model: nn.Module, weights: dict[str, Any], path: Path) -> None:
+    """Load a checkpoint's weights; another architecture's are a ``UserError`` that names the first difference."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} holds the weights of another network than the configuration describes: {detail}"
+        ) from error

@@ -1,0 +1,81 @@
+"""Fixtures for all tests: a tiny data set, and the overrides of a run on it that takes seconds on a CPU."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from src.synthetic import write_dataset
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small tensors gain nothing from more, and lose much on a machine that does other work too."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """{train,val,test}/{images,masks} with 14, 3 and 3 pairs of 32x32 pixels. Do not write into it."""
+    root = tmp_path_factory.mktemp("tiny") / "data"
+    write_dataset(root, images=20, seed=1, size=32)  # seed 1: cracks in every split
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Decoded images, decoded once for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def tiny(tiny_data: Path, tiny_cache: Path, tmp_path: Path) -> list[str]:
+    """Overrides of a run of two epochs on ``tiny_data``; it writes under ``tmp_path / "outputs"``."""
+    return [
+        "model.encoder=tiny",
+        "model.decoder=tiny",
+        "data.image_size=[32,32]",
+        "data.batch_size=4",
+        "training.epochs=2",
+        "threads=1",
+        "device=cpu",
+        f"data.root={tiny_data}",
+        f"data.cache_dir={tiny_cache}",
+        f"output_root={tmp_path / 'outputs'}",
+    ]
+
+
+@dataclass(frozen=True)
+class FinishedSweep:
+    """A real sweep of four trials, as the command line ran it."""
+
+    output_root: Path
+    folder: Path
+    stdout: str
+
+
+@pytest.fixture(scope="session")
+def finished_sweep(tiny_data: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
+    """``python -m sweeps.run quickstart`` on ``tiny_data``: four trials of at most three epochs, named tiny_sweep."""
+    output_root = tmp_path_factory.mktemp("sweep") / "outputs"
+    overrides = [
+        "data.image_size=[32,32]",
+        "data.batch_size=4",
+        "device=cpu",
+        f"data.root={tiny_data}",
+        f"data.cache_dir={tiny_cache}",
+        f"output_root={output_root}",
+    ]
+    options = ["--trials", "4", "--max-epochs", "3", "--name", "tiny_sweep"]
+    done = subprocess.run(
+        [sys.executable, "-m", "sweeps.run", "quickstart", *overrides, *options],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return FinishedSweep(output_root, output_root / "sweeps" / "tiny_sweep", done.stdout)

@@ -1,0 +1,273 @@
+"""The cache of decoded images: ``python -m pytest tests/test_cache.py``."""
+
+import multiprocessing
+import os
+import pickle
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.data import cache
+from src.data.cache import CachedSplit, load_split, resize_pair
+from src.data.files import UInt8Array, read_image, read_mask
+from src.data.pairs import Pair, find_pairs
+from src.errors import UserError
+
+SIZE = (32, 32)
+
+
+@pytest.fixture
+def data(tiny_data: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny data set, to write into."""
+    return shutil.copytree(tiny_data, tmp_path / "data")
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders that are built from now on."""
+    folders: list[Path] = []
+    build = cache._build
+
+    def record(*arguments: object) -> None:
+        folders.append(arguments[-1])  # type: ignore[arg-type]
+        build(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cache, "_build", record)
+    return folders
+
+
+def folders(cache_dir: Path) -> list[str]:
+    """What a cache holds besides its locks and fingerprints."""
+    return sorted(path.name for path in cache_dir.iterdir() if path.is_dir())
+
+
+def test_without_resizing_the_cache_holds_the_pixels_of_the_files(data: Path, tmp_path: Path) -> None:
+    split, pairs = load_split(data, "train", SIZE, tmp_path / "cache"), find_pairs(data, "train")
+    assert len(split) == len(pairs) == 14
+    assert split.stems == tuple(pair.image.stem for pair in pairs)
+    assert (split.images.shape, split.masks.shape) == ((14, 32, 32, 3), (14, 32, 32))
+    for index, pair in enumerate(pairs):
+        assert np.array_equal(split.images[index], read_image(pair.image))
+        assert np.array_equal(split.masks[index], read_mask(pair.mask))
+    assert split.masks.max() == 1
+
+
+def test_images_are_resized_to_height_and_width_in_this_order(data: Path, tmp_path: Path) -> None:
+    split = load_split(data, "train", (16, 24), tmp_path / "cache")
+    assert (split.images.shape, split.masks.shape) == ((14, 16, 24, 3), (14, 16, 24))
+    assert set(np.unique(split.masks).tolist()) == {0, 1}
+
+
+def test_the_cache_cannot_be_written_through_a_split(data: Path, tmp_path: Path) -> None:
+    split = load_split(data, "val", SIZE, tmp_path / "cache")
+    with pytest.raises(ValueError, match="read-only"):
+        split.images[0] = 0
+
+
+def test_a_split_is_decoded_once(data: Path, tmp_path: Path, built: list[Path]) -> None:
+    first = load_split(data, "train", SIZE, tmp_path / "cache")
+    second = load_split(data, "train", SIZE, tmp_path / "cache")
+    assert built == [first.folder]
+    assert first.folder == second.folder
+    assert first.fingerprint == second.fingerprint
+
+
+def test_each_size_and_each_split_has_its_own_folder(data: Path, tmp_path: Path) -> None:
+    sizes = [(32, 32), (16, 32), (32, 16)]
+    found = {load_split(data, name, size, tmp_path / "cache").folder for name in ("val", "test") for size in sizes}
+    assert len(found) == 6
+
+
+def test_the_fingerprint_does_not_depend_on_the_size(data: Path, tmp_path: Path) -> None:
+    splits = [load_split(data, "val", size, tmp_path / "cache") for size in (SIZE, (16, 16))]
+    assert splits[0].fingerprint == splits[1].fingerprint
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_changed_bytes_of_a_file_make_a_new_folder(data: Path, tmp_path: Path, kind: str) -> None:
+    before = load_split(data, "val", SIZE, tmp_path / "cache")
+    path = sorted((data / "val" / kind).iterdir())[0]
+    path.write_bytes(cv2.imencode(".png", 255 - np.asarray(cv2.imread(str(path))))[1].tobytes())
+    after = load_split(data, "val", SIZE, tmp_path / "cache")
+    assert before.folder != after.folder
+    assert before.fingerprint != after.fingerprint
+    changed = after.images if kind == "images" else after.masks
+    assert not np.array_equal(changed[0], before.images[0] if kind == "images" else before.masks[0])
+
+
+def test_the_same_bytes_elsewhere_and_later_share_a_folder(data: Path, tmp_path: Path, built: list[Path]) -> None:
+    before = load_split(data, "val", SIZE, tmp_path / "cache")
+    for path in (data / "val" / "images").iterdir():
+        os.utime(path, (1, 1))
+    moved = data.rename(tmp_path / "moved")
+    assert load_split(moved, "val", SIZE, tmp_path / "cache").folder == before.folder
+    assert len(built) == 1
+
+
+def test_a_renamed_pair_is_other_data(data: Path, tmp_path: Path) -> None:
+    before = load_split(data, "val", SIZE, tmp_path / "cache")
+    for kind in ("images", "masks"):
+        path = sorted((data / "val" / kind).iterdir())[0]
+        path.rename(path.with_stem("zzz"))
+    assert load_split(data, "val", SIZE, tmp_path / "cache").stems != before.stems
+
+
+def test_an_image_and_a_mask_of_unequal_size_are_both_named(data: Path, tmp_path: Path) -> None:
+    path = sorted((data / "val" / "masks").iterdir())[1]
+    path.write_bytes(cv2.imencode(".png", np.zeros((16, 20), np.uint8))[1].tobytes())
+    with pytest.raises(UserError) as caught:
+        load_split(data, "val", SIZE, tmp_path / "cache")
+    sentence = str(caught.value)
+    assert str(path) in sentence
+    assert str(data / "val" / "images" / path.name) in sentence
+    assert "32x32 pixels" in sentence
+    assert "20x16" in sentence
+
+
+def test_after_a_bad_file_is_mended_the_cache_is_whole(data: Path, tmp_path: Path) -> None:
+    path = sorted((data / "val" / "images").iterdir())[2]
+    good = path.read_bytes()
+    path.write_bytes(b"no image")
+    with pytest.raises(UserError, match=path.name):
+        load_split(data, "val", SIZE, tmp_path / "cache")
+    path.write_bytes(good)
+    assert np.array_equal(load_split(data, "val", SIZE, tmp_path / "cache").images[2], read_image(path))
+
+
+def test_what_a_killed_process_left_is_not_used(data: Path, tmp_path: Path) -> None:
+    good = load_split(data, "val", SIZE, tmp_path / "cache")
+    partial = good.folder.with_name(f"{good.folder.name}.partial")
+    good.folder.rename(partial)
+    (partial / "images.npy").write_bytes(b"half")
+    (partial / "about.json").unlink()
+    again = load_split(data, "val", SIZE, tmp_path / "cache")
+    assert folders(tmp_path / "cache") == [again.folder.name]
+    assert len(again.images) == 3
+
+
+def test_a_build_that_breaks_off_leaves_no_folder_that_looks_whole(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_read_pair", broken)
+        with pytest.raises(KeyboardInterrupt):
+            load_split(data, "val", SIZE, tmp_path / "cache")
+    assert all(name.endswith(".partial") for name in folders(tmp_path / "cache"))
+    assert load_split(data, "val", SIZE, tmp_path / "cache").images.any()
+
+
+def test_two_threads_at_once_build_one_good_cache(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: list[Path]
+) -> None:
+    together, one_at_a_time = threading.Barrier(2), threading.Lock()
+    fingerprint = cache._fingerprint
+
+    def meet(pairs: list[Pair], cache_dir: Path) -> str:
+        with one_at_a_time:
+            found = fingerprint(pairs, cache_dir)
+        together.wait(timeout=60)  # neither has built yet
+        return found
+
+    monkeypatch.setattr(cache, "_fingerprint", meet)
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(load_split, data, "train", SIZE, tmp_path / "cache") for _ in range(2)]
+        splits = [job.result() for job in jobs]
+    assert len(built) == 1
+    assert np.array_equal(splits[0].images, splits[1].images)
+    assert folders(tmp_path / "cache") == [splits[0].folder.name]
+
+
+def test_two_threads_may_take_a_fingerprint_at_once(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, replace = threading.Barrier(2), Path.replace
+
+    def meet(self: Path, target: Path) -> Path:
+        with suppress(threading.BrokenBarrierError):  # of a lock, if one is held: then they cannot meet
+            together.wait(timeout=1)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", meet)
+    pairs = find_pairs(data, "train")
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(cache._fingerprint, pairs, tmp_path) for _ in range(2)]
+        assert jobs[0].result() == jobs[1].result()
+
+
+def test_two_processes_at_once_build_one_good_cache(data: Path, tmp_path: Path) -> None:
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+        jobs = [pool.submit(load_split, data, "train", SIZE, tmp_path / "cache") for _ in range(2)]
+        splits = [job.result(timeout=60) for job in jobs]
+    assert splits[0].folder == splits[1].folder
+    assert folders(tmp_path / "cache") == [splits[0].folder.name]
+    assert np.array_equal(splits[0].images[0], read_image(find_pairs(data, "train")[0].image))
+
+
+def test_a_pickled_split_carries_its_path_and_not_the_arrays(data: Path, tmp_path: Path) -> None:
+    split = load_split(data, "train", SIZE, tmp_path / "cache")
+    pickled = pickle.dumps(split)
+    assert len(pickled) < 1000 < split.images.nbytes
+    again = pickle.loads(pickled)
+    assert isinstance(again, CachedSplit)
+    assert isinstance(again.images, np.memmap)
+    assert np.array_equal(again.images, split.images)
+    assert (again.stems, again.fingerprint) == (split.stems, split.fingerprint)
+
+
+def thin_crack(height: int, width: int) -> UInt8Array:
+    """A mask with a crack one pixel wide from corner to corner."""
+    mask = np.zeros((height, width), np.uint8)
+    cv2.line(mask, (0, 0), (width - 1, height - 1), 1)
+    return mask
+
+
+@st.composite
+def masks(draw: Callable[[st.SearchStrategy[int]], int]) -> UInt8Array:
+    """Masks of any size with any share of crack pixels, none and all included."""
+    height, width = draw(st.integers(1, 60)), draw(st.integers(1, 60))
+    share, seed = draw(st.integers(0, 10)), draw(st.integers(0, 2**32 - 1))
+    return (np.random.default_rng(seed).random((height, width)) < share / 10).astype(np.uint8)
+
+
+@settings(deadline=None)
+@given(mask=masks(), height=st.integers(1, 60), width=st.integers(1, 60))
+def test_resizing_keeps_the_share_of_crack_pixels(mask: UInt8Array, height: int, width: int) -> None:
+    image = np.zeros((*mask.shape, 3), np.uint8)
+    small, resized = resize_pair(image, mask, (height, width))
+    assert (small.shape, resized.shape) == ((height, width, 3), (height, width))
+    assert small.dtype == resized.dtype == np.uint8
+    assert set(np.unique(resized).tolist()) <= {0, 1}
+    assert abs(int(resized.sum()) - float(mask.mean()) * height * width) <= 0.5 + 1e-6
+
+
+def test_a_thin_crack_does_not_vanish_and_stays_where_it_is() -> None:
+    mask = thin_crack(512, 512)
+    _, small = resize_pair(np.zeros((512, 512, 3), np.uint8), mask, (64, 64))
+    assert small.sum() == round(512 / 64)
+    rows, columns = np.nonzero(small)
+    assert (np.abs(rows - columns) <= 1).all()
+
+
+def test_a_mask_of_the_right_size_is_not_touched() -> None:
+    mask = thin_crack(20, 30)
+    assert np.array_equal(resize_pair(np.zeros((20, 30, 3), np.uint8), mask, (20, 30))[1], mask)
+
+
+def test_image_and_mask_stay_aligned_when_they_are_resized() -> None:
+    mask = np.zeros((90, 120), np.uint8)
+    mask[:45, 60:] = 1
+    image = np.repeat(mask[..., None] * 255, 3, axis=2)
+    small, resized = resize_pair(image, mask, (30, 40))
+    assert np.array_equal(small[..., 0] > 127, resized > 0)

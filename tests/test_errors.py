@@ -1,0 +1,42 @@
+"""Exit codes and words."""
+
+import sys
+
+import pytest
+
+from src.errors import UserError, run_command, unknown
+
+
+def test_an_unknown_name_gets_the_nearest_and_all_legal_ones():
+    assert (
+        str(unknown("loss", "dise", ["bce", "dice"])) == "Unknown loss 'dise'. Did you mean 'dice'? Legal: bce, dice."
+    )
+    assert str(unknown("loss", "xyz", ["bce"])) == "Unknown loss 'xyz'. Legal: bce."
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1)])
+def test_the_exit_code_is_what_main_returns(returned: int | None, code: int):
+    assert run_command(lambda _: returned) == code
+
+
+def test_a_user_error_is_one_sentence_on_stderr(capsys: pytest.CaptureFixture[str]):
+    def main(_: list[str]) -> None:
+        raise UserError("Say which.")
+
+    assert run_command(main) == 2
+    assert capsys.readouterr().err == "error: Say which.\n"
+
+
+def test_debug_is_taken_off_the_command_line_and_shows_the_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    seen: list[list[str]] = []
+
+    def main(argv: list[str]) -> None:
+        seen.append(argv)
+        raise UserError("Say which.")
+
+    monkeypatch.setattr(sys, "argv", ["run.py", "a=1", "--debug"])
+    assert run_command(main) == 2
+    assert seen == [["a=1"]]
+    assert "Traceback" in capsys.readouterr().err

@@ -1,0 +1,86 @@
+"""The run folder."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from src.config import load_config, load_overrides
+from src.experiment import Experiment, new_run_folder, read_rows
+from src.run import train
+from src.training import Trainer
+
+
+@pytest.fixture
+def run_folder(tiny: list[str]) -> Path:
+    return train(load_config(tiny), tiny)
+
+
+def test_a_run_leaves_the_folder_of_the_guide(run_folder: Path):
+    assert run_folder.parent.name == "experiments"
+    assert run_folder.name.endswith("-crack")
+    datetime.strptime(run_folder.name.removesuffix("-crack"), "%Y%m%d-%H%M%S")
+    files = {str(path.relative_to(run_folder)) for path in run_folder.rglob("*") if path.is_file()}
+    assert {"overrides.yaml", "config.yaml", "provenance.json", "metrics/metrics.csv"} <= files
+    assert {"checkpoints/best_model.pth", "checkpoints/last.pth"} <= files
+    assert (run_folder / "results").is_dir()
+
+
+def test_the_metrics_file_has_a_row_an_epoch_and_the_events_the_same_values(run_folder: Path):
+    rows = read_rows(run_folder / "metrics" / "metrics.csv")
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    events = EventAccumulator(str(run_folder / "logs")).Reload()
+    for name in ("train/loss", "val/loss", "val/iou", "val/iou_best", "val/f1", "lr"):
+        assert [event.value for event in events.Scalars(name)] == pytest.approx([float(row[name]) for row in rows])
+        assert [event.step for event in events.Scalars(name)] == [1, 2]
+
+
+def test_the_kept_overrides_and_configuration_rebuild_the_run(run_folder: Path, tiny: list[str]):
+    assert load_overrides(run_folder / "overrides.yaml") == tiny
+    kept = yaml.safe_load((run_folder / "config.yaml").read_text())
+    assert kept == load_config(tiny).model_dump(mode="json")
+
+
+def test_provenance_says_what_made_the_numbers(run_folder: Path):
+    about = json.loads((run_folder / "provenance.json").read_text())
+    assert about["seed"] == 42
+    assert about["device"] == "cpu"
+    assert about["threads"] == 1
+    assert about["pretrained_weights"] is False
+    assert about["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert len(about["data_fingerprint"]) == 33
+
+
+def test_the_best_checkpoint_stays_that_of_the_best_epoch(tiny: list[str], tmp_path: Path):
+    config = load_config(tiny)
+    trainer = Trainer(config, tiny)
+    experiment = Experiment(tmp_path / "run", config, tiny)
+    best = trainer.train_epoch()
+    experiment.record(best, trainer)
+    kept = torch.load(experiment.best_checkpoint, weights_only=True)
+    worse = trainer.train_epoch()
+    experiment.record(type(worse)(worse.epoch, worse.metrics, is_best=False), trainer)
+    experiment.close()
+    assert torch.load(experiment.best_checkpoint, weights_only=True)["epoch"] == kept["epoch"] == 1
+    assert torch.load(experiment.last_checkpoint, weights_only=True)["epoch"] == 2
+
+
+def test_a_resumed_run_replaces_the_rows_of_epochs_it_trains_again(tiny: list[str], tmp_path: Path):
+    config = load_config(tiny)
+    trainer = Trainer(config, tiny)
+    experiment = Experiment(tmp_path / "run", config, tiny)
+    report = trainer.train_epoch()
+    experiment.record(report, trainer)
+    again = type(report)(report.epoch, {**report.metrics, "val/iou": 0.123}, report.is_best)
+    experiment.record(again, trainer)
+    experiment.close()
+    assert [(row["epoch"], row["val/iou"]) for row in read_rows(experiment.csv_path)] == [("1", "0.123")]
+
+
+def test_two_runs_in_one_second_get_two_folders(tiny: list[str]):
+    folders = [new_run_folder(load_config(tiny)) for _ in range(3)]
+    assert len(set(folders)) == 3

@@ -1,0 +1,161 @@
+"""Losses: ``python -m pytest tests/test_losses.py``."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from src.config import CONFIG_DIR, load_config
+from src.errors import UserError
+from src.losses import LOSSES, WeightedSum, build_loss
+
+FILES = sorted(path.stem for path in (CONFIG_DIR / "training" / "loss").glob("*.yaml"))
+
+
+@lru_cache
+def configured(name: str) -> WeightedSum:
+    """The loss that ``training.loss=name`` selects."""
+    return build_loss(load_config([f"training.loss={name}"]).training.loss)
+
+
+def batch(images: int = 6, size: int = 16) -> tuple[Tensor, Tensor]:
+    """Logits (N, 1, H, W), and masks of unlike shares of crack; the last one has none."""
+    rng = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(images, 1, size, size, generator=rng)
+    shares = torch.linspace(0.4, 0.0, images).view(-1, 1, 1, 1)
+    return logits, (torch.rand(images, 1, size, size, generator=rng) < shares).float()
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("value", [0.0, 1.0], ids=["all background", "all crack"])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 100.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_every_configured_loss_is_a_finite_float32(name: str, value: float, scale: float, dtype: torch.dtype) -> None:
+    logits = (scale * batch()[0]).to(dtype).requires_grad_()
+    loss = configured(name)(logits, torch.full(logits.shape, value))
+    loss.backward()
+    assert (loss.dtype, loss.shape) == (torch.float32, ())
+    assert torch.isfinite(loss)
+    assert loss >= 0
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_configured_loss_falls_as_the_prediction_gets_better(name: str) -> None:
+    loss, (_, masks) = configured(name), batch()
+    towards = [float(loss(certainty * (2 * masks - 1), masks)) for certainty in (-4.0, -1.0, 0.0, 1.0, 4.0, 12.0)]
+    assert towards == sorted(towards, reverse=True)
+    assert towards[-1] < 0.01 < towards[0]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_step_down_the_gradient_lowers_every_configured_loss(name: str) -> None:
+    loss, (logits, masks) = configured(name), batch()
+    logits.requires_grad_()
+    before = loss(logits, masks)
+    (gradient,) = torch.autograd.grad(before, logits)
+    assert loss(logits - gradient / gradient.abs().max(), masks) < before
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("parts", [(3, 3), (4, 2), (1, 5), (2, 2, 2)], ids=str)
+def test_the_gradient_does_not_depend_on_how_a_batch_is_split(name: str, parts: tuple[int, ...]) -> None:
+    loss, (logits, masks) = configured(name), batch()
+    whole, split = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    loss(whole, masks).backward()
+    for part, truth in zip(split.split(parts), masks.split(parts), strict=True):
+        (loss(part, truth) * (len(part) / len(logits))).backward()
+    torch.testing.assert_close(split.grad, whole.grad, rtol=1e-5, atol=1e-9)
+
+
+def test_dice_is_the_mean_of_the_losses_of_single_images() -> None:
+    loss, (logits, masks) = configured("dice"), batch()
+    single = [loss(logits[index : index + 1], masks[index : index + 1]) for index in range(len(logits))]
+    torch.testing.assert_close(loss(logits, masks), torch.stack(single).mean())
+
+
+def test_dice_of_an_image_is_one_minus_its_dice_coefficient() -> None:
+    logits, masks = batch(images=1)
+    probs = logits.sigmoid()
+    overlap, miss = (probs * masks).sum(), (probs * (1 - masks)).sum() + ((1 - probs) * masks).sum()
+    expected = 1 - (overlap + 3) / (overlap + miss / 2 + 3)
+    torch.testing.assert_close(build_loss({"dice": {"weight": 1, "smooth": 3.0}})(logits, masks), expected)
+
+
+def test_bce_is_the_mean_over_pixels_where_a_crack_pixel_counts_pos_weight_times() -> None:
+    logits, masks = batch()
+    expected = functional.binary_cross_entropy_with_logits(logits, masks, pos_weight=torch.tensor(5.0))
+    torch.testing.assert_close(build_loss({"bce": {"weight": 1, "pos_weight": 5.0}})(logits, masks), expected)
+
+
+def test_focal_is_equation_5_of_its_paper_with_alpha_for_cracks() -> None:
+    logits, masks = batch()
+    probs = logits.sigmoid()
+    crack = -0.8 * (1 - probs) ** 3 * probs.log() * masks
+    other = -0.2 * probs**3 * (1 - probs).log() * (1 - masks)
+    loss = build_loss({"focal": {"weight": 1, "alpha": 0.8, "gamma": 3.0}})
+    torch.testing.assert_close(loss(logits, masks), (crack + other).mean(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_missed_crack_costs_more_than_a_false_one_in_the_configured_focal_loss() -> None:
+    loss, masks = configured("focal"), torch.zeros(1, 1, 8, 8)
+    masks[..., :4] = 1  # half of the pixels, so that only alpha makes a difference
+    missed = loss(torch.full(masks.shape, -2.0), masks)
+    false = loss(torch.full(masks.shape, 2.0), masks)
+    assert missed > 2 * false
+
+
+def test_a_mixture_is_the_weighted_sum_of_its_terms() -> None:
+    terms: Mapping[str, Mapping[str, float]] = {
+        "dice": {"weight": 0.3, "smooth": 1.0},
+        "bce": {"weight": 2.0, "pos_weight": 3.0},
+        "focal": {"weight": 0.0, "alpha": 0.5, "gamma": 2.0},
+    }
+    logits, masks = batch()
+    parts = {name: build_loss({name: {**values, "weight": 1.0}})(logits, masks) for name, values in terms.items()}
+    torch.testing.assert_close(build_loss(terms)(logits, masks), 0.3 * parts["dice"] + 2 * parts["bce"])
+
+
+def test_every_term_has_a_configuration_that_uses_it() -> None:
+    used = {term for name in FILES for term in load_config([f"training.loss={name}"]).training.loss}
+    assert used == set(LOSSES)
+
+
+def test_an_unknown_term_is_refused_with_the_legal_ones() -> None:
+    with pytest.raises(UserError, match=r"training\.loss 'focl'\. Did you mean 'focal'\? Legal: bce, dice, focal"):
+        build_loss({"focl": {"weight": 1.0}})
+
+
+@pytest.mark.parametrize(
+    ("terms", "sentence"),
+    [
+        ({"dice": {"weight": 1.0, "smooth": 1.0, "power": 2.0}}, r"training\.loss\.dice: .*'power'"),
+        ({"dice": {"weight": 1.0}}, r"training\.loss\.dice: .*'smooth'"),
+        ({"dice": {"smooth": 1.0}}, r"training\.loss\.dice has no weight"),
+        ({"focal": {"weight": 1.0, "gamma": 2.0, "alpha": 1.5}}, r"training\.loss\.focal\.alpha=1\.5: must be in \[0"),
+    ],
+)
+def test_a_parameter_that_is_unknown_missing_or_illegal_is_refused_by_its_key(
+    terms: dict[str, dict[str, float]], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        build_loss(terms)
+
+
+@pytest.mark.parametrize(
+    ("loss", "parameter"),
+    [
+        ("bce", "pos_weight=-1"),
+        ("dice", "smooth=-5"),
+        ("focal", "gamma=-1"),
+        ("bce", "weight=-1"),
+        ("bce", "weight=nan"),
+    ],
+)
+def test_a_parameter_that_turns_the_loss_upside_down_is_refused(loss: str, parameter: str) -> None:
+    with pytest.raises(UserError, match=f"training.loss.{loss}.{parameter}"):
+        load_config([f"training.loss={loss}", f"training.loss.{loss}.{parameter}"])

@@ -1,0 +1,183 @@
+"""Optimizer and schedule: ``python -m pytest tests/test_optimization.py``."""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from src.config import load_config
+from src.errors import UserError
+from src.models.swin_unet import SwinUNet
+from src.optimization import build_lr_scheduler, build_optimizer
+from src.schema import SwinUnetModel, Training
+
+LR = "training.optimizer.lr=0.01"
+
+
+@lru_cache
+def training_config(*overrides: str) -> Training:
+    """``training`` with a learning rate of 0.01 and these overrides."""
+    return load_config([LR, *overrides]).training
+
+
+class Small(nn.Module):
+    """A layer, a norm and a table of attention biases."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.relative_position_bias_table = nn.Parameter(torch.zeros(9, 2))
+
+
+def optimizer_for(model: nn.Module, *overrides: str) -> Optimizer:
+    return build_optimizer(model, training_config(*overrides))
+
+
+def rates(*overrides: str, epochs: int = 10, steps_per_epoch: int = 10) -> list[float]:
+    """The learning rate of every step, as the training loop sets it: before the first step, and after each."""
+    training = training_config(f"training.epochs={epochs}", *overrides)
+    optimizer = build_optimizer(Small(), training)
+    scheduler = build_lr_scheduler(optimizer, training, steps_per_epoch)
+    used = [optimizer.param_groups[0]["lr"]]
+    for step in range(1, epochs * steps_per_epoch + 1):
+        scheduler.step_update(step)
+        used.append(optimizer.param_groups[0]["lr"])
+    return used
+
+
+def decays(model: nn.Module, optimizer: Optimizer) -> dict[str, float]:
+    """The weight decay of every parameter, by its name."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {names[id(item)]: group["weight_decay"] for group in optimizer.param_groups for item in group["params"]}
+
+
+def test_norms_biases_and_tables_of_attention_biases_do_not_decay() -> None:
+    model = Small()
+    assert decays(model, optimizer_for(model, "training.optimizer.weight_decay=0.3")) == {
+        "layer.weight": 0.3,
+        "layer.bias": 0.0,
+        "norm.weight": 0.0,
+        "norm.bias": 0.0,
+        "relative_position_bias_table": 0.0,
+    }
+
+
+def test_in_a_swin_unet_only_matrices_and_kernels_decay() -> None:
+    config = load_config(["model=architectures/swin_unet", "model.encoder.embed_dim=16"])
+    assert isinstance(config.model, SwinUnetModel)
+    model = SwinUNet(config.model.encoder, config.model.decoder, (32, 32), pretrained=False)
+    found = decays(model, build_optimizer(model, config.training))
+    shapes = {name: parameter.ndim for name, parameter in model.named_parameters()}
+    assert found.keys() == shapes.keys()
+    for name, decay in found.items():
+        assert (decay > 0) == (shapes[name] > 1 and not name.endswith("relative_position_bias_table")), name
+    assert sum("relative_position_bias_table" in name for name in found) == 2 * (4 + 3)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kind"),
+    [(["training.optimizer=sgd"], torch.optim.SGD), (["training.optimizer=adamw"], torch.optim.AdamW)],
+    ids=str,
+)
+def test_the_optimizer_is_the_one_that_is_named(overrides: list[str], kind: type) -> None:
+    optimizer = optimizer_for(Small(), *overrides, "training.optimizer.weight_decay=0.3")
+    assert isinstance(optimizer, kind)
+    if kind is torch.optim.SGD:
+        assert optimizer.param_groups[0]["momentum"] == 0.9
+        assert optimizer.param_groups[0]["nesterov"]
+
+
+def test_any_optimizer_of_timm_may_be_named() -> None:
+    model = Small()
+    optimizer = optimizer_for(model, "training.optimizer.name=lion")
+    model.layer(torch.rand(1, 3, 5, 5)).sum().backward()
+    optimizer.step()
+    assert type(optimizer).__name__ == "Lion"
+
+
+def test_an_unknown_optimizer_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UserError, match=r"training\.optimizer\.name 'adamv'\. Did you mean 'adam.?'\? Legal: .*sgd"):
+        optimizer_for(Small(), "training.optimizer.name=adamv")
+
+
+def test_the_scale_multiplies_the_learning_rate() -> None:
+    optimizer = optimizer_for(Small(), "training.optimizer.lr_scale=3")
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.03, 0.03])
+    plain, scaled = rates(), rates("training.optimizer.lr_scale=3")
+    assert scaled == pytest.approx([3 * rate for rate in plain])
+
+
+@pytest.mark.parametrize("name", ["cosine", "poly", "constant"])
+def test_the_warm_up_rises_in_a_line_from_a_hundredth(name: str) -> None:
+    used = rates(f"training.lr_scheduler={name}", "training.lr_scheduler.warmup_fraction=0.2")
+    for step in (0, 1, 7, 19):
+        assert used[step] == pytest.approx(0.0001 + (0.01 - 0.0001) * step / 20)
+    assert max(used) == pytest.approx(0.01, rel=0.05)
+
+
+def test_cosine_is_half_a_cosine_down_to_its_ratio() -> None:
+    used = rates("training.lr_scheduler.warmup_fraction=0", "training.lr_scheduler.min_lr_ratio=0.1")
+    for step in (0, 1, 25, 50, 75, 99):
+        assert used[step] == pytest.approx(0.001 + 0.009 * (1 + math.cos(math.pi * step / 100)) / 2)
+    assert used[-1] == pytest.approx(0.001)
+
+
+def test_cosine_with_a_warm_up_ends_at_its_ratio_too() -> None:
+    used = rates("training.lr_scheduler.warmup_fraction=0.1", "training.lr_scheduler.min_lr_ratio=0.1")
+    assert used[-1] == pytest.approx(0.001)
+    assert used[-2] == pytest.approx(0.001, rel=0.02)
+    assert used[11:] == sorted(used[11:], reverse=True)
+
+
+def test_poly_falls_by_its_power() -> None:
+    used = rates("training.lr_scheduler=poly", "training.lr_scheduler.warmup_fraction=0")
+    for step in (0, 1, 50, 99):
+        assert used[step] == pytest.approx(0.01 * (1 - step / 100) ** 0.9)
+    line = rates(
+        "training.lr_scheduler=poly",
+        "training.lr_scheduler.power=1",
+        "training.lr_scheduler.min_lr_ratio=0.5",
+        "training.lr_scheduler.warmup_fraction=0",
+    )
+    assert line[50] == pytest.approx(0.0075)
+
+
+def test_constant_stays_where_the_warm_up_ends() -> None:
+    used = rates("training.lr_scheduler=constant", "training.lr_scheduler.warmup_fraction=0.1")
+    assert used[10:] == pytest.approx([0.01] * 91)
+
+
+def test_the_rate_depends_on_the_step_alone() -> None:
+    """A resumed run asks for its step at once, and no checkpoint needs the schedule's state."""
+    training = training_config("training.epochs=10")
+    expected = rates()
+    for step in (3, 40, 77):
+        optimizer = build_optimizer(Small(), training)
+        build_lr_scheduler(optimizer, training, 10).step_update(step)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(expected[step])
+
+
+@pytest.mark.parametrize("name", ["cosine", "poly", "constant"])
+@pytest.mark.parametrize("warmup", [0, 0.05, 0.5, 1])
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_short_runs_have_a_positive_rate_at_every_step(name: str, warmup: float, epochs: int) -> None:
+    used = rates(
+        f"training.lr_scheduler={name}",
+        f"training.lr_scheduler.warmup_fraction={warmup}",
+        epochs=epochs,
+        steps_per_epoch=3,
+    )
+    assert all(0 < rate <= 0.01 + 1e-9 for rate in used[:-1]), used
+
+
+def test_every_rate_of_a_group_follows_the_schedule() -> None:
+    optimizer = optimizer_for(Small())
+    scheduler: Any = build_lr_scheduler(optimizer, training_config(), steps_per_epoch=5)
+    scheduler.step_update(300)
+    assert len(optimizer.param_groups) == 2
+    assert len({group["lr"] for group in optimizer.param_groups}) == 1

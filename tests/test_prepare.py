@@ -1,0 +1,327 @@
+"""Tests of ``src/prepare.py``: pairing, CrackForest's .mat masks, groups, the split, and what a killed run leaves."""
+
+import csv
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.io import savemat
+
+from src import prepare
+from src.errors import UserError
+from src.prepare import SPLITS, main, read_labels, split_groups
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+REAL = [("cfd", 117), ("sut", 130), ("crack500_tiles", 300)]
+DEFAULT = (0.7, 0.15, 0.15)
+
+group_tables = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=4), st.sampled_from("uvwxyz"), min_size=1)
+share_triples = st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20)).map(
+    lambda parts: tuple(part / sum(parts) for part in parts)
+)
+
+
+def splittable(groups: dict[str, str], shares: tuple[float, ...]) -> bool:
+    return len(set(groups.values())) >= sum(share > 0 for share in shares)
+
+
+def save(path: Path, pixels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+def photo(height: int = 8, width: int = 12) -> np.ndarray:
+    return np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def crack(value: int = 255) -> np.ndarray:
+    mask = np.zeros((8, 12), np.uint8)
+    mask[2] = value
+    return mask
+
+
+@pytest.fixture
+def flat(tmp_path: Path) -> Path:
+    """A source of ten pairs, two to a group."""
+    for number in range(10):
+        save(tmp_path / "source" / "images" / f"p{number}.png", photo())
+        save(tmp_path / "source" / "masks" / f"p{number}.png", crack())
+    rows = "".join(f"p{number}.png,x{number},{number // 2}\n" for number in range(10))
+    (tmp_path / "source" / "groups.csv").write_text("file,photo,scene\n" + rows)
+    return tmp_path / "source"
+
+
+def run(source: Path, *words: str) -> Path:
+    out = source.parent / "out"
+    main([str(source), "--out", str(out), *words])
+    return out
+
+
+def manifest(out: Path) -> list[dict[str, str]]:
+    with (out / "manifest.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@given(group_tables, share_triples, st.integers(0, 9))
+def test_every_file_gets_a_split_and_no_group_spans_two(groups: dict[str, str], shares: tuple[float, ...], seed: int):
+    if not splittable(groups, shares):
+        with pytest.raises(UserError, match=f"{len(set(groups.values()))} groups"):
+            split_groups(groups, shares, seed)
+        return
+    split = split_groups(groups, shares, seed)
+    assert split.keys() == groups.keys()
+    assert len({(groups[file], split[file]) for file in groups}) == len(set(groups.values()))
+    assert set(split.values()) == {name for name, share in zip(SPLITS, shares, strict=True) if share > 0}
+
+
+@given(group_tables, share_triples, st.integers(0, 9), st.randoms())
+def test_the_split_depends_on_the_seed_and_not_on_the_order(groups, shares, seed, random):
+    if splittable(groups, shares):
+        files = list(groups)
+        random.shuffle(files)
+        assert split_groups({file: groups[file] for file in files}, shares, seed) == split_groups(groups, shares, seed)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=25), share_triples, st.integers(0, 9))
+def test_counts_miss_their_share_by_less_than_the_largest_group(sizes: list[int], shares: tuple[float, ...], seed: int):
+    groups = {f"{group}_{file}": str(group) for group, size in enumerate(sizes) for file in range(size)}
+    if not splittable(groups, shares):
+        return
+    counts = Counter(split_groups(groups, shares, seed).values())
+    targets = [share * len(groups) for share in shares]
+    miss = max(abs(counts[split] - target) for split, target in zip(SPLITS, targets, strict=True))
+    # a share worth less than one group still gets one, and the others may be short by two
+    fits = min(target for target in targets if target > 0) >= max(sizes)
+    assert miss < (1 if fits else 2) * max(sizes) + 1e-9
+
+
+def test_another_seed_gives_another_split():
+    groups = {str(file): str(file) for file in range(40)}
+    assert split_groups(groups, DEFAULT, 1) != split_groups(groups, DEFAULT, 2)
+
+
+@pytest.mark.parametrize("shares", [(0.7, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, 0.5), (float("nan"), 0.5, 0.5)])
+def test_shares_that_are_no_shares_are_refused(shares: tuple[float, ...]):
+    with pytest.raises(UserError, match="sum"):
+        split_groups({"a": "1", "b": "2", "c": "3"}, shares, 42)
+
+
+def test_a_flat_folder_becomes_three_splits_with_the_images_untouched(flat: Path):
+    out = run(flat)
+    rows = manifest(out)
+    assert [row["file"] for row in rows] == [f"p{number}" for number in range(10)]
+    assert list(rows[0]) == ["file", "split", "group", "source", "width", "height", "crack_share"]
+    assert list(rows[0].values())[2:] == ["0", "images/p0.png", "12", "8", "0.125000"]
+    for row in rows:
+        copied = out / row["split"] / "images" / f"{row['file']}.png"
+        assert copied.read_bytes() == (flat / row["source"]).read_bytes()
+        mask = cv2.imread(str(out / row["split"] / "masks" / f"{row['file']}.png"), cv2.IMREAD_UNCHANGED)
+        assert mask is not None
+        assert mask.dtype == np.uint8
+        assert np.array_equal(mask, crack())
+    assert len(list(out.rglob("*.png"))) == 20
+    assert [path.name for path in flat.parent.iterdir() if "partial" in path.name] == []
+
+
+@pytest.mark.parametrize(("stored", "written"), [(1, 255), (127, 0), (128, 255)])
+def test_masks_of_0_and_1_are_recognised_and_others_cut_above_127(flat: Path, stored: int, written: int):
+    mask = crack(stored)
+    save(flat / "masks" / "p3.png", np.dstack([mask] * 3))
+    (path,) = run(flat).glob("*/masks/p3.png")
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    assert np.array_equal(found, crack(written))
+
+
+def test_the_last_column_groups_unless_another_is_named(flat: Path, capsys: pytest.CaptureFixture[str]):
+    rows = manifest(run(flat))
+    assert "'scene'" in capsys.readouterr().out
+    assert len({(row["split"], row["group"]) for row in rows}) == 5
+    shutil.rmtree(flat.parent / "out")
+    assert {row["group"] for row in manifest(run(flat, "--group-column", "photo"))} == {f"x{n}" for n in range(10)}
+
+
+def test_a_group_file_elsewhere_may_name_files_by_stem(flat: Path, capsys: pytest.CaptureFixture[str]):
+    table = flat.parent / "mine.csv"
+    table.write_text("file, place\n" + "".join(f"p{number}, g{number % 3}\n" for number in range(10)), "utf-8-sig")
+    assert {row["group"] for row in manifest(run(flat, "--groups", str(table)))} == {"g0", "g1", "g2"}
+    assert str(table) in capsys.readouterr().out
+
+
+def test_without_groups_each_file_stands_alone_and_a_warning_says_so(flat: Path, capsys: pytest.CaptureFixture[str]):
+    (flat / "groups.csv").unlink()
+    assert all(row["group"] == row["file"] for row in manifest(run(flat)))
+    assert "may leak" in capsys.readouterr().out
+
+
+def test_unpaired_files_are_named_or_skipped_on_request(flat: Path, capsys: pytest.CaptureFixture[str]):
+    (flat / "masks" / "p4.png").unlink()
+    (flat / "images" / "p7.png").unlink()
+    with pytest.raises(UserError, match=r"images/p4\.png, masks/p7\.png"):
+        run(flat)
+    assert len(manifest(run(flat, "--allow-unpaired"))) == 8
+    assert "Skipped 2 files" in capsys.readouterr().out
+
+
+def test_excluded_stems_are_left_out_and_unknown_ones_refused(flat: Path):
+    assert len(manifest(run(flat, "--exclude", "p1", "p2"))) == 8
+    with pytest.raises(UserError, match="p99"):
+        main([str(flat), "--out", str(flat.parent / "other"), "--exclude", "p99"])
+
+
+def add_twin(flat: Path) -> None:
+    save(flat / "images" / "p1.jpg", photo())
+
+
+def shrink_mask(flat: Path) -> None:
+    save(flat / "masks" / "p5.png", crack()[:4])
+
+
+def damage_image(flat: Path) -> None:
+    (flat / "images" / "p6.png").write_bytes(b"no image")
+
+
+def drop_group(flat: Path) -> None:
+    table = flat / "groups.csv"
+    table.write_text(table.read_text().replace("p8.png", "p88.png"))
+
+
+def contradict_group(flat: Path) -> None:
+    with (flat / "groups.csv").open("a") as stream:
+        stream.write("p2.png,x2,4\n")
+
+
+def add_mask_folder(flat: Path) -> None:
+    (flat / "labels").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words", "sentence"),
+    [
+        (add_twin, "", r"p1\.jpg and .*p1\.png have the same stem"),
+        (shrink_mask, "", r"p5\.png is 12x8 pixels, its mask .*p5\.png 12x4"),
+        (damage_image, "", r"p6\.png"),
+        (drop_group, "", r"no group for p8\.png"),
+        (contradict_group, "", r"p2\.png is in two groups, '1' and '4'"),
+        (add_mask_folder, "", "exactly one folder named .*labels.*; it has 2"),
+        (None, "--group-column scenes", "Did you mean 'scene'"),
+        (None, "--groups nowhere.csv", "nowhere.csv"),
+        (None, "--split .7 .2 .2", "sum 1.1"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_refused_with_the_place(
+    flat: Path, spoil: Callable[[Path], None] | None, words: str, sentence: str
+):
+    if spoil:
+        spoil(flat)
+    with pytest.raises(UserError, match=sentence):
+        run(flat, *words.split())
+    assert not (flat.parent / "out").exists()
+
+
+def test_a_source_that_does_not_exist_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="nowhere is not a folder"):
+        run(tmp_path / "nowhere")
+
+
+def test_too_few_groups_are_refused_with_their_number(flat: Path):
+    table = flat.parent / "two.csv"
+    table.write_text("file,place\n" + "".join(f"p{number},{number % 2}\n" for number in range(10)))
+    with pytest.raises(UserError, match="2 groups cannot fill 3 splits"):
+        run(flat, "--groups", str(table))
+    assert {row["split"] for row in manifest(run(flat, "--groups", str(table), "--split", "0.5", "0.5", "0"))} == {
+        "train",
+        "val",
+    }
+
+
+def test_an_output_folder_with_files_is_refused_and_an_empty_one_filled(flat: Path):
+    (flat.parent / "out").mkdir()
+    out = run(flat)
+    with pytest.raises(UserError, match="choose another --out"):
+        run(flat)
+    assert len(manifest(out)) == 10
+
+
+def test_a_killed_run_leaves_nothing_and_the_next_one_succeeds(flat: Path, monkeypatch: pytest.MonkeyPatch):
+    copied: list[Path] = []
+
+    def copy_three(source: Path, target: Path) -> None:
+        copied.append(source)
+        if len(copied) > 3:
+            raise KeyboardInterrupt
+
+    leftover = flat.parent / "out.partial" / "train" / "images" / "old.png"  # of a run that could not tidy up
+    leftover.parent.mkdir(parents=True)
+    leftover.touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(prepare.shutil, "copyfile", copy_three)
+        with pytest.raises(KeyboardInterrupt):
+            run(flat)
+    assert sorted(path.name for path in flat.parent.iterdir()) == ["source"]
+    assert len(list(run(flat).rglob("*.png"))) == 20
+
+
+def save_labels(path: Path, labels: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, {"groundTruth": {"Segmentation": labels}})
+    return path
+
+
+def test_crack_in_a_mat_file_is_labels_2_and_4(tmp_path: Path):
+    labels = np.array([[1, 2, 3], [4, 1, 1]], np.uint8)
+    mask = read_labels(save_labels(tmp_path / "001.mat", labels))
+    assert mask.dtype == np.uint8
+    assert mask.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def test_a_mat_file_without_such_labels_is_refused_by_name(tmp_path: Path):
+    (tmp_path / "damaged.mat").write_bytes(b"MATLAB 5.0")
+    savemat(tmp_path / "other.mat", {"something": 1})
+    save_labels(tmp_path / "labels.mat", np.array([[0, 7]], np.uint8))
+    for name in ("damaged", "other", "labels"):
+        with pytest.raises(UserError, match=rf"{name}\.mat"):
+            read_labels(tmp_path / f"{name}.mat")
+
+
+def test_crackforest_skips_bare_images_and_the_swapped_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    source = tmp_path / "source"
+    for stem in ("001", "002", "003", "042", "200", "300"):
+        save(source / "image" / f"{stem}.jpg", photo())
+    for stem in ("001", "002", "003", "042"):
+        save_labels(source / "groundTruth" / f"{stem}.mat", np.where(crack() > 0, 2, 1).astype(np.uint8))
+    rows = manifest(run(source))
+    assert [row["file"] for row in rows] == ["001", "002", "003"]
+    assert {row["crack_share"] for row in rows} == {"0.125000"}
+    said = capsys.readouterr().out
+    assert "skipped 2 images" in said
+    assert "left out 042" in said
+
+
+def test_a_flat_folder_keeps_its_042(flat: Path):
+    save(flat / "images" / "042.png", photo())
+    save(flat / "masks" / "042.png", crack())
+    (flat / "groups.csv").unlink()
+    assert "042" in {row["file"] for row in manifest(run(flat))}
+
+
+@pytest.mark.parametrize(("name", "pairs"), REAL)
+def test_a_real_set_splits_by_its_groups(name: str, pairs: int, tmp_path: Path):
+    if not (SHARED / name).is_dir():
+        pytest.skip(f"shared/data/{name} is not beside this checkout")
+    main([str(SHARED / name), "--out", str(tmp_path / name)])
+    rows = manifest(tmp_path / name)
+    assert len(rows) == pairs
+    split_of = {row["group"]: row["split"] for row in rows}
+    assert all(split_of[row["group"]] == row["split"] for row in rows)
+    counts = Counter(row["split"] for row in rows)
+    assert all(abs(counts[split] - share * pairs) < 2 for split, share in zip(SPLITS, DEFAULT, strict=True))
+    assert name != "cfd" or "042" not in {row["file"] for row in rows}

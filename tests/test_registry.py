@@ -1,0 +1,182 @@
+"""From the configuration to a network: ``python -m pytest tests/test_registry.py``."""
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import huggingface_hub.constants
+import pytest
+import torch
+from torch import Tensor, nn
+
+from src.config import load_config
+from src.errors import UserError
+from src.models import registry
+from src.models.registry import build_model
+
+TINY = ("model.encoder=tiny", "model.decoder=tiny")
+SWIN = ("model=architectures/swin_unet", "model.encoder.embed_dim=96")
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No network, said to the hub as a user would, an empty weight cache, and no socket to anywhere."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    empty = str(tmp_path_factory.mktemp("hub"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", empty)
+    monkeypatch.setenv("TORCH_HOME", empty)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    registry._say_once.cache_clear()
+    yield
+    registry._say_once.cache_clear()
+
+
+def build(*overrides: str, size: tuple[int, int] = (64, 64)) -> tuple[nn.Module, bool]:
+    return build_model(load_config(overrides).model, size)
+
+
+def weights(network: nn.Module) -> Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        TINY,
+        ("model.encoder=resnet18", "model.decoder=tiny"),
+        ("model.encoder=mobilenet_v2", "model.decoder=tiny"),
+        ("model.encoder=efficientnet_b0", "model.decoder.decoder_attention_type=scse"),
+        ("model.encoder=mit_b0", "model.decoder=tiny"),
+        ("model.encoder=convnext_tiny", "model.decoder=tiny"),
+        ("model=architectures/swin_unet", "model.encoder.embed_dim=16"),
+    ],
+    ids=str,
+)
+def test_every_kind_of_network_gives_a_logit_a_pixel(overrides: tuple[str, ...]) -> None:
+    network, loaded = build(*overrides, "model.encoder.pretrained=false")
+    network.eval()
+    with torch.inference_mode():
+        logits = network(torch.rand(2, 3, 64, 64))
+    assert (logits.shape, loaded) == ((2, 1, 64, 64), False)
+    assert logits.min() < 0 or logits.max() > 1  # not yet a probability
+
+
+def test_a_shallower_encoder_needs_as_many_decoder_channels() -> None:
+    network, _ = build(*TINY, "model.encoder.depth=3", "model.decoder.decoder_channels=[32,16,8]")
+    assert network.eval()(torch.rand(1, 3, 64, 64)).shape == (1, 1, 64, 64)
+    with pytest.raises(UserError, match=r"model: unet with encoder tu-test_resnet: .*decoder_channels"):
+        build(*TINY, "model.encoder.depth=3")
+
+
+def test_an_unknown_encoder_is_refused_with_the_nearest_name_and_the_legal_ones() -> None:
+    with pytest.raises(UserError, match=r"model\.encoder\.name 'resnt34'\. Did you mean 'resnet34'\? Legal: .*tu-<any"):
+        build("model.encoder.name=resnt34", "model.encoder.pretrained=false")
+
+
+def test_an_unknown_encoder_of_timm_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match="tu-resnet35x"):
+        build("model.encoder.name=tu-resnet35x", "model.encoder.pretrained=false")
+
+
+@pytest.mark.parametrize("encoder", ["tiny", "resnet18"])
+def test_an_unknown_decoder_argument_is_refused_by_name(encoder: str) -> None:
+    with pytest.raises(UserError, match="decoder_chanels"):
+        build(f"model.encoder={encoder}", "model.encoder.pretrained=false", "+model.decoder.decoder_chanels=1")
+
+
+@pytest.mark.parametrize("overrides", [("model.encoder=resnet18",), ("model.encoder=convnext_tiny",), SWIN], ids=str)
+@pytest.mark.usefixtures("offline")
+def test_weights_that_are_required_but_cannot_be_had_are_refused_at_once(
+    overrides: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr("time.sleep", naps.append)  # between retries
+    with pytest.raises(UserError, match=r"model\.encoder\.pretrained=true: no weights for .* Say auto or false"):
+        build(*overrides, "model.encoder.pretrained=true")
+    assert not naps
+
+
+@pytest.mark.parametrize("overrides", [("model.encoder=resnet18",), ("model.encoder=convnext_tiny",), SWIN], ids=str)
+@pytest.mark.usefixtures("offline")
+def test_without_weights_auto_is_the_same_network_as_one_without_pretraining(
+    overrides: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(3)
+    wished, loaded = build(*overrides, "model.encoder.pretrained=auto")
+    after_wish = torch.rand(2)
+    torch.manual_seed(3)
+    plain, _ = build(*overrides, "model.encoder.pretrained=false")
+    assert not loaded
+    assert torch.equal(weights(wished), weights(plain))
+    assert torch.equal(after_wish, torch.rand(2))
+    assert "starts from random weights" in caplog.text
+
+
+@pytest.mark.usefixtures("offline")
+def test_the_missing_weights_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        build("model.encoder=resnet18", "model.encoder.pretrained=auto")
+    assert caplog.text.count("resnet18 starts from random weights") == 1
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_swin_of_another_width_asks_for_no_weights(caplog: pytest.LogCaptureFixture) -> None:
+    narrow = ("model=architectures/swin_unet", "model.encoder.embed_dim=16")
+    assert build(*narrow, "model.encoder.pretrained=auto")[1] is False
+    assert "do not fit its embed_dim" in caplog.text
+    with pytest.raises(UserError, match="do not fit its embed_dim, depths or num_heads"):
+        build(*narrow, "model.encoder.pretrained=true")
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_swin_deeper_than_the_published_one_starts_from_random_weights_unless_they_are_required() -> None:
+    assert build(*SWIN, "model.encoder.depths=[2,2,7,2]", "model.encoder.pretrained=auto")[1] is False
+
+
+def test_without_a_network_the_hub_is_told_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def unreachable(address: object, timeout: float) -> None:
+        asked.append(address)
+        raise OSError("no route")
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "x")  # so that what follows is undone
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    for _ in range(2):
+        registry._be_brief_offline()
+    assert asked == [registry.HUB]
+    assert huggingface_hub.constants.HF_HUB_OFFLINE is True
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+
+
+def test_the_users_own_offline_setting_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    registry._be_brief_offline()
+    assert os.environ["HF_HUB_OFFLINE"] == "0"
+
+
+def test_weights_that_were_loaded_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def create_model(*_: Any, **arguments: Any) -> nn.Module:
+        asked.append(arguments["encoder_weights"])
+        return nn.Identity()
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("segmentation_models_pytorch.create_model", create_model)
+    assert build("model.encoder=resnet18", "model.encoder.pretrained=true")[1]
+    assert build("model.encoder=convnext_tiny", "model.encoder.pretrained=auto")[1]
+    assert not build("model.encoder=convnext_tiny", "model.encoder.pretrained=false")[1]
+    assert asked == ["imagenet", True, None]  # None and not False, which smp takes for True with encoders of timm

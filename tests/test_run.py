@@ -1,0 +1,76 @@
+"""``python run.py`` as a user types it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import run
+from src.config import save_overrides
+from src.errors import run_command
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def test_a_run_from_another_folder_prints_each_epoch_and_the_evaluation_command(tiny: list[str], tmp_path: Path):
+    done = python(str(ROOT / "run.py"), *tiny, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1/2" in done.stdout
+    assert "epoch 2/2" in done.stdout
+    command = done.stdout.splitlines()[-1].removeprefix("evaluate: python ")
+    evaluated = python(*command.split())
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert "iou " in evaluated.stdout
+
+
+def test_a_file_of_overrides_stands_for_them(tiny: list[str], tmp_path: Path):
+    save_overrides(tiny, tmp_path / "best.yaml")
+    shown = python("run.py", str(tmp_path / "best.yaml"), "seed=7", "--show")
+    assert "seed: 7" in shown.stdout
+    assert "image_size:\n  - 32\n  - 32" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["training.loss=dice_focl"], "Did you mean 'dice_focal'?"),
+        (["training.optimizer.lrr=1"], "Unknown key 'training.optimizer.lrr'"),
+        (["data.root=/nowhere"], "No such folder: /nowhere"),
+        (["model.encoder.name=resnet35"], "Unknown encoder"),
+        (["training.resume_from=/nowhere.pth"], "No such checkpoint: /nowhere.pth"),
+        (["training.optimizer.name=adan_"], "Unknown optimizer"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    tiny: list[str],
+    words: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setattr(sys, "argv", ["run.py", *tiny, *words])
+    assert run_command(run.main) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert sentence in said
+    assert not (tmp_path / "outputs" / "experiments").exists()
+
+
+def test_a_mistake_ends_the_process_with_code_2():
+    done = python("run.py", "training.loss=dice_focl")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: Unknown option of training.loss 'dice_focl'.")
+
+
+def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(_: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    assert run_command(interrupted) == 130

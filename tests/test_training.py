@@ -1,0 +1,213 @@
+"""The training loop on a tiny network and tiny images."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from src.config import load_config
+from src.errors import UserError
+from src.training import Diverged, Trainer, choose_device, choose_precision, micro_batches, to_device
+
+Weights = dict[str, Tensor]
+
+
+def trainer(tiny: list[str], *more: str) -> Trainer:
+    overrides = [*tiny, *more]
+    return Trainer(load_config(overrides), overrides)
+
+
+def weights(model: nn.Module) -> Weights:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(left: Weights, right: Weights) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_an_epoch_reports_every_metric_key(tiny: list[str]):
+    report = trainer(tiny).train_epoch()
+    assert report.epoch == 1
+    assert report.is_best
+    scores = {"val/loss", "val/iou", "val/iou_best", "val/threshold", "val/f1", "val/precision", "val/recall"}
+    assert {"train/loss", "lr", "epoch_seconds", "images_per_second", "val/iou_image", *scores} == report.metrics.keys()
+    assert report.metrics["val/iou_best"] >= report.metrics["val/iou"]
+
+
+def test_the_same_overrides_give_the_same_weights_bit_for_bit(tiny: list[str]):
+    first, second = trainer(tiny), trainer(tiny)
+    for one in (first, second):
+        one.train_epoch()
+    assert same(weights(first.model), weights(second.model))
+
+
+def test_another_seed_and_another_learning_rate_give_other_weights(tiny: list[str]):
+    found: list[Weights] = []
+    for more in ("seed=42", "seed=43", "training.optimizer.lr=0.01", "training.optimizer.lr=0.02"):
+        one = trainer(tiny, more)
+        one.train_epoch()
+        found.append(weights(one.model))
+    assert not any(same(left, right) for number, left in enumerate(found) for right in found[:number])
+
+
+def test_the_number_of_loader_workers_does_not_change_the_weights(tiny: list[str]):
+    alone, beside = trainer(tiny, "data.num_workers=0"), trainer(tiny, "data.num_workers=2")
+    for one in (alone, beside):
+        one.train_epoch()
+        one.train_epoch()
+    assert same(weights(alone.model), weights(beside.model))
+
+
+@pytest.mark.parametrize("more", [[], ["training.ema_decay=0.9"], ["training.mixed_precision=fp16"]])
+def test_an_interrupted_run_goes_on_bit_for_bit(tiny: list[str], tmp_path: Path, more: list[str]):
+    whole = trainer(tiny, "training.epochs=3", *more)
+    reports = [whole.train_epoch() for _ in range(3)]
+    part = trainer(tiny, "training.epochs=3", *more)
+    part.train_epoch()
+    part.save(tmp_path / "last.pth")
+    torch.rand(7)  # another process draws other numbers
+    resumed = trainer(tiny, "training.epochs=3", *more, f"training.resume_from={tmp_path / 'last.pth'}")
+    again = [resumed.train_epoch() for _ in range(2)]
+    assert [report.epoch for report in again] == [2, 3]
+    assert again[-1].metrics["val/iou_best"] == reports[-1].metrics["val/iou_best"]
+    assert again[-1].metrics["lr"] == reports[-1].metrics["lr"]
+    assert same(weights(whole.model), weights(resumed.model))
+    assert same(weights(whole.scored_model), weights(resumed.scored_model))
+    assert (resumed.best_epoch, resumed.best_score, resumed.threshold) == (
+        whole.best_epoch,
+        whole.best_score,
+        whole.threshold,
+    )
+
+
+def test_a_checkpoint_of_another_network_or_of_other_data_is_refused(tiny: list[str], tmp_path: Path, tiny_data: Path):
+    trainer(tiny).save(tmp_path / "last.pth")
+    resume = f"training.resume_from={tmp_path / 'last.pth'}"
+    with pytest.raises(UserError, match="weights of another network"):
+        trainer(tiny, "model.decoder.decoder_channels=[32,32,16,16,8]", resume)
+    (tmp_path / "data").mkdir()
+    for split in ("train", "val", "test"):
+        (tmp_path / "data" / split).symlink_to(tiny_data / ("val" if split == "train" else split))
+    with pytest.raises(UserError, match="trained on other data"):
+        trainer(tiny, f"data.root={tmp_path / 'data'}", resume)
+
+
+class NoBatchNorm(nn.Module):
+    """A network whose gradient is a sum over images, so that accumulation can be compared exactly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.conv(images)
+
+
+@pytest.mark.parametrize("size", [8, 7, 5])
+def test_accumulated_gradients_equal_those_of_the_whole_batch(tiny: list[str], size: int):
+    gradients: list[Tensor] = []
+    for micro, steps in ((8, 1), (4, 2), (2, 4), (1, 8)):
+        one = trainer(tiny, f"data.batch_size={micro}", f"training.gradient_accumulation_steps={steps}")
+        torch.manual_seed(0)
+        one.model = NoBatchNorm()
+        one.optimizer = torch.optim.SGD(one.model.parameters(), lr=1.0)
+        before = one.model.conv.weight.detach().clone()
+        images = torch.randint(0, 256, (size, 16, 16, 3), dtype=torch.uint8)
+        masks = (torch.rand(size, 16, 16) > 0.8).to(torch.uint8)
+        one._train_step(images, masks)
+        gradients.append(before - one.model.conv.weight.detach())
+    for other in gradients[1:]:
+        torch.testing.assert_close(other, gradients[0], rtol=1e-4, atol=1e-6)
+
+
+def test_micro_batches_are_equal_parts_and_hold_every_image():
+    parts = list(micro_batches(torch.arange(9), torch.arange(9), 4))
+    assert [len(images) for images, _ in parts] == [3, 3, 3]
+    assert torch.equal(torch.cat([images for images, _ in parts]), torch.arange(9))
+
+
+def test_gradients_are_clipped_to_the_norm(tiny: list[str]):
+    one = trainer(tiny, "training.clip_grad_norm=0.001", "training.optimizer=sgd", "training.optimizer.lr=1")
+    norms: list[float] = []
+    step = one.scaler.step
+
+    def watch(optimizer: torch.optim.Optimizer) -> float | None:
+        gradients = [value.grad for value in one.model.parameters() if value.grad is not None]
+        norms.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
+        return step(optimizer)
+
+    one.scaler.step = watch  # type: ignore[method-assign]
+    one.train_epoch()
+    assert norms
+    assert max(norms) <= 0.001 * 1.001
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "true"])
+def test_mixed_precision_runs_on_a_cpu(tiny: list[str], precision: str):
+    one = trainer(tiny, f"training.mixed_precision={precision}")
+    report = one.train_epoch()
+    assert math.isfinite(report.metrics["train/loss"])
+    assert one.scaler.is_enabled() == (precision == "fp16")
+
+
+def test_auto_precision_is_float32_on_a_cpu_and_true_is_bf16():
+    assert choose_precision("auto", torch.device("cpu")) is None
+    assert choose_precision(True, torch.device("cpu")) == torch.bfloat16
+    assert choose_precision(False, torch.device("cpu")) is None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
+def test_a_missing_graphics_card_is_one_sentence():
+    with pytest.raises(UserError, match="device=cuda"):
+        choose_device("cuda")
+
+
+def test_images_are_normalised_on_the_device(tiny: list[str]):
+    data = load_config(tiny).data
+    images = torch.full((1, 4, 4, 3), 255, dtype=torch.uint8)
+    inputs, targets = to_device(images, torch.ones(1, 4, 4, dtype=torch.uint8), data, torch.device("cpu"))
+    white = [(1 - mean) / std for mean, std in zip(data.mean, data.std, strict=True)]
+    torch.testing.assert_close(inputs[0, :, 0, 0], torch.tensor(white))
+    assert inputs.shape == (1, 3, 4, 4)
+    assert targets.shape == (1, 1, 4, 4)
+
+
+def test_early_stopping_counts_epochs_since_the_best(tiny: list[str], monkeypatch: pytest.MonkeyPatch):
+    one = trainer(tiny, "training.early_stopping_patience=2", "training.epochs=50")
+    scores = iter([0.1, 0.3, 0.2, 0.3, 0.9])
+
+    def falling(_: object) -> dict[str, float]:
+        return {"val/iou_best": next(scores), "val/threshold": 0.5}
+
+    monkeypatch.setattr("src.training.validation_scores", falling)
+    while not one.finished:
+        one.train_epoch()
+    assert (one.epoch, one.best_epoch, one.best_score) == (4, 2, 0.3)
+
+
+def test_the_monitored_loss_is_minimised(tiny: list[str]):
+    one = trainer(tiny, "training.metric=loss")
+    losses = [one.train_epoch().metrics["val/loss"] for _ in range(2)]
+    assert -one.best_score == min(losses)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(tiny: list[str]):
+    with pytest.raises(Diverged, match="train/loss=nan"):
+        trainer(tiny, "training.optimizer=sgd", "training.optimizer.lr=1e30").train_epoch()
+
+
+def test_validation_uses_the_averaged_weights(tiny: list[str]):
+    one = trainer(tiny, "training.ema_decay=0.99")
+    one.train_epoch()
+    assert one.scored_model is not one.model
+    assert not same(weights(one.scored_model), weights(one.model))
+
+
+def test_progress_is_told_after_each_step(tiny: list[str]):
+    seen: list[tuple[int, int]] = []
+    told: Callable[[int, int], None] = lambda done, total: seen.append((done, total))  # noqa: E731
+    trainer(tiny).train_epoch(told)
+    assert seen == [(done, 4) for done in range(1, 5)]
