@@ -1,0 +1,1 @@
+"""From a sweep's files to a decision."""

@@ -1,0 +1,1 @@
+"""Searches: a spec asks the question, Optuna proposes, ASHA stops the weak early, Ray runs the trials."""

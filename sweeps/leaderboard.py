@@ -1,0 +1,102 @@
+"""The state of a sweep's trials, as a table on the screen and as ``leaderboard.csv``."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+STATES = ("waiting", "running", "complete", "stopped", "failed")
+
+
+@dataclass
+class TrialRow:
+    """One trial, as far as it is known."""
+
+    name: str
+    params: dict[str, Any]
+    state: str = "running"
+    """One of ``STATES``: complete trained all its epochs, stopped lost at a rung, failed has a ``reason``."""
+    epochs: int = 0
+    score: float | None = None
+    """The best value of the sweep's metric over its epochs."""
+    best_epoch: int = 0
+    metrics: dict[str, float] = field(default_factory=dict[str, float])
+    """The metrics of the best epoch."""
+    seconds: float = 0.0
+    """Spent in epochs."""
+    reason: str = ""
+
+    def report(self, result: dict[str, Any], metric: str) -> None:
+        """Take in the metrics of one epoch."""
+        self.epochs = int(result["epoch"])
+        self.seconds += float(result["epoch_seconds"])
+        value = float(result[metric])
+        if self.score is None or value > self.score:
+            self.score, self.best_epoch = value, self.epochs
+            self.metrics = {key: float(result[key]) for key in result if key.startswith(("val/", "train/"))}
+
+
+def ranked(rows: Iterable[TrialRow]) -> list[TrialRow]:
+    """Best first; trials without a score last; equal scores in the order of their names."""
+    return sorted(rows, key=lambda row: (row.score is None, -(row.score or 0.0), row.name))
+
+
+def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
+    """One line a trial, best first, a column per parameter; written beside and renamed."""
+    rows = ranked(rows)
+    parameters = list(dict.fromkeys(key for row in rows for key in row.params))
+    scores = [key for key in ("val/iou", "val/threshold", "val/loss", "train/loss") if key != metric]
+    beside = path.with_suffix(".partial")
+    with beside.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["trial", "state", metric, "best_epoch", "epochs", "seconds", *scores, *parameters, "reason"])
+        for row in rows:
+            head = [
+                row.name,
+                row.state,
+                "" if row.score is None else row.score,
+                row.best_epoch,
+                row.epochs,
+                round(row.seconds, 2),
+            ]
+            tail = [row.params.get(key, "") for key in parameters]
+            writer.writerow([*head, *(row.metrics.get(key, "") for key in scores), *tail, row.reason])
+    beside.replace(path)
+
+
+def table(rows: Iterable[TrialRow], metric: str, top: int | None = None) -> Table:
+    """The best ``top`` trials (None: all) for a terminal; parameters by the last part of their keys."""
+    rows = ranked(rows)[:top]
+    keys = list(dict.fromkeys(key for row in rows for key in row.params))
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    drawn.add_column("trial", no_wrap=True)
+    for name in (metric.removeprefix("val/"), "epochs"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("state", no_wrap=True)
+    for column in short_names(keys):
+        drawn.add_column(column, overflow="fold")  # a narrow terminal folds these, never the score
+    for row in rows:
+        score = "-" if row.score is None else f"{row.score:.4f}"
+        values = [short(row.params.get(key, "")) for key in keys]
+        drawn.add_row(row.name, score, str(row.epochs), row.state, *values)
+    return drawn
+
+
+def short_names(keys: Sequence[str]) -> list[str]:
+    """The last parts of the keys, with as much before them as tells them apart."""
+    names: list[str] = []
+    for key in keys:
+        parts = key.split(".")
+        length = 1
+        while length < len(parts) and sum(other.endswith("." + ".".join(parts[-length:])) for other in keys) > 1:
+            length += 1
+        names.append(".".join(parts[-length:]))
+    return names
+
+
+def short(value: Any) -> str:
+    """A parameter for a narrow column: three significant digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

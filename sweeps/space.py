@@ -1,0 +1,171 @@
+"""Walks through a search space: its default point, its corners, and whether its keys exist.
+
+Any space is a function that suggests on an Optuna trial; a mapping of distributions is turned into one. So one walk
+serves flat and conditional spaces: run the function with a trial that answers by a rule.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+from optuna import Trial
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from src.config import compose_values, group_choices, list_options, value_at
+from src.errors import UserError, unknown
+from sweeps.spec import Space
+
+Choice = bool | int | float | str | None
+Params = dict[str, Choice]
+
+
+def as_function(space: Space) -> Callable[[Trial], None]:
+    """The space as a function that suggests every key on an Optuna trial; it can be pickled, which Ray does to it."""
+    return partial(suggest_all, space) if isinstance(space, Mapping) else space
+
+
+def suggest_all(space: Mapping[str, BaseDistribution], trial: Trial) -> None:
+    """Suggest every key of a mapping on a trial."""
+    for key, distribution in space.items():
+        suggest_from(trial, key, distribution)
+
+
+def suggest_from(trial: Trial, key: str, distribution: BaseDistribution) -> None:
+    """Suggest one key of a mapping on a trial."""
+    if isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(key, distribution.choices)
+    elif isinstance(distribution, FloatDistribution):
+        trial.suggest_float(key, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+    elif isinstance(distribution, IntDistribution):
+        trial.suggest_int(key, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+    else:
+        raise UserError(f"{key}: a search space holds Float, Int or Categorical distributions, not {distribution!r}.")
+
+
+class Walk:
+    """Stands in for an Optuna trial: ``answer(key, distribution)`` decides, ``params`` collects what it decided."""
+
+    def __init__(self, answer: Callable[[str, BaseDistribution], Choice]) -> None:
+        self.answer = answer
+        self.params: Params = {}
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        return cast(float, self._suggest(name, FloatDistribution(low, high, log=log, step=step)))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        return cast(int, self._suggest(name, IntDistribution(low, high, log=log, step=step)))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Choice]) -> Choice:
+        return self._suggest(name, CategoricalDistribution(choices))
+
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Choice:
+        if name not in self.params:
+            self.params[name] = self.answer(name, distribution)
+        return self.params[name]
+
+
+def walk(space: Space, answer: Callable[[str, BaseDistribution], Choice]) -> Params:
+    """The point that the space reaches when ``answer`` decides. A range that cannot be is a ``UserError``."""
+    trial = Walk(answer)
+    try:
+        as_function(space)(cast(Trial, cast(object, trial)))
+    except ValueError as error:
+        raise UserError(f"The search space is impossible: {error}") from error
+    return trial.params
+
+
+def default_point(space: Space, fixed: Sequence[str]) -> Params:
+    """The configuration's own values under the space's keys: what trial 0 runs.
+
+    A key that the configuration does not have, an option that does not exist, or a default outside its range is a
+    ``UserError``: then the search could not even propose what one has today.
+    """
+    values, choices = compose_values(fixed), group_choices(fixed)
+
+    def answer(key: str, distribution: BaseDistribution) -> Choice:
+        group = key.replace(".", "/")
+        value = cast(Choice, choices[group] if group in choices else value_at(values, key))
+        if group in choices and isinstance(distribution, CategoricalDistribution):
+            for option in distribution.choices:
+                if option not in list_options(group):
+                    raise unknown(f"option of {key} in the search space", str(option), list_options(group))
+        if not contains(distribution, value):
+            raise UserError(f"{key}: the default {value} lies outside of what is searched, {describe(distribution)}.")
+        return value
+
+    point = walk(space, answer)
+    if not point:
+        raise UserError("The search space is empty: there is nothing to search.")
+    return point
+
+
+def contains(distribution: BaseDistribution, value: Choice) -> bool:
+    """Whether the distribution can draw the value."""
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    low, high = cast(Any, distribution).low, cast(Any, distribution).high
+    return isinstance(value, int | float) and low <= value <= high
+
+
+def corners(space: Space) -> Iterator[Params]:
+    """Every combination of extremes (ends of ranges, choices), depth first; conditional keys where they apply."""
+    path: list[int] = []  # which of its options each suggestion takes, in the order of asking
+    while True:
+        point, widths = _corner(space, path)
+        yield point
+        path += [0] * (len(widths) - len(path))
+        while path and path[-1] + 1 == widths[len(path) - 1]:
+            path.pop()
+        if not path:
+            return
+        path[-1] += 1
+
+
+def _corner(space: Space, path: Sequence[int]) -> tuple[Params, list[int]]:
+    """The corner at the end of ``path`` (then first options), and how many options each suggestion had."""
+    widths: list[int] = []
+
+    def answer(_: str, distribution: BaseDistribution) -> Choice:
+        options = extremes(distribution)
+        taken = path[len(widths)] if len(widths) < len(path) else 0
+        widths.append(len(options))
+        return options[taken]
+
+    return walk(space, answer), widths
+
+
+def few_corners(space: Space) -> list[Params]:
+    """The corners that a sweep checks before it starts: all low, all high, and each choice with all else low."""
+    choices: dict[str, Sequence[Choice]] = {}
+
+    def lowest(key: str, distribution: BaseDistribution) -> Choice:
+        if isinstance(distribution, CategoricalDistribution):
+            choices[key] = distribution.choices
+        return extremes(distribution)[0]
+
+    found = [walk(space, lowest), walk(space, lambda _, distribution: extremes(distribution)[-1])]
+    asked: set[str] = set()
+    while pending := choices.keys() - asked:  # a choice may open keys that were not asked for before
+        key = min(pending)
+        asked.add(key)
+        for option in choices[key]:
+            found.append(walk(space, lambda name, dist, k=key, o=option: o if name == k else lowest(name, dist)))
+    return [point for number, point in enumerate(found) if point not in found[:number]]
+
+
+def extremes(distribution: BaseDistribution) -> Sequence[Choice]:
+    """All choices, or the two ends of a range (one, if they are the same)."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    low, high = cast(Any, distribution).low, cast(Any, distribution).high
+    return [low] if low == high else [low, high]
+
+
+def describe(distribution: BaseDistribution) -> str:
+    """``1e-05 to 0.01 (log)`` or ``one of a, b``."""
+    if isinstance(distribution, CategoricalDistribution):
+        return f"one of {', '.join(str(choice) for choice in distribution.choices)}"
+    numbers = cast(Any, distribution)
+    return f"{numbers.low} to {numbers.high}{' (log)' if numbers.log else ''}"

@@ -1,0 +1,111 @@
+"""What a sweep is: fixed overrides, a search space, ASHA's rungs and a budget."""
+
+import ast
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from optuna import Trial
+from optuna.distributions import BaseDistribution
+
+from src.errors import UserError, unknown
+
+SPECS_DIR = Path(__file__).with_name("specs")
+
+Space = Mapping[str, BaseDistribution] | Callable[[Trial], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asha:
+    """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934); in its symbols r, eta and R."""
+
+    grace_period: int
+    """Epochs before the first decision (r): past the warm-up, and at least 6 % of ``max_epochs``."""
+    reduction_factor: int
+    """Of so many trials at a rung one goes on (eta), and so many times further is the next rung."""
+    max_epochs: int
+    """Epochs of a trial that is never stopped (R): its ``training.epochs``, so the learning rate's horizon."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.grace_period <= self.max_epochs:
+            raise UserError(f"grace_period={self.grace_period}: must be from 1 to max_epochs={self.max_epochs}.")
+        if self.reduction_factor < 2:
+            raise UserError(f"reduction_factor={self.reduction_factor}: must be at least 2.")
+
+    @property
+    def rungs(self) -> list[int]:
+        """Epochs at which trials are compared: grace_period times powers of reduction_factor, below max_epochs."""
+        rungs, epoch = [], self.grace_period
+        while epoch < self.max_epochs:
+            rungs.append(epoch)
+            epoch *= self.reduction_factor
+        return rungs
+
+    def expected_epochs(self, trials: int) -> int:
+        """Epochs in total if of each rung's trials exactly one in ``reduction_factor`` goes on, rounded up."""
+        steps = [*self.rungs, self.max_epochs]
+        total, alive, done = 0, trials, 0
+        for epoch in steps:
+            total += alive * (epoch - done)
+            alive, done = -(-alive // self.reduction_factor), epoch
+        return total
+
+    def scaled(self, max_epochs: int) -> "Asha":
+        """The same shape over another number of epochs: the grace period keeps its share, rounded up."""
+        grace = -(-self.grace_period * max_epochs // self.max_epochs)
+        return Asha(grace_period=max(1, grace), reduction_factor=self.reduction_factor, max_epochs=max_epochs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a sweep may spend on this machine."""
+
+    trials: int
+    trials_at_once: int | None = None
+    """None: one on a graphics card; without one, a trial a core, at most 4."""
+    gpus: int = 1
+    """Graphics cards to share, where there is one; without one the budget is the cores."""
+    hours: float | None = None
+    """Wall clock; running trials are stopped where they are. None: until all trials are done."""
+
+    def __post_init__(self) -> None:
+        for name in ("trials", "trials_at_once", "gpus", "hours"):
+            value = cast(float | None, getattr(self, name))
+            if value is not None and value <= 0:
+                raise UserError(f"{name}={value}: must be above 0.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSpec:
+    """One search. The module's docstring holds its question."""
+
+    fixed: tuple[str, ...] = ()
+    """Overrides that all trials share."""
+    space: Space
+    """Override key to Optuna distribution, or a function that suggests on an Optuna trial (conditional spaces)."""
+    asha: Asha
+    budget: Budget
+    metric: str = "val/iou_best"
+    """What the search maximises. IoU at the best threshold: at 0.5, early epochs measure calibration, not quality."""
+    synthetic_without_data: bool = False
+    """Where ``data.root`` is not there, make synthetic data and use that."""
+
+
+def list_specs() -> dict[str, str]:
+    """Every spec's name and question (the first line of its docstring), without importing it."""
+    paths = [path for path in sorted(SPECS_DIR.glob("*.py")) if path.stem != "__init__"]
+    questions = {path.stem: ast.get_docstring(ast.parse(path.read_text())) or "" for path in paths}
+    return {name: question.partition("\n")[0] for name, question in questions.items()}
+
+
+def load_spec(name: str) -> SweepSpec:
+    """The ``SPEC`` of ``sweeps/specs/{name}.py``. An unknown name or an impossible spec is a ``UserError``."""
+    if name not in list_specs():
+        raise unknown("sweep", name, list_specs())
+    try:
+        module = importlib.import_module(f"sweeps.specs.{name}")
+    except (ValueError, UserError) as error:  # Optuna's word for a reversed range is a ValueError
+        raise UserError(f"sweeps/specs/{name}.py: {error}") from error
+    return cast(SweepSpec, module.SPEC)

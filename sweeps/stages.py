@@ -1,0 +1,123 @@
+"""A sweep from its checks to its leaderboard, one function a stage."""
+
+import logging
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from src.config import load_config
+from src.data.cache import load_split
+from src.errors import EXIT_FAILED, EXIT_INTERRUPTED, UserError
+from src.schema import SPLITS
+from src.synthetic import write_dataset
+from sweeps.leaderboard import TrialRow, ranked, table
+from sweeps.plan import SweepPlan, make_plan
+from sweeps.space import Params, corners, default_point, few_corners
+from sweeps.spec import SweepSpec
+from trainable.rehearsal import measure_epoch, rehearse
+from trainable.trial import TrialPlan, trial_overrides
+
+SYNTHETIC = Path("data") / "synthetic"
+
+PLAIN_WIDTH = 160  # characters of a line in a file or a pipe, where nobody says how wide it may be
+
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def prepare(name: str, spec: SweepSpec, seed: int) -> SweepPlan:
+    """Check everything that needs no training: keys and ranges, options, every image of the three splits."""
+    if spec.synthetic_without_data and not load_config(spec.fixed).data.root.joinpath("train").is_dir():
+        root = load_config(spec.fixed).data.root
+        console.print(f"No photographs in {root}: searching on synthetic ones, in {SYNTHETIC}.")
+        write_dataset(SYNTHETIC)
+        spec = replace(spec, fixed=(*spec.fixed, f"data.root={SYNTHETIC}"))
+    default_point(spec.space, spec.fixed)  # the likeliest mistakes are in the keys: before anything slow
+    config = load_config(spec.fixed)
+    data = config.data
+    sizes = [len(load_split(data.root, split, data.image_size, data.cache_dir)) for split in SPLITS]
+    counts = ", ".join(f"{size} {split}" for size, split in zip(sizes, SPLITS, strict=True))
+    console.print(f"{name}: images in {data.root}: {counts}")
+    return make_plan(name, spec, seed, gpus=0 if config.device == "cpu" else torch.cuda.device_count())
+
+
+def dry_run(plan: SweepPlan) -> int:
+    """Check every corner of the space, measure an epoch, print the plan."""
+    check_corners(plan, corners(plan.spec.space))
+    for line in plan.lines(measure_epoch(trial_overrides(plan.fixed, plan.first))):
+        console.print(line)
+    return 0
+
+
+def check_corners(plan: SweepPlan, points: Iterable[Params]) -> None:
+    """Compose, build and step these points of the space once each."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    warnings.simplefilter("ignore")
+    points = list(points)
+    networks = rehearse(trial_overrides(plan.fixed, point) for point in points)
+    console.print(f"{len(points)} corners of the space compose; {networks} different set-ups make a step.")
+
+
+def search(plan: SweepPlan, fresh: bool) -> int:
+    """Rehearse, run all trials, print the leaderboard; returns the exit code."""
+    folder = make_folder(plan, fresh)
+    check_corners(plan, few_corners(plan.spec.space))
+    plan.save(folder / "sweep.yaml")
+    rows, interrupted = run_trials(plan, folder)
+    return conclude(plan, rows, interrupted)
+
+
+def make_folder(plan: SweepPlan, fresh: bool) -> Path:
+    """The sweep's folder. One that holds a sweep is a ``UserError``, or with ``fresh`` moved aside."""
+    folder = plan.folder
+    if (folder / "sweep.yaml").exists():
+        if not fresh:
+            raise UserError(
+                f"{folder} exists: say --name OTHER to keep both, or --fresh to move it aside and start anew."
+            )
+        aside = folder.with_name(f"{folder.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}")
+        folder.rename(aside)
+        console.print(f"The sweep that was there is now {aside}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def run_trials(plan: SweepPlan, folder: Path) -> tuple[list[TrialRow], bool]:
+    """All trials under Ray; returns their rows, and whether the user interrupted."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
+    from sweeps.live import LiveView
+    from sweeps.search import build_tuner, local_ray
+
+    view = LiveView(plan.spec, folder, console)
+    trial_plan = TrialPlan(folder.resolve(), plan.fixed, plan.spec.metric)
+    with local_ray(plan.resources), view:
+        try:
+            build_tuner(plan, trial_plan, [view]).fit()
+            interrupted = False
+        except KeyboardInterrupt:
+            interrupted = True
+    return list(view.rows.values()), interrupted
+
+
+def conclude(plan: SweepPlan, rows: list[TrialRow], interrupted: bool) -> int:
+    """Print the leaderboard and what to do next; returns the exit code."""
+    console.print(table(rows, plan.spec.metric))
+    console.print(f"All of it: {plan.folder / 'leaderboard.csv'}, one folder a trial beside.")
+    if interrupted:
+        console.print("Interrupted; the trials that had ended are kept.")
+        return EXIT_INTERRUPTED
+    if not rows or ranked(rows)[0].score is None:
+        console.print("No trial has a score; the reasons stand in the leaderboard.")
+        return EXIT_FAILED
+    best = plan.folder / ranked(rows)[0].name / "overrides.yaml"
+    console.print(f"Look: tensorboard --logdir {shlex.quote(str(plan.folder))}")
+    console.print(f"Train the best again, on fresh seeds, scored on the test split: retrain-best {plan.name}")
+    console.print(f"Repeat the best trial: python run.py {shlex.quote(str(best))}")
+    return 0

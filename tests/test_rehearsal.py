@@ -1,0 +1,70 @@
+"""A trial in miniature."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from src.config import load_config
+from src.errors import UserError
+from src.training import EpochReport, Trainer
+from trainable import rehearsal
+from trainable.rehearsal import measure_epoch, rehearse
+
+
+def test_numbers_that_change_no_network_share_a_step(tiny: list[str]):
+    assert rehearse([[*tiny, f"training.optimizer.lr={lr}"] for lr in (1e-4, 1e-3, 1e-2)]) == 1
+    assert rehearse([[*tiny, f"training.loss={loss}"] for loss in ("bce", "dice_bce", "dice_focal")]) == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.decoder.decoder_channels=[8,8]", "decoder_channels"),
+        ("training.optimizer.name=sdg", "Unknown optimizer"),
+        ("training.loss.dice.weight=-1", "greater than or equal to 0"),
+        ("data.augmentation.HorizontalFlip.p=2", "HorizontalFlip"),
+        ("model.decoder.decoder_attention_type=none", "none"),
+    ],
+)
+def test_a_corner_that_cannot_be_trained_is_named_with_its_overrides(tiny: list[str], override: str, sentence: str):
+    with pytest.raises(UserError, match=sentence) as raised:
+        rehearse([tiny, [*tiny, override]])
+    assert override in str(raised.value)
+
+
+def test_rehearsing_leaves_the_users_data_alone(tiny: list[str]):
+    assert rehearse([[*tiny, "data.root=/nowhere"]]) == 1
+
+
+def test_an_epoch_is_measured_whole_if_it_is_short(tiny: list[str]):
+    cost = measure_epoch(tiny)
+    assert cost.seconds > 0
+    assert cost.device == "cpu"
+    parameters = sum(parameter.numel() for parameter in Trainer(load_config(tiny), tiny).model.parameters())
+    assert cost.checkpoint_mib == pytest.approx(3 * 4 * parameters / 2**20)
+
+
+def test_a_long_epoch_is_extrapolated_from_its_steps_after_the_first(tiny: list[str], monkeypatch: pytest.MonkeyPatch):
+    now = 0.0
+
+    class SlowTrainer(Trainer):
+        """Its first step takes 50 seconds, each later one 10."""
+
+        def train_epoch(self, on_step: Callable[[int, int], None] | None = None) -> EpochReport:
+            nonlocal now
+            assert on_step is not None
+            for step in range(1, 100):
+                now += 50.0 if step == 1 else 10.0
+                on_step(step, 100)
+            raise AssertionError("it was to be interrupted")
+
+    monkeypatch.setattr(rehearsal, "Trainer", SlowTrainer)
+    monkeypatch.setattr(rehearsal.time, "perf_counter", lambda: now)
+    cost = measure_epoch(tiny, limit_seconds=60.0)
+    # 14 training images in 4 steps; 3 validation images that cost a third of a training image each
+    assert cost.seconds == pytest.approx(10.0 * 4 * (1 + 3 / 14 / 3))
+
+
+def test_a_rehearsal_does_not_need_a_graphics_card(tiny: list[str]):
+    assert rehearse([[*tiny, "device=cuda"]]) == 1 or not torch.cuda.is_available()

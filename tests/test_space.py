@@ -1,0 +1,95 @@
+"""Walks through search spaces."""
+
+import pickle
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from src.errors import UserError
+from sweeps.space import as_function, corners, default_point, few_corners
+
+FLAT = {
+    "training.optimizer.lr": FloatDistribution(1e-4, 1e-2, log=True),
+    "training.gradient_accumulation_steps": IntDistribution(1, 4),
+    "training.loss": CategoricalDistribution(["bce", "dice_bce", "dice_focal"]),
+}
+
+
+def conditional(trial: optuna.Trial) -> None:
+    """The focal term's gamma is a question only if there is a focal term."""
+    if trial.suggest_categorical("training.loss", ["dice_bce", "dice_focal"]) == "dice_focal":
+        trial.suggest_float("training.loss.focal.gamma", 1.0, 3.0)
+
+
+def test_the_corners_of_a_flat_space_are_all_combinations_of_extremes():
+    found = [tuple(point.values()) for point in corners(FLAT)]
+    assert len(found) == len(set(found)) == 2 * 2 * 3
+    assert {lr for lr, _, _ in found} == {1e-4, 1e-2}
+    assert {steps for _, steps, _ in found} == {1, 4}
+
+
+def test_conditional_keys_appear_only_where_they_apply():
+    assert list(corners(conditional)) == [
+        {"training.loss": "dice_bce"},
+        {"training.loss": "dice_focal", "training.loss.focal.gamma": 1.0},
+        {"training.loss": "dice_focal", "training.loss.focal.gamma": 3.0},
+    ]
+
+
+def test_the_few_corners_take_every_choice_and_both_ends_of_every_range():
+    found = few_corners(FLAT)
+    assert len(found) < 2 * 2 * 3
+    assert {point["training.loss"] for point in found} == {"bce", "dice_bce", "dice_focal"}
+    assert {point["training.optimizer.lr"] for point in found} == {1e-4, 1e-2}
+    assert {point["training.loss"] for point in few_corners(conditional)} == {"dice_bce", "dice_focal"}
+
+
+def test_the_default_point_is_what_the_configuration_holds():
+    assert default_point(FLAT, []) == {
+        "training.optimizer.lr": 5e-4,
+        "training.gradient_accumulation_steps": 1,
+        "training.loss": "dice_bce",
+    }
+    assert default_point(conditional, ["training.loss=dice_focal"]) == {
+        "training.loss": "dice_focal",
+        "training.loss.focal.gamma": 2.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "distribution", "sentence"),
+    [
+        ("training.optimizer.lrr", FloatDistribution(0, 1), "Did you mean 'training.optimizer.lr'"),
+        ("training.optimizer.lr", FloatDistribution(0.1, 1), "the default 0.0005 lies outside"),
+        ("training.loss", CategoricalDistribution(["dice_bce", "dise"]), "Did you mean 'dice'"),
+        ("model.encoder", CategoricalDistribution(["resnet18"]), "the default resnet34 lies outside"),
+    ],
+)
+def test_a_space_that_does_not_fit_the_configuration_is_refused(
+    key: str, distribution: optuna.distributions.BaseDistribution, sentence: str
+):
+    with pytest.raises(UserError, match=sentence):
+        default_point({key: distribution}, [])
+
+
+def test_an_empty_space_is_refused():
+    with pytest.raises(UserError, match="nothing to search"):
+        default_point({}, [])
+
+
+def test_a_reversed_range_in_a_function_is_refused():
+    def reversed_range(trial: optuna.Trial) -> None:
+        trial.suggest_float("training.optimizer.lr", 1.0, 0.1)
+
+    with pytest.raises(UserError, match="impossible"):
+        default_point(reversed_range, [])
+
+
+def test_optuna_samples_a_mapping_through_a_function_that_can_be_pickled():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    suggest = pickle.loads(pickle.dumps(as_function(FLAT)))
+    trial = study.ask()
+    suggest(trial)
+    assert trial.params.keys() == FLAT.keys()
+    assert trial.distributions == FLAT

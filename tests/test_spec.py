@@ -1,0 +1,124 @@
+"""Specs: what a sweep is."""
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
+
+from src.errors import UserError
+from sweeps import spec as spec_module
+from sweeps.plan import make_plan
+from sweeps.space import Params, corners, few_corners
+from sweeps.spec import Asha, Budget, Space, SweepSpec, list_specs, load_spec
+from trainable.rehearsal import rehearse
+from trainable.trial import trial_overrides
+
+asha_shapes = st.builds(
+    lambda grace, more, factor: Asha(grace_period=grace, reduction_factor=factor, max_epochs=grace + more),
+    st.integers(1, 20),
+    st.integers(0, 200),
+    st.integers(2, 5),
+)
+
+
+@given(asha_shapes)
+def test_rungs_grow_by_the_reduction_factor_and_end_below_max_epochs(asha: Asha):
+    rungs = asha.rungs
+    assert all(rung < asha.max_epochs for rung in rungs)
+    assert all(later == earlier * asha.reduction_factor for earlier, later in pairwise(rungs))
+    assert not rungs or rungs[-1] * asha.reduction_factor >= asha.max_epochs
+
+
+@given(asha_shapes, st.integers(1, 100))
+def test_expected_epochs_lie_between_one_trial_to_the_end_and_all_of_them(asha: Asha, trials: int):
+    expected = asha.expected_epochs(trials)
+    assert asha.max_epochs + (trials - 1) * min(asha.grace_period, asha.max_epochs) <= expected
+    assert expected <= trials * asha.max_epochs
+
+
+@given(asha_shapes, st.integers(1, 300))
+def test_a_scaled_shape_is_legal_and_keeps_its_factor(asha: Asha, epochs: int):
+    scaled = asha.scaled(epochs)
+    assert scaled.max_epochs == epochs
+    assert scaled.reduction_factor == asha.reduction_factor
+    assert 1 <= scaled.grace_period <= epochs
+
+
+@pytest.mark.parametrize(
+    ("grace", "factor", "epochs", "sentence"),
+    [
+        (9, 3, 8, "grace_period=9: must be from 1 to max_epochs=8"),
+        (0, 3, 8, "grace_period=0"),
+        (1, 1, 8, "reduction_factor=1: must be at least 2"),
+    ],
+)
+def test_an_impossible_asha_names_the_value_and_the_rule(grace: int, factor: int, epochs: int, sentence: str):
+    with pytest.raises(UserError, match=sentence):
+        Asha(grace_period=grace, reduction_factor=factor, max_epochs=epochs)
+
+
+@pytest.mark.parametrize("field", ["trials", "trials_at_once", "gpus", "hours"])
+def test_a_budget_of_nothing_is_refused(field: str):
+    with pytest.raises(UserError, match=f"{field}=0"):
+        Budget(**{"trials": 3, field: 0})
+
+
+def test_every_spec_asks_a_question_in_its_first_line():
+    assert {"quickstart", "swin_unet_lr", "unet_encoder"} <= list_specs().keys()
+    assert all("?" in question for question in list_specs().values())
+
+
+@pytest.mark.parametrize("name", list_specs())
+def test_every_spec_follows_the_rules_and_contains_its_default(name: str):
+    spec = load_spec(name)
+    assert spec.asha.grace_period / spec.asha.max_epochs >= 0.06
+    plan = make_plan(name, spec, seed=0, gpus=0)
+    assert plan.first
+    assert f"training.epochs={spec.asha.max_epochs}" in plan.fixed
+
+
+def rehearsed(name: str, walk: Callable[[Space], Iterable[Params]]) -> int:
+    plan = make_plan(name, load_spec(name), seed=0, gpus=0)
+    return rehearse(trial_overrides(plan.fixed, point) for point in walk(plan.spec.space))
+
+
+@pytest.mark.parametrize(("name", "networks"), [("quickstart", 3), ("swin_unet_lr", 4), ("unet_encoder", 8)])
+def test_each_choice_of_every_spec_composes_and_makes_a_step(name: str, networks: int):
+    assert rehearsed(name, few_corners) >= networks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list_specs())
+def test_every_corner_of_every_spec_composes_and_makes_a_step(name: str):
+    assert rehearsed(name, corners) >= 1
+
+
+def test_an_unknown_spec_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match="Did you mean 'quickstart'"):
+        load_spec("quikstart")
+
+
+def test_a_spec_with_a_reversed_range_is_refused_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = Path(spec_module.__file__).with_name("specs")
+    text = (
+        (folder / "quickstart.py").read_text().replace("FloatDistribution(0.005, 10.0", "FloatDistribution(10.0, 0.005")
+    )
+    (tmp_path / "reversed_range.py").write_text(text)
+    monkeypatch.setattr(spec_module, "SPECS_DIR", tmp_path)
+    monkeypatch.setattr("sweeps.specs.__path__", [str(tmp_path)])
+    with pytest.raises(UserError, match=r"specs/reversed_range\.py: .*low <= high"):
+        load_spec("reversed_range")
+
+
+def test_a_spec_cannot_be_changed():
+    spec = SweepSpec(
+        space={"seed": FloatDistribution(0, 1)},
+        asha=Asha(grace_period=1, reduction_factor=2, max_epochs=2),
+        budget=Budget(trials=1),
+    )
+    with pytest.raises(AttributeError):
+        spec.metric = "val/iou"  # type: ignore[misc]

@@ -1,0 +1,220 @@
+"""Whole sweeps through the real Ray."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import FinishedSweep
+
+from src.config import load_config, load_overrides
+from src.errors import UserError
+from src.experiment import read_rows
+from src.run import train
+from sweeps.plan import make_plan
+from sweeps.run import main, parse, with_options
+from sweeps.spec import load_spec
+from sweeps.stages import make_folder
+
+ROOT = Path(__file__).parents[1]
+TIMES = {"epoch_seconds", "images_per_second"}
+
+
+def board(sweep: FinishedSweep) -> list[dict[str, str]]:
+    with (sweep.folder / "leaderboard.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def reports(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
+
+
+def test_a_sweep_prints_its_leaderboard_and_the_next_commands(finished_sweep: FinishedSweep):
+    said = finished_sweep.stdout
+    for row in board(finished_sweep):
+        assert row["trial"] in said
+    assert "retrain-best tiny_sweep" in said
+    assert f"tensorboard --logdir {finished_sweep.folder}" in said
+
+
+def test_every_trial_is_on_the_board_once_best_first(finished_sweep: FinishedSweep):
+    rows = board(finished_sweep)
+    folders = sorted(path.name for path in finished_sweep.folder.glob("t*"))
+    assert sorted(row["trial"] for row in rows) == folders
+    assert [name[:5] for name in folders] == ["t0000", "t0001", "t0002", "t0003"]
+    scores = [float(row["val/iou_best"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    for row in rows:
+        lines = reports(finished_sweep.folder / row["trial"])
+        assert [line["epoch"] for line in lines] == list(range(1, int(row["epochs"]) + 1))
+        assert float(row["val/iou_best"]) == max(line["val/iou_best"] for line in lines)
+        assert row["state"] == ("complete" if int(row["epochs"]) == 3 else "stopped")
+
+
+def test_trial_0_is_the_default_configuration(finished_sweep: FinishedSweep):
+    (first,) = finished_sweep.folder.glob("t0000-*")
+    assert reports(first)[0]["params"] == {"training.optimizer.lr_scale": 1.0, "training.loss": "dice_bce"}
+    assert yaml.safe_load((finished_sweep.folder / "sweep.yaml").read_text())["trial_0"] == reports(first)[0]["params"]
+
+
+def test_every_trial_trained_what_was_sampled_for_it(finished_sweep: FinishedSweep):
+    rates: set[float] = set()
+    for row in board(finished_sweep):
+        kept = load_config(load_overrides(finished_sweep.folder / row["trial"] / "overrides.yaml"))
+        assert kept.training.optimizer.lr_scale == float(row["training.optimizer.lr_scale"])
+        assert "+".join(kept.training.loss) in {"bce", "dice+bce", "dice+focal"}
+        rates.add(kept.training.optimizer.lr_scale)
+    assert len(rates) == 4
+
+
+def test_trials_share_as_many_processes_as_run_at_once(finished_sweep: FinishedSweep):
+    resources = yaml.safe_load((finished_sweep.folder / "sweep.yaml").read_text())["resources"]
+    # the name of an events file ends in host, process and number
+    processes = {path.name.split(".")[-2] for path in finished_sweep.folder.glob("t*/logs/events.*")}
+    assert len(processes) == resources["trials_at_once"]
+
+
+@pytest.mark.parametrize("rank", [0, -1])
+def test_the_same_overrides_outside_of_the_sweep_give_the_same_scores_bit_for_bit(
+    finished_sweep: FinishedSweep, tmp_path: Path, rank: int
+):
+    trial = finished_sweep.folder / board(finished_sweep)[rank]["trial"]
+    overrides = load_overrides(trial / "overrides.yaml")
+    train(load_config(overrides), overrides, tmp_path / "run")
+    inside, outside = (read_rows(folder / "metrics" / "metrics.csv") for folder in (trial, tmp_path / "run"))
+    assert inside
+    for one, other in zip(inside, outside, strict=False):  # a stopped trial has fewer epochs
+        assert {key: one[key] for key in one.keys() - TIMES} == {key: other[key] for key in other.keys() - TIMES}
+
+
+def test_nothing_of_ray_is_needed_to_read_a_trial(finished_sweep: FinishedSweep):
+    for folder in finished_sweep.folder.glob("t*"):
+        assert not re.search(r"[=,{}]", folder.name)
+        assert {"overrides.yaml", "config.yaml", "provenance.json", "result.json", "logs", "checkpoints"} <= {
+            path.name for path in folder.iterdir()
+        }
+
+
+def sweep_words(tiny: list[str], *more: str) -> list[str]:
+    return [*(word for word in tiny if not word.startswith(("training.epochs=", "threads="))), *more]
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "sweeps.run", "quickstart", *words]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_a_sweep_whose_trials_all_diverge_says_why_and_ends_with_1(tiny: list[str], tmp_path: Path):
+    hopeless = sweep_words(tiny, "training.optimizer=sgd", "training.optimizer.lr=1e30")
+    process = start(*hopeless, "--trials", "2", "--max-epochs", "2", "--name", "hopeless")
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode == 1, said
+    assert "No trial has a score" in said
+    rows = list(csv.DictReader((tmp_path / "outputs" / "sweeps" / "hopeless" / "leaderboard.csv").open()))
+    assert [row["state"] for row in rows] == ["failed", "failed"]
+    assert all("train/loss=nan" in row["reason"] for row in rows)
+
+
+@pytest.fixture
+def long_sweep(tiny: list[str]) -> Iterator[subprocess.Popen[str]]:
+    process = start(*sweep_words(tiny), "--trials", "2", "--max-epochs", "5000", "--name", "long")
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_an_interrupted_sweep_keeps_its_board_and_ends_with_130(long_sweep: subprocess.Popen[str], tmp_path: Path):
+    path = tmp_path / "outputs" / "sweeps" / "long" / "leaderboard.csv"
+    for _ in range(600):
+        if path.is_file() and "running" in path.read_text():
+            break
+        assert long_sweep.poll() is None, long_sweep.stdout.read() if long_sweep.stdout else ""
+        time.sleep(0.2)
+    os.kill(long_sweep.pid, signal.SIGINT)
+    said, _ = long_sweep.communicate(timeout=60)
+    assert long_sweep.returncode == 130, said
+    assert "Traceback" not in said
+    assert "Interrupted" in said
+    assert len(path.read_text().splitlines()) >= 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["quikstart"], "Did you mean 'quickstart'"),
+        ([], "Which sweep"),
+        (["swin_unet_lr", "data.root=/nowhere"], "No such folder: /nowhere"),
+        (["swin_unet_lr", "training.optimizer.lrr=1"], "Unknown key"),
+        (["swin_unet_lr", "training.loss=dise"], "Unknown option"),
+        (["swin_unet_lr", "training.epochs=3"], "say --max-epochs"),
+        (["swin_unet_lr", "training.optimizer.lr=7"], "the default 7 lies outside"),
+        (["swin_unet_lr", "--max-epochs", "0"], "--max-epochs=0"),
+        (["swin_unet_lr", "--trials", "0"], "trials=0"),
+        (["swin_unet_lr", "datas"], "is not an override"),
+    ],
+)
+def test_a_mistake_is_named_before_ray_starts(
+    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "ray", None)  # importing it now fails
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        main(words)
+    assert not (tmp_path / "outputs" / "sweeps").exists()
+
+
+def test_a_broken_image_is_named_before_ray_starts(tiny: list[str], tiny_data: Path, tmp_path: Path):
+    root = tmp_path / "data"
+    for path in tiny_data.rglob("*.png"):
+        target = root / path.relative_to(tiny_data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    broken = sorted((root / "test" / "images").iterdir())[0]
+    broken.write_text("not a picture")
+    with pytest.raises(UserError, match=re.escape(str(broken))):
+        main(["quickstart", *sweep_words(tiny), f"data.root={root}"])
+
+
+def test_an_unknown_encoder_in_the_fixed_overrides_is_named_before_ray_starts(tiny: list[str]):
+    with pytest.raises(UserError, match="Unknown encoder"):
+        main(["quickstart", *sweep_words(tiny), "model.encoder.name=resnet17"])
+
+
+def test_a_folder_that_holds_a_sweep_is_refused_or_moved_aside(tmp_path: Path):
+    words = ["quickstart", f"output_root={tmp_path}"]
+    plan = make_plan("mine", with_options(load_spec("quickstart"), parse(words)), seed=0, gpus=0)
+    folder = make_folder(plan, fresh=False)
+    (folder / "sweep.yaml").write_text("old")
+    with pytest.raises(UserError, match="--name OTHER to keep both, or --fresh"):
+        make_folder(plan, fresh=False)
+    assert list(make_folder(plan, fresh=True).iterdir()) == []
+    (aside,) = (path for path in folder.parent.iterdir() if path != folder)
+    assert (aside / "sweep.yaml").read_text() == "old"
+
+
+def test_a_dry_run_prints_the_plan_and_leaves_nothing(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["quickstart", *sweep_words(tiny), "--dry-run", "--trials", "7"]) == 0
+    said = capsys.readouterr().out
+    assert "6 corners of the space compose; 3 different set-ups make a step." in said
+    assert "7 trials, about" in said
+    assert "an epoch of trial 0 takes" in said
+    assert not (tmp_path / "outputs" / "sweeps").exists()
+
+
+def test_help_and_list_import_nothing_heavy():
+    heavy = "sorted({'torch', 'ray', 'hydra'} & set(sys.modules))"
+    code = f"import sys; from sweeps.run import main; main(['--list']); print({heavy})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.startswith("quickstart ")

@@ -1,0 +1,95 @@
+"""A trial in miniature, before any is started: does it compose, build and step, and how long does an epoch take?"""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from src.config import Config, load_config
+from src.data.augmentation import build_augmentation
+from src.errors import UserError
+from src.losses import build_loss
+from src.models.registry import build_model
+from src.optimization import build_lr_scheduler, build_optimizer
+from src.training import Trainer
+
+TINY = 64  # pixels: a size that every architecture accepts
+
+
+def rehearse(corners: Iterable[Sequence[str]]) -> int:
+    """Compose every corner, build and step each different network once; returns how many networks that were.
+
+    A corner that fails is a ``UserError`` that names its overrides. Corners which differ only in numbers that do not
+    change what is built (learning rate, decay, weights of terms) share one step.
+    """
+    stepped: set[str] = set()
+    for overrides in corners:
+        try:
+            config = load_config(overrides)
+            build_loss(config.training.loss)  # its numbers have rules too, and it costs nothing
+            if (identity := _structure(config)) not in stepped:
+                step_once(config)
+                stepped.add(identity)
+        except (UserError, RuntimeError, ValueError) as error:
+            raise UserError(f"The corner {' '.join(overrides)} cannot be trained: {error}") from error
+    return len(stepped)
+
+
+def step_once(config: Config) -> None:
+    """One forward and backward pass on two tiny random images, on the CPU, with everything the configuration names."""
+    build_augmentation(config.data.augmentation)
+    model, _ = build_model(config.model, config.data.image_size)
+    optimizer = build_optimizer(model, config.training)
+    build_lr_scheduler(optimizer, config.training, steps_per_epoch=1)
+    loss = build_loss(config.training.loss)(
+        model(torch.rand(2, 3, TINY, TINY)), (torch.rand(2, 1, TINY, TINY) > 0.9).float()
+    )
+    loss.backward()
+    optimizer.step()
+
+
+@dataclass(frozen=True)
+class EpochCost:
+    seconds: float
+    """Of one epoch: training and validation."""
+    checkpoint_mib: float
+    device: str
+
+
+def measure_epoch(overrides: Sequence[str], limit_seconds: float = 60.0) -> EpochCost:
+    """The cost of one epoch on this machine, measured; after ``limit_seconds`` the rest is extrapolated from the steps.
+
+    The first step is left out of an extrapolation: it warms up caches.
+    """
+    trainer = Trainer(load_config(overrides), overrides)
+    marks: list[float] = []
+
+    def on_step(done: int, total: int) -> None:
+        marks.append(time.perf_counter())
+        if len(marks) >= 3 and marks[-1] - started > limit_seconds:
+            raise _LongEnough
+
+    started = time.perf_counter()
+    try:
+        trainer.train_epoch(on_step)
+        seconds = time.perf_counter() - started
+    except _LongEnough:
+        step_seconds = (marks[-1] - marks[0]) / (len(marks) - 1)
+        # a validation image costs about a third of a training image: a forward pass of forward and backward
+        validation = len(trainer.val_loader.dataset) / len(trainer.train_loader.dataset) / 3
+        seconds = step_seconds * len(trainer.train_loader) * (1 + validation)
+    parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    return EpochCost(seconds, checkpoint_mib=parameters * 3 * 4 / 2**20, device=str(trainer.device))
+
+
+class _LongEnough(Exception):
+    pass
+
+
+def _structure(config: Config) -> str:
+    """What decides whether the pieces fit: the network, the terms of the loss, the optimizer's and schedule's names."""
+    training = config.training
+    parts = [config.model.model_dump(mode="json"), config.data.model_dump(mode="json"), list(training.loss)]
+    return json.dumps([*parts, training.optimizer.name, training.lr_scheduler.name])
