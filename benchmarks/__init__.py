@@ -1,0 +1,1 @@
+"""What we claim, measured; each beside a peer in one run."""

@@ -1,0 +1,79 @@
+"""Who may import whom: the table of docs/architecture.md, held by a walk over the code."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("src", "trainable", "sweeps", "analysis")
+# the light parts of src that the sweep's own checks and words need; never training, models, losses or metrics
+LIGHT = {"src.config", "src.data", "src.errors", "src.provenance", "src.schema", "src.synthetic"}
+FORBIDDEN = {
+    "src": {"ray", "optuna", "trainable", "sweeps", "analysis"},
+    "trainable": {"optuna", "sweeps", "analysis"},
+    "sweeps": {"analysis"},
+    "analysis": {"ray", "optuna"},
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+
+
+def modules(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_no_room_it_must_not_know(room: str):
+    found = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(room)
+        for name in imported(path)
+        if name.partition(".")[0] in FORBIDDEN[room]
+    }
+    assert not found
+
+
+def test_sweeps_know_only_the_light_parts_of_src():
+    found = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules("sweeps")
+        for name in imported(path)
+        if name.startswith("src.") and not any(name == light or name.startswith(f"{light}.") for light in LIGHT)
+    }
+    assert not found
+
+
+def test_only_retraining_knows_trials_and_sweeps():
+    found = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules("analysis")
+        for name in imported(path)
+        if name.partition(".")[0] in {"trainable", "sweeps"} and path.stem != "retrain"
+    }
+    assert not found
+
+
+def test_every_module_has_its_test():
+    missing = {
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in modules(room)
+        if path.stem not in {"__init__", "schema"}  # the schema is tested through the configuration
+        and path.parent.name != "specs"
+        and not (ROOT / "tests" / f"test_{path.stem}.py").is_file()
+    }
+    assert not missing
+
+
+def test_no_file_is_named_for_having_no_name():
+    nameless = {"utils", "util", "common", "helpers", "misc"}
+    assert not [path for room in ROOMS for path in modules(room) if path.stem in nameless]
