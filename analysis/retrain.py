@@ -55,7 +55,8 @@ def retrain(name: str, seeds: int = SEEDS, epochs: int | None = None, output_roo
     from src.config import save_overrides
 
     sweep = load_sweep(name, output_root)
-    best = [word for word in sweep.best_overrides() if not word.startswith("seed=")]
+    # the seeds are ours to choose; a trial shared the cores with others, a retraining has them all
+    best = [word for word in sweep.best_overrides() if not word.startswith(("seed=", "threads="))]
     if epochs is not None:
         best = [*(word for word in best if not word.startswith("training.epochs=")), f"training.epochs={epochs}"]
     folder = sweeps_dir(output_root).parent / "retrain" / name

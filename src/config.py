@@ -93,6 +93,8 @@ def select_groups(overrides: Iterable[str]) -> list[str]:
     for override in overrides:
         key, equals, value = override.partition("=")
         group = key.replace(".", "/")
+        if group.lstrip("+~").split("/")[0] == "hydra":  # Hydra's own settings, which nothing here reads
+            raise unknown("key", key, Config.model_fields)
         if equals and is_group(group):
             if value not in (options := list_options(group)):
                 raise unknown(f"option of {key}", value, options)

@@ -73,13 +73,19 @@ class LiveView(Callback):
         ended = [state for state in states if state != "running"]
         counts = ", ".join(f"{ended.count(state)} {state}" for state in ("stopped", "failed") if state in ended)
         epochs = sum(row.epochs for row in self.rows.values())
-        expected = max(epochs, self.spec.asha.expected_epochs(self.spec.budget.trials))
-        spent = time.monotonic() - self.started
-        left = f", about {clock(spent * (expected - epochs) / epochs)} left" if epochs else ""
+        to_come, spent = self.epochs_to_come(), time.monotonic() - self.started
+        left = f", about {clock(spent * to_come / epochs)} left" if epochs and to_come else ""
         return (
             f"{len(ended)}/{self.spec.budget.trials} trials ended{f' ({counts})' if counts else ''}, "
-            f"{len(states) - len(ended)} running, {epochs} of about {expected} epochs, {clock(spent)} gone{left}"
+            f"{len(states) - len(ended)} running, {epochs} of about {epochs + to_come} epochs, "
+            f"{clock(spent)} gone{left}"
         )
+
+    def epochs_to_come(self) -> int:
+        """Running trials to their next rung, trials not begun as many epochs as one is expected to take."""
+        asha, trials = self.spec.asha, self.spec.budget.trials
+        running = sum(asha.to_next_rung(row.epochs) for row in self.rows.values() if row.state == "running")
+        return running + (trials - len(self.rows)) * asha.expected_epochs(trials) // trials
 
     def _say(self, row: TrialRow) -> None:
         self.save()

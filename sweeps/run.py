@@ -7,6 +7,12 @@ from dataclasses import replace
 from src.errors import UserError, run_command
 from sweeps.spec import SweepSpec, list_specs, load_spec
 
+DECIDED = {
+    "training.epochs": "the horizon of the sweep's rungs: say --max-epochs",
+    "threads": "each trial's share of the cores: say --trials-at-once",
+}
+"""What the sweep sets itself, and the option that a user has for it."""
+
 
 def main(argv: list[str]) -> int:
     options = parse(argv)
@@ -53,8 +59,8 @@ def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
         key, equals, _ = override.partition("=")
         if not equals:
             raise UserError(f"'{override}' is not an override: write key=value.")
-        if key == "training.epochs":
-            raise UserError("training.epochs is the horizon of the sweep's rungs: say --max-epochs instead.")
+        if key in DECIDED:
+            raise UserError(f"{key} is {DECIDED[key]} instead.")
     changes = {name: getattr(options, name) for name in ("trials", "trials_at_once", "hours")}
     budget = replace(spec.budget, **{name: value for name, value in changes.items() if value is not None})
     asha = spec.asha

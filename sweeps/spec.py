@@ -52,6 +52,10 @@ class Asha:
             alive, done = -(-alive // self.reduction_factor), epoch
         return total
 
+    def to_next_rung(self, epoch: int) -> int:
+        """Epochs from a trial's ``epoch`` to its next decision, or to its end."""
+        return next((rung - epoch for rung in [*self.rungs, self.max_epochs] if rung > epoch), 0)
+
     def scaled(self, max_epochs: int) -> "Asha":
         """The same shape over another number of epochs: the grace period keeps its share, rounded up."""
         grace = -(-self.grace_period * max_epochs // self.max_epochs)

@@ -146,6 +146,8 @@ def test_a_mapping_that_the_shell_split_is_joined_again() -> None:
         ("model=architectures/unett", "Did you mean 'architectures/unet'?", "architectures/swin_unet"),
         ("training.loss.dice.smoth=1", "Did you mean 'training.loss.dice.smooth'?", "training.loss.dice.weight"),
         ("training.epochs.deep=3", "Unknown key 'training.epochs.deep'", ""),
+        ("hydra.job.name=mine", "Unknown key 'hydra.job.name'", "experiment_name"),
+        ("hydra/launcher=basic", "Unknown key 'hydra/launcher'", "experiment_name"),
     ],
 )
 def test_an_unknown_key_or_option_is_refused_with_a_suggestion_and_the_legal_ones(

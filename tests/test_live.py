@@ -49,8 +49,17 @@ def test_stopped_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_p
     view.on_trial_error(0, [], failed)
     assert [row.state for row in view.rows.values()] == ["stopped", "complete", "failed"]
     assert view.rows["t0002"].reason == "src.training.Diverged: epoch 1: train/loss=nan"
-    assert "3/10 trials ended (1 stopped, 1 failed), 0 running, 21 of about 72 epochs" in view.status()
+    assert "3/10 trials ended (1 stopped, 1 failed), 0 running, 21 of about 71 epochs" in view.status()
     assert "t0001,complete,0.6,18" in (tmp_path / "leaderboard.csv").read_text()
+
+
+def test_what_is_to_come_counts_running_trials_to_their_next_rung(view: LiveView):
+    first, second = fake("t0000"), fake("t0001")  # quickstart: rungs at 3 and 9, the end at 18, 10 trials in 72 epochs
+    view.on_trial_start(0, [], first)
+    view.on_trial_start(0, [], second)
+    report(view, first, 1, 0.1)
+    report(view, second, 12, 0.2)
+    assert view.epochs_to_come() == (3 - 1) + (18 - 12) + 8 * 72 // 10
 
 
 def test_where_there_is_no_terminal_each_ended_trial_is_a_line(view: LiveView):

@@ -13,7 +13,11 @@ from src.provenance import provenance
 def test_it_names_the_commit_and_the_versions():
     about = provenance()
     head = subprocess.run(
-        ["git", "rev-parse", "--verify", "--quiet", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        ["git", "rev-parse", "--verify", "--quiet", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert about["commit"] == (head.stdout.strip() or None)
     assert about["packages"]["optuna"] == version("optuna")

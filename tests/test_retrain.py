@@ -31,6 +31,7 @@ def test_the_best_configuration_is_trained_on_fresh_seeds_and_scored_on_the_test
         scores, config = evaluate(checkpoint, ["evaluation.split=test"])
         assert float(row["test/iou"]) == scores.metrics["iou"]
         assert (config.seed, config.training.epochs) == (int(row["seed"]), 3)
+        assert config.threads == "auto"  # the trials shared the cores, a retraining does not
     said = capsys.readouterr().out
     assert "over 2 seeds" in said
     assert "python run.py" in said

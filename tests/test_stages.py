@@ -156,6 +156,7 @@ def test_an_interrupted_sweep_keeps_its_board_and_ends_with_130(long_sweep: subp
         (["swin_unet_lr", "training.optimizer.lrr=1"], "Unknown key"),
         (["swin_unet_lr", "training.loss=dise"], "Unknown option"),
         (["swin_unet_lr", "training.epochs=3"], "say --max-epochs"),
+        (["swin_unet_lr", "threads=2"], "say --trials-at-once"),
         (["swin_unet_lr", "training.optimizer.lr=7"], "the default 7 lies outside"),
         (["swin_unet_lr", "--max-epochs", "0"], "--max-epochs=0"),
         (["swin_unet_lr", "--trials", "0"], "trials=0"),
