@@ -15,7 +15,6 @@ from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
 
 HOURS_A_DAY = 24
-SLOW_DAYS = 2
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class SweepPlan:
         yield f"an epoch of trial 0 takes {cost.seconds:.1f} s here ({cost.device}): about {duration(hours)} in all"
         if self.spec.budget.hours is not None and hours > self.spec.budget.hours:
             yield f"the budget of {self.spec.budget.hours:g} hours ends it before that"
-        if cost.device == "cpu" and hours > SLOW_DAYS * HOURS_A_DAY:
+        if cost.device == "cpu" and hours > HOURS_A_DAY:
             yield "Days on this CPU: use a graphics card, or a smaller data.image_size, --max-epochs and --trials."
         # the last network of every trial, and the best where that is another
         yield f"checkpoints: up to {2 * trials * cost.checkpoint_mib / 1024:.1f} GiB in {self.folder}"
@@ -106,4 +105,4 @@ def duration(hours: float) -> str:
     """``12 minutes``, ``3.5 hours`` or ``4.2 days``."""
     if hours < 1:
         return f"{round(hours * 60)} minutes" if hours >= 1 / 40 else "a minute"
-    return f"{hours:.1f} hours" if hours < SLOW_DAYS * HOURS_A_DAY else f"{hours / HOURS_A_DAY:.1f} days"
+    return f"{hours:.1f} hours" if hours < HOURS_A_DAY else f"{hours / HOURS_A_DAY:.1f} days"

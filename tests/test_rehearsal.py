@@ -25,6 +25,7 @@ def test_numbers_that_change_no_network_share_a_step(tiny: list[str]):
         ("training.loss.dice.weight=-1", "greater than or equal to 0"),
         ("data.augmentation.HorizontalFlip.p=2", "HorizontalFlip"),
         ("model.decoder.decoder_attention_type=none", "none"),
+        ("+data.augmentation.CenterCrop={height: 40, width: 40}", "CenterCrop|Crop size"),
     ],
 )
 def test_a_corner_that_cannot_be_trained_is_named_with_its_overrides(tiny: list[str], override: str, sentence: str):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from src.config import Config, load_config
@@ -32,14 +33,16 @@ def rehearse(corners: Iterable[Sequence[str]]) -> int:
             if (identity := _structure(config)) not in stepped:
                 step_once(config)
                 stepped.add(identity)
-        except (UserError, RuntimeError, ValueError) as error:
+        except Exception as error:  # whatever a library says of it
             raise UserError(f"The corner {' '.join(overrides)} cannot be trained: {error}") from error
     return len(stepped)
 
 
 def step_once(config: Config) -> None:
     """One forward and backward pass on two tiny random images, on the CPU, with everything the configuration names."""
-    build_augmentation(config.data.augmentation)
+    height, width = config.data.image_size
+    augment = build_augmentation(config.data.augmentation, (height, width))
+    augment(image=np.zeros((height, width, 3), np.uint8), mask=np.zeros((height, width), np.uint8))
     model, _ = build_model(config.model, config.data.image_size)
     optimizer = build_optimizer(model, config.training)
     build_lr_scheduler(optimizer, config.training, steps_per_epoch=1)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise its import asks the network for a newer version
@@ -14,9 +15,14 @@ import albumentations as A
 from src.errors import UserError, unknown
 
 
-def build_augmentation(preset: Mapping[str, Mapping[str, Any]]) -> A.Compose:
-    """The transforms in their order. An unknown name or argument is a ``UserError`` with the legal ones."""
-    return A.Compose([_build_transform(name, arguments) for name, arguments in preset.items()])
+def build_augmentation(preset: Mapping[str, Mapping[str, Any]], image_size: tuple[int, int]) -> A.Compose:
+    """The transforms in their order, for images of ``image_size`` (height, width), which they keep.
+
+    A quarter turn makes a wide image tall: what no longer fits is cut off at random, what is missing mirrored.
+    An unknown name or argument is a ``UserError`` with the legal ones.
+    """
+    fit = A.RandomCrop(*image_size, pad_if_needed=True, border_mode=cv2.BORDER_REFLECT_101)
+    return A.Compose([*(_build_transform(name, arguments) for name, arguments in preset.items()), fit])
 
 
 def sample_seed(seed: int, epoch: int, index: int) -> int:

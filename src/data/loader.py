@@ -25,7 +25,8 @@ class CrackDataset(Dataset[Sample]):
     def __init__(self, split: CachedSplit, augmentation: dict[str, dict[str, Any]] | None, seed: int) -> None:
         self.split = split
         self.seed = seed
-        self.augmentation = build_augmentation(augmentation) if augmentation else None
+        size = split.images.shape[1], split.images.shape[2]
+        self.augmentation = build_augmentation(augmentation, size) if augmentation else None
 
     def __len__(self) -> int:
         return len(self.split)
