@@ -68,7 +68,7 @@ def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
 
 
 def table(rows: Iterable[TrialRow], metric: str, top: int | None = None) -> Table:
-    """The best ``top`` trials (None: all) for a terminal; parameters by the last part of their keys."""
+    """The best ``top`` trials (None: all) for a terminal; parameters by the last words of their keys."""
     rows = ranked(rows)[:top]
     keys = list(dict.fromkeys(key for row in rows for key in row.params))
     drawn = Table(box=None, pad_edge=False, header_style="bold")
@@ -77,7 +77,8 @@ def table(rows: Iterable[TrialRow], metric: str, top: int | None = None) -> Tabl
         drawn.add_column(name, justify="right", no_wrap=True)
     drawn.add_column("state", no_wrap=True)
     for column in short_names(keys):
-        drawn.add_column(column, overflow="fold")  # a narrow terminal folds these, never the score
+        # a narrow terminal folds these, between words, never the score
+        drawn.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         score = "-" if row.score is None else f"{row.score:.4f}"
         values = [short(row.params.get(key, "")) for key in keys]
