@@ -8,8 +8,6 @@ from typing import Any
 
 from rich.table import Table
 
-STATES = ("waiting", "running", "complete", "stopped", "failed")
-
 
 @dataclass
 class TrialRow:
@@ -18,7 +16,7 @@ class TrialRow:
     name: str
     params: dict[str, Any]
     state: str = "running"
-    """One of ``STATES``: complete trained all its epochs, stopped lost at a rung, failed has a ``reason``."""
+    """running; complete: trained all its epochs; stopped: at a rung, or with the sweep; failed, with a ``reason``."""
     epochs: int = 0
     score: float | None = None
     """The best value of the sweep's metric over its epochs."""

@@ -33,6 +33,9 @@ class LiveView(Callback):
 
     def __exit__(self, *_: object) -> None:
         self.live.stop()
+        for row in self.rows.values():
+            if row.state == "running":
+                row.state, row.reason = "stopped", "the sweep was interrupted"
         self.save()
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
