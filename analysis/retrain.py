@@ -49,7 +49,7 @@ def retrain(name: str, seeds: int = SEEDS, epochs: int | None = None, output_roo
     """Train the best configuration of the sweep once per seed, and write ``{output_root}/retrain/{name}/``.
 
     ``best.yaml`` lists its overrides (``python run.py best.yaml`` trains it), ``runs.csv`` the scores. A seed that is
-    trained already, with the same overrides, is not trained again.
+    trained already, with the same overrides and data, is not trained again.
     """
     from analysis.results import load_sweep, sweeps_dir
     from src.config import save_overrides
@@ -78,20 +78,23 @@ def fresh_seeds(fixed: Sequence[str], count: int) -> list[int]:
 
 def train_seed(best: Sequence[str], seed: int, folder: Path) -> SeedRun:
     """Train with one seed into ``folder``, unless that is done already, and score the best epoch on the test split."""
-    from src.checkpoint import load_checkpoint
-    from src.config import load_config, load_overrides
+    from src.config import load_config
+    from src.data.cache import data_fingerprint
     from src.evaluation import evaluate
+    from src.experiment import read_rows
     from src.run import train
 
     overrides = [*best, f"seed={seed}"]
-    marker, checkpoint = folder / "finished", folder / "checkpoints" / "best_model.pth"
-    if not (marker.is_file() and load_overrides(folder / "overrides.yaml") == overrides):
+    config = load_config(overrides)
+    marker, what = folder / "finished", " ".join([data_fingerprint(config.data), *overrides])
+    if not (marker.is_file() and marker.read_text() == what):
         marker.unlink(missing_ok=True)
-        train(load_config(overrides), overrides, folder)
-        marker.touch()
-    scores, _ = evaluate(checkpoint, ["evaluation.split=test"])
-    best_score = float(load_checkpoint(checkpoint)["best_score"])
-    return SeedRun(seed, folder, best_score, scores.metrics["iou"], scores.metrics["f1"], scores.threshold)
+        train(config, overrides, folder)
+        marker.write_text(what)
+    scores, _ = evaluate(folder / "checkpoints" / "best_model.pth", ["evaluation.split=test"])
+    (row,) = (row for row in read_rows(folder / "metrics" / "metrics.csv") if int(row["epoch"]) == scores.epoch)
+    validated = float(row["val/iou_best"])
+    return SeedRun(seed, folder, validated, scores.metrics["iou"], scores.metrics["f1"], scores.threshold)
 
 
 def write_runs(runs: Sequence[SeedRun], path: Path) -> None:
@@ -121,7 +124,9 @@ def report(runs: Sequence[SeedRun], best: Sequence[str], folder: Path) -> None:
         f"test IoU {fmean(ious):.4f}{spread} (mean, standard deviation over {len(ious)} seeds)", highlight=False
     )
     console.print(
-        f"{folder / 'best.yaml'}; the same again: python run.py {shlex.join(best)}", soft_wrap=True, highlight=False
+        f"{folder / 'best.yaml'}; the same again: python run.py {shlex.join(best)} seed={runs[0].seed}",
+        soft_wrap=True,
+        highlight=False,
     )
 
 

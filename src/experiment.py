@@ -71,6 +71,12 @@ class Experiment:
         if report.is_best:
             link_checkpoint(self.last_checkpoint, self.best_checkpoint)
 
+    def adopt_best(self, resumed_from: Path) -> None:
+        """Take over the best network of the run that this one goes on from."""
+        best = resumed_from.with_name(self.best_checkpoint.name)
+        if best.is_file() and best != self.best_checkpoint:
+            link_checkpoint(best, self.best_checkpoint)
+
     def record_hparams(self, params: Mapping[str, Any], metric: str) -> None:
         """Fill TensorBoard's HPARAMS tab; its score is the scalar that ``record`` writes every epoch."""
         plain = {

@@ -74,4 +74,6 @@ def build_loss(terms: Mapping[str, Mapping[str, float]]) -> WeightedSum:
             modules[name] = LOSSES[name](**{key: value for key, value in parameters.items() if key != "weight"})
         except TypeError as error:
             raise UserError(f"training.loss.{name}: {error}.") from error
+    if not any(parameters["weight"] for parameters in terms.values()):
+        raise UserError(f"training.loss: the weights of {', '.join(terms)} are all 0; at least one must be above.")
     return WeightedSum(modules, {name: parameters["weight"] for name, parameters in terms.items()})

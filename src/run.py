@@ -1,6 +1,7 @@
 """One run from its configuration to its folder: train to the end, print each epoch."""
 
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,17 +9,22 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from src.config import Config
+from src.errors import UserError
 from src.experiment import Experiment, device_name, new_run_folder
 from src.training import EpochReport, Trainer
 
 
 def train(config: Config, overrides: Sequence[str], folder: Path | None = None) -> Path:
     """Train until ``Trainer.finished``; returns the run's folder, a new one under ``output_root`` if none is given."""
+    if config.model.checkpoint_path is not None:
+        raise UserError("model.checkpoint_path is for evaluation; training goes on from training.resume_from.")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     trainer = Trainer(config, overrides)  # before the folder: a mistake in the data leaves nothing behind
     folder = folder or new_run_folder(config)
     experiment = Experiment(folder, config, overrides)
     experiment.describe(trainer)
+    if trainer.best_epoch and config.training.resume_from is not None:  # the best so far may stay the best
+        experiment.adopt_best(config.training.resume_from)
     console = Console()
     console.print(
         f"{folder}  ({device_name(trainer.device)}, {len(trainer.train_loader.dataset)} training images)",
@@ -31,10 +37,9 @@ def train(config: Config, overrides: Sequence[str], folder: Path | None = None) 
             experiment.record(report, trainer)
             console.print(epoch_line(report, config.training.epochs), highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
-        console.print(
-            f"To go on: python run.py {' '.join(overrides)} training.resume_from={experiment.last_checkpoint}",
-            soft_wrap=True,
-        )
+        if experiment.last_checkpoint.is_file():
+            again = shlex.join([*overrides, f"training.resume_from={experiment.last_checkpoint}"])
+            console.print(f"To go on: python run.py {again}", soft_wrap=True, highlight=False)
         raise
     finally:
         experiment.close()

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from src.checkpoint import load_checkpoint, save_checkpoint
 from src.config import Config
+from src.data.cache import data_fingerprint
 from src.data.loader import EpochLoader, scoring_loader, train_loader
 from src.errors import UserError
 from src.losses import build_loss
@@ -54,6 +55,7 @@ class Trainer:
         training = config.training
         self.train_loader = train_loader(config.data, config.seed, self.device, training.gradient_accumulation_steps)
         self.val_loader = scoring_loader(config.data, "val", self.device)
+        self.data_fingerprint = data_fingerprint(config.data)
         model, self.pretrained_loaded = build_model(config.model, config.data.image_size)
         self.model = model.to(self.device)
         self.loss = build_loss(training.loss).to(self.device)
@@ -111,6 +113,7 @@ class Trainer:
             "step": self.step,
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
+            "monitor": self.config.training.metric.monitor,
             "threshold": self.threshold,
             "model": self.model.state_dict(),
             "ema": self.ema.module.state_dict() if self.ema is not None else None,
@@ -122,26 +125,27 @@ class Trainer:
         save_checkpoint(payload, path)
 
     def load(self, path: Path) -> None:
-        """Go on after the checkpoint's epoch. Other weights' shapes, or other data, are a ``UserError``."""
+        """Go on after the checkpoint's epoch. Other weights' shapes, or other data, are a ``UserError``.
+
+        Settings are the configuration's, not the checkpoint's: a changed weight decay or metric counts from here on.
+        """
         payload = load_checkpoint(path, self.device)
         if payload["data_fingerprint"] != self.data_fingerprint:
             raise UserError(f"{path} was trained on other data than data.root={self.config.data.root} holds now.")
         load_weights(self.model, payload["model"], path)
-        if self.ema is not None and payload["ema"] is not None:
-            load_weights(self.ema.module, payload["ema"], path)
+        if self.ema is not None:
+            load_weights(self.ema.module, payload["ema"] or payload["model"], path)
+        settings = [{key: group[key] for key in group if key != "params"} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(payload["optimizer"])
-        self.scaler.load_state_dict(payload["scaler"])
-        self.epoch, self.step = payload["epoch"], payload["step"]
-        self.best_epoch, self.best_score, self.threshold = (
-            payload[key] for key in ("best_epoch", "best_score", "threshold")
-        )
+        for group, own in zip(self.optimizer.param_groups, settings, strict=True):
+            group.update(own)
+        if payload["scaler"]:  # empty where the checkpoint's run had no need of one
+            self.scaler.load_state_dict(payload["scaler"])
+        self.epoch, self.step, self.threshold = payload["epoch"], payload["step"], payload["threshold"]
+        if payload["monitor"] == self.config.training.metric.monitor:  # scores of another metric cannot be compared
+            self.best_epoch, self.best_score = payload["best_epoch"], payload["best_score"]
         self.lr_scheduler.step_update(self.step)
         restore_random_state(payload["random"])
-
-    @property
-    def data_fingerprint(self) -> str:
-        """Which data: the hashes of the training and the validation split."""
-        return f"{self.train_loader.dataset.split.fingerprint}-{self.val_loader.dataset.split.fingerprint}"
 
     def _train_step(self, images: Tensor, masks: Tensor) -> Tensor:
         """One optimizer step on an effective batch; the mean loss per image, left on the device.
@@ -178,9 +182,10 @@ class Trainer:
     def _keep_best(self, metrics: dict[str, float]) -> bool:
         metric = self.config.training.metric
         score = metrics[metric.monitor] * (1 if metric.mode == "max" else -1)
+        self.threshold = metrics["val/threshold"]
         if score <= self.best_score:
             return False
-        self.best_epoch, self.best_score, self.threshold = self.epoch, score, metrics["val/threshold"]
+        self.best_epoch, self.best_score = self.epoch, score
         return True
 
 

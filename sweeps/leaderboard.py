@@ -38,8 +38,8 @@ class TrialRow:
 
 
 def ranked(rows: Iterable[TrialRow]) -> list[TrialRow]:
-    """Best first; trials without a score last; equal scores in the order of their names."""
-    return sorted(rows, key=lambda row: (row.score is None, -(row.score or 0.0), row.name))
+    """Best first; failed trials and those without a score last; equal scores in the order of their names."""
+    return sorted(rows, key=lambda row: (row.state == "failed", row.score is None, -(row.score or 0.0), row.name))
 
 
 def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:

@@ -35,7 +35,7 @@ class LiveView(Callback):
         self.live.stop()
         for row in self.rows.values():
             if row.state == "running":
-                row.state, row.reason = "stopped", "the sweep was interrupted"
+                row.state, row.reason = "stopped", "cut off by the end of the sweep"
         self.save()
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:

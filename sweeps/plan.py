@@ -44,8 +44,12 @@ class SweepPlan:
         return self.spec.asha.expected_epochs(self.spec.budget.trials)
 
     def hours(self, cost: EpochCost) -> float:
-        """Expected wall clock, if every epoch costs what the measured one did."""
-        return self.expected_epochs * cost.seconds / 3600 / self.resources.trials_at_once
+        """Expected wall clock, if every epoch costs what the measured one did.
+
+        Trials on cores of their own run side by side; on one graphics card they take from each other.
+        """
+        cards = round(self.resources.gpus_per_trial * self.resources.trials_at_once)
+        return self.expected_epochs * cost.seconds / 3600 / (cards or self.resources.trials_at_once)
 
     def lines(self, cost: EpochCost) -> Iterator[str]:
         """The plan in words, with hours from one measured epoch of trial 0."""

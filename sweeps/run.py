@@ -8,10 +8,12 @@ from src.errors import UserError, run_command
 from sweeps.spec import SweepSpec, list_specs, load_spec
 
 DECIDED = {
-    "training.epochs": "the horizon of the sweep's rungs: say --max-epochs",
-    "threads": "each trial's share of the cores: say --trials-at-once",
+    "training.epochs": "the horizon of the sweep's rungs: say --max-epochs instead",
+    "threads": "a trial's share of the cores: say --trials-at-once instead",
+    "experiment_name": "for single runs: say --name instead",
+    "training.resume_from": "for single runs: every trial begins anew",
 }
-"""What the sweep sets itself, and the option that a user has for it."""
+"""What a user cannot override in a sweep."""
 
 
 def main(argv: list[str]) -> int:
@@ -53,14 +55,18 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
     """The spec with what the command line says otherwise."""
     from src.config import rejoin_lists
+    from sweeps.space import keys
 
     overrides = tuple(rejoin_lists(options.overrides))
     for override in overrides:
         key, equals, _ = override.partition("=")
+        key = key.lstrip("+~").replace("/", ".")
         if not equals:
             raise UserError(f"'{override}' is not an override: write key=value.")
         if key in DECIDED:
-            raise UserError(f"{key} is {DECIDED[key]} instead.")
+            raise UserError(f"{key} is {DECIDED[key]}.")
+        if key in keys(spec.space):
+            raise UserError(f"{override}: {key} is what this sweep searches, so a value of yours would not last.")
     changes = {name: getattr(options, name) for name in ("trials", "trials_at_once", "hours")}
     budget = replace(spec.budget, **{name: value for name, value in changes.items() if value is not None})
     asha = spec.asha

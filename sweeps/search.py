@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 # read when ray is imported: no usage report, no noise about checkpoints, Ctrl-C is ours, trials stay in our folder
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -40,20 +41,21 @@ OBJECT_STORE_BYTES = 100 * 2**20  # trials share images through mapped files, no
 @contextmanager
 def local_ray(resources: Resources) -> Generator[None]:
     """A Ray of our own on this machine, without dashboard; its login token is readable by this user only."""
-    previous = os.umask(0o077)
+    token = Path.home() / ".ray" / "auth_token"
+    token.parent.mkdir(mode=0o700, exist_ok=True)
+    token.parent.chmod(0o700)  # before Ray writes the token there; a umask would be inherited by the trials' files
+    ray.init(
+        address="local",
+        num_cpus=resources.cores_per_trial * resources.trials_at_once,
+        num_gpus=round(resources.gpus_per_trial * resources.trials_at_once),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        object_store_memory=OBJECT_STORE_BYTES,
+    )
     try:
-        ray.init(
-            address="local",
-            num_cpus=resources.cores_per_trial * resources.trials_at_once,
-            num_gpus=round(resources.gpus_per_trial * resources.trials_at_once),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=OBJECT_STORE_BYTES,
-        )
-    finally:
-        os.umask(previous)
-    try:
+        if token.is_file():  # the user may have named another place for it
+            token.chmod(0o600)
         yield
     finally:
         ray.shutdown()

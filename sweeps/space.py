@@ -138,21 +138,30 @@ def _corner(space: Space, path: Sequence[int]) -> tuple[Params, list[int]]:
 
 def few_corners(space: Space) -> list[Params]:
     """The corners that a sweep checks before it starts: all low, all high, and each choice with all else low."""
-    choices: dict[str, Sequence[Choice]] = {}
+    opened: dict[str, tuple[Params, Sequence[Choice]]] = {}  # key of a choice: the choices that lead to it, its options
 
-    def lowest(key: str, distribution: BaseDistribution) -> Choice:
-        if isinstance(distribution, CategoricalDistribution):
-            choices[key] = distribution.choices
-        return extremes(distribution)[0]
+    def visit(chosen: Params) -> Params:
+        def answer(key: str, distribution: BaseDistribution) -> Choice:
+            options = extremes(distribution)
+            if isinstance(distribution, CategoricalDistribution):
+                opened.setdefault(key, (chosen, options))
+            return chosen.get(key, options[0])
 
-    found = [walk(space, lowest), walk(space, lambda _, distribution: extremes(distribution)[-1])]
-    asked: set[str] = set()
-    while pending := choices.keys() - asked:  # a choice may open keys that were not asked for before
+        return walk(space, answer)
+
+    found = [visit({}), walk(space, lambda _, distribution: extremes(distribution)[-1])]
+    visited: set[str] = set()
+    while pending := opened.keys() - visited:  # a choice may open keys that were not asked for before
         key = min(pending)
-        asked.add(key)
-        for option in choices[key]:
-            found.append(walk(space, lambda name, dist, k=key, o=option: o if name == k else lowest(name, dist)))
+        visited.add(key)
+        chosen, options = opened[key]
+        found += [visit({**chosen, key: option}) for option in options]
     return [point for number, point in enumerate(found) if point not in found[:number]]
+
+
+def keys(space: Space) -> set[str]:
+    """Every key that the space can ask for."""
+    return set().union(*few_corners(space))
 
 
 def extremes(distribution: BaseDistribution) -> Sequence[Choice]:

@@ -14,6 +14,8 @@ from src.errors import UserError, unknown
 
 SPECS_DIR = Path(__file__).with_name("specs")
 
+METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")  # what a search can maximise
+
 Space = Mapping[str, BaseDistribution] | Callable[[Trial], None]
 
 
@@ -68,7 +70,7 @@ class Budget:
 
     trials: int
     trials_at_once: int | None = None
-    """None: one on a graphics card; without one, a trial a core, at most 4."""
+    """None: one a graphics card; without one, a trial a core, at most 4."""
     gpus: int = 1
     """Graphics cards to share, where there is one; without one the budget is the cores."""
     hours: float | None = None
@@ -94,7 +96,11 @@ class SweepSpec:
     metric: str = "val/iou_best"
     """What the search maximises. IoU at the best threshold: at 0.5, early epochs measure calibration, not quality."""
     synthetic_without_data: bool = False
-    """Where ``data.root`` is not there, make synthetic data and use that."""
+    """Where nobody names a ``data.root`` and the usual one is not there, make synthetic data and use that."""
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise unknown("metric of a sweep", self.metric, METRICS)
 
 
 def list_specs() -> dict[str, str]:

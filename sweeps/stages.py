@@ -34,10 +34,12 @@ console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isat
 
 def prepare(name: str, spec: SweepSpec, seed: int) -> SweepPlan:
     """Check everything that needs no training: keys and ranges, options, every image of the three splits."""
-    if spec.synthetic_without_data and not load_config(spec.fixed).data.root.joinpath("train").is_dir():
-        root = load_config(spec.fixed).data.root
+    root = load_config(spec.fixed).data.root
+    nobody_said = root == load_config().data.root and not (root / "train").is_dir()
+    if spec.synthetic_without_data and nobody_said:
         console.print(f"No photographs in {root}: searching on synthetic ones, in {SYNTHETIC}.")
-        write_dataset(SYNTHETIC)
+        if not SYNTHETIC.is_dir():
+            write_dataset(SYNTHETIC)
         spec = replace(spec, fixed=(*spec.fixed, f"data.root={SYNTHETIC}"))
     default_point(spec.space, spec.fixed)  # the likeliest mistakes are in the keys: before anything slow
     config = load_config(spec.fixed)
@@ -67,26 +69,27 @@ def check_corners(plan: SweepPlan, points: Iterable[Params]) -> None:
 
 def search(plan: SweepPlan, fresh: bool) -> int:
     """Rehearse, run all trials, print the leaderboard; returns the exit code."""
-    folder = make_folder(plan, fresh)
+    refuse_to_mix(plan.folder, fresh)
     check_corners(plan, few_corners(plan.spec.space))
-    plan.save(folder / "sweep.yaml")
-    rows, interrupted = run_trials(plan, folder)
+    make_folder(plan.folder)
+    plan.save(plan.folder / "sweep.yaml")
+    rows, interrupted = run_trials(plan, plan.folder)
     return conclude(plan, rows, interrupted)
 
 
-def make_folder(plan: SweepPlan, fresh: bool) -> Path:
-    """The sweep's folder. One that holds a sweep is a ``UserError``, or with ``fresh`` moved aside."""
-    folder = plan.folder
+def refuse_to_mix(folder: Path, fresh: bool) -> None:
+    """A folder that holds a sweep already is a ``UserError``, unless it may be moved aside."""
+    if (folder / "sweep.yaml").exists() and not fresh:
+        raise UserError(f"{folder} exists: say --name OTHER to keep both, or --fresh to move it aside and start anew.")
+
+
+def make_folder(folder: Path) -> None:
+    """A new sweep's folder; a sweep that is there is moved aside."""
     if (folder / "sweep.yaml").exists():
-        if not fresh:
-            raise UserError(
-                f"{folder} exists: say --name OTHER to keep both, or --fresh to move it aside and start anew."
-            )
         aside = folder.with_name(f"{folder.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}")
         folder.rename(aside)
         console.print(f"The sweep that was there is now {aside}.")
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def run_trials(plan: SweepPlan, folder: Path) -> tuple[list[TrialRow], bool]:
@@ -96,7 +99,7 @@ def run_trials(plan: SweepPlan, folder: Path) -> tuple[list[TrialRow], bool]:
     from sweeps.search import build_tuner, local_ray
 
     view = LiveView(plan.spec, folder, console)
-    trial_plan = TrialPlan(folder.resolve(), plan.fixed, plan.spec.metric)
+    trial_plan = TrialPlan(folder.resolve(), plan.fixed, plan.spec.metric, plan.resources.gpus_per_trial)
     with local_ray(plan.resources), view:
         try:
             build_tuner(plan, trial_plan, [view]).fit()
@@ -113,11 +116,12 @@ def conclude(plan: SweepPlan, rows: list[TrialRow], interrupted: bool) -> int:
     if interrupted:
         console.print("Interrupted; the trials that had ended are kept.")
         return EXIT_INTERRUPTED
-    if not rows or ranked(rows)[0].score is None:
+    if not rows or (best := ranked(rows)[0]).score is None or best.state == "failed":
         console.print("No trial has a score; the reasons stand in the leaderboard.")
         return EXIT_FAILED
-    best = plan.folder / ranked(rows)[0].name / "overrides.yaml"
     console.print(f"Look: tensorboard --logdir {shlex.quote(str(plan.folder))}")
     console.print(f"Train the best again, on fresh seeds, scored on the test split: retrain-best {plan.name}")
-    console.print(f"Repeat the best trial: python run.py {shlex.quote(str(best))}")
+    console.print(
+        f"Repeat the best trial: python run.py {shlex.quote(str(plan.folder / best.name / 'overrides.yaml'))}"
+    )
     return 0

@@ -271,3 +271,24 @@ def test_image_and_mask_stay_aligned_when_they_are_resized() -> None:
     image = np.repeat(mask[..., None] * 255, 3, axis=2)
     small, resized = resize_pair(image, mask, (30, 40))
     assert np.array_equal(small[..., 0] > 127, resized > 0)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (20, 44)])
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_straight_crack_is_thinned_evenly_along_its_length(size: tuple[int, int], width: int) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 20 : 20 + width] = 1
+    for turned in (mask, mask.T):
+        _, small = resize_pair(np.zeros((64, 64, 3), np.uint8), np.ascontiguousarray(turned), size)
+        height, length = size[0] // 2, size[1] // 2
+        halves = ((small[:height], small[height:]), (small[:, :length], small[:, length:]))
+        first, second = (int(half.sum()) for half in halves[turned is not mask])
+        assert abs(first - second) <= 1
+
+
+def test_masks_without_any_crack_are_refused_with_their_folder(data: Path, tmp_path: Path) -> None:
+    for path in (data / "val" / "masks").iterdir():  # class numbers, as some tools write them
+        path.write_bytes(cv2.imencode(".png", read_mask(path) * 38)[1].tobytes())
+    with pytest.raises(UserError, match=r"val/masks hold no crack pixel at all\. Crack is what is brighter than 127"):
+        load_split(data, "val", SIZE, tmp_path / "cache")
+    assert folders(tmp_path / "cache") == []

@@ -64,3 +64,10 @@ def test_a_narrow_terminal_never_cuts_the_score():
 def test_parameters_are_named_by_as_little_as_tells_them_apart():
     keys = ["training.optimizer.lr", "model.encoder.name", "training.optimizer.name"]
     assert short_names(keys) == ["lr", "encoder.name", "optimizer.name"]
+
+
+def test_a_failed_trial_is_never_the_best():
+    assert [trial.name for trial in ranked([row("t0000", 0.9, state="failed"), row("t0001", 0.1)])] == [
+        "t0001",
+        "t0000",
+    ]

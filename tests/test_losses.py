@@ -136,6 +136,7 @@ def test_an_unknown_term_is_refused_with_the_legal_ones() -> None:
         ({"dice": {"weight": 1.0, "smooth": 1.0, "power": 2.0}}, r"training\.loss\.dice: .*'power'"),
         ({"dice": {"weight": 1.0}}, r"training\.loss\.dice: .*'smooth'"),
         ({"dice": {"smooth": 1.0}}, r"training\.loss\.dice has no weight"),
+        ({"dice": {"smooth": 1.0, "weight": 0.0}}, r"the weights of dice are all 0"),
         ({"focal": {"weight": 1.0, "gamma": 2.0, "alpha": 1.5}}, r"training\.loss\.focal\.alpha=1\.5: must be in \[0"),
     ],
 )

@@ -129,8 +129,8 @@ def test_the_missing_weights_are_told_once(caplog: pytest.LogCaptureFixture) -> 
 def test_a_swin_of_another_width_asks_for_no_weights(caplog: pytest.LogCaptureFixture) -> None:
     narrow = ("model=architectures/swin_unet", "model.encoder.embed_dim=16")
     assert build(*narrow, "model.encoder.pretrained=auto")[1] is False
-    assert "do not fit its embed_dim" in caplog.text
-    with pytest.raises(UserError, match="do not fit its embed_dim, depths or num_heads"):
+    assert "none that fit it are published" in caplog.text
+    with pytest.raises(UserError, match="none that fit it are published"):
         build(*narrow, "model.encoder.pretrained=true")
 
 
@@ -180,3 +180,16 @@ def test_weights_that_were_loaded_are_reported(monkeypatch: pytest.MonkeyPatch) 
     assert build("model.encoder=convnext_tiny", "model.encoder.pretrained=auto")[1]
     assert not build("model.encoder=convnext_tiny", "model.encoder.pretrained=false")[1]
     assert asked == ["imagenet", True, None]  # None and not False, which smp takes for True with encoders of timm
+
+
+@pytest.mark.parametrize("encoder", ["tu-resnet50_mlp", "dpn68b"])
+def test_an_encoder_that_was_never_published_starts_from_random_weights_unless_they_are_required(encoder: str) -> None:
+    named = f"model.encoder.name={encoder}"
+    assert build(named, "model.encoder.pretrained=auto")[1] is False
+    with pytest.raises(UserError, match=f"no weights for {encoder}: none that fit it are published"):
+        build(named, "model.encoder.pretrained=true")
+
+
+def test_a_swin_of_another_family_is_refused() -> None:
+    with pytest.raises(UserError, match="Unknown Swin encoder"):
+        build(*SWIN, "model.encoder.name=swinv2_cr_tiny_224")

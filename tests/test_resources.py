@@ -2,6 +2,7 @@
 
 import pytest
 
+from src.errors import UserError
 from trainable.resources import share_machine
 
 
@@ -14,6 +15,8 @@ from trainable.resources import share_machine
         (8, 0, 2, (8, 1, 0.0)),
         (None, 1, 16, (1, 16, 1.0)),
         (2, 1, 16, (2, 8, 0.5)),
+        (None, 2, 16, (2, 8, 1.0)),
+        (4, 2, 16, (4, 4, 0.5)),
     ],
 )
 def test_a_machine_is_shared_in_equal_parts(
@@ -26,3 +29,8 @@ def test_a_machine_is_shared_in_equal_parts(
 def test_threads_belong_to_a_trial_on_a_cpu_only():
     assert share_machine(2, 0, 4).overrides() == ["threads=2"]
     assert share_machine(2, 1, 4).overrides() == []
+
+
+def test_trials_that_cannot_share_the_cards_evenly_are_refused():
+    with pytest.raises(UserError, match="trials_at_once=3: must be a multiple of the 2 graphics cards"):
+        share_machine(3, 2, 16)

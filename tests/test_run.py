@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import run
-from src.config import save_overrides
+from src.checkpoint import load_checkpoint
+from src.config import load_config, save_overrides
 from src.errors import run_command
+from src.run import train
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,6 +46,7 @@ def test_a_file_of_overrides_stands_for_them(tiny: list[str], tmp_path: Path):
         (["model.encoder.name=resnet35"], "Unknown encoder"),
         (["training.resume_from=/nowhere.pth"], "No such checkpoint: /nowhere.pth"),
         (["training.optimizer.name=adan_"], "Unknown optimizer"),
+        (["model.checkpoint_path=best_model.pth"], "training goes on from training.resume_from"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(
@@ -74,3 +77,17 @@ def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch):
         raise KeyboardInterrupt
 
     assert run_command(interrupted) == 130
+
+
+def test_a_resumed_run_keeps_the_best_network_of_the_run_before(tiny: list[str], monkeypatch: pytest.MonkeyPatch):
+    scores = iter([0.5, 0.4])
+
+    def falling(_: object) -> dict[str, float]:
+        return dict.fromkeys(("val/iou", "val/iou_best"), next(scores)) | {"val/threshold": 0.5}
+
+    monkeypatch.setattr("src.training.validation_scores", falling)
+    first = train(load_config([*tiny, "training.epochs=1"]), tiny)
+    resume = f"training.resume_from={first / 'checkpoints' / 'last.pth'}"
+    second = train(load_config([*tiny, resume]), [*tiny, resume])
+    assert load_checkpoint(second / "checkpoints" / "last.pth")["epoch"] == 2
+    assert load_checkpoint(second / "checkpoints" / "best_model.pth")["epoch"] == 1

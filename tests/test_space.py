@@ -7,7 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from src.errors import UserError
-from sweeps.space import as_function, corners, default_point, few_corners
+from sweeps.space import as_function, corners, default_point, few_corners, keys
 
 FLAT = {
     "training.optimizer.lr": FloatDistribution(1e-4, 1e-2, log=True),
@@ -43,6 +43,19 @@ def test_the_few_corners_take_every_choice_and_both_ends_of_every_range():
     assert {point["training.loss"] for point in found} == {"bce", "dice_bce", "dice_focal"}
     assert {point["training.optimizer.lr"] for point in found} == {1e-4, 1e-2}
     assert {point["training.loss"] for point in few_corners(conditional)} == {"dice_bce", "dice_focal"}
+
+
+def nested(trial: optuna.Trial) -> None:
+    """The encoder is a question only in one family, its attention only for one encoder."""
+    if trial.suggest_categorical("family", ["a", "b"]) == "b" and trial.suggest_categorical("encoder", [1, 2, 3]) == 3:
+        trial.suggest_categorical("attention", [True, False])
+
+
+def test_the_few_corners_take_the_choices_behind_choices_too():
+    found = few_corners(nested)
+    assert {point["encoder"] for point in found if "encoder" in point} == {1, 2, 3}
+    assert {point["attention"] for point in found if "attention" in point} == {True, False}
+    assert keys(nested) == {"family", "encoder", "attention"}
 
 
 def test_the_default_point_is_what_the_configuration_holds():

@@ -1,6 +1,7 @@
 """Specs: what a sweep is."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -65,6 +66,12 @@ def test_an_impossible_asha_names_the_value_and_the_rule(grace: int, factor: int
 def test_a_budget_of_nothing_is_refused(field: str):
     with pytest.raises(UserError, match=f"{field}=0"):
         Budget(**{"trials": 3, field: 0})
+
+
+@pytest.mark.parametrize("metric", ["val/loss", "val/iuo"])
+def test_a_metric_that_cannot_be_maximised_is_refused(metric: str):
+    with pytest.raises(UserError, match=f"Unknown metric of a sweep '{metric}'"):
+        replace(load_spec("quickstart"), metric=metric)
 
 
 def test_every_spec_asks_a_question_in_its_first_line():

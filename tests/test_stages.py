@@ -20,10 +20,8 @@ from src.config import load_config, load_overrides
 from src.errors import UserError
 from src.experiment import read_rows
 from src.run import train
-from sweeps.plan import make_plan
-from sweeps.run import main, parse, with_options
-from sweeps.spec import load_spec
-from sweeps.stages import make_folder
+from sweeps.run import main
+from sweeps.stages import make_folder, refuse_to_mix
 
 ROOT = Path(__file__).parents[1]
 TIMES = {"epoch_seconds", "images_per_second"}
@@ -146,7 +144,7 @@ def test_an_interrupted_sweep_keeps_its_board_and_ends_with_130(long_sweep: subp
     assert "Interrupted" in said
     rows = list(csv.DictReader(path.open()))
     assert rows
-    assert {(row["state"], row["reason"]) for row in rows} == {("stopped", "the sweep was interrupted")}
+    assert {(row["state"], row["reason"]) for row in rows} == {("stopped", "cut off by the end of the sweep")}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +157,12 @@ def test_an_interrupted_sweep_keeps_its_board_and_ends_with_130(long_sweep: subp
         (["swin_unet_lr", "training.loss=dise"], "Unknown option"),
         (["swin_unet_lr", "training.epochs=3"], "say --max-epochs"),
         (["swin_unet_lr", "threads=2"], "say --trials-at-once"),
-        (["swin_unet_lr", "training.optimizer.lr=7"], "the default 7 lies outside"),
+        (["swin_unet_lr", "training.optimizer.lr=7"], "training.optimizer.lr is what this sweep searches"),
+        (["quickstart", "training/loss=bce"], "training.loss is what this sweep searches"),
+        (["swin_unet_lr", "++training.epochs=3"], "say --max-epochs"),
+        (["swin_unet_lr", "experiment_name=mine"], "say --name"),
+        (["swin_unet_lr", "training.resume_from=last.pth"], "every trial begins anew"),
+        (["quickstart", "data.root=data/typo"], "No such folder: data/typo"),
         (["swin_unet_lr", "--max-epochs", "0"], "--max-epochs=0"),
         (["swin_unet_lr", "--trials", "0"], "trials=0"),
         (["swin_unet_lr", "datas"], "is not an override"),
@@ -193,13 +196,15 @@ def test_an_unknown_encoder_in_the_fixed_overrides_is_named_before_ray_starts(ti
 
 
 def test_a_folder_that_holds_a_sweep_is_refused_or_moved_aside(tmp_path: Path):
-    words = ["quickstart", f"output_root={tmp_path}"]
-    plan = make_plan("mine", with_options(load_spec("quickstart"), parse(words)), seed=0, gpus=0)
-    folder = make_folder(plan, fresh=False)
+    folder = tmp_path / "sweeps" / "mine"
+    refuse_to_mix(folder, fresh=False)
+    make_folder(folder)
     (folder / "sweep.yaml").write_text("old")
     with pytest.raises(UserError, match="--name OTHER to keep both, or --fresh"):
-        make_folder(plan, fresh=False)
-    assert list(make_folder(plan, fresh=True).iterdir()) == []
+        refuse_to_mix(folder, fresh=False)
+    refuse_to_mix(folder, fresh=True)
+    make_folder(folder)
+    assert list(folder.iterdir()) == []
     (aside,) = (path for path in folder.parent.iterdir() if path != folder)
     assert (aside / "sweep.yaml").read_text() == "old"
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from src.checkpoint import load_checkpoint
 from src.config import load_config
 from src.errors import UserError
 from src.training import Diverged, Trainer, choose_device, choose_precision, micro_batches, to_device
@@ -211,3 +212,32 @@ def test_progress_is_told_after_each_step(tiny: list[str]):
     told: Callable[[int, int], None] = lambda done, total: seen.append((done, total))  # noqa: E731
     trainer(tiny).train_epoch(told)
     assert seen == [(done, 4) for done in range(1, 5)]
+
+
+def test_settings_given_anew_count_when_a_run_goes_on(tiny: list[str], tmp_path: Path):
+    before = trainer(tiny)
+    before.train_epoch()
+    before.save(tmp_path / "last.pth")
+    resume = f"training.resume_from={tmp_path / 'last.pth'}"
+    other = trainer(tiny, resume, "training.optimizer.weight_decay=0.5", "training.metric=loss")
+    assert 0.5 in {group["weight_decay"] for group in other.optimizer.param_groups}
+    assert (other.epoch, other.best_epoch, other.best_score) == (1, 0, -math.inf)
+    averaged = trainer(tiny, resume, "training.ema_decay=0.9")
+    assert same(weights(averaged.scored_model), weights(before.model))
+    assert trainer(tiny, resume, "training.mixed_precision=fp16").epoch == 1
+
+
+def test_a_checkpoint_holds_the_threshold_of_its_own_epoch(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    found = iter([(0.5, 0.9), (0.4, 0.2)])
+    monkeypatch.setattr(
+        "src.training.validation_scores",
+        lambda _: dict(zip(("val/iou_best", "val/threshold"), next(found), strict=True)),
+    )
+    one = trainer(tiny)
+    for threshold in (0.9, 0.2):
+        one.train_epoch()
+        one.save(tmp_path / "last.pth")
+        assert load_checkpoint(tmp_path / "last.pth")["threshold"] == threshold
+    assert one.best_epoch == 1

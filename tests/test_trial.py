@@ -110,6 +110,15 @@ def test_a_process_survives_a_trial_that_could_not_start(trial: NamedTrial, monk
     assert trial.step()["epoch"] == 1
 
 
+def test_memory_that_did_not_come_back_is_said_and_the_process_goes_on(
+    trial: NamedTrial, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(NamedTrial, "name", "t0001-next")
+    monkeypatch.setattr(NamedTrial, "left_over_mib", 300)
+    assert trial.reset_config({"training.optimizer.lr": 1e-3})
+    assert "300 MiB of GPU memory are still held" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [(1e-05, "1e-05"), (None, "null"), (True, "true"), ("bce", "bce"), ([1, 2], "[1,2]"), (3, "3")],

@@ -14,7 +14,7 @@ from src.errors import UserError
 from src.losses import build_loss
 from src.models.registry import build_model
 from src.optimization import build_lr_scheduler, build_optimizer
-from src.training import Trainer
+from src.training import Trainer, choose_device
 
 TINY = 64  # pixels: a size that every architecture accepts
 
@@ -29,6 +29,7 @@ def rehearse(corners: Iterable[Sequence[str]]) -> int:
     for overrides in corners:
         try:
             config = load_config(overrides)
+            choose_device(config.device)
             build_loss(config.training.loss)  # its numbers have rules too, and it costs nothing
             if (identity := _structure(config)) not in stepped:
                 step_once(config)

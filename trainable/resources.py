@@ -3,6 +3,8 @@
 import os
 from dataclasses import dataclass
 
+from src.errors import UserError
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -25,16 +27,18 @@ class Resources:
 
 
 def share_machine(trials_at_once: int | None, gpus: int, cores: int | None = None) -> Resources:
-    """Resources of each of ``trials_at_once`` trials; None: one on a GPU, or one a core, at most 4, without one.
+    """Resources of each of ``trials_at_once`` trials; None: one a GPU, or one a core, at most 4, without one.
 
     Small batches do not speed up much with threads, so on a CPU a trial a core does more than all cores on one trial;
     but with more than a few at once the search knows too little of the trials before.
     """
     cores = cores or available_cores()
-    at_once = trials_at_once or (1 if gpus else min(4, cores))
+    at_once = trials_at_once or gpus or min(4, cores)
+    if gpus and at_once % gpus:
+        raise UserError(f"trials_at_once={at_once}: must be a multiple of the {gpus} graphics cards they share.")
     return Resources(at_once, max(1, cores // at_once), gpus / at_once)
 
 
 def available_cores() -> int:
-    """Cores this process may use, which in a container can be fewer than the machine has."""
+    """Cores this process may run on; ``taskset`` and batch systems make them fewer than the machine has."""
     return len(os.sched_getaffinity(0))

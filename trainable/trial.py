@@ -20,7 +20,7 @@ from src.experiment import Experiment
 from src.training import Trainer
 
 POINTER = "checkpoint.json"
-LEFT_OVER_MIB = 64  # GPU memory that may remain after a trial before its process is given up
+LEFT_OVER_MIB = 256  # GPU memory that may remain after a trial without a word
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,20 @@ class TrialPlan:
     """Overrides before the sampled ones."""
     metric: str
     """What the search maximises; TensorBoard shows it beside the parameters."""
+    gpus_per_trial: float = 0.0
+    """Below 1, a trial may use that share of its card's memory: a greedy one fails, and not its neighbour."""
 
 
 class CrackTrial(tune.Trainable):
     """Trains ``plan.fixed`` plus the sampled overrides, and reports the metric keys of every epoch."""
 
+    left_over_mib = 0
+
     def setup(self, config: dict[str, Any], plan: TrialPlan | None = None) -> None:
         assert plan is not None  # Ray's base class knows no second argument; tune.with_parameters gives it
         self.plan = plan
+        if 0 < plan.gpus_per_trial < 1 and torch.cuda.is_available():
+            torch.cuda.set_per_process_memory_fraction(plan.gpus_per_trial)
         self._start(config)
 
     def step(self) -> dict[str, Any]:
@@ -63,11 +69,14 @@ class CrackTrial(tune.Trainable):
         self.trainer.load(Path(json.loads((Path(checkpoint) / POINTER).read_text())["path"]))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take the next trial in this process; False (Ray then starts a new one) if memory did not come back."""
+        """Take the next trial in this process.
+
+        Never False: Ray 2.60 then calls the trial failed without telling the searcher, which waits for it for ever.
+        """
         self._release()
-        if torch.cuda.is_available() and torch.cuda.memory_allocated() > LEFT_OVER_MIB * 2**20:
-            return False
         self._start(new_config)
+        if self.left_over_mib > LEFT_OVER_MIB:
+            logging.warning("%d MiB of GPU memory are still held by the trial before", self.left_over_mib)
         return True
 
     def cleanup(self) -> None:
@@ -99,6 +108,7 @@ class CrackTrial(tune.Trainable):
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+            self.left_over_mib = torch.cuda.memory_allocated() // 2**20
 
 
 def trial_overrides(fixed: tuple[str, ...], params: Mapping[str, Any]) -> list[str]:

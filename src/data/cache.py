@@ -17,9 +17,12 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
-from src.data.files import UInt8Array, read_image, read_mask
+from src.data.files import Float32Array, UInt8Array, read_image, read_mask
 from src.data.pairs import Pair, find_pairs
 from src.errors import UserError
+from src.schema import Data
+
+RULES = 2  # raise it when decoding or resizing changes: other pixels must not look like the same data
 
 
 class CachedSplit:
@@ -54,11 +57,18 @@ def load_split(root: Path, split: str, image_size: tuple[int, int], cache_dir: P
     return CachedSplit(folder)
 
 
+def data_fingerprint(data: Data) -> str:
+    """Which data a network is trained on and chosen by: the hashes of the training and the validation split."""
+    splits = (load_split(data.root, split, data.image_size, data.cache_dir) for split in ("train", "val"))
+    return "-".join(split.fingerprint for split in splits)
+
+
 def resize_pair(image: UInt8Array, mask: UInt8Array, size: tuple[int, int]) -> tuple[UInt8Array, UInt8Array]:
     """Resize to ``size`` (height, width); the mask keeps its share of crack pixels.
 
     A crack thinner than half a new pixel would vanish if the averaged mask were cut at 0.5, and would swell if it were
-    cut above 0. So as many pixels become crack as the crack covers, those that hold most of it.
+    cut above 0. So as many pixels become crack as the crack covers, those that hold most of it; of equal ones, which a
+    straight crack has all along, evenly many from top to bottom.
     """
     if image.shape[:2] == size:
         return image, mask
@@ -67,25 +77,35 @@ def resize_pair(image: UInt8Array, mask: UInt8Array, size: tuple[int, int]) -> t
     small = cv2.resize(image, width_height, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     cover = cv2.resize(
         mask.astype(np.float32), width_height, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    ).astype(np.float32, copy=False)
     count = round(float(mask.mean()) * cover.size)
-    chosen = np.zeros(cover.size, dtype=np.uint8)
-    if count:
-        chosen[np.argsort(-cover, axis=None, kind="stable")[:count]] = 1
-    return small.astype(np.uint8, copy=False), chosen.reshape(size)
+    return small.astype(np.uint8, copy=False), _fullest(cover, count)
+
+
+def _fullest(cover: Float32Array, count: int) -> UInt8Array:
+    """The ``count`` pixels with the largest cover as 1, the others as 0."""
+    if not count:
+        return np.zeros(cover.shape, np.uint8)
+    levels = np.round(cover * 1024).ravel()  # what differs by rounding alone is equal
+    lowest = np.partition(levels, -count)[-count]
+    chosen = (levels > lowest).astype(np.uint8)
+    ties = np.flatnonzero(levels == lowest)
+    missing = count - int(chosen.sum())
+    chosen[ties[((np.arange(missing) + 0.5) * len(ties) / missing).astype(int)]] = 1
+    return chosen.reshape(cover.shape)
 
 
 def _fingerprint(pairs: Sequence[Pair], cache_dir: Path) -> str:
     """Hash of the content of all files; remembered by their names, sizes and times, so that a second look is cheap."""
     paths = [path for pair in pairs for path in pair]
     looks = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    memory = cache_dir / f"{hashlib.sha256(json.dumps(looks).encode()).hexdigest()[:24]}.fingerprint"
+    memory = cache_dir / f"{hashlib.sha256(json.dumps([RULES, looks]).encode()).hexdigest()[:24]}.fingerprint"
     if memory.is_file():
         return memory.read_text()
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest(), paths))
     names = [(path.stem, digest) for path, digest in zip(paths, digests, strict=True)]
-    fingerprint = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
+    fingerprint = hashlib.sha256(json.dumps([RULES, names]).encode()).hexdigest()[:16]
     beside = memory.with_suffix(f".{uuid4().hex[:8]}")
     beside.write_text(fingerprint)
     beside.replace(memory)
@@ -105,6 +125,12 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int], folde
 
     with ThreadPoolExecutor() as pool:  # decoding and resizing release the interpreter's lock
         list(pool.map(fill, range(len(pairs))))
+    if not masks.any():
+        shutil.rmtree(partial)
+        raise UserError(
+            f"The masks in {pairs[0].mask.parent} hold no crack pixel at all. Crack is what is brighter than 127, "
+            "or 1 in a mask of 0 and 1 alone."
+        )
     images.flush()
     masks.flush()
     about = {"fingerprint": fingerprint, "stems": [pair.image.stem for pair in pairs]}

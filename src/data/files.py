@@ -11,6 +11,7 @@ from src.errors import UserError
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
 UInt8Array = npt.NDArray[np.uint8]
+Float32Array = npt.NDArray[np.float32]
 
 cv2.setNumThreads(0)  # loader workers and trials share the cores; OpenCV's own threads would fight over them
 

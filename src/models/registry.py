@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+from urllib.request import getproxies
 
 import torch
 from torch import nn
@@ -29,7 +30,7 @@ def build_model(model: SmpModel | SwinUnetModel, image_size: tuple[int, int]) ->
     if wanted is False:
         return build(False), False
     if not possible:
-        return _without_weights(build, model, "the published weights do not fit its embed_dim, depths or num_heads")
+        return _without_weights(build, model, "none that fit it are published")
     _be_brief_offline()
     state = torch.get_rng_state()
     try:
@@ -64,7 +65,17 @@ def _builder(model: SmpModel | SwinUnetModel, size: tuple[int, int]) -> tuple[Ca
         return lambda pretrained: SwinUNet(model.encoder, model.decoder, size, pretrained), can_load_pretrained(
             model.encoder
         )
-    return lambda pretrained: _build_smp(model, pretrained), True
+    return lambda pretrained: _build_smp(model, pretrained), _smp_has_weights(model.encoder.name)
+
+
+def _smp_has_weights(encoder: str) -> bool:
+    """Whether ImageNet weights are published for an encoder of segmentation-models-pytorch, or ``tu-`` of timm."""
+    import segmentation_models_pytorch as smp
+    import timm
+
+    if encoder.startswith("tu-"):
+        return timm.is_model_pretrained(encoder.removeprefix("tu-"))
+    return "imagenet" in smp.encoders.encoders.get(encoder, {}).get("pretrained_settings", {})
 
 
 def _build_smp(model: SmpModel, pretrained: bool) -> nn.Module:
@@ -96,8 +107,8 @@ def _build_smp(model: SmpModel, pretrained: bool) -> nn.Module:
 
 def _be_brief_offline() -> None:
     """Without a network a missing weight file costs 24 s of retries; in its offline mode the hub says so at once."""
-    if "HF_HUB_OFFLINE" in os.environ:
-        return
+    if "HF_HUB_OFFLINE" in os.environ or "HF_ENDPOINT" in os.environ or "https" in getproxies():
+        return  # the user has said how the hub is reached
     try:
         socket.create_connection(HUB, timeout=3).close()
         offline = "0"

@@ -121,8 +121,9 @@ def can_load_pretrained(encoder: SwinEncoder) -> bool:
 
 def native_config(name: str) -> dict[str, object]:
     """``embed_dim``, ``depths`` and ``num_heads`` of timm's model of that name. Another model is a ``UserError``."""
-    if name.split(".")[0] not in timm.list_models("swin*"):
-        raise unknown("Swin encoder in model.encoder.name", name, timm.list_models(["swin_*", "swinv2_*"]))
+    legal = timm.list_models(["swin_*", "swinv2_*"], exclude_filters="*_cr_*")
+    if name.split(".")[0] not in legal:
+        raise unknown("Swin encoder in model.encoder.name", name, legal)
     with torch.device("meta"):  # no memory, no random numbers: only its attributes are asked for
         model = cast(Any, timm.create_model(name, pretrained=False))
     heads = [stage.blocks[0].attn.num_heads for stage in model.layers]
