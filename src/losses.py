@@ -6,25 +6,88 @@ Shapes: ``logits`` (N, 1, H, W) float32, any real; ``masks`` (N, 1, H, W) float3
 from collections.abc import Callable, Mapping
 
 import torch
-from segmentation_models_pytorch.losses import DiceLoss, FocalLoss, SoftBCEWithLogitsLoss
+from segmentation_models_pytorch.losses import (
+    DiceLoss,
+    FocalLoss,
+    JaccardLoss,
+    LovaszLoss,
+    MCCLoss,
+    SoftBCEWithLogitsLoss,
+    TverskyLoss,
+)
 from torch import Tensor, nn
+from torch.nn import functional
 
 from src.errors import UserError, unknown
 
 
-class PerImageDice(nn.Module):
-    """Dice loss of each image, then their mean: splitting a batch into micro-batches does not change it.
+class PerImage(nn.Module):
+    """The loss of each image by itself, then their mean: splitting a batch into micro-batches does not change it.
 
-    An image without crack has loss 0 and no gradient (as in segmentation-models-pytorch): pair dice with a pixel loss.
+    An image without crack has loss 0 and no gradient, as overlap says nothing there: pair it with a pixel loss.
     """
 
-    def __init__(self, smooth: float) -> None:
+    def __init__(self, loss: nn.Module, exponent: float = 1.0) -> None:
         super().__init__()
-        # images take the place of classes: "multilabel" averages one Dice loss per class
-        self.dice = DiceLoss("multilabel", smooth=smooth)
+        self.loss, self.exponent = loss, exponent
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
-        return self.dice(logits.transpose(0, 1), masks.transpose(0, 1))
+        pairs = zip(logits.split(1), masks.split(1), strict=True)
+        each = torch.stack([self.loss(image, mask) for image, mask in pairs])
+        if self.exponent != 1:
+            each = each.clamp_min(1e-7) ** self.exponent  # at 0 an exponent below 1 has no finite slope
+        return (each * masks.flatten(1).amax(1)).mean()
+
+
+class OfProbabilities(nn.Module):
+    """A loss that wants probabilities, for logits."""
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
+        return self.loss(logits.sigmoid(), masks)
+
+
+class CentreLineDice(nn.Module):
+    """Soft clDice (Shit et al. 2021, arXiv 2003.07311, algorithms 1 and 2): the Dice of centre lines with areas.
+
+    ``iterations`` erosions: half the width in pixels of the thickest crack whose centre line is to be found.
+    """
+
+    def __init__(self, iterations: int, smooth: float) -> None:
+        super().__init__()
+        self.iterations, self.smooth = iterations, smooth
+
+    def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
+        probs = logits.sigmoid()
+        precision = self._share(soft_skeleton(probs, self.iterations), masks)
+        recall = self._share(soft_skeleton(masks, self.iterations), probs)
+        return (1 - 2 * precision * recall / (precision + recall)).mean()
+
+    def _share(self, line: Tensor, area: Tensor) -> Tensor:
+        """The share of each image's line that lies in the area, (N)."""
+        inside, whole = (line * area).flatten(1).sum(1), line.flatten(1).sum(1)
+        return (inside + self.smooth) / (whole + self.smooth)
+
+
+def soft_skeleton(areas: Tensor, iterations: int) -> Tensor:
+    """Centre lines of soft areas (N, 1, H, W) in [0, 1]: what an opening takes away, from each erosion in turn."""
+
+    def erode(values: Tensor) -> Tensor:
+        upright = -functional.max_pool2d(-values, (3, 1), 1, (1, 0))
+        return torch.minimum(upright, -functional.max_pool2d(-values, (1, 3), 1, (0, 1)))
+
+    def ridge(values: Tensor) -> Tensor:
+        return functional.relu(values - functional.max_pool2d(erode(values), 3, 1, 1))
+
+    skeleton = ridge(areas)
+    for _ in range(iterations):
+        areas = erode(areas)
+        line = ridge(areas)
+        skeleton = skeleton + functional.relu(line - skeleton * line)
+    return skeleton
 
 
 def bce(pos_weight: float) -> nn.Module:
@@ -34,7 +97,35 @@ def bce(pos_weight: float) -> nn.Module:
 
 def dice(smooth: float) -> nn.Module:
     """``smooth`` pixels are added to the intersection, and to the denominator, where it is halved beside the sizes."""
-    return PerImageDice(smooth)
+    return PerImage(DiceLoss("binary", smooth=smooth))
+
+
+def jaccard(smooth: float) -> nn.Module:
+    """1 - IoU of probabilities, per image; ``smooth`` pixels are added to intersection and union."""
+    return PerImage(JaccardLoss("binary", smooth=smooth))
+
+
+def tversky(alpha: float, beta: float, gamma: float, smooth: float) -> nn.Module:
+    """Tversky loss per image: ``alpha`` weighs false positives, ``beta`` missed cracks; both 0.5 make it Dice.
+
+    ``gamma`` is the exponent of focal Tversky (Abraham and Khan 2019, arXiv 1810.07842, eq. 4, where it is 1/gamma).
+    """
+    return PerImage(TverskyLoss("binary", alpha=alpha, beta=beta, smooth=smooth), exponent=gamma)
+
+
+def lovasz() -> nn.Module:
+    """Lovasz hinge (Berman et al. 2018, arXiv 1705.08790) per image: a surrogate of IoU."""
+    return LovaszLoss("binary", per_image=True)
+
+
+def mcc() -> nn.Module:
+    """1 - Matthews correlation coefficient of probabilities, per image."""
+    return PerImage(OfProbabilities(MCCLoss()))
+
+
+def cldice(iterations: float, smooth: float) -> nn.Module:
+    """Soft clDice per image, for connected cracks; alone it does not know how wide a crack is."""
+    return CentreLineDice(int(iterations), smooth)
 
 
 def focal(alpha: float, gamma: float) -> nn.Module:
@@ -44,7 +135,16 @@ def focal(alpha: float, gamma: float) -> nn.Module:
     return FocalLoss("binary", alpha=alpha, gamma=gamma)
 
 
-LOSSES: dict[str, Callable[..., nn.Module]] = {"bce": bce, "dice": dice, "focal": focal}
+LOSSES: dict[str, Callable[..., nn.Module]] = {
+    "bce": bce,
+    "cldice": cldice,
+    "dice": dice,
+    "focal": focal,
+    "jaccard": jaccard,
+    "lovasz": lovasz,
+    "mcc": mcc,
+    "tversky": tversky,
+}
 
 
 class WeightedSum(nn.Module):

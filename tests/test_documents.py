@@ -29,6 +29,7 @@ def commands(document: str) -> list[str]:
 
 
 README = commands("README.md")
+GUIDES = [line for path in sorted((ROOT / "docs").rglob("*.md")) for line in commands(str(path.relative_to(ROOT)))]
 
 
 def run(command: str, *more: str) -> str:
@@ -56,8 +57,8 @@ def test_every_make_target_of_the_readme_exists(command: str):
     subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("command", [line for line in README if line.startswith("python run.py")])
-def test_the_single_runs_of_the_readme_run(command: str, tiny: list[str]):
+@pytest.mark.parametrize("command", [line for line in [*README, *GUIDES] if line.startswith("python run.py")])
+def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str]):
     own_network = [word for word in tiny if not word.startswith("model.")]
     said = run(command, *own_network, "training.epochs=1")
     assert "image_size:" in said if "--show" in command else "epoch 1/1" in said

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from src.config import CONFIG_DIR, load_config
 from src.errors import UserError
-from src.losses import LOSSES, WeightedSum, build_loss
+from src.losses import LOSSES, WeightedSum, build_loss, soft_skeleton
 
 FILES = sorted(path.stem for path in (CONFIG_DIR / "training" / "loss").glob("*.yaml"))
 
@@ -126,7 +126,9 @@ def test_every_term_has_a_configuration_that_uses_it() -> None:
 
 
 def test_an_unknown_term_is_refused_with_the_legal_ones() -> None:
-    with pytest.raises(UserError, match=r"training\.loss 'focl'\. Did you mean 'focal'\? Legal: bce, dice, focal"):
+    with pytest.raises(
+        UserError, match=r"training\.loss 'focl'\. Did you mean 'focal'\? Legal: bce, cldice, dice, focal"
+    ):
         build_loss({"focl": {"weight": 1.0}})
 
 
@@ -160,3 +162,69 @@ def test_a_parameter_that_is_unknown_missing_or_illegal_is_refused_by_its_key(
 def test_a_parameter_that_turns_the_loss_upside_down_is_refused(loss: str, parameter: str) -> None:
     with pytest.raises(UserError, match=f"training.loss.{loss}.{parameter}"):
         load_config([f"training.loss={loss}", f"training.loss.{loss}.{parameter}"])
+
+
+def single(term: str, **parameters: float) -> WeightedSum:
+    return build_loss({term: {"weight": 1.0, **parameters}})
+
+
+def test_tversky_with_both_weights_at_a_half_is_dice() -> None:
+    pair = batch()
+    tversky = single("tversky", alpha=0.5, beta=0.5, gamma=1.0, smooth=0.0)
+    torch.testing.assert_close(tversky(*pair), single("dice", smooth=0.0)(*pair))
+
+
+def test_tversky_weighs_missed_cracks_by_beta_and_takes_its_exponent_image_by_image() -> None:
+    logits, masks = batch(images=2)
+    probs = logits.sigmoid()
+    hit, false, missed = (
+        (part).flatten(1).sum(1) for part in (probs * masks, probs * (1 - masks), (1 - probs) * masks)
+    )
+    expected = ((1 - hit / (hit + 0.2 * false + 0.8 * missed)) ** 0.75) * masks.flatten(1).amax(1)
+    loss = single("tversky", alpha=0.2, beta=0.8, gamma=0.75, smooth=0.0)
+    torch.testing.assert_close(loss(logits, masks), expected.mean())
+
+
+def test_jaccard_is_one_minus_the_iou_of_probabilities() -> None:
+    logits, masks = batch(images=1)
+    probs = logits.sigmoid()
+    overlap = (probs * masks).sum()
+    expected = 1 - overlap / (probs.sum() + masks.sum() - overlap)
+    torch.testing.assert_close(single("jaccard", smooth=0.0)(logits, masks), expected)
+
+
+def test_mcc_is_one_minus_the_correlation_of_prediction_and_truth() -> None:
+    logits, masks = batch(images=1)
+    certain = torch.where(logits > 0, 30.0, -30.0)
+    found = torch.corrcoef(torch.stack([(certain > 0).float().flatten(), masks.flatten()]))[0, 1]
+    torch.testing.assert_close(single("mcc")(certain, masks), 1 - found, rtol=1e-4, atol=1e-4)
+
+
+def test_the_lovasz_hinge_of_one_wrong_pixel_is_its_hinge_times_what_it_costs_in_iou() -> None:
+    masks = torch.zeros(1, 1, 4, 4)
+    masks[..., :2] = 1  # 8 crack pixels
+    logits = 10 * (2 * masks - 1)
+    logits[0, 0, 0, 0] = -3.0  # one is missed: IoU 7/8, hinge 1 + 3
+    torch.testing.assert_close(single("lovasz")(logits, masks), torch.tensor(4.0 / 8))
+
+
+def test_the_soft_skeleton_of_a_bar_is_its_centre_line() -> None:
+    bar = torch.zeros(1, 1, 15, 31)
+    bar[..., 5:10, 3:28] = 1
+    skeleton = soft_skeleton(bar, iterations=3)
+    assert skeleton[0, 0, 7, 5:26].eq(1).all()
+    assert skeleton.sum() < bar.sum() / 3
+
+
+def test_cldice_sees_a_gap_that_hardly_changes_dice() -> None:
+    masks = torch.zeros(1, 1, 32, 64)
+    masks[..., 14:17, :] = 1
+    broken, thin = masks.clone(), masks.clone()
+    broken[..., 30:34] = 0  # 12 pixels are missing: the crack is in two
+    thin[..., 14, ::5] = 0  # 13 pixels are missing: the crack is whole
+    losses = {
+        name: single("cldice", iterations=3, smooth=1.0)(20 * (2 * area - 1), masks)
+        for name, area in (("broken", broken), ("thin", thin), ("whole", masks))
+    }
+    assert losses["whole"] < 1e-3
+    assert losses["broken"] > 2 * losses["thin"]
