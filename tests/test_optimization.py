@@ -79,6 +79,17 @@ def test_in_a_swin_unet_only_matrices_and_kernels_decay() -> None:
     assert sum("relative_position_bias_table" in name for name in found) == 2 * (4 + 3)
 
 
+@pytest.mark.parametrize("name", ["nadamw", "lion"])
+def test_every_optimizer_with_a_file_makes_a_step(name: str) -> None:
+    model = Small()
+    optimizer = optimizer_for(model, f"training.optimizer={name}")
+    before = model.layer.weight.detach().clone()
+    model.layer(torch.rand(1, 3, 5, 5)).sum().backward()
+    optimizer.step()
+    assert type(optimizer).__name__.lower().startswith(name[:5])
+    assert not torch.equal(model.layer.weight, before)
+
+
 @pytest.mark.parametrize(
     ("overrides", "kind"),
     [(["training.optimizer=sgd"], torch.optim.SGD), (["training.optimizer=adamw"], torch.optim.AdamW)],
@@ -112,7 +123,7 @@ def test_the_scale_multiplies_the_learning_rate() -> None:
     assert scaled == pytest.approx([3 * rate for rate in plain])
 
 
-@pytest.mark.parametrize("name", ["cosine", "poly", "constant"])
+@pytest.mark.parametrize("name", ["cosine", "poly", "constant", "step", "multistep", "plateau"])
 def test_the_warm_up_rises_in_a_line_from_a_hundredth(name: str) -> None:
     used = rates(f"training.lr_scheduler={name}", "training.lr_scheduler.warmup_fraction=0.2")
     for step in (0, 1, 7, 19):
@@ -152,17 +163,109 @@ def test_constant_stays_where_the_warm_up_ends() -> None:
     assert used[10:] == pytest.approx([0.01] * 91)
 
 
-def test_the_rate_depends_on_the_step_alone() -> None:
+def test_step_falls_by_its_rate_at_every_share_of_the_run() -> None:
+    used = rates(
+        "training.lr_scheduler=step",
+        "training.lr_scheduler.warmup_fraction=0",
+        "training.lr_scheduler.every_fraction=0.25",
+        "training.lr_scheduler.decay_rate=0.5",
+    )
+    assert [used[step] for step in (0, 24, 25, 50, 99)] == pytest.approx([0.01, 0.01, 0.005, 0.0025, 0.00125])
+
+
+def test_multistep_falls_at_its_milestones() -> None:
+    used = rates("training.lr_scheduler=multistep", "training.lr_scheduler.milestone_fractions=[0.5,0.9]")
+    assert [used[step] for step in (48, 51, 88, 91)] == pytest.approx([0.01, 0.001, 0.001, 0.0001])
+
+
+def test_one_cycle_is_that_of_torch() -> None:
+    used = rates("training.lr_scheduler=one_cycle")
+    optimizer = torch.optim.SGD(Small().parameters(), lr=1.0)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=100)
+    for step in range(99):
+        assert used[step] == pytest.approx(optimizer.param_groups[0]["lr"]), step
+        optimizer.step()
+        theirs.step()
+
+
+def plateau(*overrides: str) -> tuple[Optimizer, Any]:
+    training = training_config("training.lr_scheduler=plateau", "training.lr_scheduler.warmup_fraction=0", *overrides)
+    optimizer = build_optimizer(Small(), training)
+    return optimizer, build_lr_scheduler(optimizer, training, steps_per_epoch=1)
+
+
+def test_plateau_falls_after_its_patience_and_not_below_its_floor() -> None:
+    optimizer, scheduler = plateau("training.lr_scheduler.patience=2", "training.lr_scheduler.min_lr_ratio=0.05")
+    used: list[float] = []
+    for epoch, score in enumerate([0.1, 0.3, 0.2, 0.3, 0.3, 0.2, 0.1, 0.0, 0.4], start=1):
+        scheduler.step(epoch, score)
+        scheduler.step_update(epoch)
+        used.append(optimizer.param_groups[0]["lr"])
+    assert used == pytest.approx([0.01] * 4 + [0.001] * 3 + [0.0005] * 2)
+
+
+def test_a_plateau_schedule_goes_on_where_it_was_saved() -> None:
+    _, first = plateau("training.lr_scheduler.patience=2")
+    optimizer, second = plateau("training.lr_scheduler.patience=2")
+    for epoch, score in enumerate([0.5, 0.4, 0.3], start=1):
+        first.step(epoch, score)
+    second.load_state_dict(first.state_dict())
+    second.step(4, 0.2)
+    second.step_update(4)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.001)
+
+
+def scales(model: nn.Module, optimizer: Optimizer) -> dict[str, float]:
+    """The learning rate of every parameter as a multiple of 0.01, by its name."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {names[id(item)]: group["lr"] / 0.01 for group in optimizer.param_groups for item in group["params"]}
+
+
+def test_the_encoder_may_learn_slower_than_the_rest() -> None:
+    training = training_config("training.optimizer.encoder_lr_mult=0.1", "training.lr_scheduler=constant")
+    model = nn.ModuleDict({"encoder": Small(), "head": Small()})
+    optimizer = build_optimizer(model, training)
+    scheduler = build_lr_scheduler(optimizer, training, steps_per_epoch=1)
+    scheduler.step_update(100)
+    for name, scale in scales(model, optimizer).items():
+        assert scale == pytest.approx(0.1 if name.startswith("encoder.") else 1.0), name
+
+
+def test_with_layer_decay_each_block_of_a_swin_encoder_learns_slower_than_the_next() -> None:
+    swin = ["model=architectures/swin_unet", "model.encoder.embed_dim=16"]
+    config = load_config([*swin, LR, "training.optimizer.layer_decay=0.5", "training.lr_scheduler=constant"])
+    assert isinstance(config.model, SwinUnetModel)
+    model = SwinUNet(config.model.encoder, config.model.decoder, (32, 32), pretrained=False)
+    optimizer = build_optimizer(model, config.training)
+    build_lr_scheduler(optimizer, config.training, steps_per_epoch=1).step_update(100)
+    found = scales(model, optimizer)
+    assert {name: found[name] for name in found if name.endswith("attn.proj.bias") and name.startswith("encoder")} == {
+        f"encoder.layers_{stage}.blocks.{block}.attn.proj.bias": pytest.approx(0.5 ** (8 - 2 * stage - block))
+        for stage in range(4)
+        for block in range(2)
+    }
+    assert found["encoder.patch_embed.proj.weight"] == pytest.approx(0.5**9)
+    assert found["encoder.layers_1.downsample.reduction.weight"] == pytest.approx(0.5**6)
+    assert found["head.weight"] == pytest.approx(1.0)
+
+
+def test_layer_decay_without_blocks_is_refused() -> None:
+    with pytest.raises(UserError, match=r"layer_decay=0\.5: only swin_unet has blocks"):
+        optimizer_for(Small(), "training.optimizer.layer_decay=0.5")
+
+
+@pytest.mark.parametrize("name", ["cosine", "one_cycle", "step", "multistep"])
+def test_the_rate_depends_on_the_step_alone(name: str) -> None:
     """A resumed run asks for its step at once, and no checkpoint needs the schedule's state."""
-    training = training_config("training.epochs=10")
-    expected = rates()
+    training = training_config("training.epochs=10", f"training.lr_scheduler={name}")
+    expected = rates(f"training.lr_scheduler={name}")
     for step in (3, 40, 77):
         optimizer = build_optimizer(Small(), training)
         build_lr_scheduler(optimizer, training, 10).step_update(step)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(expected[step])
 
 
-@pytest.mark.parametrize("name", ["cosine", "poly", "constant"])
+@pytest.mark.parametrize("name", ["cosine", "poly", "constant", "step", "multistep", "plateau", "one_cycle"])
 @pytest.mark.parametrize("warmup", [0, 0.05, 0.5, 1])
 @pytest.mark.parametrize("epochs", [1, 2, 3])
 def test_short_runs_have_a_positive_rate_at_every_step(name: str, warmup: float, epochs: int) -> None:
