@@ -56,9 +56,10 @@ def evaluate(checkpoint: Path, overrides: Sequence[str] = ()) -> tuple[Scores, C
     """Rebuild the checkpoint's network and score ``evaluation.split`` with it, at the checkpoint's threshold."""
     from src.checkpoint import load_checkpoint  # torch: seconds to import, and --help needs none of it
     from src.data.loader import scoring_loader
+    from src.device import choose_device, choose_precision, use_threads
     from src.metrics import BINS, scores_at
     from src.models.registry import build_model
-    from src.training import choose_device, choose_precision, load_weights, score, use_threads
+    from src.training import load_weights, score
 
     payload = load_checkpoint(checkpoint)
     trained: list[str] = [word for word in payload["overrides"] if not word.startswith("training.resume_from=")]

@@ -57,6 +57,7 @@ def epoch_line(report: EpochReport, epochs: int) -> str:
         f"epoch {report.epoch}/{epochs}  loss {metrics['train/loss']:.4f}  val loss {metrics['val/loss']:.4f}  "
         f"IoU {metrics['val/iou']:.4f}  IoU at best threshold {metrics['val/iou_best']:.4f} {star}  "
         f"{metrics['images_per_second']:.1f} images/s  {metrics['epoch_seconds']:.1f} s"
+        + (f"  {metrics[peak]:.0f} MiB" if (peak := "gpu_memory_mib/peak") in metrics else "")
     )
 
 

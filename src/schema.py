@@ -38,6 +38,8 @@ class SmpEncoder(Section):
     pretrained: Literal["auto"] | bool
     depth: Annotated[int, Field(ge=3, le=5)]
     base_lr: Positive
+    kwargs: dict[str, Any]
+    """More keyword arguments of the encoder, such as timm's ``img_size`` where ``name`` begins with ``tu-``."""
 
 
 class SwinEncoder(Section):
@@ -55,8 +57,24 @@ class SwinDecoder(Section):
     depths: tuple[Count, Count, Count]
 
 
+SmpArchitecture = Literal[
+    "unet",
+    "unetplusplus",
+    "manet",
+    "linknet",
+    "fpn",
+    "pspnet",
+    "deeplabv3",
+    "deeplabv3plus",
+    "pan",
+    "upernet",
+    "segformer",
+    "dpt",
+]
+
+
 class SmpModel(Section):
-    architecture: Literal["unet"]
+    architecture: SmpArchitecture
     checkpoint_path: Path | None
     encoder: SmpEncoder
     decoder: dict[str, Any]
@@ -75,6 +93,10 @@ class Optimizer(Section):
     lr: Positive
     """Learning rate after the warm-up; ``lr * lr_scale`` is what the optimizer gets."""
     lr_scale: Positive
+    encoder_lr_mult: Positive
+    """The encoder's learning rate as a multiple of the rest's."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    """Each block of a Swin encoder learns this much slower than the one after it; 1 for networks without blocks."""
     weight_decay: NotNegative
 
 
@@ -94,6 +116,39 @@ class Poly(Section):
 class Constant(Section):
     name: Literal["constant"]
     warmup_fraction: Share
+
+
+class Step(Section):
+    name: Literal["step"]
+    warmup_fraction: Share
+    every_fraction: Annotated[float, Field(gt=0, le=1)]
+    decay_rate: Annotated[float, Field(gt=0, le=1)]
+
+
+class MultiStep(Section):
+    name: Literal["multistep"]
+    warmup_fraction: Share
+    milestone_fractions: Annotated[tuple[Share, ...], Field(min_length=1)]
+    decay_rate: Annotated[float, Field(gt=0, le=1)]
+
+
+class OneCycle(Section):
+    name: Literal["one_cycle"]
+    warmup_fraction: Share
+    start_lr_ratio: Share
+    min_lr_ratio: Share
+
+
+class Plateau(Section):
+    name: Literal["plateau"]
+    warmup_fraction: Share
+    patience: Count
+    """Epochs without a better ``training.metric`` before the rate falls."""
+    decay_rate: Annotated[float, Field(gt=0, lt=1)]
+    min_lr_ratio: Share
+
+
+LrScheduler = Cosine | Poly | Constant | Step | MultiStep | OneCycle | Plateau
 
 
 class Metric(Section):
@@ -116,9 +171,11 @@ class Training(Section):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     early_stopping_patience: Count | None
     deterministic: bool
+    log_gpu_memory: bool
+    compile: bool
     resume_from: Path | None
     optimizer: Optimizer
-    lr_scheduler: Annotated[Cosine | Poly | Constant, Field(discriminator="name")]
+    lr_scheduler: Annotated[LrScheduler, Field(discriminator="name")]
     loss: Annotated[dict[str, dict[str, NotNegative]], Field(min_length=1)]
     """Term of ``src.losses.LOSSES`` to its weight and parameters."""
     metric: Metric

@@ -7,9 +7,9 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,13 +20,23 @@ from src.checkpoint import load_checkpoint, save_checkpoint
 from src.config import Config
 from src.data.cache import data_fingerprint
 from src.data.loader import EpochLoader, scoring_loader, train_loader
+from src.device import (
+    BatchNormState,
+    MicroBatch,
+    choose_device,
+    choose_precision,
+    gpu_memory,
+    refuse_impossible,
+    smallest_micro_batch,
+    use_threads,
+)
 from src.errors import UserError
 from src.losses import build_loss
 from src.metrics import Int64Array, probability_histogram, validation_scores
 from src.models.registry import build_model
-from src.optimization import build_lr_scheduler, build_optimizer
+from src.optimization import Plateau, build_lr_scheduler, build_optimizer
 from src.randomness import random_state, restore_random_state, seed_everything
-from src.schema import Data, Rgb
+from src.schema import Data, Rgb, SmpModel
 
 
 class Diverged(Exception):
@@ -50,6 +60,7 @@ class Trainer:
     def __init__(self, config: Config, overrides: Sequence[str]) -> None:
         self.config, self.overrides = config, list(overrides)
         self.device = choose_device(config.device)
+        refuse_impossible(config, self.device)
         use_threads(config)
         seed_everything(config.seed, config.training.deterministic)
         training = config.training
@@ -57,13 +68,18 @@ class Trainer:
         self.val_loader = scoring_loader(config.data, "val", self.device)
         self.data_fingerprint = data_fingerprint(config.data)
         model, self.pretrained_loaded = build_model(config.model, config.data.image_size)
-        self.model = model.to(self.device)
+        layout = torch.channels_last if isinstance(config.model, SmpModel) else torch.contiguous_format
+        self.model = cast(Any, model).to(self.device, memory_format=layout)
         self.loss = build_loss(training.loss).to(self.device)
         self.optimizer = build_optimizer(self.model, training)
         self.lr_scheduler = build_lr_scheduler(self.optimizer, training, len(self.train_loader))
         self.dtype = choose_precision(training.mixed_precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.ema = ModelEmaV3(self.model, decay=training.ema_decay, use_warmup=True) if training.ema_decay else None
+        if training.compile:
+            self.model.compile()
+        self.micro_batch = MicroBatch(config.data.batch_size, smallest_micro_batch(config))
+        self.before_step = BatchNormState(self.model, self.device)
         self.epoch = self.step = 0
         self.best_epoch, self.best_score, self.threshold = 0, -math.inf, 0.5
         if training.resume_from is not None:
@@ -82,7 +98,7 @@ class Trainer:
         A loss that is not finite raises ``Diverged``, at the latest at the end of the epoch.
         """
         started = time.perf_counter()
-        lr = self.optimizer.param_groups[0]["lr"]
+        lr = max(float(group["lr"]) for group in self.optimizer.param_groups)
         self.model.train()
         total = torch.zeros((), device=self.device)
         for done, (images, masks) in enumerate(self.train_loader.epoch(self.epoch), start=1):
@@ -92,13 +108,18 @@ class Trainer:
         size = len(self.train_loader.dataset)
         loss = float(total) / size  # the epoch's first wait for the device
         trained = time.perf_counter()
-        val_loss, histogram = score(self.scored_model, self.val_loader, self.config.data, self.dtype, self.loss)
+        val_loss, histogram = score(
+            self.scored_model, self.val_loader, self.config.data, self.dtype, self.loss, self.micro_batch
+        )
         if not (math.isfinite(loss) and math.isfinite(val_loss)):
             raise Diverged(f"epoch {self.epoch + 1}: train/loss={loss}, val/loss={val_loss}")
         self.epoch += 1
         metrics = {"train/loss": loss, "val/loss": val_loss, **validation_scores(histogram), "lr": lr}
+        is_best = self._keep_best(metrics)
+        if self.config.training.log_gpu_memory:
+            metrics |= gpu_memory(self.device)
         times = {"epoch_seconds": time.perf_counter() - started, "images_per_second": size / (trained - started)}
-        return EpochReport(self.epoch, metrics | times, self._keep_best(metrics))
+        return EpochReport(self.epoch, metrics | times, is_best)
 
     @property
     def scored_model(self) -> nn.Module:
@@ -113,11 +134,14 @@ class Trainer:
             "step": self.step,
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
+            "micro_batch": self.micro_batch.size,
             "monitor": self.config.training.metric.monitor,
             "threshold": self.threshold,
             "model": self.model.state_dict(),
             "ema": self.ema.module.state_dict() if self.ema is not None else None,
             "optimizer": self.optimizer.state_dict(),
+            # the other schedules are functions of the step
+            "lr_scheduler": self.lr_scheduler.state_dict() if isinstance(self.lr_scheduler, Plateau) else {},
             "scaler": self.scaler.state_dict(),
             "random": random_state(),
             "data_fingerprint": self.data_fingerprint,
@@ -144,6 +168,8 @@ class Trainer:
         self.epoch, self.step, self.threshold = payload["epoch"], payload["step"], payload["threshold"]
         if payload["monitor"] == self.config.training.metric.monitor:  # scores of another metric cannot be compared
             self.best_epoch, self.best_score = payload["best_epoch"], payload["best_score"]
+        self.micro_batch.size = min(self.micro_batch.size, payload["micro_batch"])
+        self.lr_scheduler.load_state_dict(payload["lr_scheduler"])
         self.lr_scheduler.step_update(self.step)
         restore_random_state(payload["random"])
 
@@ -151,16 +177,27 @@ class Trainer:
         """One optimizer step on an effective batch; the mean loss per image, left on the device.
 
         Each micro-batch weighs its share of the images, so the gradient is that of the whole batch at once (batch norm
-        aside), the last, smaller batch of an epoch included.
+        aside), the last, smaller batch of an epoch included. When memory runs out the batch is begun again with
+        micro-batches of half the size.
         """
-        loss = torch.zeros((), device=self.device)
-        for micro_images, micro_masks in micro_batches(images, masks, self.config.data.batch_size):
-            inputs, targets = to_device(micro_images, micro_masks, self.config.data, self.device)
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-                logits = self.model(inputs)
-            share = self.loss(logits, targets) * (len(micro_images) / len(images))
-            self.scaler.scale(share).backward()
-            loss += share.detach()
+        begun = self.micro_batch.size
+        self.before_step.take()
+
+        def accumulate(size: int) -> Tensor:
+            if size < begun:
+                self.optimizer.zero_grad(set_to_none=True)
+                self.before_step.restore()
+            loss = torch.zeros((), device=self.device)
+            for micro_images, micro_masks in micro_batches(images, masks, size, self.micro_batch.smallest):
+                inputs, targets = to_device(micro_images, micro_masks, self.config.data, self.device)
+                with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+                    logits = self.model(inputs)
+                share = self.loss(logits, targets) * (len(micro_images) / len(images))
+                self.scaler.scale(share).backward()
+                loss += share.detach()
+            return loss
+
+        loss = self.micro_batch.heal(accumulate)
         self._update()
         return loss
 
@@ -182,6 +219,7 @@ class Trainer:
     def _keep_best(self, metrics: dict[str, float]) -> bool:
         metric = self.config.training.metric
         score = metrics[metric.monitor] * (1 if metric.mode == "max" else -1)
+        self.lr_scheduler.step(self.epoch, score)  # only a plateau schedule listens
         self.threshold = metrics["val/threshold"]
         if score <= self.best_score:
             return False
@@ -190,28 +228,42 @@ class Trainer:
 
 
 def score(
-    model: nn.Module, loader: EpochLoader, data: Data, dtype: torch.dtype | None, loss: nn.Module | None = None
+    model: nn.Module,
+    loader: EpochLoader,
+    data: Data,
+    dtype: torch.dtype | None,
+    loss: nn.Module | None = None,
+    micro_batch: MicroBatch | None = None,
 ) -> tuple[float, Int64Array]:
     """Mean loss per image (nan without ``loss``) and the (N, 2, 256) histogram of a split, images in their order."""
     device = next(model.parameters()).device
+    micro_batch = micro_batch or MicroBatch(data.batch_size, 1)
     model.eval()
-    total = torch.zeros((), device=device)
-    histograms: list[Tensor] = []
-    with torch.inference_mode():
-        for images, masks in loader.epoch(0):
-            inputs, targets = to_device(images, masks, data, device)
+
+    def score_batch(images: Tensor, masks: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        total, histograms = torch.zeros((), device=device), list[Tensor]()
+        for part in micro_batches(images, masks, size):
+            inputs, targets = to_device(*part, data, device)
             with torch.autocast(device.type, dtype, enabled=dtype is not None):
                 logits = model(inputs)
             if loss is not None:
-                total += loss(logits, targets) * len(images)
+                total += loss(logits, targets) * len(inputs)
             histograms.append(probability_histogram(logits.float().sigmoid(), targets))
-    mean = float(total) / len(loader.dataset) if loss is not None else math.nan
+        return total, torch.cat(histograms)
+
+    with torch.inference_mode():
+        scored = [micro_batch.heal(partial(score_batch, *batch)) for batch in loader.epoch(0)]
+    totals, histograms = zip(*scored, strict=True)
+    mean = float(torch.stack(totals).sum()) / len(loader.dataset) if loss is not None else math.nan
     return mean, torch.cat(histograms).cpu().numpy().astype(np.int64)
 
 
-def micro_batches(images: Tensor, masks: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Split a batch into the fewest parts of at most ``size`` images, about equal: batch norm wants no rest of 1."""
-    parts = -(-len(images) // size)
+def micro_batches(images: Tensor, masks: Tensor, size: int, smallest: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+    """Split a batch into the fewest parts of at most ``size`` images, about equal: batch norm wants no rest of 1.
+
+    No part is below ``smallest`` images, though it then be above ``size``.
+    """
+    parts = min(-(-len(images) // size), max(1, len(images) // smallest))
     yield from zip(images.tensor_split(parts), masks.tensor_split(parts), strict=True)
 
 
@@ -229,29 +281,6 @@ def to_device(images: Tensor, masks: Tensor, data: Data, device: torch.device) -
 def _colour(values: Rgb, device: torch.device) -> Tensor:
     """Per-channel values in [0, 1] as (1, 3, 1, 1) in 8-bit units; kept, because making it waits for the device."""
     return torch.tensor(values, device=device).view(1, 3, 1, 1) * 255
-
-
-def use_threads(config: Config) -> None:
-    """Set torch's CPU threads; the last bit of a sum depends on them."""
-    if config.threads != "auto":
-        torch.set_num_threads(config.threads)
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto`` is the graphics card where there is one; ``cuda`` without one is a ``UserError``."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | None:
-    """The autocast type, or None for float32 throughout. bf16 needs no loss scaling; older cards have only fp16."""
-    if mixed is False or (mixed == "auto" and device.type == "cpu"):
-        return None
-    if mixed in ("bf16", "fp16"):
-        return torch.bfloat16 if mixed == "bf16" else torch.float16
-    native_bf16 = device.type == "cpu" or torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.bfloat16 if native_bf16 else torch.float16
 
 
 def load_weights(model: nn.Module, weights: dict[str, Any], path: Path) -> None:

@@ -195,7 +195,7 @@ def test_a_group_choice_that_is_no_word_is_a_sentence_too(override: str) -> None
         ("evaluation.metrics=[iou,dice]", "evaluation.metrics.1", "'recall'"),
         ("evaluation.split=validation", "evaluation.split=validation", "'val'"),
         ("model.encoder.depth=6", "model.encoder.depth=6", "less than or equal to 5"),
-        ("model.architecture=fpn", "model", "'swin_unet'"),
+        ("model.architecture=fpnn", "model", "'swin_unet'"),
         ("training.metric.mode=min", "training.metric", "val/iou_best cannot be chosen by its minimum"),
         ("training.mixed_precision=fp8", "training.mixed_precision=fp8", "'bf16'"),
         ("experiment_name=a/b", "experiment_name=a/b", "match pattern"),

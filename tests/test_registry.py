@@ -1,5 +1,6 @@
 """From the configuration to a network: ``python -m pytest tests/test_registry.py``."""
 
+import copy
 import os
 import socket
 from collections.abc import Iterator
@@ -7,13 +8,16 @@ from typing import Any
 
 import huggingface_hub.constants
 import pytest
+import segmentation_models_pytorch as smp
+import timm
 import torch
 from torch import Tensor, nn
 
-from src.config import load_config
+from src.config import list_options, load_config
 from src.errors import UserError
 from src.models import registry
-from src.models.registry import build_model
+from src.models.registry import build_model, decoder_arguments
+from src.schema import SmpModel
 
 TINY = ("model.encoder=tiny", "model.decoder=tiny")
 SWIN = ("model=architectures/swin_unet", "model.encoder.embed_dim=96")
@@ -67,10 +71,68 @@ def test_every_kind_of_network_gives_a_logit_a_pixel(overrides: tuple[str, ...])
     assert logits.min() < 0 or logits.max() > 1  # not yet a probability
 
 
+SMALL = ("model.encoder.name=resnet18", "model.encoder.pretrained=false")
+ENCODERS = {"dpt": ("model.encoder.name=tu-vit_tiny_patch16_224",), "segformer": ("model.encoder.name=mit_b0",)}
+ARCHITECTURES = list(smp.MODEL_ARCHITECTURES_MAPPING)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (100, 150)])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_takes_images_of_any_size_and_learns(name: str, size: tuple[int, int]) -> None:
+    size = (128, 128) if name == "pan" else size  # its pyramid is three levels deep at 1/16
+    network, _ = build(f"model=architectures/{name}", *SMALL, *ENCODERS.get(name, ()), size=size)
+    logits = network(torch.rand(2, 3, *size))
+    assert logits.shape == (2, 1, *size)
+    logits.square().mean().backward()
+    silent = [key for key, value in network.named_parameters() if value.grad is None]
+    unused = {  # what the library builds of an encoder without using it
+        "pspnet": ("encoder.layer3.", "encoder.layer4."),  # its features are those at 1/8
+        "dpt": ("encoder.model.norm.", "encoder.model.head."),
+    }
+    assert all(key.startswith(unused.get(name, ())) for key in silent), silent
+
+
+def test_the_architectures_are_those_of_the_library_and_our_own() -> None:
+    assert {option.removeprefix("architectures/") for option in list_options("model")} == {*ARCHITECTURES, "swin_unet"}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_decoder_of_an_architecture_has_only_arguments_of_its_class(name: str) -> None:
+    model = load_config([f"model=architectures/{name}"]).model
+    assert isinstance(model, SmpModel)
+    assert model.decoder.keys() <= set(decoder_arguments(name))
+    assert model.decoder
+
+
+@pytest.mark.parametrize("name", [option for option in list_options("model/encoder") if option != "swin_tiny"])
+def test_every_encoder_with_a_file_is_known_to_its_library(name: str) -> None:
+    encoder = load_config([f"model.encoder={name}"]).model.encoder.name
+    assert encoder in smp.encoders.get_encoder_names() or timm.is_model(encoder.removeprefix("tu-"))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoder"),
+    [("unetplusplus", "mit_b0"), ("linknet", "mit_b0"), ("dpt", "resnet18"), ("pan", "tu_swin_tiny")],
+)
+def test_parts_that_do_not_fit_each_other_are_refused_with_the_reason(architecture: str, encoder: str) -> None:
+    with pytest.raises(UserError, match=f"model: {architecture} does not work with encoder .*: ."):
+        build(f"model=architectures/{architecture}", f"model.encoder={encoder}", "model.encoder.pretrained=false")
+
+
+def test_the_weights_load_into_a_plain_network_of_the_library() -> None:
+    network, _ = build("model=architectures/fpn", *SMALL)
+    plain = smp.create_model("fpn", encoder_name="resnet18", encoder_weights=None)
+    plain.load_state_dict(network.state_dict())
+    images = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(plain.eval()(images), network.eval()(images))
+        assert torch.equal(copy.deepcopy(network)(images), network(images))
+
+
 def test_a_shallower_encoder_needs_as_many_decoder_channels() -> None:
     network, _ = build(*TINY, "model.encoder.depth=3", "model.decoder.decoder_channels=[32,16,8]")
     assert network.eval()(torch.rand(1, 3, 64, 64)).shape == (1, 1, 64, 64)
-    with pytest.raises(UserError, match=r"model: unet with encoder tu-test_resnet: .*decoder_channels"):
+    with pytest.raises(UserError, match=r"model: unet does not work with encoder tu-test_resnet: .*decoder_channels"):
         build(*TINY, "model.encoder.depth=3")
 
 
@@ -170,9 +232,11 @@ def test_the_users_own_offline_setting_is_kept(monkeypatch: pytest.MonkeyPatch) 
 def test_weights_that_were_loaded_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
-    def create_model(*_: Any, **arguments: Any) -> nn.Module:
+    create = smp.create_model
+
+    def create_model(*words: Any, **arguments: Any) -> nn.Module:
         asked.append(arguments["encoder_weights"])
-        return nn.Identity()
+        return create(*words, **arguments | {"encoder_weights": None})
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("segmentation_models_pytorch.create_model", create_model)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from src.checkpoint import load_checkpoint
 from src.config import load_config
 from src.errors import UserError
-from src.training import Diverged, Trainer, choose_device, choose_precision, micro_batches, to_device
+from src.training import Diverged, Trainer, micro_batches, score, to_device
 
 Weights = dict[str, Tensor]
 
@@ -154,18 +154,6 @@ def test_mixed_precision_runs_on_a_cpu(tiny: list[str], precision: str):
     assert one.scaler.is_enabled() == (precision == "fp16")
 
 
-def test_auto_precision_is_float32_on_a_cpu_and_true_is_bf16():
-    assert choose_precision("auto", torch.device("cpu")) is None
-    assert choose_precision(True, torch.device("cpu")) == torch.bfloat16
-    assert choose_precision(False, torch.device("cpu")) is None
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
-def test_a_missing_graphics_card_is_one_sentence():
-    with pytest.raises(UserError, match="device=cuda"):
-        choose_device("cuda")
-
-
 def test_images_are_normalised_on_the_device(tiny: list[str]):
     data = load_config(tiny).data
     images = torch.full((1, 4, 4, 3), 255, dtype=torch.uint8)
@@ -241,3 +229,74 @@ def test_a_checkpoint_holds_the_threshold_of_its_own_epoch(
         one.save(tmp_path / "last.pth")
         assert load_checkpoint(tmp_path / "last.pth")["threshold"] == threshold
     assert one.best_epoch == 1
+
+
+def run_out_of_memory(one: Trainer, above: int) -> list[int]:
+    """Let forward passes of more than ``above`` images fail half-way; returns the sizes that are asked for."""
+    forward, asked = one.model.forward, list[int]()
+
+    def limited(images: Tensor) -> Tensor:
+        asked.append(len(images))
+        logits = forward(images)  # batch norm has seen the images, dropout has drawn
+        if len(images) > above:
+            raise torch.OutOfMemoryError("no room")
+        return logits
+
+    one.model.forward = limited  # type: ignore[method-assign]
+    return asked
+
+
+@pytest.mark.parametrize("network", [[], ["model=architectures/swin_unet", "model.encoder.embed_dim=16"]], ids=str)
+def test_out_of_memory_heals_as_if_the_micro_batch_had_been_small_from_the_start(
+    tiny: list[str], network: list[str], caplog: pytest.LogCaptureFixture
+):
+    own = [word for word in tiny if not (network and word.startswith("model."))]
+    healed = trainer(own, *network, "data.batch_size=4", "training.gradient_accumulation_steps=2")
+    asked = run_out_of_memory(healed, above=2)
+    report = healed.train_epoch()
+    assert asked[:2] == [4, 2]
+    assert max(asked[1:]) == 2
+    small = trainer(own, *network, "data.batch_size=2", "training.gradient_accumulation_steps=4")
+    assert small.train_epoch().metrics["train/loss"] == report.metrics["train/loss"]
+    found, expected = (
+        {name: value for name, value in weights(one.model).items() if not name.endswith("num_batches_tracked")}
+        for one in (healed, small)
+    )
+    assert same(found, expected)
+    assert "out of memory: going on with micro-batches of 2" in caplog.text
+
+
+def test_out_of_memory_in_validation_heals_too(tiny: list[str]):
+    healed, whole = trainer(tiny), trainer(tiny)
+    healed.model.eval()
+    expected = score(whole.model, whole.val_loader, whole.config.data, None, whole.loss)
+    asked = run_out_of_memory(healed, above=1)
+    loss, histogram = score(healed.model, healed.val_loader, healed.config.data, None, healed.loss)
+    assert asked == [3, 2, 1, 1, 1] or asked[-3:] == [1, 1, 1]
+    assert loss == pytest.approx(expected[0])
+    assert (histogram == expected[1]).all()
+
+
+def test_a_compiled_network_keeps_the_names_of_its_weights(tiny: list[str], monkeypatch: pytest.MonkeyPatch):
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
+    one = trainer(tiny, "training.compile=true")
+    assert compiled == [one.model]
+    assert weights(one.model).keys() == weights(trainer(tiny).model).keys()
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_what_the_plain_one_learns(tiny: list[str]):
+    losses = [trainer(tiny, f"training.compile={on}").train_epoch().metrics["train/loss"] for on in ("true", "false")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_the_learning_rate_of_a_plateau_is_resumed(tiny: list[str], tmp_path: Path):
+    settings = ["training.lr_scheduler=plateau", "training.lr_scheduler.patience=1", "training.epochs=9"]
+    one = trainer(tiny, *settings)
+    one.train_epoch()
+    one.lr_scheduler.step(2, -1.0)
+    one.lr_scheduler.step(3, -1.0)
+    one.save(tmp_path / "last.pth")
+    resumed = trainer(tiny, *settings, f"training.resume_from={tmp_path / 'last.pth'}")
+    assert resumed.lr_scheduler.state_dict()["ratio"] == 0.1

@@ -10,13 +10,14 @@ import torch
 
 from src.config import Config, load_config
 from src.data.augmentation import build_augmentation
+from src.device import choose_device
 from src.errors import UserError
 from src.losses import build_loss
 from src.models.registry import build_model
 from src.optimization import build_lr_scheduler, build_optimizer
-from src.training import Trainer, choose_device
+from src.training import Trainer
 
-TINY = 64  # pixels: a size that every architecture accepts
+TINY = 128  # pixels: a size that every architecture accepts
 
 
 def rehearse(corners: Iterable[Sequence[str]]) -> int:

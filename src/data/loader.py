@@ -44,7 +44,8 @@ class CrackDataset(Dataset[Sample]):
 class EpochBatches(Sampler[list[int]]):
     """Tickets of one epoch in batches: shuffled by (seed, epoch), or in order where ``seed`` is None.
 
-    The last batch holds the rest; the loss weights images, not batches, so that it may be smaller.
+    The last batch holds the rest; the loss weights images, not batches, so that it may be smaller. A rest of one image,
+    which batch norm may not be able to learn from, joins the batch before it.
     """
 
     def __init__(self, size: int, batch_size: int, seed: int | None) -> None:
@@ -52,15 +53,19 @@ class EpochBatches(Sampler[list[int]]):
         self.epoch = 0
 
     def __len__(self) -> int:
-        return -(-self.size // self.batch_size)
+        return len(self._starts())
+
+    def _starts(self) -> range:
+        rest_of_one = self.size % self.batch_size == 1 and 1 < self.batch_size < self.size
+        return range(0, self.size - rest_of_one, self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         order = np.arange(self.size)
         if self.seed is not None:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
         tickets = (self.epoch * self.size + order).tolist()
-        for start in range(0, self.size, self.batch_size):
-            yield tickets[start : start + self.batch_size]
+        for start in (starts := self._starts()):
+            yield tickets[start:] if start == starts[-1] else tickets[start : start + self.batch_size]
 
 
 class EpochLoader:

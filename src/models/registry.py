@@ -10,7 +10,8 @@ from typing import Any
 from urllib.request import getproxies
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from src.errors import UserError, unknown
 from src.schema import SmpModel, SwinUnetModel
@@ -18,6 +19,13 @@ from src.schema import SmpModel, SwinUnetModel
 log = logging.getLogger(__name__)
 
 HUB = ("huggingface.co", 443)
+STRIDE = 32  # pixels: what sides must be multiples of; smp's own word for it is not enough for dpt
+TRIED = 128  # pixels: the size at which a new network is tried out; the deepest pyramid (pan) needs that much
+# arguments of an architecture that the rest of the configuration decides, or the task: one class, logits
+DECIDED = {"self", "encoder_name", "encoder_depth", "encoder_weights", "in_channels", "classes", "activation"} | {
+    "aux_params",
+    "kwargs",
+}
 
 
 def build_model(model: SmpModel | SwinUnetModel, image_size: tuple[int, int]) -> tuple[nn.Module, bool]:
@@ -65,7 +73,7 @@ def _builder(model: SmpModel | SwinUnetModel, size: tuple[int, int]) -> tuple[Ca
         return lambda pretrained: SwinUNet(model.encoder, model.decoder, size, pretrained), can_load_pretrained(
             model.encoder
         )
-    return lambda pretrained: _build_smp(model, pretrained), _smp_has_weights(model.encoder.name)
+    return lambda pretrained: _build_smp(model, size, pretrained), _smp_has_weights(model.encoder.name)
 
 
 def _smp_has_weights(encoder: str) -> bool:
@@ -78,7 +86,7 @@ def _smp_has_weights(encoder: str) -> bool:
     return "imagenet" in smp.encoders.encoders.get(encoder, {}).get("pretrained_settings", {})
 
 
-def _build_smp(model: SmpModel, pretrained: bool) -> nn.Module:
+def _build_smp(model: SmpModel, image_size: tuple[int, int], pretrained: bool) -> nn.Module:
     import segmentation_models_pytorch as smp  # seconds to import: only where it is needed
 
     encoder = model.encoder
@@ -86,10 +94,10 @@ def _build_smp(model: SmpModel, pretrained: bool) -> nn.Module:
         raise unknown(
             "encoder in model.encoder.name", encoder.name, [*smp.encoders.get_encoder_names(), "tu-<any of timm>"]
         )
-    legal = inspect.signature(smp.MODEL_ARCHITECTURES_MAPPING[model.architecture].__init__).parameters
+    legal = decoder_arguments(model.architecture)
     for key in model.decoder:
         if key not in legal:  # smp hands on what it does not know, and its own encoders swallow it
-            raise unknown("key in model.decoder", key, [name for name in legal if name.startswith("decoder_")])
+            raise unknown("key in model.decoder", key, legal)
     weights: Any = encoder.name.startswith("tu-") or "imagenet"  # timm's encoders have no names for their weights
     try:
         network = smp.create_model(
@@ -97,12 +105,53 @@ def _build_smp(model: SmpModel, pretrained: bool) -> nn.Module:
             encoder_name=encoder.name,
             encoder_weights=weights if pretrained else None,
             encoder_depth=encoder.depth,
+            **encoder.kwargs,
             **model.decoder,
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        network.__class__ = any_size(type(network))
+        _try_out(network, image_size)
+    except OSError:
+        raise  # weights that cannot be had
+    except Exception as error:  # a pair that does not fit fails in a different way each
         detail = " ".join(str(error).split())
-        raise UserError(f"model: {model.architecture} with encoder {encoder.name}: {detail}") from error
+        raise UserError(f"model: {model.architecture} does not work with encoder {encoder.name}: {detail}") from error
     return network
+
+
+def decoder_arguments(architecture: str) -> list[str]:
+    """What ``model.decoder`` may hold: the arguments of the architecture's class that nothing else decides."""
+    import segmentation_models_pytorch as smp
+
+    parameters = inspect.signature(smp.MODEL_ARCHITECTURES_MAPPING[architecture].__init__).parameters
+    return [name for name in parameters if name not in DECIDED]
+
+
+def any_size(network: type[nn.Module]) -> type[nn.Module]:
+    """The class for images of any size: edges are drawn out to multiples of 32 where need be, and cut off again.
+
+    A subclass and not a wrapper, so that the weights keep their names and load into a plain network of the library.
+    """
+
+    class AnySize(network):
+        def forward(self, images: Tensor) -> Tensor:
+            height, width = images.shape[-2:]
+            stride = STRIDE if self.requires_divisible_input_shape else 1
+            below, right = -height % stride, -width % stride
+            if below or right:
+                images = functional.pad(images, (0, right, 0, below), mode="replicate")
+            return super().forward(images)[..., :height, :width]
+
+    return AnySize
+
+
+def _try_out(network: nn.Module, image_size: tuple[int, int]) -> None:
+    """One image through the network: parts that do not fit each other fail here, in well under a second."""
+    height, width = (min(side, TRIED) for side in image_size)
+    with torch.inference_mode():
+        shape = tuple(network.eval()(torch.zeros(1, 3, height, width)).shape)
+    network.train()
+    if shape != (1, 1, height, width):
+        raise ValueError(f"an image of {height}x{width} pixels gives logits of shape {shape}")
 
 
 def _be_brief_offline() -> None:

@@ -1,0 +1,125 @@
+"""What the machine offers a training: device, threads, precision, memory."""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from src.config import Config
+from src.errors import UserError
+
+T = TypeVar("T")
+MIB = 2**20
+# adaptive average pooling to more than one cell has no deterministic CUDA kernel
+NOT_DETERMINISTIC = ("pspnet", "upernet")
+# batch norm over the one value that global pooling leaves of one image
+NEED_TWO_IMAGES = ("deeplabv3", "deeplabv3plus", "pan", "pspnet", "upernet")
+
+log = logging.getLogger(__name__)
+
+
+def use_threads(config: Config) -> None:
+    """Set torch's CPU threads; the last bit of a sum depends on them."""
+    if config.threads != "auto":
+        torch.set_num_threads(config.threads)
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is the graphics card where there is one; ``cuda`` without one is a ``UserError``."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | None:
+    """The autocast type, or None for float32 throughout. bf16 needs no loss scaling; older cards have only fp16."""
+    if mixed is False or (mixed == "auto" and device.type == "cpu"):
+        return None
+    if mixed in ("bf16", "fp16"):
+        return torch.bfloat16 if mixed == "bf16" else torch.float16
+    native_bf16 = device.type == "cpu" or torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if native_bf16 else torch.float16
+
+
+def refuse_impossible(config: Config, device: torch.device) -> None:
+    """A ``UserError`` for what this architecture cannot do: be deterministic on CUDA, or learn from single images."""
+    architecture, training = config.model.architecture, config.training
+    if training.deterministic and device.type == "cuda" and architecture in NOT_DETERMINISTIC:
+        raise UserError(
+            f"training.deterministic=true: {architecture} has no deterministic form on a graphics card; "
+            f"nor have {' and '.join(NOT_DETERMINISTIC)} alone of all architectures."
+        )
+    if config.data.batch_size < smallest_micro_batch(config):
+        raise UserError(f"data.batch_size={config.data.batch_size}: {architecture} needs 2 or more: it has batch norm.")
+
+
+def smallest_micro_batch(config: Config) -> int:
+    """Images that the architecture needs at once to learn from them."""
+    return 2 if config.model.architecture in NEED_TWO_IMAGES else 1
+
+
+class MicroBatch:
+    """How many images go through the network at once: halved when memory runs out, and not raised again."""
+
+    def __init__(self, size: int, smallest: int) -> None:
+        self.size, self.smallest = size, smallest
+
+    def heal(self, work: Callable[[int], T]) -> T:
+        """``work(size)``, repeated with half the size while memory runs out; ``smallest`` is tried last."""
+        while True:
+            try:
+                return work(self.size)
+            except torch.OutOfMemoryError:
+                if self.size // 2 < self.smallest:
+                    raise
+            # outside of the except block: the exception holds the tensors of the failed attempt
+            self.size //= 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            log.warning("out of memory: going on with micro-batches of %d; the effective batch stays", self.size)
+
+
+class BatchNormState:
+    """The running statistics of a network and the random state, to repeat a step as if it had not been begun."""
+
+    def __init__(self, model: nn.Module, device: torch.device) -> None:
+        self.device = device
+        self.buffers = [
+            item
+            for module in model.modules()
+            if isinstance(module, nn.modules.batchnorm._BatchNorm)  # pyright: ignore[reportPrivateUsage]
+            for item in (module.running_mean, module.running_var)
+            if isinstance(item, Tensor)
+        ]
+        self.take()
+
+    def take(self) -> None:
+        """Remember the present state."""
+        self.values = torch.cat([item.flatten() for item in self.buffers]) if self.buffers else None
+        self.random = torch.get_rng_state()
+        self.cuda_random = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+
+    def restore(self) -> None:
+        """Go back to the state that was remembered."""
+        if self.values is not None:
+            parts = self.values.split([item.numel() for item in self.buffers])
+            for item, value in zip(self.buffers, parts, strict=True):
+                item.copy_(value.view_as(item))
+        torch.set_rng_state(self.random)
+        if self.cuda_random is not None:
+            torch.cuda.set_rng_state(self.cuda_random, self.device)
+
+
+def gpu_memory(device: torch.device) -> dict[str, float]:
+    """MiB on the graphics card: what tensors hold now, what torch has reserved, and its most since the last call."""
+    if device.type != "cuda":
+        return {}
+    found = {
+        "gpu_memory_mib/allocated": torch.cuda.memory_allocated(device) / MIB,
+        "gpu_memory_mib/reserved": torch.cuda.memory_reserved(device) / MIB,
+        "gpu_memory_mib/peak": torch.cuda.max_memory_reserved(device) / MIB,
+    }
+    torch.cuda.reset_peak_memory_stats(device)
+    return found

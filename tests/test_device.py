@@ -1,0 +1,87 @@
+"""What the machine offers a training."""
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from src.config import load_config
+from src.device import (
+    BatchNormState,
+    MicroBatch,
+    choose_device,
+    choose_precision,
+    gpu_memory,
+    refuse_impossible,
+)
+from src.errors import UserError
+
+
+def test_auto_precision_is_float32_on_a_cpu_and_true_is_bf16():
+    assert choose_precision("auto", torch.device("cpu")) is None
+    assert choose_precision(True, torch.device("cpu")) == torch.bfloat16
+    assert choose_precision(False, torch.device("cpu")) is None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
+def test_a_missing_graphics_card_is_one_sentence():
+    with pytest.raises(UserError, match="device=cuda"):
+        choose_device("cuda")
+
+
+@pytest.mark.parametrize(("fits", "smallest", "tried"), [(8, 1, [8]), (3, 1, [8, 4, 2]), (1, 1, [8, 4, 2, 1])])
+def test_the_micro_batch_halves_until_it_fits(fits: int, smallest: int, tried: list[int]):
+    seen: list[int] = []
+
+    def work(size: int) -> str:
+        seen.append(size)
+        if size > fits:
+            raise torch.OutOfMemoryError("no room")
+        return "done"
+
+    micro_batch = MicroBatch(8, smallest)
+    assert micro_batch.heal(work) == "done"
+    assert seen == tried
+    assert micro_batch.heal(work) == "done"
+    assert seen == [*tried, tried[-1]]  # what did not fit is not tried again
+
+
+def test_below_the_smallest_micro_batch_running_out_of_memory_is_an_error(caplog: pytest.LogCaptureFixture):
+    def work(size: int) -> None:
+        raise torch.OutOfMemoryError("no room")
+
+    with caplog.at_level(logging.WARNING), pytest.raises(torch.OutOfMemoryError):
+        MicroBatch(8, 2).heal(work)
+    assert [record.args for record in caplog.records] == [(4,), (2,)]
+
+
+def test_a_step_can_be_begun_again():
+    norm = nn.BatchNorm2d(4)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.Dropout(0.5)).train()
+    images = torch.rand(2, 3, 8, 8)
+    state = BatchNormState(network, torch.device("cpu"))
+    first = network(images)
+    assert norm.running_mean is not None
+    mean = norm.running_mean.clone()
+    state.restore()
+    assert torch.equal(norm.running_mean, torch.zeros(4))
+    assert torch.equal(network(images), first)
+    assert torch.equal(norm.running_mean, mean)
+
+
+def test_an_architecture_without_deterministic_form_is_refused_on_a_graphics_card_only():
+    config = load_config(["model=architectures/pspnet", "training.deterministic=true"])
+    refuse_impossible(config, torch.device("cpu"))
+    with pytest.raises(UserError, match=r"pspnet has no deterministic form.*pspnet and upernet"):
+        refuse_impossible(config, torch.device("cuda"))
+
+
+def test_an_architecture_that_cannot_learn_from_one_image_wants_batches_of_two():
+    with pytest.raises(UserError, match=r"data\.batch_size=1: pan needs 2 or more"):
+        refuse_impossible(load_config(["model=architectures/pan", "data.batch_size=1"]), torch.device("cpu"))
+    refuse_impossible(load_config(["data.batch_size=1"]), torch.device("cpu"))
+
+
+def test_there_is_no_gpu_memory_to_tell_of_on_a_cpu():
+    assert gpu_memory(torch.device("cpu")) == {}
