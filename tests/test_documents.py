@@ -52,7 +52,9 @@ def test_the_readme_shows_the_commands_it_must():
     )
 
 
-@pytest.mark.parametrize("command", [line for line in README if line.startswith("make ")])
+@pytest.mark.parametrize(
+    "command", sorted({line for line in [*README, *commands("CONTRIBUTING.md")] if line.startswith("make ")})
+)
 def test_every_make_target_of_the_readme_exists(command: str):
     subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
 
@@ -139,6 +141,6 @@ def test_the_conda_environment_installs_the_locked_packages():
 
 
 def test_links_of_the_documents_lead_somewhere():
-    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document}: {target}"
