@@ -7,6 +7,7 @@ search has not seen, and scored on the test split at the threshold that validati
 import argparse
 import csv
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,13 +60,24 @@ def retrain(name: str, seeds: int = SEEDS, epochs: int | None = None, output_roo
     best = [word for word in sweep.best_overrides() if not word.startswith(("seed=", "threads="))]
     if epochs is not None:
         best = [*(word for word in best if not word.startswith("training.epochs=")), f"training.epochs={epochs}"]
+    print(sweep.about_best())
     folder = sweeps_dir(output_root).parent / "retrain" / name
+    keep_other_results(folder, best)
     folder.mkdir(parents=True, exist_ok=True)
     save_overrides(best, folder / "best.yaml")
     runs = [train_seed(best, seed, folder / f"seed{seed}") for seed in fresh_seeds(sweep.about["fixed"], seeds)]
     write_runs(runs, folder / "runs.csv")
     report(runs, best, folder)
     return runs
+
+
+def keep_other_results(folder: Path, best: Sequence[str]) -> None:
+    """Move a folder aside that holds networks of another configuration."""
+    from src.config import load_overrides
+    from src.folders import move_aside
+
+    if (folder / "best.yaml").is_file() and load_overrides(folder / "best.yaml") != list(best):
+        print(f"The networks of another configuration that were there are now in {move_aside(folder)}.")
 
 
 def fresh_seeds(fixed: Sequence[str], count: int) -> list[int]:
@@ -88,7 +100,7 @@ def train_seed(best: Sequence[str], seed: int, folder: Path) -> SeedRun:
     config = load_config(overrides)
     marker, what = folder / "finished", " ".join([data_fingerprint(config.data), *overrides])
     if not (marker.is_file() and marker.read_text() == what):
-        marker.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # half a training, or of other data: its events would mix with ours
         train(config, overrides, folder)
         marker.write_text(what)
     scores, _ = evaluate(folder / "checkpoints" / "best_model.pth", ["evaluation.split=test"])
@@ -119,10 +131,10 @@ def report(runs: Sequence[SeedRun], best: Sequence[str], folder: Path) -> None:
     console = Console()
     console.print(table)
     ious = [run.test_iou for run in runs]
-    spread = f" ± {stdev(ious):.4f}" if len(ious) > 1 else ""
-    console.print(
-        f"test IoU {fmean(ious):.4f}{spread} (mean, standard deviation over {len(ious)} seeds)", highlight=False
+    spread = (
+        f" ± {stdev(ious):.4f} (mean, standard deviation over {len(ious)} seeds)" if len(ious) > 1 else " (one seed)"
     )
+    console.print(f"test IoU {fmean(ious):.4f}{spread}", highlight=False)
     console.print(
         f"{folder / 'best.yaml'}; the same again: python run.py {shlex.join(best)} seed={runs[0].seed}",
         soft_wrap=True,

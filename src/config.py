@@ -5,7 +5,8 @@ file in it, so ``training.loss=dice_focal`` means ``training/loss=dice_focal``. 
 node by the string, without a word.) An argument that ends in ``.yaml`` stands for the overrides listed in that file.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
@@ -111,9 +112,24 @@ def value_at(values: Mapping[str, Any], key: str) -> Any:
         if not isinstance(node, Mapping) or part not in node:
             place = ".".join(key.split(".")[:depth])
             names = [str(name) for name in cast(Mapping[str, Any], node)] if isinstance(node, Mapping) else []
-            raise unknown("key", key, [f"{place}.{name}".lstrip(".") for name in names])
+            raise unknown("key", key, [f"{place}.{name}".lstrip(".") for name in names], near=_likely(values, key))
         node = cast(Mapping[str, Any], node)[part]
     return node
+
+
+def _likely(values: Mapping[str, Any], key: str) -> list[str]:
+    """The nearest key of all, or the only one that ends alike: ``training.optimizer.lr`` for ``training.lr``."""
+    keys = list(_dotted(values))
+    leaf = key.rpartition(".")[2]
+    alike = [other for other in keys if other.rpartition(".")[2] == leaf]
+    return alike if len(alike) == 1 else get_close_matches(key, keys, n=1, cutoff=0.75)
+
+
+def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _dotted(cast(Mapping[str, Any], value), f"{prefix}{name}.")
 
 
 def load_overrides(path: Path) -> list[str]:

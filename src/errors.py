@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 
 EXIT_FAILED = 1
@@ -16,10 +16,10 @@ class UserError(Exception):
     """Something the user must change: one sentence with what, where, the value and the legal values."""
 
 
-def unknown(kind: str, value: str, legal: Iterable[str]) -> UserError:
-    """The sentence for a name that does not exist: the nearest legal name first, then all of them."""
+def unknown(kind: str, value: str, legal: Iterable[str], near: Sequence[str] = ()) -> UserError:
+    """The sentence for a name that does not exist: the nearest legal name (or ``near``) first, then all of them."""
     names = sorted(legal)
-    near = get_close_matches(value, names, n=1)
+    near = near or get_close_matches(value, names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return UserError(f"Unknown {kind} '{value}'.{hint} Legal: {', '.join(names)}.")
 

@@ -14,6 +14,7 @@ from sweeps.leaderboard import TrialRow, ranked, table, write_csv
 from sweeps.spec import SweepSpec
 
 TOP = 5
+QUIET_SECONDS = 60  # without a terminal, a line of status after so long without any
 
 
 class LiveView(Callback):
@@ -23,7 +24,7 @@ class LiveView(Callback):
         super().__init__()
         self.spec, self.path, self.console = spec, sweep_dir / "leaderboard.csv", console
         self.rows: dict[str, TrialRow] = {}
-        self.started = time.monotonic()
+        self.started = self.said = time.monotonic()
         self.live = Live(console=console, refresh_per_second=2, get_renderable=self.render, transient=True)
 
     def __enter__(self) -> "LiveView":
@@ -52,6 +53,8 @@ class LiveView(Callback):
         if result["finished"]:  # by itself: all epochs, or early stopping
             row.state = "complete"
         self.save()
+        if not self.console.is_terminal and time.monotonic() - self.said > QUIET_SECONDS:
+            self._print(self.status())
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         row = self.rows[str(trial)]
@@ -98,7 +101,10 @@ class LiveView(Callback):
         best = ranked(self.rows.values())[0]
         why = f": {row.reason}" if row.reason else ""
         lead = f"best {best.name} {best.score:.4f}; " if best.score is not None else ""
-        line = f"{row.name} {row.state} after {row.epochs} epochs, {score}{why}; {lead}{self.status()}"
+        self._print(f"{row.name} {row.state} at epoch {row.epochs}, {score}{why}; {lead}{self.status()}")
+
+    def _print(self, line: str) -> None:
+        self.said = time.monotonic()
         self.console.print(line, highlight=False, soft_wrap=True)
 
 

@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from rich.console import Console
 from src.config import load_config
 from src.data.cache import load_split
 from src.errors import EXIT_FAILED, EXIT_INTERRUPTED, UserError
+from src.folders import move_aside
 from src.schema import SPLITS
 from src.synthetic import write_dataset
 from sweeps.leaderboard import TrialRow, ranked, table
@@ -64,7 +64,9 @@ def check_corners(plan: SweepPlan, points: Iterable[Params]) -> None:
     warnings.simplefilter("ignore")
     points = list(points)
     networks = rehearse(trial_overrides(plan.fixed, point) for point in points)
-    console.print(f"{len(points)} corners of the space compose; {networks} different set-ups make a step.")
+    console.print(
+        f"{len(points)} corners of the space make valid configurations; {networks} different networks and losses train."
+    )
 
 
 def search(plan: SweepPlan, fresh: bool) -> int:
@@ -86,9 +88,7 @@ def refuse_to_mix(folder: Path, fresh: bool) -> None:
 def make_folder(folder: Path) -> None:
     """A new sweep's folder; a sweep that is there is moved aside."""
     if (folder / "sweep.yaml").exists():
-        aside = folder.with_name(f"{folder.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}")
-        folder.rename(aside)
-        console.print(f"The sweep that was there is now {aside}.")
+        console.print(f"The sweep that was there is now {move_aside(folder)}.")
     folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -114,7 +114,7 @@ def conclude(plan: SweepPlan, rows: list[TrialRow], interrupted: bool) -> int:
     console.print(table(rows, plan.spec.metric))
     console.print(f"All of it: {plan.folder / 'leaderboard.csv'}, one folder a trial beside.")
     if interrupted:
-        console.print("Interrupted; the trials that had ended are kept.")
+        console.print("Interrupted; what the trials had reached is kept. To search anew: the same with --fresh.")
         return EXIT_INTERRUPTED
     if not rows or (best := ranked(rows)[0]).score is None or best.state == "failed":
         console.print("No trial has a score; the reasons stand in the leaderboard.")

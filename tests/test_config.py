@@ -140,7 +140,9 @@ def test_a_mapping_that_the_shell_split_is_joined_again() -> None:
     ("override", "hint", "legal"),
     [
         ("training.epoch=3", "Did you mean 'training.epochs'?", "training.gradient_accumulation_steps"),
-        ("trainin.epochs=3", "Did you mean 'training'?", "evaluation"),
+        ("trainin.epochs=3", "Did you mean 'training.epochs'?", "evaluation"),
+        ("training.batch_size=3", "Did you mean 'data.batch_size'?", "training.optimizer"),
+        ("training.lr=3", "Did you mean 'training.optimizer.lr'?", "training.optimizer"),
         ("training.loss=dice_bc", "Did you mean 'dice_bce'?", "dice_focal"),
         ("model.encoder=resnet43", "Did you mean 'resnet34'?", "mobilenet_v2"),
         ("model=architectures/unett", "Did you mean 'architectures/unet'?", "architectures/swin_unet"),

@@ -11,7 +11,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 from rich.console import Console
 
-from sweeps.live import LiveView, clock
+from sweeps.live import QUIET_SECONDS, LiveView, clock
 from sweeps.spec import load_spec
 
 
@@ -68,8 +68,19 @@ def test_where_there_is_no_terminal_each_ended_trial_is_a_line(view: LiveView):
     report(view, trial, 3, 0.25)
     view.on_trial_complete(0, [], trial)
     said = view.console.file.getvalue()  # type: ignore[attr-defined]
-    assert said.startswith("t0000 stopped after 3 epochs, val/iou_best 0.2500; best t0000 0.2500; 1/10 trials ended")
+    assert said.startswith("t0000 stopped at epoch 3, val/iou_best 0.2500; best t0000 0.2500; 1/10 trials ended")
     assert said.count("\n") == 1
+
+
+def test_a_sweep_without_a_terminal_is_never_silent_for_long(view: LiveView):
+    trial = fake("t0000")
+    view.on_trial_start(0, [], trial)
+    report(view, trial, 1, 0.25)
+    assert not view.console.file.getvalue()  # type: ignore[attr-defined]
+    view.said -= QUIET_SECONDS
+    report(view, trial, 2, 0.25)
+    report(view, trial, 3, 0.25)
+    assert view.console.file.getvalue().count("0/10 trials ended, 1 running, 2 of about") == 1  # type: ignore[attr-defined]
 
 
 def test_ray_may_pickle_the_view(view: LiveView):

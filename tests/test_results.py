@@ -40,3 +40,9 @@ def test_a_sweep_without_a_score_has_no_best(tmp_path: Path):
     (folder / "leaderboard.csv").write_text("trial,state,val/iou_best\nt0000-a,failed,0.9\nt0001-b,running,\n")
     with pytest.raises(UserError, match="nothing can be called best"):
         load_sweep("empty", tmp_path).best_overrides()
+
+
+def test_a_sweep_that_still_runs_says_so(finished_sweep: FinishedSweep):
+    sweep = load_sweep("tiny_sweep", finished_sweep.output_root)
+    sweep.trials.loc[sweep.trials.index[-1], "state"] = "running"
+    assert sweep.about_best().endswith("the best of 4 trials; 1 of them still run, so this may change")

@@ -42,8 +42,27 @@ def test_seeds_that_are_trained_are_not_trained_again(finished_sweep: FinishedSw
     before = (folder / "seed0" / "checkpoints" / "last.pth").stat().st_mtime_ns
     retrain(finished_sweep, "--seeds", "1")
     assert (folder / "seed0" / "checkpoints" / "last.pth").stat().st_mtime_ns == before
-    retrain(finished_sweep, "--seeds", "1", "--epochs", "1")
+    (folder / "seed0" / "finished").unlink()  # as a killed training leaves it
+    retrain(finished_sweep, "--seeds", "1")
     assert (folder / "seed0" / "checkpoints" / "last.pth").stat().st_mtime_ns > before
+    assert len(list((folder / "seed0" / "logs").iterdir())) == 1
+
+
+def test_it_says_which_trial_it_trains_and_moves_other_networks_aside(
+    finished_sweep: FinishedSweep, capsys: pytest.CaptureFixture[str]
+):
+    folder = retrain(finished_sweep, "--seeds", "1", "--epochs", "1")
+    marker = folder / "seed0" / "of-one-epoch"
+    marker.touch()
+    capsys.readouterr()
+    retrain(finished_sweep, "--seeds", "1", "--epochs", "2")
+    said = capsys.readouterr().out
+    assert "of tiny_sweep: val/iou_best" in said
+    assert "the best of 4 trials\n" in said
+    assert "(one seed)" in said
+    (aside,) = folder.parent.glob(f"{folder.name}-*/seed0/of-one-epoch")
+    assert str(aside.parent.parent) in said.replace("\n", "")
+    assert not marker.exists()
 
 
 def test_the_printed_file_trains_the_same_with_run_py(finished_sweep: FinishedSweep, tmp_path: Path):

@@ -214,7 +214,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(
 ):
     assert main(["quickstart", *sweep_words(tiny), "--dry-run", "--trials", "7"]) == 0
     said = capsys.readouterr().out
-    assert "6 corners of the space compose; 3 different set-ups make a step." in said
+    assert "6 corners of the space make valid configurations; 3 different networks and losses train." in said
     assert "7 trials, about" in said
     assert "an epoch of trial 0 takes" in said
     assert not (tmp_path / "outputs" / "sweeps").exists()

@@ -16,7 +16,7 @@ class Resources:
     """0 on a machine without a graphics card."""
 
     def __str__(self) -> str:
-        return f"{self.gpus_per_trial:g} GPU" if self.gpus_per_trial else f"{self.cores_per_trial} CPU core(s)"
+        return f"{self.gpus_per_trial:g} GPU" if self.gpus_per_trial else f"CPU cores: {self.cores_per_trial}"
 
     def as_ray(self) -> dict[str, float]:
         return {"cpu": self.cores_per_trial, "gpu": self.gpus_per_trial}
