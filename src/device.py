@@ -51,6 +51,8 @@ def refuse_impossible(config: Config, device: torch.device) -> None:
             f"training.deterministic=true: {architecture} has no deterministic form on a graphics card; "
             f"nor have {' and '.join(NOT_DETERMINISTIC)} alone of all architectures."
         )
+    if training.log_gpu_memory and device.type != "cuda":
+        log.warning("training.log_gpu_memory=true: no graphics card is used here, so there is nothing to tell")
     if config.data.batch_size < smallest_micro_batch(config):
         raise UserError(f"data.batch_size={config.data.batch_size}: {architecture} needs 2 or more: it has batch norm.")
 

@@ -83,5 +83,7 @@ def test_an_architecture_that_cannot_learn_from_one_image_wants_batches_of_two()
     refuse_impossible(load_config(["data.batch_size=1"]), torch.device("cpu"))
 
 
-def test_there_is_no_gpu_memory_to_tell_of_on_a_cpu():
+def test_that_there_is_no_gpu_memory_to_tell_of_on_a_cpu_is_said(caplog: pytest.LogCaptureFixture):
+    refuse_impossible(load_config(["training.log_gpu_memory=true"]), torch.device("cpu"))
+    assert "there is nothing to tell" in caplog.text
     assert gpu_memory(torch.device("cpu")) == {}
