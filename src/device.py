@@ -44,8 +44,11 @@ def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | N
 
 
 def refuse_impossible(config: Config, device: torch.device) -> None:
-    """A ``UserError`` for what this architecture cannot do: be deterministic on CUDA, or learn from single images."""
+    """A ``UserError`` for what no training can do: be deterministic on CUDA or learn from single images with some
+    architectures, or begin from the network that is to be evaluated."""
     architecture, training = config.model.architecture, config.training
+    if config.model.checkpoint_path is not None:
+        raise UserError("model.checkpoint_path is for evaluation; training goes on from training.resume_from.")
     if training.deterministic and device.type == "cuda" and architecture in NOT_DETERMINISTIC:
         raise UserError(
             f"training.deterministic=true: {architecture} has no deterministic form on a graphics card; "
@@ -83,7 +86,7 @@ class MicroBatch:
             log.warning("out of memory: going on with micro-batches of %d; the effective batch stays", self.size)
 
 
-class BatchNormState:
+class StepState:
     """The running statistics of a network and the random state, to repeat a step as if it had not been begun."""
 
     def __init__(self, model: nn.Module, device: torch.device) -> None:

@@ -9,15 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from src.config import Config
-from src.errors import UserError
 from src.experiment import Experiment, device_name, new_run_folder
 from src.training import EpochReport, Trainer
 
 
 def train(config: Config, overrides: Sequence[str], folder: Path | None = None) -> Path:
     """Train until ``Trainer.finished``; returns the run's folder, a new one under ``output_root`` if none is given."""
-    if config.model.checkpoint_path is not None:
-        raise UserError("model.checkpoint_path is for evaluation; training goes on from training.resume_from.")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     trainer = Trainer(config, overrides)  # before the folder: a mistake in the data leaves nothing behind
     folder = folder or new_run_folder(config)

@@ -21,8 +21,8 @@ from src.config import Config
 from src.data.cache import data_fingerprint
 from src.data.loader import EpochLoader, scoring_loader, train_loader
 from src.device import (
-    BatchNormState,
     MicroBatch,
+    StepState,
     choose_device,
     choose_precision,
     gpu_memory,
@@ -79,7 +79,7 @@ class Trainer:
         if training.compile:
             self.model.compile()
         self.micro_batch = MicroBatch(config.data.batch_size, smallest_micro_batch(config))
-        self.before_step = BatchNormState(self.model, self.device)
+        self.before_step = StepState(self.model, self.device)
         self.epoch = self.step = 0
         self.best_epoch, self.best_score, self.threshold = 0, -math.inf, 0.5
         if training.resume_from is not None:

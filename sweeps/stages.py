@@ -75,7 +75,7 @@ def search(plan: SweepPlan, fresh: bool) -> int:
     check_corners(plan, few_corners(plan.spec.space))
     make_folder(plan.folder)
     plan.save(plan.folder / "sweep.yaml")
-    rows, interrupted = run_trials(plan, plan.folder)
+    rows, interrupted = run_trials(plan)
     return conclude(plan, rows, interrupted)
 
 
@@ -92,14 +92,14 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def run_trials(plan: SweepPlan, folder: Path) -> tuple[list[TrialRow], bool]:
+def run_trials(plan: SweepPlan) -> tuple[list[TrialRow], bool]:
     """All trials under Ray; returns their rows, and whether the user interrupted."""
     os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
     from sweeps.live import LiveView
     from sweeps.search import build_tuner, local_ray
 
-    view = LiveView(plan.spec, folder, console)
-    trial_plan = TrialPlan(folder.resolve(), plan.fixed, plan.spec.metric, plan.resources.gpus_per_trial)
+    view = LiveView(plan.spec, plan.folder, console)
+    trial_plan = TrialPlan(plan.folder.resolve(), plan.fixed, plan.spec.metric, plan.resources.gpus_per_trial)
     with local_ray(plan.resources), view:
         try:
             build_tuner(plan, trial_plan, [view]).fit()

@@ -8,8 +8,8 @@ from torch import nn
 
 from src.config import load_config
 from src.device import (
-    BatchNormState,
     MicroBatch,
+    StepState,
     choose_device,
     choose_precision,
     gpu_memory,
@@ -60,7 +60,7 @@ def test_a_step_can_be_begun_again():
     norm = nn.BatchNorm2d(4)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), norm, nn.Dropout(0.5)).train()
     images = torch.rand(2, 3, 8, 8)
-    state = BatchNormState(network, torch.device("cpu"))
+    state = StepState(network, torch.device("cpu"))
     first = network(images)
     assert norm.running_mean is not None
     mean = norm.running_mean.clone()

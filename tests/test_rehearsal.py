@@ -25,6 +25,7 @@ def test_numbers_that_change_no_network_share_a_step(tiny: list[str]):
         ("training.loss.dice.weight=-1", "greater than or equal to 0"),
         ("data.augmentation.HorizontalFlip.p=2", "HorizontalFlip"),
         ("model.decoder.decoder_attention_type=none", "none"),
+        ("model.checkpoint_path=best_model.pth", "is for evaluation"),
         ("+data.augmentation.CenterCrop={height: 40, width: 40}", "CenterCrop|Crop size"),
     ],
 )

@@ -10,7 +10,7 @@ import torch
 
 from src.config import Config, load_config
 from src.data.augmentation import build_augmentation
-from src.device import choose_device
+from src.device import choose_device, refuse_impossible
 from src.errors import UserError
 from src.losses import build_loss
 from src.models.registry import build_model
@@ -30,7 +30,7 @@ def rehearse(corners: Iterable[Sequence[str]]) -> int:
     for overrides in corners:
         try:
             config = load_config(overrides)
-            choose_device(config.device)
+            refuse_impossible(config, choose_device(config.device))
             build_loss(config.training.loss)  # its numbers have rules too, and it costs nothing
             if (identity := _structure(config)) not in stepped:
                 step_once(config)
