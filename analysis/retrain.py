@@ -92,9 +92,11 @@ def train_seed(best: Sequence[str], seed: int, folder: Path) -> SeedRun:
     """Train with one seed into ``folder``, unless that is done already, and score the best epoch on the test split."""
     from src.config import load_config
     from src.data.cache import data_fingerprint
-    from src.evaluation import evaluate
     from src.experiment import read_rows
+    from src.inference import load_network
+    from src.metrics import BINS
     from src.run import train
+    from src.scoring import evaluate
 
     overrides = [*best, f"seed={seed}"]
     config = load_config(overrides)
@@ -103,10 +105,12 @@ def train_seed(best: Sequence[str], seed: int, folder: Path) -> SeedRun:
         shutil.rmtree(folder, ignore_errors=True)  # half a training, or of other data: its events would mix with ours
         train(config, overrides, folder)
         marker.write_text(what)
-    scores, _ = evaluate(folder / "checkpoints" / "best_model.pth", ["evaluation.split=test"])
-    (row,) = (row for row in read_rows(folder / "metrics" / "metrics.csv") if int(row["epoch"]) == scores.epoch)
+    asked = ["evaluation.split=test", "evaluation.metrics=[iou,f1]", "evaluation.tta=none"]
+    network = load_network(folder / "checkpoints" / "best_model.pth", asked)
+    scores = evaluate(network)
+    (row,) = (row for row in read_rows(folder / "metrics" / "metrics.csv") if int(row["epoch"]) == network.epoch)
     validated = float(row["val/iou_best"])
-    return SeedRun(seed, folder, validated, scores.metrics["iou"], scores.metrics["f1"], scores.threshold)
+    return SeedRun(seed, folder, validated, scores.metrics["iou"], scores.metrics["f1"], scores.threshold / BINS)
 
 
 def write_runs(runs: Sequence[SeedRun], path: Path) -> None:

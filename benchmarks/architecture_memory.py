@@ -101,7 +101,8 @@ def measure(
     torch.cuda.synchronize()
     seconds = time.perf_counter() - started  # pyright: ignore[reportPossiblyUnboundVariable]
     peak = torch.cuda.max_memory_reserved() / MIB
-    model.cpu(), loss.cpu()
+    model.cpu()
+    loss.cpu()
     return {"measured_peak_mib": round(peak), "images_per_second": round(batch * TIMED_STEPS / seconds, 1)}
 
 

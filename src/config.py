@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
+from dotenv import find_dotenv, load_dotenv
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -34,6 +35,9 @@ def load_config(overrides: Iterable[str] = ()) -> Config:
 def compose_values(overrides: Iterable[str] = ()) -> dict[str, Any]:
     """The resolved values of these overrides as nested plain dicts, not yet checked against the schema."""
     spelled = select_groups(expand_files(rejoin_lists(overrides)))
+    for word in spelled:
+        if "oc.env" in word:
+            raise UserError(f"'{word}': overrides are kept in results, and the environment may hold secrets; see .env.")
     try:
         composed = _compose(spelled)
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
@@ -184,6 +188,7 @@ def list_options(group: str) -> list[str]:
 
 
 def _compose(overrides: Sequence[str], hydra_node: bool = False) -> DictConfig:
+    load_dotenv(find_dotenv(usecwd=True))  # the CRACK_* variables that configs/ refers to
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         return compose("config", overrides=list(overrides), return_hydra_config=hydra_node)
 

@@ -1,47 +1,54 @@
-"""Score a trained network: ``python -m src.evaluation model.checkpoint_path=PATH [evaluation.split=val]``.
+"""Score a trained network: ``python -m src.evaluation model.checkpoint_path=PATH [KEY=VALUE ...]``.
 
-The checkpoint knows its configuration; further overrides change what is evaluated (``data.root=...``).
+The checkpoint knows its configuration; further overrides change what is evaluated, and how:
+
+    evaluation.split=val                    train | val | test
+    evaluation.metrics=[iou,f1,cldice]      what is computed; configs/evaluation/default.yaml lists them
+    evaluation.save_predictions=true        masks, and overlays in three colours
+    evaluation.save_confusion_matrix=true   as CSV and as a picture
+    evaluation.tta=d4                       the mean over mirrored and turned views: none | flips | d4
+    data.root=DIR                           other photographs
+
+All is written to results/SPLIT beside the checkpoint's folder: metrics.json, images.csv, precision_recall.csv and .png.
 """
 
+import csv
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from src.config import Config, load_config, rejoin_lists
+from src.config import rejoin_lists
 from src.errors import UserError, run_command
 
-
-@dataclass(frozen=True)
-class Scores:
-    """A split's scores at the threshold that validation chose."""
-
-    checkpoint: Path
-    split: str
-    epoch: int
-    threshold: float
-    metrics: dict[str, float]
-    """``iou``, ``f1``, ``precision``, ``recall`` over all pixels of the split; ``iou_image``, the mean over images."""
+if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
+    from src.data.files import UInt8Array
+    from src.inference import Network
+    from src.scoring import OnImage, Scores
 
 
 def main(argv: list[str]) -> None:
     if not argv or "--help" in argv or "-h" in argv:
         print(__doc__)
         return
+    from src.inference import load_network
+    from src.scoring import evaluate
+
     overrides = rejoin_lists(argv)
-    checkpoint = find_checkpoint(overrides)
-    scores, config = evaluate(checkpoint, overrides)
-    shown = {"iou_image", *config.evaluation.metrics}
-    print(f"{checkpoint}: {scores.split} split, epoch {scores.epoch}, threshold {scores.threshold:.3f} of validation")
-    for name, value in scores.metrics.items():
-        if name in shown:
-            print(f"{name:10} {value:.4f}")
-    results = checkpoint.parent.parent / "results"
-    results.mkdir(exist_ok=True)
-    path = results / f"{scores.split}.json"
-    path.write_text(json.dumps({"epoch": scores.epoch, "threshold": scores.threshold, **scores.metrics}, indent=2))
-    print(path)
+    network = load_network(find_checkpoint(overrides), overrides)
+    wanted = network.config.evaluation
+    folder = results_folder(network.checkpoint) / wanted.split
+    folder.mkdir(parents=True, exist_ok=True)
+    scores = evaluate(network, picture_writer(folder) if wanted.save_predictions else None)
+    write_scores(scores, network, folder)
+    for name, value in about(scores, network).items():
+        print(f"{name:28} {value:.4f}" if isinstance(value, float) else f"{name:28} {value}")
+    if wanted.save_predictions:
+        from src.pictures import LEGEND
+
+        print(f"{folder / 'overlays'}  ({LEGEND})")
+    print(folder)
 
 
 def find_checkpoint(overrides: Sequence[str]) -> Path:
@@ -52,29 +59,73 @@ def find_checkpoint(overrides: Sequence[str]) -> Path:
     return Path(paths[-1])
 
 
-def evaluate(checkpoint: Path, overrides: Sequence[str] = ()) -> tuple[Scores, Config]:
-    """Rebuild the checkpoint's network and score ``evaluation.split`` with it, at the checkpoint's threshold."""
-    from src.checkpoint import load_checkpoint  # torch: seconds to import, and --help needs none of it
-    from src.data.loader import scoring_loader
-    from src.device import choose_device, choose_precision, use_threads
-    from src.metrics import BINS, scores_at
-    from src.models.registry import build_model
-    from src.training import load_weights, score
+def results_folder(checkpoint: Path) -> Path:
+    """``results`` in the run's folder, or beside a checkpoint that lies elsewhere."""
+    inside_run = checkpoint.parent.name == "checkpoints"
+    return (checkpoint.parent.parent if inside_run else checkpoint.parent) / "results"
 
-    payload = load_checkpoint(checkpoint)
-    trained: list[str] = [word for word in payload["overrides"] if not word.startswith("training.resume_from=")]
-    config = load_config([*trained, *overrides])
-    use_threads(config)
-    device = choose_device(config.device)
-    # the weights come from the checkpoint: nothing is fetched for them
-    encoder = config.model.encoder.model_copy(update={"pretrained": False})
-    model, _ = build_model(config.model.model_copy(update={"encoder": encoder}), config.data.image_size)
-    load_weights(model, payload["ema"] or payload["model"], checkpoint)
-    dtype = choose_precision(config.training.mixed_precision, device)
-    loader = scoring_loader(config.data, config.evaluation.split, device)
-    _, histogram = score(model.to(device), loader, config.data, dtype)
-    metrics = scores_at(histogram, round(payload["threshold"] * BINS))
-    return Scores(checkpoint, config.evaluation.split, payload["epoch"], payload["threshold"], metrics), config
+
+def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
+    """What ``metrics.json`` holds: the three IoUs by where their threshold comes from, then ``evaluation.metrics``."""
+    from src.metrics import BINS, HALF, best_threshold, scores_at
+
+    wanted = network.config.evaluation
+    oracle = best_threshold(scores.histogram)
+    return {
+        "checkpoint": str(network.checkpoint),
+        "epoch": network.epoch,
+        "split": wanted.split,
+        "images": len(scores.stems),
+        "tta": wanted.tta,
+        "threshold_of_validation": scores.threshold / BINS,
+        "threshold_of_oracle": oracle / BINS,
+        "iou_at_validation_threshold": scores_at(scores.histogram, scores.threshold)["iou"],
+        "iou_at_0.5": scores_at(scores.histogram, HALF)["iou"],
+        "iou_of_oracle": scores_at(scores.histogram, oracle)["iou"],
+        **scores.metrics,
+    }
+
+
+def write_scores(scores: "Scores", network: "Network", folder: Path) -> None:
+    """metrics.json, images.csv, the precision-recall curve, and the confusion matrix where it is asked for."""
+    from src.metrics import BINS, curve, oracle_scores, threshold_counts
+    from src.pictures import draw_confusion_matrix, draw_curve
+
+    (folder / "metrics.json").write_text(json.dumps(about(scores, network), indent=2))
+    of_one = [name for name in scores.metrics if name not in ("iou_image", "ois")]  # those are means over images
+    rows = [[stem, *(image[name] for name in of_one)] for stem, image in zip(scores.stems, scores.images, strict=True)]
+    write_table(folder / "images.csv", ["image", *of_one], rows)
+    precision, recall = curve(scores.histogram)
+    points = [[number / BINS, float(precision[number]), float(recall[number])] for number in range(BINS)]
+    write_table(folder / "precision_recall.csv", ["threshold", "precision", "recall"], points)
+    ap = oracle_scores(scores.histogram)["ap"]
+    draw_curve(precision, recall, scores.threshold, ap, folder / "precision_recall.png")
+    if network.config.evaluation.save_confusion_matrix:
+        tp, fp, fn, tn = (int(count[scores.threshold]) for count in threshold_counts(scores.histogram.sum(axis=0)))
+        rows = [["no crack", tn, fp], ["crack", fn, tp]]
+        write_table(folder / "confusion_matrix.csv", ["mask", "predicted no crack", "predicted crack"], rows)
+        draw_confusion_matrix(((tn, fp), (fn, tp)), folder / "confusion_matrix.png")
+
+
+def write_table(path: Path, names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(rows)
+
+
+def picture_writer(folder: Path) -> "OnImage":
+    """Keeps each image's predicted mask (0 and 255) and its overlay under the image's name."""
+    from src.pictures import overlay, write_picture
+
+    (folder / "masks").mkdir(exist_ok=True)
+    (folder / "overlays").mkdir(exist_ok=True)
+
+    def write(stem: str, image: "UInt8Array", predicted: "UInt8Array", actual: "UInt8Array") -> None:
+        write_picture(predicted * 255, folder / "masks" / f"{stem}.png")
+        write_picture(overlay(image, predicted, actual), folder / "overlays" / f"{stem}.png")
+
+    return write
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
     {timestamp}-{experiment_name}/
         overrides.yaml  config.yaml  provenance.json
-        checkpoints/{best_model,last}.pth   logs/   metrics/metrics.csv   results/
+        checkpoints/{best_model,last}.pth   logs/   metrics/metrics.csv   results/val_predictions.png
 """
 
 import csv
@@ -21,6 +21,8 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from src.checkpoint import link_checkpoint
 from src.config import Config, save_overrides
+from src.panel import PredictionPanel
+from src.pictures import write_picture
 from src.provenance import provenance
 from src.training import EpochReport, Trainer
 
@@ -65,11 +67,18 @@ class Experiment:
         """Keep one epoch: events, the CSV row, the checkpoint, and the best checkpoint if it is the best."""
         for name, value in report.metrics.items():
             self.writer.add_scalar(name, value, report.epoch)
-        self.writer.flush()
         self._append_row({"epoch": report.epoch} | report.metrics)
         trainer.save(self.last_checkpoint)
         if report.is_best:
             link_checkpoint(self.last_checkpoint, self.best_checkpoint)
+            self._show_predictions(report.epoch, trainer)
+        self.writer.flush()
+
+    def _show_predictions(self, epoch: int, trainer: Trainer) -> None:
+        """The panel of validation predictions of the best epoch so far, for TensorBoard and ``results/``."""
+        picture = PredictionPanel(trainer.val_loader.dataset.split).draw(trainer.predict, trainer.threshold)
+        self.writer.add_image("val/predictions", picture, epoch, dataformats="HWC")
+        write_picture(picture, self.folder / "results" / "val_predictions.png")
 
     def adopt_best(self, resumed_from: Path) -> None:
         """Take over the best network of the run that this one goes on from."""

@@ -69,6 +69,11 @@ def recall(counts: Counts) -> FloatArray:
     return _ratio(counts.tp, counts.tp + counts.fn)
 
 
+def miou_two_class(counts: Counts) -> FloatArray:
+    """Mean of the crack's IoU and the background's, the "mIoU" of many papers: near 0.5 even if no crack is found."""
+    return (iou(counts) + _ratio(counts.tn, counts.tn + counts.fp + counts.fn)) / 2
+
+
 METRICS = {"iou": iou, "f1": f1, "precision": precision, "recall": recall}
 
 
@@ -88,6 +93,25 @@ def scores_at(histogram: Int64Array, threshold: int) -> dict[str, float]:
     split = Counts(*(count[threshold : threshold + 1] for count in threshold_counts(histogram.sum(axis=0))))
     scores = {name: float(metric(split)[0]) for name, metric in METRICS.items()}
     return scores | {"iou_image": float(iou(threshold_counts(histogram))[:, threshold].mean())}
+
+
+def curve(histogram: Int64Array) -> tuple[FloatArray, FloatArray]:
+    """Precision and recall over all pixels at each of the 256 thresholds, of a histogram (N, 2, 256)."""
+    counts = threshold_counts(histogram.sum(axis=0))
+    return precision(counts), recall(counts)
+
+
+def oracle_scores(histogram: Int64Array) -> dict[str, float]:
+    """Scores that choose the threshold by the scored masks themselves: upper bounds, not results.
+
+    ``ap`` is the area under precision over recall, by steps, over all pixels; ``ods`` the F1 at the one best threshold
+    of the split; ``ois`` the mean of the images' F1, each at its own best threshold. No distance is tolerated.
+    """
+    precisions, recalls = curve(histogram)
+    steps = np.diff(np.append(recalls, 0.0))
+    images = f1(threshold_counts(histogram)).max(axis=1)
+    split = f1(threshold_counts(histogram.sum(axis=0))).max()
+    return {"ap": float(-(steps * precisions).sum()), "ods": float(split), "ois": float(images.mean())}
 
 
 def validation_scores(histogram: Int64Array) -> dict[str, float]:

@@ -181,9 +181,30 @@ class Training(Section):
     metric: Metric
 
 
+MetricName = Literal[
+    "iou",
+    "f1",
+    "precision",
+    "recall",
+    "iou_image",
+    "miou_two_class",
+    "ap",
+    "ods",
+    "ois",
+    "f1_2px",
+    "f1_5px",
+    "cldice",
+    "cliou_4px",
+]
+
+
 class Evaluation(Section):
     split: Split
-    metrics: Annotated[tuple[Literal["iou", "f1", "precision", "recall"], ...], Field(min_length=1)]
+    metrics: Annotated[tuple[MetricName, ...], Field(min_length=1)]
+    tta: Literal["none", "flips", "d4"]
+    """Test-time augmentation: the mean over 1, 4 or 8 mirrored and turned views of each image."""
+    save_predictions: bool
+    save_confusion_matrix: bool
 
 
 class Config(Section):

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,12 +31,13 @@ from src.device import (
     use_threads,
 )
 from src.errors import UserError
+from src.inference import load_weights, predict_probs, to_device
 from src.losses import build_loss
 from src.metrics import Int64Array, probability_histogram, validation_scores
 from src.models.registry import build_model
 from src.optimization import Plateau, build_lr_scheduler, build_optimizer
 from src.randomness import random_state, restore_random_state, seed_everything
-from src.schema import Data, Rgb, SmpModel
+from src.schema import Data, SmpModel
 
 
 class Diverged(Exception):
@@ -126,6 +127,10 @@ class Trainer:
         """The network that is validated and kept: the averaged one where ``training.ema_decay`` is set."""
         return self.ema.module if self.ema is not None else self.model
 
+    def predict(self, images: Tensor) -> Tensor:
+        """Probabilities (N, 1, H, W) of uint8 images (N, H, W, 3), by the network that is kept."""
+        return predict_probs(self.scored_model.eval(), images, self.config.data, self.dtype)
+
     def save(self, path: Path) -> None:
         """Write the checkpoint: what ``load`` needs to go on as if nothing had happened, and what evaluation needs."""
         payload = {
@@ -145,6 +150,7 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "random": random_state(),
             "data_fingerprint": self.data_fingerprint,
+            "scale": list(self.train_loader.dataset.split.scale),
         }
         save_checkpoint(payload, path)
 
@@ -265,30 +271,3 @@ def micro_batches(images: Tensor, masks: Tensor, size: int, smallest: int = 1) -
     """
     parts = min(-(-len(images) // size), max(1, len(images) // smallest))
     yield from zip(images.tensor_split(parts), masks.tensor_split(parts), strict=True)
-
-
-def to_device(images: Tensor, masks: Tensor, data: Data, device: torch.device) -> tuple[Tensor, Tensor]:
-    """uint8 (N, H, W, 3) and (N, H, W) to the device, there to normalised float (N, 3, H, W) and float (N, 1, H, W).
-
-    Four times less to move than floats; the images come out in channels-last memory order.
-    """
-    mean, std = _colour(data.mean, device), _colour(data.std, device)
-    moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2).float()
-    return (moved - mean) / std, masks.to(device, non_blocking=True).unsqueeze(1).float()
-
-
-@lru_cache
-def _colour(values: Rgb, device: torch.device) -> Tensor:
-    """Per-channel values in [0, 1] as (1, 3, 1, 1) in 8-bit units; kept, because making it waits for the device."""
-    return torch.tensor(values, device=device).view(1, 3, 1, 1) * 255
-
-
-def load_weights(model: nn.Module, weights: dict[str, Any], path: Path) -> None:
-    """Load a checkpoint's weights; another architecture's are a ``UserError`` that names the first difference."""
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{path} holds the weights of another network than the configuration describes: {detail}"
-        ) from error

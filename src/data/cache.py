@@ -22,7 +22,7 @@ from src.data.pairs import Pair, find_pairs
 from src.errors import UserError
 from src.schema import Data
 
-RULES = 2  # raise it when decoding or resizing changes: other pixels must not look like the same data
+RULES = 3  # raise it when decoding or resizing changes: other pixels must not look like the same data
 
 
 class CachedSplit:
@@ -34,6 +34,8 @@ class CachedSplit:
         self.stems = tuple(cast(list[str], about["stems"]))
         self.fingerprint = str(about["fingerprint"])
         """Hash of the content of all image and mask files, whatever the size they are resized to."""
+        self.scale = cast(tuple[float, float], tuple(cast(list[float], about["scale"])))
+        """Height and width of the cached images by those of the files, the median of all."""
         self.images: UInt8Array = np.load(folder / "images.npy", mmap_mode="r")
         self.masks: UInt8Array = np.load(folder / "masks.npy", mmap_mode="r")
 
@@ -120,8 +122,12 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int], folde
     images = np.lib.format.open_memmap(partial / "images.npy", mode="w+", dtype=np.uint8, shape=(*shape, 3))
     masks = np.lib.format.open_memmap(partial / "masks.npy", mode="w+", dtype=np.uint8, shape=shape)
 
+    scales = np.empty((len(pairs), 2))
+
     def fill(index: int) -> None:
-        images[index], masks[index] = resize_pair(*_read_pair(pairs[index]), size)
+        image, mask = _read_pair(pairs[index])
+        scales[index] = size[0] / mask.shape[0], size[1] / mask.shape[1]
+        images[index], masks[index] = resize_pair(image, mask, size)
 
     with ThreadPoolExecutor() as pool:  # decoding and resizing release the interpreter's lock
         list(pool.map(fill, range(len(pairs))))
@@ -133,7 +139,8 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int], folde
         )
     images.flush()
     masks.flush()
-    about = {"fingerprint": fingerprint, "stems": [pair.image.stem for pair in pairs]}
+    scale = [float(value) for value in np.median(scales, axis=0)]
+    about = {"fingerprint": fingerprint, "scale": scale, "stems": [pair.image.stem for pair in pairs]}
     (partial / "about.json").write_text(json.dumps(about))
     partial.replace(folder)
 

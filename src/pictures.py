@@ -1,0 +1,93 @@
+"""Pictures for people: overlays, panels, the confusion matrix, the precision-recall curve.
+
+The three colours of an overlay differ in lightness and hue for every kind of colour vision (Okabe and Ito 2008).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from src.data.files import UInt8Array
+from src.metrics import FloatArray
+
+FOUND = (86, 180, 233)  # sky blue, RGB: crack that is predicted
+FALSE_ALARM = (213, 94, 0)  # vermillion: predicted, but no crack
+MISSED = (240, 228, 66)  # yellow: crack that is not predicted
+LEGEND = "blue: crack found, orange: false alarm, yellow: crack missed"
+PANEL_SIDE = 256  # pixels: the longer side of a picture in a panel
+
+
+def overlay(image: UInt8Array, predicted: UInt8Array, actual: UInt8Array | None = None) -> UInt8Array:
+    """The photograph (H, W, 3) in grey with the prediction (H, W) over it; without a mask all of it is blue."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    picture = np.repeat(grey[..., None], 3, axis=2)
+    truth = predicted if actual is None else actual
+    picture[(predicted == 1) & (truth == 1)] = FOUND
+    picture[(predicted == 1) & (truth == 0)] = FALSE_ALARM
+    picture[(predicted == 0) & (truth == 1)] = MISSED
+    return picture.astype(np.uint8, copy=False)
+
+
+def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Array:
+    """Photograph, mask and overlay beside each other, a row for each (image, predicted, actual)."""
+    drawn = [
+        np.concatenate(
+            [
+                _shrink(image, cv2.INTER_AREA),
+                _shrink(np.repeat(actual[..., None] * np.uint8(255), 3, axis=2), cv2.INTER_AREA),
+                _shrink(overlay(image, predicted, actual), cv2.INTER_AREA),
+            ],
+            axis=1,
+        )
+        for image, predicted, actual in rows
+    ]
+    return np.concatenate(drawn, axis=0)
+
+
+def _shrink(picture: UInt8Array, interpolation: int) -> UInt8Array:
+    factor = PANEL_SIDE / max(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=interpolation)
+    return small.astype(np.uint8, copy=False)
+
+
+def write_picture(picture: UInt8Array, path: Path) -> None:
+    """Write RGB (H, W, 3) or grey (H, W) as PNG; through Python, which knows every file name."""
+    stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
+    path.write_bytes(cv2.imencode(".png", stored)[1].tobytes())
+
+
+def draw_confusion_matrix(matrix: Sequence[Sequence[int]], path: Path) -> None:
+    """((tn, fp), (fn, tp)) in pixels, each cell with its share of its row, as PNG."""
+    figure = Figure(figsize=(4.6, 3.8), layout="constrained")
+    axes = figure.subplots()
+    names = ("no crack", "crack")
+    shares = [[cell / max(sum(row), 1) for cell in row] for row in matrix]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row in range(2):
+        for column in range(2):
+            text = f"{matrix[row][column]:,}\n{shares[row][column]:.1%}"
+            colour = "white" if shares[row][column] > 0.6 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=colour)
+    axes.set_xticks((0, 1), names)
+    axes.set_yticks((0, 1), names, rotation=90, va="center")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("mask")
+    axes.set_title("pixels, and share of the row")
+    figure.savefig(path, dpi=150)
+
+
+def draw_curve(precision: FloatArray, recall: FloatArray, chosen: int, ap: float, path: Path) -> None:
+    """Precision over recall at 256 thresholds, with the chosen one marked, as PNG."""
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(recall, precision, color="#0072b2", drawstyle="steps-post", label=f"AP {ap:.3f}")
+    axes.plot(recall[chosen], precision[chosen], "o", color="#d55e00", label=f"threshold {chosen / len(recall):.3f}")
+    axes.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", ylabel="precision", title="crack pixels")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left")
+    figure.savefig(path, dpi=150)

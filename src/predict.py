@@ -1,0 +1,104 @@
+"""Find the cracks in new photographs: ``python -m src.predict CHECKPOINT IMAGES... [--out DIR] [KEY=VALUE ...]``.
+
+IMAGES are files or folders, of any size. Each becomes DIR/masks/NAME.png (crack 255, else 0) and DIR/overlays/NAME.png.
+A photograph is seen at the scale of the training images and, where it is larger than they were, in overlapping tiles.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.errors import UserError, run_command
+
+if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
+    from src.data.files import Float32Array, UInt8Array
+    from src.inference import Network
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m src.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("checkpoint", type=Path, help="a run's checkpoints/best_model.pth")
+    parser.add_argument("images", nargs="+", help="photographs or folders of them, and overrides such as device=cpu")
+    parser.add_argument("--out", type=Path, default=Path("predictions"), help="folder for the results (predictions)")
+    parser.add_argument("--threshold", type=float, help="probability of crack, if not the one that validation chose")
+    parser.add_argument("--tta", choices=("none", "flips", "d4"), default="none", help="mean over views (none)")
+    parser.add_argument("--overlap", type=float, default=0.25, help="share of a tile's side that tiles share (0.25)")
+    options = parser.parse_args(argv)
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise UserError(f"--threshold={options.threshold}: must be from 0 to 1.")
+    if not 0 <= options.overlap <= 0.9:
+        raise UserError(f"--overlap={options.overlap}: must be from 0 to 0.9.")
+    overrides = [word for word in options.images if "=" in word and not Path(word).exists()]
+    photographs = find_photographs([Path(word) for word in options.images if word not in overrides])
+    from src.inference import load_network, refuse_views
+
+    network = load_network(options.checkpoint, overrides)
+    refuse_views(options.tta, network.config.data.image_size)
+    threshold = network.threshold if options.threshold is None else options.threshold
+    predict_files(network, photographs, options.out, (threshold, options.tta, options.overlap))
+
+
+def find_photographs(paths: Sequence[Path]) -> list[Path]:
+    """The files, and those in the folders; two of one stem are a ``UserError``: their results would have one name."""
+    from src.data.files import list_images
+
+    found = dict[str, Path]()
+    for path in (file for given in paths for file in (list_images(given) if given.is_dir() else [given])):
+        if not path.is_file():
+            raise UserError(f"No such photograph: {path}.")
+        if found.setdefault(path.stem, path) != path:
+            raise UserError(
+                f"{found[path.stem]} and {path} have one stem, and so would their masks: predict them apart."
+            )
+    if not found:
+        raise UserError(f"No photograph in {', '.join(map(str, paths)) or 'the arguments'}.")
+    return list(found.values())
+
+
+def predict_files(network: "Network", photographs: Sequence[Path], out: Path, how: tuple[float, str, float]) -> None:
+    """Write mask and overlay of each photograph and print its share of crack. ``how``: threshold, views, overlap."""
+    import numpy as np
+
+    from src.data.files import read_image
+    from src.pictures import overlay, write_picture
+
+    threshold, tta, overlap = how
+    for name in ("masks", "overlays"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    for path in photographs:
+        image = read_image(path)
+        predicted = (predict_photograph(network, image, tta, overlap) >= threshold).astype(np.uint8)
+        write_picture(predicted * 255, out / "masks" / f"{path.stem}.png")
+        write_picture(overlay(image, predicted), out / "overlays" / f"{path.stem}.png")
+        print(f"{path}  {predicted.mean():.2%} crack", flush=True)
+    print(f"{out}  (threshold {threshold:.3f})")
+
+
+def predict_photograph(network: "Network", image: "UInt8Array", tta: str, overlap: float) -> "Float32Array":
+    """Probabilities (H, W) at the photograph's own size."""
+    import cv2
+    import numpy as np
+    import torch
+
+    from src.tiles import predict_tiled
+
+    height, width = image.shape[:2]
+    seen = max(1, round(height * network.scale[0])), max(1, round(width * network.scale[1]))
+    interpolation = cv2.INTER_AREA if seen[0] * seen[1] < height * width else cv2.INTER_LINEAR
+    scaled = image if seen == (height, width) else cv2.resize(image, seen[::-1], interpolation=interpolation)
+
+    def predict(tile: "UInt8Array") -> "Float32Array":
+        return network.probs(torch.from_numpy(tile)[None], tta)[0, 0].cpu().numpy()
+
+    probs = predict_tiled(scaled.astype(np.uint8, copy=False), predict, network.config.data.image_size, overlap)
+    if seen == (height, width):
+        return probs
+    return cv2.resize(probs, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
