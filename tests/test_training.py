@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from src.checkpoint import load_checkpoint
 from src.config import load_config
 from src.errors import UserError
+from src.inference import to_device
 from src.training import Diverged, Trainer, micro_batches, score
 
 Weights = dict[str, Tensor]

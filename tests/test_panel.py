@@ -1,0 +1,41 @@
+"""The panel of validation predictions."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from src.config import load_config
+from src.data.cache import load_split
+from src.panel import IMAGES, PredictionPanel
+
+
+def panel_of(tiny: list[str], split: str) -> PredictionPanel:
+    data = load_config(tiny).data
+    return PredictionPanel(load_split(data.root, split, data.image_size, data.cache_dir))
+
+
+def test_it_shows_four_images_with_crack_from_least_to_most(tiny: list[str]):
+    shown = panel_of(tiny, "train")
+    shares = [float(shown.split.masks[index].mean()) for index in shown.chosen]
+    assert len(shares) == len(set(shown.chosen)) == IMAGES
+    assert shares == sorted(shares)
+    everything = shown.split.masks.reshape(len(shown.split), -1).mean(axis=1)
+    assert shares[0] == everything[everything > 0].min() > 0
+    assert shares[-1] == everything.max()
+
+
+def test_it_shows_all_of_a_small_split(tiny: list[str]):
+    shown = panel_of(tiny, "val")
+    assert len(shown.chosen) == sum(mask.any() for mask in shown.split.masks) <= 3
+
+
+def test_it_calls_crack_what_reaches_the_threshold(tiny: list[str]):
+    shown = panel_of(tiny, "val")
+
+    def same_everywhere(images: Tensor) -> Tensor:
+        return torch.full((len(images), 1, *images.shape[1:3]), 0.5)
+
+    none, all_of_it = shown.draw(same_everywhere, 0.6), shown.draw(same_everywhere, 0.5)
+    assert none.shape == all_of_it.shape == (32 * len(shown.chosen), 96, 3)
+    np.testing.assert_array_equal(none[:, :64], all_of_it[:, :64])  # photograph and mask
+    assert (none[:, 64:] != all_of_it[:, 64:]).any(axis=2).all()

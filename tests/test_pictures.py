@@ -1,0 +1,77 @@
+"""Pictures for people."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from src.data.files import read_image
+from src.pictures import (
+    FALSE_ALARM,
+    FOUND,
+    MISSED,
+    PANEL_SIDE,
+    draw_confusion_matrix,
+    draw_curve,
+    overlay,
+    panel,
+    write_picture,
+)
+
+IMAGE = np.full((2, 2, 3), (10, 20, 200), np.uint8)
+PREDICTED = np.array([[1, 1], [0, 0]], np.uint8)
+ACTUAL = np.array([[1, 0], [1, 0]], np.uint8)
+
+
+def luminance(colour: tuple[int, int, int]) -> float:
+    """Relative luminance of sRGB (WCAG 2): what is left of a colour for an eye that sees none."""
+    linear = [((value / 255 + 0.055) / 1.055) ** 2.4 if value > 10 else value / 255 / 12.92 for value in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_an_overlay_has_a_colour_for_each_kind_of_pixel_and_grey_for_the_rest():
+    picture = overlay(IMAGE, PREDICTED, ACTUAL)
+    assert tuple(picture[0, 0]) == FOUND
+    assert tuple(picture[0, 1]) == FALSE_ALARM
+    assert tuple(picture[1, 0]) == MISSED
+    assert len(set(picture[1, 1].tolist())) == 1
+    assert (IMAGE == (10, 20, 200)).all()  # the photograph itself stays
+
+
+def test_an_overlay_without_a_mask_shows_the_prediction_alone():
+    picture = overlay(IMAGE, PREDICTED)
+    assert (picture[0] == FOUND).all()
+    assert len(np.unique(picture[1])) == 1
+
+
+def test_the_three_colours_differ_for_an_eye_that_sees_no_colour():
+    for one, other in itertools.combinations((FOUND, FALSE_ALARM, MISSED), 2):
+        darker, lighter = sorted((luminance(one), luminance(other)))
+        assert (lighter + 0.05) / (darker + 0.05) > 1.5
+
+
+def test_a_panel_is_photograph_mask_and_overlay_side_by_side():
+    picture = panel([(IMAGE, PREDICTED, ACTUAL)] * 2)
+    assert picture.shape == (4, 6, 3)
+    np.testing.assert_array_equal(picture[:2, :2], IMAGE)
+    np.testing.assert_array_equal(picture[:2, 2:4, 0], ACTUAL * 255)
+    np.testing.assert_array_equal(picture[:2, 4:], overlay(IMAGE, PREDICTED, ACTUAL))
+
+
+def test_a_panel_of_large_photographs_is_small():
+    large = np.zeros((600, 1200, 3), np.uint8)
+    assert panel([(large, large[..., 0], large[..., 0])]).shape == (PANEL_SIDE // 2, 3 * PANEL_SIDE, 3)
+
+
+def test_pictures_come_back_as_they_were_under_any_name(tmp_path: Path):
+    path = tmp_path / "Straße 7=ü.png"
+    write_picture(IMAGE, path)
+    np.testing.assert_array_equal(read_image(path), IMAGE)
+
+
+def test_the_diagrams_are_drawn(tmp_path: Path):
+    draw_confusion_matrix(((90, 5), (2, 3)), tmp_path / "matrix.png")
+    falling = np.linspace(1, 0, 256)
+    draw_curve(falling, falling[::-1].copy(), 100, 0.5, tmp_path / "curve.png")
+    for name in ("matrix.png", "curve.png"):
+        assert read_image(tmp_path / name).std() > 10
