@@ -37,6 +37,9 @@ class Experiment:
         save_overrides(overrides, folder / "overrides.yaml")
         (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         self.writer = SummaryWriter(str(folder / "logs"), flush_secs=5)
+        self.panel: PredictionPanel | None = None
+        self.next_event = 0
+        """Epoch from which on a panel goes to TensorBoard again: about ten of a run, for each takes half a MiB."""
 
     @property
     def best_checkpoint(self) -> Path:
@@ -75,10 +78,13 @@ class Experiment:
         self.writer.flush()
 
     def _show_predictions(self, epoch: int, trainer: Trainer) -> None:
-        """The panel of validation predictions of the best epoch so far, for TensorBoard and ``results/``."""
-        picture = PredictionPanel(trainer.val_loader.dataset.split).draw(trainer.predict, trainer.threshold)
-        self.writer.add_image("val/predictions", picture, epoch, dataformats="HWC")
+        """The panel of validation predictions: of the best epoch in ``results/``, of some of these in TensorBoard."""
+        self.panel = self.panel or PredictionPanel(trainer.val_loader.dataset.split)
+        picture = self.panel.draw(trainer.predict, trainer.threshold)
         write_picture(picture, self.folder / "results" / "val_predictions.png")
+        if epoch >= self.next_event:
+            self.writer.add_image("val/predictions", picture, epoch, dataformats="HWC")
+            self.next_event = epoch + max(1, trainer.config.training.epochs // 10)
 
     def adopt_best(self, resumed_from: Path) -> None:
         """Take over the best network of the run that this one goes on from."""

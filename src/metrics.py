@@ -74,7 +74,7 @@ def miou_two_class(counts: Counts) -> FloatArray:
     return (iou(counts) + _ratio(counts.tn, counts.tn + counts.fp + counts.fn)) / 2
 
 
-METRICS = {"iou": iou, "f1": f1, "precision": precision, "recall": recall}
+METRICS = {"iou": iou, "f1": f1, "precision": precision, "recall": recall, "miou_two_class": miou_two_class}
 
 
 def best_threshold(histogram: Int64Array) -> int:
@@ -87,8 +87,8 @@ def best_threshold(histogram: Int64Array) -> int:
 def scores_at(histogram: Int64Array, threshold: int) -> dict[str, float]:
     """Scores of (N, 2, 256) at one threshold number.
 
-    ``iou``, ``f1``, ``precision``, ``recall`` count the pixels of the whole split together; ``iou_image`` is the mean
-    of the images' own IoU, where an empty image that is left empty scores 1.
+    Those of ``METRICS`` count the pixels of the whole split together; ``iou_image`` is the mean of the images' own IoU,
+    where an empty image that is left empty scores 1.
     """
     split = Counts(*(count[threshold : threshold + 1] for count in threshold_counts(histogram.sum(axis=0))))
     scores = {name: float(metric(split)[0]) for name, metric in METRICS.items()}

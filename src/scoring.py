@@ -1,4 +1,4 @@
-"""A network's scores on a split: every image once, every metric that is asked for, over the split and for each image."""
+"""A network's scores on a split: every image once, every metric asked for, over the split and for each image."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

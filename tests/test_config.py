@@ -1,5 +1,6 @@
 """The configuration: ``python -m pytest tests/test_config.py``."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pydantic
 import pytest
 import yaml
+from dotenv import dotenv_values
 
 from src import config as config_module
 from src.config import (
@@ -360,3 +362,45 @@ def test_a_file_in_configs_that_is_no_yaml_is_refused_by_name(tmp_path: Path, mo
 
 def test_the_default_network_is_one_of_smp() -> None:
     assert isinstance(load_config().model, SmpModel)
+
+
+def shown(folder: Path, *overrides: str, **environment: str) -> dict[str, Any]:
+    """What ``run.py --show`` prints in that folder, with these variables set beforehand."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), *overrides, "--show"],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return yaml.safe_load(done.stdout)
+
+
+def test_a_dotenv_file_says_where_things_are_the_environment_wins_and_an_override_over_both(tmp_path: Path):
+    (tmp_path / ".env").write_text("CRACK_DATA_ROOT=/mine # comment\nCRACK_DEVICE=cpu\nCRACK_THREADS=3\n")
+    found = shown(tmp_path, "threads=1", CRACK_DEVICE="cuda", CRACK_OUTPUT_ROOT="elsewhere")
+    assert (found["data"]["root"], found["device"], found["threads"]) == ("/mine", "cuda", 1)
+    assert (found["output_root"], found["data"]["cache_dir"]) == ("elsewhere", "elsewhere/cache")
+
+
+def test_the_example_of_a_dotenv_file_changes_nothing_and_names_every_variable():
+    example = dotenv_values(ROOT / ".env.example")
+    read = set(re.findall(r"oc\.env:(\w+)", "".join(path.read_text() for path in CONFIG_DIR.rglob("*.yaml"))))
+    assert read == example.keys()
+    defaults = dict(
+        re.findall(r"oc\.env:(\w+),(\w+)", "".join(path.read_text() for path in CONFIG_DIR.rglob("*.yaml")))
+    )
+    assert defaults == example
+
+
+def test_an_override_cannot_look_into_the_environment():
+    assert "may hold secrets" in refusal("experiment_name=${oc.env:HOME}")
+
+
+def test_what_else_a_dotenv_file_holds_is_in_no_result(tiny: list[str], tmp_path: Path):
+    (tmp_path / ".env").write_text("HF_TOKEN=canary-in-the-mine\n")
+    subprocess.run([sys.executable, str(ROOT / "run.py"), *tiny], cwd=tmp_path, capture_output=True, check=True)
+    written = [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
+    assert any(path.name == "best_model.pth" for path in written)
+    assert not [path for path in written if b"canary-in-the-mine" in path.read_bytes()]

@@ -4,13 +4,18 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from src.config import load_config, load_overrides
+from src.data.cache import load_split
+from src.data.files import read_image
 from src.experiment import Experiment, new_run_folder, read_rows
+from src.inference import load_network
+from src.panel import PredictionPanel
 from src.run import train
 from src.training import Trainer
 
@@ -26,8 +31,7 @@ def test_a_run_leaves_the_folder_of_the_guide(run_folder: Path):
     datetime.strptime(run_folder.name.removesuffix("-crack"), "%Y%m%d-%H%M%S")
     files = {str(path.relative_to(run_folder)) for path in run_folder.rglob("*") if path.is_file()}
     assert {"overrides.yaml", "config.yaml", "provenance.json", "metrics/metrics.csv"} <= files
-    assert {"checkpoints/best_model.pth", "checkpoints/last.pth"} <= files
-    assert (run_folder / "results").is_dir()
+    assert {"checkpoints/best_model.pth", "checkpoints/last.pth", "results/val_predictions.png"} <= files
 
 
 def test_the_metrics_file_has_a_row_an_epoch_and_the_events_the_same_values(run_folder: Path):
@@ -37,6 +41,32 @@ def test_the_metrics_file_has_a_row_an_epoch_and_the_events_the_same_values(run_
     for name in ("train/loss", "val/loss", "val/iou", "val/iou_best", "val/f1", "lr"):
         assert [event.value for event in events.Scalars(name)] == pytest.approx([float(row[name]) for row in rows])
         assert [event.step for event in events.Scalars(name)] == [1, 2]
+
+
+def test_the_panel_of_predictions_is_that_of_the_best_epoch_and_in_the_events_too(run_folder: Path):
+    best = max(read_rows(run_folder / "metrics" / "metrics.csv"), key=lambda row: float(row["val/iou_best"]))
+    network = load_network(run_folder / "checkpoints" / "best_model.pth")
+    data = network.config.data
+    split = load_split(data.root, "val", data.image_size, data.cache_dir)
+    expected = PredictionPanel(split).draw(network.probs, float(best["val/threshold"]))
+    np.testing.assert_array_equal(read_image(run_folder / "results" / "val_predictions.png"), expected)
+    events = EventAccumulator(str(run_folder / "logs")).Reload().Images("val/predictions")
+    assert [event.step for event in events] == sorted({event.step for event in events})
+    assert int(best["epoch"]) in [event.step for event in events]
+    (run_folder / "shown.png").write_bytes(events[-1].encoded_image_string)
+    np.testing.assert_array_equal(read_image(run_folder / "shown.png"), expected)
+
+
+def test_a_long_run_puts_about_ten_panels_into_its_events(tiny: list[str], tmp_path: Path):
+    overrides = [*tiny, "training.epochs=30"]
+    trainer = Trainer(load_config(overrides), overrides)
+    experiment = Experiment(tmp_path / "run", trainer.config, overrides)
+    report = trainer.train_epoch()
+    for epoch in range(1, 31):
+        experiment.record(type(report)(epoch, report.metrics, is_best=True), trainer)
+    experiment.close()
+    events = EventAccumulator(str(tmp_path / "run" / "logs"), size_guidance={"images": 0}).Reload()
+    assert [event.step for event in events.Images("val/predictions")] == list(range(1, 31, 3))
 
 
 def test_the_kept_overrides_and_configuration_rebuild_the_run(run_folder: Path, tiny: list[str]):

@@ -43,7 +43,7 @@ def test_flips_are_for_images_that_are_not_square_too(tiny: list[str]):
 
 
 def test_quarter_turns_of_images_that_are_not_square_are_refused(trained: Path):
-    with pytest.raises(UserError, match=r"tta=d4 .* image_size=\[32, 64\] is not square\. Legal: none, flips\."):
+    with pytest.raises(UserError, match=r"tta=d4 .*image_size=\[32, 64\] is not square\. Legal: none, flips\."):
         load_network(trained, ["evaluation.tta=d4", "data.image_size=[32,64]"])
 
 

@@ -16,7 +16,9 @@ from src.metrics import (
     METRICS,
     Int64Array,
     best_threshold,
+    curve,
     iou,
+    oracle_scores,
     probability_histogram,
     scores_at,
     threshold_counts,
@@ -59,6 +61,10 @@ def test_counts_and_scores_are_those_of_smp_at_every_threshold(batch: tuple[Tens
     for name, of_smp in OF_SMP.items():
         expected = getattr(smp_metrics, of_smp)(*stats, reduction="macro", zero_division=1.0)  # of one class
         assert scores[name] == pytest.approx(float(expected), abs=1e-6)
+    predicted = probs >= threshold / BINS
+    both = smp_metrics.get_stats(predicted.long(), masks.long(), mode="multiclass", num_classes=2)
+    means = smp_metrics.iou_score(*(stat.sum(0, keepdim=True) for stat in both), reduction="macro", zero_division=1.0)
+    assert scores["miou_two_class"] == pytest.approx(float(means), abs=1e-6)
     imagewise = smp_metrics.iou_score(*stats, reduction="micro-imagewise", zero_division=1.0)
     assert scores["iou_image"] == pytest.approx(float(imagewise), abs=1e-6)
 
@@ -151,7 +157,7 @@ def test_an_empty_image_that_is_left_empty_scores_1_and_a_false_alarm_in_it_0() 
     masks = torch.zeros(2, 1, 4, 4)
     probs = torch.full(masks.shape, 0.1)
     assert scores_at(histogram(probs, masks), HALF) == {
-        "iou": 1.0, "f1": 1.0, "precision": 1.0, "recall": 1.0, "iou_image": 1.0
+        "iou": 1.0, "f1": 1.0, "precision": 1.0, "recall": 1.0, "miou_two_class": 1.0, "iou_image": 1.0
     }  # fmt: skip
     probs[1, 0, 0, 0] = 0.9
     scores = scores_at(histogram(probs, masks), HALF)
@@ -179,3 +185,30 @@ def test_a_histogram_of_one_split_and_of_its_images_have_the_same_counts() -> No
     summed = threshold_counts(found.sum(axis=0))
     assert np.array_equal(summed.tp, threshold_counts(found).tp.sum(axis=0))
     assert iou(summed).shape == (BINS,)
+
+
+@settings(deadline=None, max_examples=30)
+@given(batch=batches)
+def test_no_threshold_of_all_images_beats_ods_and_no_thresholds_of_each_beat_ois(batch: tuple[Tensor, Tensor]) -> None:
+    found = histogram(*batch)
+    oracle = oracle_scores(found)
+    assert oracle["ods"] == max(scores_at(found, number)["f1"] for number in range(BINS))
+    alone = [max(scores_at(found[[image]], number)["f1"] for number in range(BINS)) for image in range(len(found))]
+    assert oracle["ois"] == pytest.approx(np.mean(alone))
+
+
+def test_ap_is_the_area_under_precision_over_recall() -> None:
+    # from the surest pixel on: right, wrong, right, wrong; so precision 1 up to recall 1/2, and 2/3 from there to 1
+    probs = torch.tensor([0.9, 0.8, 0.7, 0.6]).view(1, 1, 2, 2)
+    masks = torch.tensor([1.0, 0.0, 1.0, 0.0]).view(1, 1, 2, 2)
+    assert oracle_scores(histogram(probs, masks))["ap"] == pytest.approx(1 / 2 + 2 / 3 / 2)
+    assert oracle_scores(histogram(masks, masks))["ap"] == 1
+    base_rate = oracle_scores(histogram(torch.full((1, 1, 2, 2), 0.3), masks))["ap"]
+    assert base_rate == pytest.approx(0.5)
+
+
+def test_a_curve_runs_from_everything_to_the_surest() -> None:
+    precisions, recalls = curve(histogram(*batch(0, 3, 0.3, 0.4)))
+    assert precisions.shape == recalls.shape == (BINS,)
+    assert recalls[0] == 1
+    assert (np.diff(recalls) <= 0).all()

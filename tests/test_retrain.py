@@ -11,7 +11,8 @@ from conftest import FinishedSweep
 from analysis.retrain import fresh_seeds, main
 from src.config import load_config, load_overrides
 from src.errors import UserError
-from src.evaluation import evaluate
+from src.inference import load_network
+from src.scoring import evaluate
 
 
 def retrain(sweep: FinishedSweep, *words: str) -> Path:
@@ -28,8 +29,10 @@ def test_the_best_configuration_is_trained_on_fresh_seeds_and_scored_on_the_test
     assert [row["seed"] for row in rows] == ["0", "1"]
     for row in rows:
         checkpoint = folder / row["folder"] / "checkpoints" / "best_model.pth"
-        scores, config = evaluate(checkpoint, ["evaluation.split=test"])
+        network = load_network(checkpoint, ["evaluation.split=test"])
+        config, scores = network.config, evaluate(network)
         assert float(row["test/iou"]) == scores.metrics["iou"]
+        assert float(row["threshold"]) == network.threshold
         assert (config.seed, config.training.epochs) == (int(row["seed"]), 3)
         assert config.threads == "auto"  # the trials shared the cores, a retraining does not
     said = capsys.readouterr().out
