@@ -16,6 +16,7 @@ from statistics import median
 import torch
 
 from src.config import load_config
+from src.device import choose_layout
 from src.errors import run_command
 from src.experiment import device_name
 from src.synthetic import write_dataset
@@ -48,7 +49,7 @@ def step_speed(trainer: Trainer, steps: int) -> float:
     """Images per second of forward, backward and optimizer on one batch, and nothing else."""
     size, device = trainer.config.data.image_size, trainer.device
     images = torch.randn(trainer.config.data.batch_size, 3, *size, device=device)
-    images = images.to(memory_format=torch.channels_last)
+    images = images.to(memory_format=choose_layout(trainer.config.model, device))
     masks = (torch.rand(len(images), 1, *size, device=device) > 0.95).float()
     trainer.model.train()
     settle(device)

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from src.checkpoint import load_checkpoint
 from src.config import Config, load_config
-from src.device import MicroBatch, choose_device, choose_precision, use_threads
+from src.device import MicroBatch, choose_device, choose_layout, choose_precision, use_threads
 from src.errors import UserError
 from src.models.registry import build_model
-from src.schema import Data, Rgb, SmpModel
+from src.schema import Data, Rgb
 
 # test-time augmentation: quarter turns and whether mirrored before them
 VIEWS: dict[str, tuple[tuple[int, bool], ...]] = {
@@ -76,11 +76,10 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
     encoder = config.model.encoder.model_copy(update={"pretrained": False})
     model, _ = build_model(config.model.model_copy(update={"encoder": encoder}), config.data.image_size)
     load_weights(model, payload["ema"] or payload["model"], checkpoint)
-    layout = torch.channels_last if isinstance(config.model, SmpModel) else torch.contiguous_format
     return Network(
         checkpoint=checkpoint,
         config=config,
-        model=cast(Any, model.eval()).to(device, memory_format=layout),
+        model=cast(Any, model.eval()).to(device, memory_format=choose_layout(config.model, device)),
         device=device,
         dtype=choose_precision(config.training.mixed_precision, device),
         epoch=payload["epoch"],
@@ -111,10 +110,11 @@ def predict_probs(model: nn.Module, images: Tensor, data: Data, dtype: torch.dty
 def to_device(images: Tensor, masks: Tensor, data: Data, device: torch.device) -> tuple[Tensor, Tensor]:
     """uint8 (N, H, W, 3) and (N, H, W) to the device, there to normalised float (N, 3, H, W) and float (N, 1, H, W).
 
-    Four times less to move than floats; the images come out in channels-last memory order.
+    Four times less to move than floats. On a graphics card the images stay in channels-last memory order.
     """
     mean, std = _colour(data.mean, device), _colour(data.std, device)
-    moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2).float()
+    layout = torch.contiguous_format if device.type == "cpu" else torch.preserve_format  # as ``choose_layout`` has it
+    moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
     return (moved - mean) / std, masks.to(device, non_blocking=True).unsqueeze(1).float()
 
 

@@ -24,6 +24,7 @@ from src.device import (
     MicroBatch,
     StepState,
     choose_device,
+    choose_layout,
     choose_precision,
     gpu_memory,
     refuse_impossible,
@@ -37,7 +38,7 @@ from src.metrics import Int64Array, probability_histogram, validation_scores
 from src.models.registry import build_model
 from src.optimization import Plateau, build_lr_scheduler, build_optimizer
 from src.randomness import random_state, restore_random_state, seed_everything
-from src.schema import Data, SmpModel
+from src.schema import Data
 
 
 class Diverged(Exception):
@@ -69,8 +70,7 @@ class Trainer:
         self.val_loader = scoring_loader(config.data, "val", self.device)
         self.data_fingerprint = data_fingerprint(config.data)
         model, self.pretrained_loaded = build_model(config.model, config.data.image_size)
-        layout = torch.channels_last if isinstance(config.model, SmpModel) else torch.contiguous_format
-        self.model = cast(Any, model).to(self.device, memory_format=layout)
+        self.model = cast(Any, model).to(self.device, memory_format=choose_layout(config.model, self.device))
         self.loss = build_loss(training.loss).to(self.device)
         self.optimizer = build_optimizer(self.model, training)
         self.lr_scheduler = build_lr_scheduler(self.optimizer, training, len(self.train_loader))

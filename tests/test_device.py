@@ -11,6 +11,7 @@ from src.device import (
     MicroBatch,
     StepState,
     choose_device,
+    choose_layout,
     choose_precision,
     gpu_memory,
     refuse_impossible,
@@ -22,6 +23,13 @@ def test_auto_precision_is_float32_on_a_cpu_and_true_is_bf16():
     assert choose_precision("auto", torch.device("cpu")) is None
     assert choose_precision(True, torch.device("cpu")) == torch.bfloat16
     assert choose_precision(False, torch.device("cpu")) is None
+
+
+def test_convolutions_are_channels_last_on_a_graphics_card_and_nothing_is_on_a_cpu():
+    unet, swin = load_config().model, load_config(["model=architectures/swin_unet"]).model
+    assert choose_layout(unet, torch.device("cuda")) == torch.channels_last
+    assert choose_layout(swin, torch.device("cuda")) == torch.contiguous_format
+    assert choose_layout(unet, torch.device("cpu")) == torch.contiguous_format
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
@@ -87,3 +95,14 @@ def test_that_there_is_no_gpu_memory_to_tell_of_on_a_cpu_is_said(caplog: pytest.
     refuse_impossible(load_config(["training.log_gpu_memory=true"]), torch.device("cpu"))
     assert "there is nothing to tell" in caplog.text
     assert gpu_memory(torch.device("cpu")) == {}
+
+
+@pytest.mark.parametrize(
+    ("native", "precision", "said"), [(False, "true", True), (True, "true", False), (False, "auto", False)]
+)
+def test_that_bfloat16_is_slow_on_a_cpu_without_units_for_it_is_said(
+    native: bool, precision: str, said: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": native})
+    refuse_impossible(load_config([f"training.mixed_precision={precision}"]), torch.device("cpu"))
+    assert ("training.mixed_precision=true: this CPU has no bfloat16 units" in caplog.text) == said

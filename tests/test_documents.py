@@ -1,44 +1,31 @@
-"""Every command in the README, run as it stands there with tiny sizes appended."""
+"""Every command in the README and the guides, run as it stands there with tiny sizes appended."""
 
-import json
 import re
 import shlex
 import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
-from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
 import pytest
+from commands import ROOT, ask, commands, run_command_line, runs_of, serving, train_as
 from conftest import FinishedSweep
+from test_guide import QUALITY, TODAY
 
-ROOT = Path(__file__).parents[1]
-BIN = Path(sys.executable).parent
-
-
-def commands(document: str) -> list[str]:
-    """The lines of a document's bash blocks, without comments."""
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
-    lines = (line.partition("  #")[0].strip() for block in blocks for line in block.splitlines())
-    return [line for line in lines if line]
+from src.config import load_config
+from src.evaluation import main as evaluate
+from src.predict import main as predict
+from src.run import train
 
 
-README = commands("README.md")
-GUIDES = [line for path in sorted((ROOT / "docs").rglob("*.md")) for line in commands(str(path.relative_to(ROOT)))]
+def commands_in(path: Path) -> list[str]:
+    return commands(path.read_text())
 
 
-def run(command: str, *more: str) -> str:
-    program, *words = shlex.split(command)
-    done = subprocess.run(
-        [str(BIN / program), *words, *more], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, f"{command} {more}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+README = commands_in(ROOT / "README.md")
+GUIDES = [line for path in sorted((ROOT / "docs").rglob("*.md")) for line in commands_in(path)]
 
 
 def tiny_sweep(tiny: list[str]) -> list[str]:
@@ -60,10 +47,50 @@ def test_every_make_target_of_the_readme_exists(command: str):
 
 
 @pytest.mark.parametrize("command", [line for line in [*README, *GUIDES] if line.startswith("python run.py")])
-def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str]):
-    own_network = [word for word in tiny if not word.startswith("model.")]
-    said = run(command, *own_network, "training.epochs=1")
-    assert "image_size:" in said if "--show" in command else "epoch 1/1" in said
+def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str], tmp_path: Path):
+    if "--show" in command:
+        assert "image_size:" in run_command_line(command, *tiny)
+    else:
+        train_as(command, tiny, tmp_path / "outputs")
+
+
+def test_every_command_of_the_guides_is_run_by_a_test():
+    here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
+    elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
+    assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
+
+
+@pytest.fixture(scope="module")
+def finished_run(tiny_data: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``outputs/experiments/RUN`` in it, as the guides call a run."""
+    folder = tmp_path_factory.mktemp("guides")
+    places = [f"data.root={tiny_data}", f"data.cache_dir={tiny_cache}", f"output_root={folder / 'outputs'}"]
+    overrides = [*places, "model.encoder=tiny", "model.decoder=tiny", "data.image_size=[32,32]", "training.epochs=1"]
+    train(load_config(overrides), overrides).rename(folder / "outputs" / "experiments" / "RUN")
+    return folder
+
+
+@pytest.mark.parametrize("command", [line for line in GUIDES if line.startswith("python -m src.evaluation")])
+def test_the_evaluations_of_the_guides_run(command: str, finished_run: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(finished_run)
+    evaluate(shlex.split(command)[3:])
+    split = "val" if "split=val" in command else "test"
+    assert (Path("outputs/experiments/RUN/results") / split / "metrics.json").is_file()
+
+
+@pytest.mark.parametrize("command", [line for line in GUIDES if line.startswith("python -m src.predict")])
+def test_the_predictions_of_the_guides_run(
+    command: str, finished_run: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(finished_run)
+    predict(shlex.split(command.replace("PHOTOS", str(tiny_data / "test" / "images")))[3:])
+    assert len(list(Path("predictions/masks").iterdir())) == len(list(Path("predictions/overlays").iterdir())) == 3
+
+
+def test_synthetic_photographs_are_made_as_the_guides_say(tmp_path: Path):
+    (command,) = {line for line in GUIDES if "src.synthetic" in line}
+    run_command_line(command.replace("data/synthetic", str(tmp_path / "made")), "--images", "8", "--size", "32")
+    assert len(list((tmp_path / "made").glob("*/images/*"))) == 8
 
 
 def test_photographs_are_prepared_as_the_readme_says(tmp_path: Path):
@@ -73,18 +100,18 @@ def test_photographs_are_prepared_as_the_readme_says(tmp_path: Path):
         for number in range(10):
             picture = np.full((40, 40, 3), values, dtype=np.uint8)
             cv2.imwrite(str(tmp_path / "photos" / folder / f"{number}.png"), picture)
-    run(command.replace("PHOTOS", str(tmp_path / "photos")).replace("data/mine", str(tmp_path / "mine")))
+    run_command_line(command.replace("PHOTOS", str(tmp_path / "photos")).replace("data/mine", str(tmp_path / "mine")))
     assert len(list((tmp_path / "mine").glob("*/images/*.png"))) == 10
 
 
 def test_the_sweep_of_the_readme_is_listed_planned_run_and_retrained(tiny: list[str], tmp_path: Path):
     listed, planned, searched = (line for line in README if "sweeps.run" in line)
     (retrained,) = (line for line in README if line.startswith("retrain-best"))
-    assert "swin_unet_lr" in run(listed)
+    assert "swin_unet_lr" in run_command_line(listed)
     few = [*tiny_sweep(tiny), "model.encoder.embed_dim=16", "--trials", "2", "--max-epochs", "1"]
-    assert "an epoch of trial 0 takes" in run(planned, *few)
-    assert "retrain-best swin_unet_lr" in run(searched, *few)
-    said = run(retrained, "--seeds", "1", "--output-root", str(tmp_path / "outputs"))
+    assert "an epoch of trial 0 takes" in run_command_line(planned, *few)
+    assert "retrain-best swin_unet_lr" in run_command_line(searched, *few)
+    said = run_command_line(retrained, "--seeds", "1", "--output-root", str(tmp_path / "outputs"))
     assert "test IoU" in said
     assert (tmp_path / "outputs" / "retrain" / "swin_unet_lr" / "best.yaml").is_file()
 
@@ -92,37 +119,16 @@ def test_the_sweep_of_the_readme_is_listed_planned_run_and_retrained(tiny: list[
 @pytest.fixture
 def tensorboard_url(finished_sweep: FinishedSweep) -> Iterator[str]:
     (command,) = (line for line in README if line.startswith("tensorboard"))
-    program, *words = shlex.split(command.replace("outputs/sweeps", str(finished_sweep.folder.parent)))
-    server = subprocess.Popen(
-        [str(BIN / program), *words, "--port", "0"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    assert server.stderr is not None
-    found = (re.search(r"http://\S+", line) for line in server.stderr)
-    yield next(match.group() for match in found if match)
-    server.kill()
-    server.wait()
-
-
-def ask(url: str, path: str, body: dict[str, object] | None = None) -> object:
-    content = json.dumps(body).encode() if body is not None else None
-    request = Request(url.rstrip("/") + path, data=content, headers={"Content-Type": "application/json"})
-    with urlopen(request, timeout=60) as answer:
-        return json.loads(answer.read())
+    with serving(command.replace("outputs/sweeps", str(finished_sweep.folder.parent))) as url:
+        yield url
 
 
 def test_tensorboard_shows_the_trials_their_scores_and_their_parameters(
     tensorboard_url: str, finished_sweep: FinishedSweep
 ):
     trials = {f"tiny_sweep/{path.name}/logs" for path in finished_sweep.folder.glob("t*")}
-    runs: set[str] = set()
-    for _ in range(60):  # it reads the events in the background
-        runs = set(cast(list[str], ask(tensorboard_url, "/data/runs")))
-        if trials <= runs:
-            break
-        time.sleep(0.5)
-    assert trials <= runs
+    assert trials <= runs_of(tensorboard_url, trials)
     experiment = ask(tensorboard_url, "/data/plugin/hparams/experiment", {"experimentName": ""})
-    assert isinstance(experiment, dict)
     names = {info["name"] for info in experiment["hparamInfos"]}
     assert names == {"training.optimizer.lr_scale", "training.loss"}
     assert "val/iou_best" in {info["name"]["tag"] for info in experiment["metricInfos"]}

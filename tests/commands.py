@@ -1,0 +1,108 @@
+"""Commands out of documents, and ways to run them as a user would."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+from urllib.request import Request, urlopen
+
+import yaml
+
+import run
+from src.config import group_choices, value_at
+from src.experiment import read_rows
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+
+
+def commands(text: str) -> list[str]:
+    """The commands of a document's bash blocks: continued lines joined, comments and spare spaces gone."""
+    blocks = re.findall(r"^ *```bash\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in textwrap.dedent(re.sub(r" *\\\n\s*", " ", block)).splitlines()]
+    return [line for line in (re.sub(r"(^|\s+)#.*", "", line).strip() for line in lines) if line]
+
+
+def run_command_line(command: str, *more: str, cwd: Path = ROOT, timeout: float = 280) -> str:
+    """Run a command with more words behind it; returns what it printed. A program comes from our environment."""
+    program, *words = shlex.split(command)
+    here = BIN / program
+    done = subprocess.run(
+        [str(here) if here.exists() else program, *words, *more],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, f"{command} {more}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def train_as(command: str, tiny: list[str], output_root: Path) -> Path:
+    """``python run.py ...`` of a document in this process, small, for one epoch; returns the run's folder.
+
+    The network is tiny, unless the command names one. Asserts that every other override of the command is what the run
+    had, and that its epoch is there.
+    """
+    words = shlex.split(command)[2:]
+    own = ("model.", "training.", "data.batch_size") if "model" in command else ("training.", "data.batch_size")
+    more = [*(word for word in tiny if not word.startswith(own)), "training.epochs=1"]
+    before = set((output_root / "experiments").glob("*"))
+    run.main([*words, *more])
+    (folder,) = set((output_root / "experiments").glob("*")) - before
+    values = yaml.safe_load((folder / "config.yaml").read_text())
+    choices = group_choices([*words, *more])
+    for word in words:
+        key, _, value = word.partition("=")
+        if any(other.startswith(f"{key}=") for other in more):
+            continue
+        group = key.replace(".", "/")
+        assert (choices[group] if group in choices else value_at(values, key)) == yaml.safe_load(value), word
+    assert len(read_rows(folder / "metrics" / "metrics.csv")) == 1
+    return folder
+
+
+@contextmanager
+def serving(command: str, cwd: Path = ROOT) -> Generator[str]:
+    """The address of ``tensorboard ...``, started on a free port."""
+    program, *words = shlex.split(command)
+    server = subprocess.Popen(
+        [str(BIN / program), *words, "--port", "0"],
+        cwd=cwd,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert server.stderr is not None
+    found = (re.search(r"http://\S+", line) for line in server.stderr)
+    try:
+        yield next(match.group() for match in found if match)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def ask(url: str, path: str, body: dict[str, object] | None = None) -> Any:
+    """The JSON that a server answers."""
+    content = json.dumps(body).encode() if body is not None else None
+    request = Request(url.rstrip("/") + path, data=content, headers={"Content-Type": "application/json"})
+    with urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def runs_of(url: str, expected: set[str]) -> set[str]:
+    """The runs that TensorBoard lists, once these are among them or half a minute is over."""
+    runs: set[str] = set()
+    for _ in range(60):  # it reads the events in the background
+        runs = set(cast(list[str], ask(url, "/data/runs")))
+        if expected <= runs:
+            break
+        time.sleep(0.5)
+    return runs
