@@ -9,11 +9,13 @@ The checkpoint knows its configuration; further overrides change what is evaluat
     evaluation.tta=d4                       the mean over mirrored and turned views: none | flips | d4
     data.root=DIR                           other photographs
 
-All is written to results/SPLIT beside the checkpoint's folder: metrics.json, images.csv, precision_recall.csv and .png.
+All is written to results/SPLIT (SPLIT-TTA with views) in the run's folder: metrics.json, images.csv,
+precision_recall.csv and .png.
 """
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +40,9 @@ def main(argv: list[str]) -> None:
     overrides = rejoin_lists(argv)
     network = load_network(find_checkpoint(overrides), overrides)
     wanted = network.config.evaluation
-    folder = results_folder(network.checkpoint) / wanted.split
+    folder = results_folder(network.checkpoint) / (
+        wanted.split if wanted.tta == "none" else f"{wanted.split}-{wanted.tta}"
+    )
     folder.mkdir(parents=True, exist_ok=True)
     scores = evaluate(network, picture_writer(folder) if wanted.save_predictions else None)
     write_scores(scores, network, folder)
@@ -118,8 +122,9 @@ def picture_writer(folder: Path) -> "OnImage":
     """Keeps each image's predicted mask (0 and 255) and its overlay under the image's name."""
     from src.pictures import overlay, write_picture
 
-    (folder / "masks").mkdir(exist_ok=True)
-    (folder / "overlays").mkdir(exist_ok=True)
+    for name in ("masks", "overlays"):
+        shutil.rmtree(folder / name, ignore_errors=True)  # of another evaluation: not all images need be the same
+        (folder / name).mkdir()
 
     def write(stem: str, image: "UInt8Array", predicted: "UInt8Array", actual: "UInt8Array") -> None:
         write_picture(predicted * 255, folder / "masks" / f"{stem}.png")

@@ -19,6 +19,7 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # the trial wr
 os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # data.root and output_root are relative to where the user is
+os.environ.setdefault("RAY_worker_niceness", "0")  # at Ray's own 15 any other work on the machine starves the trials
 os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # it ends the whole sweep when it kills one trial
 
 import optuna

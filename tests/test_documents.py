@@ -25,6 +25,7 @@ def commands_in(path: Path) -> list[str]:
 
 
 README = commands_in(ROOT / "README.md")
+CHECKPOINT = "outputs/experiments/RUN/checkpoints/best_model.pth"
 GUIDES = [line for path in sorted((ROOT / "docs").rglob("*.md")) for line in commands_in(path)]
 
 
@@ -70,20 +71,24 @@ def finished_run(tiny_data: Path, tiny_cache: Path, tmp_path_factory: pytest.Tem
     return folder
 
 
-@pytest.mark.parametrize("command", [line for line in GUIDES if line.startswith("python -m src.evaluation")])
+@pytest.mark.parametrize(
+    "command", [line for line in [*README, *GUIDES] if line.startswith("python -m src.evaluation")]
+)
 def test_the_evaluations_of_the_guides_run(command: str, finished_run: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(finished_run)
-    evaluate(shlex.split(command)[3:])
+    evaluate(shlex.split(command.replace("CHECKPOINT", CHECKPOINT))[3:])
     split = "val" if "split=val" in command else "test"
-    assert (Path("outputs/experiments/RUN/results") / split / "metrics.json").is_file()
+    written = f"{split}-flips" if "tta=flips" in command else split
+    assert (Path("outputs/experiments/RUN/results") / written / "metrics.json").is_file()
 
 
-@pytest.mark.parametrize("command", [line for line in GUIDES if line.startswith("python -m src.predict")])
+@pytest.mark.parametrize("command", [line for line in [*README, *GUIDES] if line.startswith("python -m src.predict")])
 def test_the_predictions_of_the_guides_run(
     command: str, finished_run: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(finished_run)
-    predict(shlex.split(command.replace("PHOTOS", str(tiny_data / "test" / "images")))[3:])
+    command = command.replace("CHECKPOINT", CHECKPOINT).replace("PHOTOS", str(tiny_data / "test" / "images"))
+    predict(shlex.split(command)[3:])
     assert len(list(Path("predictions/masks").iterdir())) == len(list(Path("predictions/overlays").iterdir())) == 3
 
 

@@ -120,9 +120,20 @@ def test_saved_masks_and_overlays_are_what_was_scored(
         )
 
 
-def test_test_time_augmentation_is_said_in_the_results(checkpoint: Path):
-    about = metrics_in(results_of(checkpoint, "evaluation.tta=d4"))
-    assert about["tta"] == "d4"
+def test_test_time_augmentation_has_results_of_its_own(checkpoint: Path):
+    plain = results_of(checkpoint)
+    before = (plain / "metrics.json").read_bytes()
+    results_of(checkpoint, "evaluation.tta=d4")
+    about = metrics_in(plain.with_name("test-d4"))
+    assert (about["tta"], metrics_in(plain)["tta"]) == ("d4", "none")
+    assert (plain / "metrics.json").read_bytes() == before
+
+
+def test_masks_of_an_evaluation_before_do_not_stay_among_the_new_ones(checkpoint: Path):
+    folder = results_of(checkpoint, "evaluation.save_predictions=true")
+    (folder / "masks" / "of_other_data.png").touch()
+    results_of(checkpoint, "evaluation.save_predictions=true")
+    assert len(list((folder / "masks").iterdir())) == 3
 
 
 def test_a_checkpoint_outside_of_a_run_has_its_results_beside_it(checkpoint: Path, tmp_path: Path):

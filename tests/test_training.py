@@ -35,7 +35,15 @@ def test_an_epoch_reports_every_metric_key(tiny: list[str]):
     assert report.epoch == 1
     assert report.is_best
     scores = {"val/loss", "val/iou", "val/iou_best", "val/threshold", "val/f1", "val/precision", "val/recall"}
-    assert {"train/loss", "lr", "epoch_seconds", "images_per_second", "val/iou_image", *scores} == report.metrics.keys()
+    assert {
+        "train/loss",
+        "lr",
+        "epoch_seconds",
+        "images_per_second",
+        "val/iou_image",
+        "val/miou_two_class",
+        *scores,
+    } == report.metrics.keys()
     assert report.metrics["val/iou_best"] >= report.metrics["val/iou"]
 
 
