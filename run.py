@@ -14,9 +14,9 @@ def main(argv: list[str]) -> None:
     if "--help" in argv or "-h" in argv:
         print(__doc__)
         return
-    from src.config import check_values, compose_values, expand_files, rejoin_lists
+    from src.config import check_values, compose_values, expand_files, rejoin_lists, with_data_root
 
-    overrides = expand_files(rejoin_lists(word for word in argv if word != "--show"))
+    overrides = with_data_root(expand_files(rejoin_lists(word for word in argv if word != "--show")))
     values = compose_values(overrides)
     config = check_values(values)
     if "--show" in argv:

@@ -5,6 +5,7 @@ file in it, so ``training.loss=dice_focal`` means ``training/loss=dice_focal``. 
 node by the string, without a word.) An argument that ends in ``.yaml`` stands for the overrides listed in that file.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +23,7 @@ from src.errors import UserError, unknown
 from src.schema import Config
 
 CONFIG_DIR = Path(__file__).resolve().parents[1] / "configs"
+PATHS = ("data.root", "data.cache_dir", "output_root", "model.checkpoint_path", "training.resume_from")
 
 
 def load_config(overrides: Iterable[str] = ()) -> Config:
@@ -105,8 +107,26 @@ def select_groups(overrides: Iterable[str]) -> list[str]:
                 raise unknown(f"option of {key}", value, options)
             groups[group] = value
         else:
-            values.append(override)
+            values.append(f"{key}={quoted(value)}" if key in PATHS else override)
     return [f"{group}={value}" for group, value in groups.items()] + values
+
+
+def quoted(path: str) -> str:
+    """A path as Hydra's grammar takes it, whatever characters it holds; what is quoted or refers to a key stays."""
+    if path in ("", "null") or path[0] in "'\"" or "${" in path:
+        return path
+    return "'" + path.replace("'", r"\'") + "'"
+
+
+def with_data_root(overrides: Sequence[str]) -> list[str]:
+    """The overrides, with the ``data.root`` of the environment or ``.env`` spelled out.
+
+    So what a run leaves says which data it had, even after the environment has changed.
+    """
+    _read_environment()
+    root = os.environ.get("CRACK_DATA_ROOT")
+    named = any(word.startswith("data.root=") for word in expand_files(overrides))
+    return [f"data.root={root}", *overrides] if root and not named else list(overrides)
 
 
 def value_at(values: Mapping[str, Any], key: str) -> Any:
@@ -188,9 +208,16 @@ def list_options(group: str) -> list[str]:
 
 
 def _compose(overrides: Sequence[str], hydra_node: bool = False) -> DictConfig:
-    load_dotenv(find_dotenv(usecwd=True))  # the CRACK_* variables that configs/ refers to
+    _read_environment()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         return compose("config", overrides=list(overrides), return_hydra_config=hydra_node)
+
+
+def _read_environment() -> None:
+    """Add the variables of ``.env``, if there is one here or above, to the environment; empty ones count as not set."""
+    load_dotenv(find_dotenv(usecwd=True))
+    for name in [name for name, value in os.environ.items() if name.startswith("CRACK_") and not value]:
+        del os.environ[name]
 
 
 def _sentence(mistake: dict[str, Any], values: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ The checkpoint knows its configuration; further overrides change what is evaluat
     evaluation.tta=d4                       the mean over mirrored and turned views: none | flips | d4
     data.root=DIR                           other photographs
 
-All is written to results/SPLIT (SPLIT-TTA with views) in the run's folder: metrics.json, images.csv,
-precision_recall.csv and .png.
+All is written to results/SPLIT (SPLIT-TTA with views) in the run's folder, in place of what was there: metrics.json,
+images.csv, precision_recall.csv and .png. Masks are compared at data.image_size; tolerances are pixels of that size.
 """
 
 import csv
@@ -30,6 +30,16 @@ if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.scoring import OnImage, Scores
 
 
+WRITTEN = (
+    "metrics.json",
+    "images.csv",
+    "precision_recall.csv",
+    "precision_recall.png",
+    "confusion_matrix.csv",
+    "confusion_matrix.png",
+)
+
+
 def main(argv: list[str]) -> None:
     if not argv or "--help" in argv or "-h" in argv:
         print(__doc__)
@@ -40,10 +50,8 @@ def main(argv: list[str]) -> None:
     overrides = rejoin_lists(argv)
     network = load_network(find_checkpoint(overrides), overrides)
     wanted = network.config.evaluation
-    folder = results_folder(network.checkpoint) / (
-        wanted.split if wanted.tta == "none" else f"{wanted.split}-{wanted.tta}"
-    )
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = results_folder(network.checkpoint, wanted.split, wanted.tta)
+    make_room(folder)
     scores = evaluate(network, picture_writer(folder) if wanted.save_predictions else None)
     write_scores(scores, network, folder)
     for name, value in about(scores, network).items():
@@ -57,16 +65,31 @@ def main(argv: list[str]) -> None:
 
 def find_checkpoint(overrides: Sequence[str]) -> Path:
     """The ``model.checkpoint_path`` of the overrides; without one this is a ``UserError``."""
-    paths = [word.partition("=")[2] for word in overrides if word.startswith("model.checkpoint_path=")]
+    paths = [word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("model.checkpoint_path=")]
     if not paths:
         raise UserError("Which network? Add model.checkpoint_path=outputs/experiments/.../checkpoints/best_model.pth.")
     return Path(paths[-1])
 
 
-def results_folder(checkpoint: Path) -> Path:
-    """``results`` in the run's folder, or beside a checkpoint that lies elsewhere."""
-    inside_run = checkpoint.parent.name == "checkpoints"
-    return (checkpoint.parent.parent if inside_run else checkpoint.parent) / "results"
+def results_folder(checkpoint: Path, split: str, tta: str) -> Path:
+    """``results/SPLIT[-TTA][-CHECKPOINT]`` in the run's folder, or beside a checkpoint that lies elsewhere.
+
+    The best network of a run needs no naming, another one of it does.
+    """
+    folder = checkpoint.resolve().parent
+    in_run = folder.name == "checkpoints"
+    names = [split, *([tta] if tta != "none" else [])]
+    names += [checkpoint.stem] if in_run and checkpoint.stem != "best_model" else []
+    return (folder.parent if in_run else folder) / "results" / "-".join(names)
+
+
+def make_room(folder: Path) -> None:
+    """An empty place for results: what an earlier evaluation has written there is of other settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("masks", "overlays"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in WRITTEN:
+        (folder / name).unlink(missing_ok=True)
 
 
 def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
@@ -80,6 +103,8 @@ def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
         "epoch": network.epoch,
         "split": wanted.split,
         "images": len(scores.stems),
+        "data_root": str(network.config.data.root),
+        "image_size": "x".join(map(str, network.config.data.image_size)),
         "tta": wanted.tta,
         "threshold_of_validation": scores.threshold / BINS,
         "threshold_of_oracle": oracle / BINS,
@@ -96,9 +121,8 @@ def write_scores(scores: "Scores", network: "Network", folder: Path) -> None:
     from src.pictures import draw_confusion_matrix, draw_curve
 
     (folder / "metrics.json").write_text(json.dumps(about(scores, network), indent=2))
-    of_one = [name for name in scores.metrics if name not in ("iou_image", "ois")]  # those are means over images
-    rows = [[stem, *(image[name] for name in of_one)] for stem, image in zip(scores.stems, scores.images, strict=True)]
-    write_table(folder / "images.csv", ["image", *of_one], rows)
+    rows = [[stem, *image.values()] for stem, image in zip(scores.stems, scores.images, strict=True)]
+    write_table(folder / "images.csv", ["image", *scores.metrics], rows)
     precision, recall = curve(scores.histogram)
     points = [[number / BINS, float(precision[number]), float(recall[number])] for number in range(BINS)]
     write_table(folder / "precision_recall.csv", ["threshold", "precision", "recall"], points)
@@ -123,7 +147,6 @@ def picture_writer(folder: Path) -> "OnImage":
     from src.pictures import overlay, write_picture
 
     for name in ("masks", "overlays"):
-        shutil.rmtree(folder / name, ignore_errors=True)  # of another evaluation: not all images need be the same
         (folder / name).mkdir()
 
     def write(stem: str, image: "UInt8Array", predicted: "UInt8Array", actual: "UInt8Array") -> None:

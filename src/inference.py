@@ -24,6 +24,10 @@ VIEWS: dict[str, tuple[tuple[int, bool], ...]] = {
 }
 
 
+# what of the configuration scoring and predicting depend on
+READ = ("model", "data", "evaluation", "device", "threads", "output_root", "training.mixed_precision")
+
+
 @dataclass(frozen=True)
 class Network:
     """A trained network and what its checkpoint says about it."""
@@ -66,10 +70,12 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
 
     A damaged or foreign file, or overrides that describe another network, are a ``UserError``.
     """
+    for word in overrides:
+        if not word.lstrip("+~").startswith(READ):
+            raise UserError(f"{word}: nothing here reads that. Legal: keys that begin with {', '.join(READ)}.")
     payload = load_checkpoint(checkpoint)
     trained: list[str] = [word for word in payload["overrides"] if not word.startswith("training.resume_from=")]
     config = load_config([*trained, *overrides])
-    refuse_views(config.evaluation.tta, config.data.image_size)
     use_threads(config)
     device = choose_device(config.device)
     # the weights come from the checkpoint: nothing is fetched for them

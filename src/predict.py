@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.config import rejoin_lists
+from src.data.files import IMAGE_SUFFIXES, list_images, read_image
 from src.errors import UserError, run_command
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
@@ -27,30 +29,50 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--threshold", type=float, help="probability of crack, if not the one that validation chose")
     parser.add_argument("--tta", choices=("none", "flips", "d4"), default="none", help="mean over views (none)")
     parser.add_argument("--overlap", type=float, default=0.25, help="share of a tile's side that tiles share (0.25)")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(rejoin_lists(argv))
     if options.threshold is not None and not 0 <= options.threshold <= 1:
         raise UserError(f"--threshold={options.threshold}: must be from 0 to 1.")
     if not 0 <= options.overlap <= 0.9:
         raise UserError(f"--overlap={options.overlap}: must be from 0 to 0.9.")
-    overrides = [word for word in options.images if "=" in word and not Path(word).exists()]
-    photographs = find_photographs([Path(word) for word in options.images if word not in overrides])
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"--out={options.out}: that is a file; name a folder.")
+    overrides = [word for word in options.images if is_override(word)]
+    photographs = find_photographs([Path(word) for word in options.images if not is_override(word)])
+    if unread := [word for word in overrides if word.startswith("evaluation.")]:
+        raise UserError(f"{unread[0]}: that is for evaluation; predictions have --tta and --threshold.")
     from src.inference import load_network, refuse_views
 
     network = load_network(options.checkpoint, overrides)
     refuse_views(options.tta, network.config.data.image_size)
-    threshold = network.threshold if options.threshold is None else options.threshold
+    threshold = options.threshold if options.threshold is not None else threshold_of(network, options.tta)
     predict_files(network, photographs, options.out, (threshold, options.tta, options.overlap))
+
+
+def is_override(word: str) -> bool:
+    """``device=cpu``; a photograph may have such a name too, but then it is there, or ends like one."""
+    return "=" in word and not Path(word).exists() and Path(word).suffix.lower() not in IMAGE_SUFFIXES
+
+
+def threshold_of(network: "Network", tta: str) -> float:
+    """What validation chose. With views it is chosen anew, for which the validation split must be there."""
+    from src.metrics import BINS
+    from src.scoring import choose_threshold
+
+    try:
+        return choose_threshold(network, tta) / BINS
+    except UserError as error:
+        raise UserError(
+            f"--tta={tta} wants a threshold of its own, of the validation split; without that say --threshold. {error}"
+        ) from error
 
 
 def find_photographs(paths: Sequence[Path]) -> list[Path]:
     """The files, and those in the folders; two of one stem are a ``UserError``: their results would have one name."""
-    from src.data.files import list_images
-
     found = dict[str, Path]()
     for path in (file for given in paths for file in (list_images(given) if given.is_dir() else [given])):
         if not path.is_file():
             raise UserError(f"No such photograph: {path}.")
-        if found.setdefault(path.stem, path) != path:
+        if found.setdefault(path.stem, path).resolve() != path.resolve():
             raise UserError(
                 f"{found[path.stem]} and {path} have one stem, and so would their masks: predict them apart."
             )
@@ -60,22 +82,31 @@ def find_photographs(paths: Sequence[Path]) -> list[Path]:
 
 
 def predict_files(network: "Network", photographs: Sequence[Path], out: Path, how: tuple[float, str, float]) -> None:
-    """Write mask and overlay of each photograph and print its share of crack. ``how``: threshold, views, overlap."""
+    """Write mask and overlay of each photograph and print its share of crack. ``how``: threshold, views, overlap.
+
+    A file that cannot be read does not keep the others from it; at the end it is a ``UserError``.
+    """
     import numpy as np
 
-    from src.data.files import read_image
     from src.pictures import overlay, write_picture
 
     threshold, tta, overlap = how
     for name in ("masks", "overlays"):
         (out / name).mkdir(parents=True, exist_ok=True)
+    unreadable = list[str]()
     for path in photographs:
-        image = read_image(path)
+        try:
+            image = read_image(path)
+        except UserError as error:
+            unreadable.append(str(error))
+            continue
         predicted = (predict_photograph(network, image, tta, overlap) >= threshold).astype(np.uint8)
         write_picture(predicted * 255, out / "masks" / f"{path.stem}.png")
         write_picture(overlay(image, predicted), out / "overlays" / f"{path.stem}.png")
         print(f"{path}  {predicted.mean():.2%} crack", flush=True)
     print(f"{out}  (threshold {threshold:.3f})")
+    if unreadable:
+        raise UserError(f"{len(unreadable)} of {len(photographs)} photographs were left out. {' '.join(unreadable)}")
 
 
 def predict_photograph(network: "Network", image: "UInt8Array", tta: str, overlap: float) -> "Float32Array":

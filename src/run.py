@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -53,9 +53,14 @@ def epoch_line(report: EpochReport, epochs: int) -> str:
     return (
         f"epoch {report.epoch}/{epochs}  loss {metrics['train/loss']:.4f}  val loss {metrics['val/loss']:.4f}  "
         f"IoU {metrics['val/iou']:.4f}  IoU at best threshold {metrics['val/iou_best']:.4f} {star}  "
-        f"{metrics['images_per_second']:.1f} images/s  {metrics['epoch_seconds']:.1f} s"
-        + (f"  {metrics[peak]:.0f} MiB" if (peak := "gpu_memory_mib/peak") in metrics else "")
+        f"{metrics['images_per_second']:.1f} images/s  {metrics['epoch_seconds']:.1f} s" + memory_words(metrics)
     )
+
+
+def memory_words(metrics: Mapping[str, float]) -> str:
+    """``  MiB: 512 allocated, 700 reserved, 690 peak`` where ``training.log_gpu_memory`` asks for it."""
+    found = [(key.partition("/")[2], value) for key, value in metrics.items() if key.startswith("gpu_memory_mib/")]
+    return f"  MiB: {', '.join(f'{value:.0f} {name}' for name, value in found)}" if found else ""
 
 
 class Epochbar:

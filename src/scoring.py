@@ -1,14 +1,16 @@
 """A network's scores on a split: every image once, every metric asked for, over the split and for each image."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+from torch import Tensor
 
+from src.data.cache import load_split
 from src.data.files import UInt8Array
 from src.data.loader import scoring_loader
-from src.inference import Network
+from src.inference import Network, refuse_views
 from src.metrics import BINS, Int64Array, best_threshold, oracle_scores, probability_histogram, scores_at
 from src.shape_metrics import SHAPE_METRICS, Matches
 
@@ -31,39 +33,48 @@ class Scores:
 
 
 def evaluate(network: Network, on_image: OnImage | None = None) -> Scores:
-    """Score ``evaluation.split`` at the threshold that validation chose.
+    """Score ``evaluation.split`` at the threshold that validation chose for ``evaluation.tta``.
 
-    With test-time augmentation probabilities are others, so their threshold is chosen anew on the validation split.
     ``on_image(stem, image, predicted, actual)`` is called for every image.
     """
-    threshold = round(network.threshold * BINS)
-    if network.config.evaluation.tta != "none":
-        threshold = best_threshold(score_split(network, "val", threshold).histogram)
-    return score_split(network, network.config.evaluation.split, threshold, on_image)
+    wanted = network.config.evaluation
+    return score_split(network, wanted.split, choose_threshold(network, wanted.tta), on_image)
+
+
+def choose_threshold(network: Network, tta: str) -> int:
+    """The number of the threshold that validation chose; with views probabilities are others, so it is chosen anew."""
+    if tta == "none":
+        return round(network.threshold * BINS)
+    refuse_views(tta, network.config.data.image_size)
+    return best_threshold(np.concatenate([counted for *_, counted in each_batch(network, "val", tta)]))
+
+
+def each_batch(network: Network, split: str, tta: str) -> Iterator[tuple[Tensor, Tensor, Tensor, Int64Array]]:
+    """A split's images (N, H, W, 3), masks (N, H, W), probabilities (N, H, W) on the CPU and histogram (N, 2, 256)."""
+    for images, masks in scoring_loader(network.config.data, split, network.device).epoch(0):
+        probs = network.probs(images, tta)
+        counted = probability_histogram(probs, masks.to(network.device)[:, None])
+        yield images, masks, probs[:, 0].cpu(), counted.cpu().numpy().astype(np.int64)
 
 
 def score_split(network: Network, split: str, threshold: int, on_image: OnImage | None = None) -> Scores:
     """Every image once through the network (in several views with ``evaluation.tta``), and all the metrics of it."""
     config = network.config
-    loader = scoring_loader(config.data, split, network.device)
-    stems = loader.dataset.split.stems
+    refuse_views(config.evaluation.tta, config.data.image_size)
+    names = config.evaluation.metrics
+    data = config.data
+    stems = load_split(data.root, split, data.image_size, data.cache_dir).stems
     histograms, matches = list[Int64Array](), list[dict[str, Matches]]()
-    for images, masks in loader.epoch(0):
-        probs = network.probs(images, config.evaluation.tta)
-        counted = probability_histogram(probs, masks.to(network.device)[:, None])
-        histograms.append(counted.cpu().numpy().astype(np.int64))
-        for image, actual, predicted in zip(images, masks, (probs[:, 0] >= threshold / BINS).cpu(), strict=True):
+    for images, masks, probs, counted in each_batch(network, split, config.evaluation.tta):
+        histograms.append(counted)
+        for image, actual, predicted in zip(images, masks, probs >= threshold / BINS, strict=True):
             pair = predicted.numpy().astype(np.uint8), actual.numpy()
             if on_image:
                 on_image(stems[len(matches)], image.numpy(), *pair)
-            matches.append(compare_shapes(config.evaluation.metrics, *pair))
+            matches.append(compare_shapes(names, *pair))
     histogram = np.concatenate(histograms)
-    split_metrics = combine(config.evaluation.metrics, histogram, matches, threshold)
-    alone = [
-        combine(config.evaluation.metrics, histogram[index : index + 1], [found], threshold)
-        for index, found in enumerate(matches)
-    ]
-    return Scores(stems, threshold, histogram, split_metrics, tuple(alone))
+    alone = [combine(names, histogram[[index]], [found], threshold) for index, found in enumerate(matches)]
+    return Scores(stems, threshold, histogram, combine(names, histogram, matches, threshold), tuple(alone))
 
 
 def compare_shapes(names: Sequence[str], predicted: UInt8Array, actual: UInt8Array) -> dict[str, Matches]:

@@ -238,12 +238,11 @@ def score(
     loader: EpochLoader,
     data: Data,
     dtype: torch.dtype | None,
-    loss: nn.Module | None = None,
-    micro_batch: MicroBatch | None = None,
+    loss: nn.Module,
+    micro_batch: MicroBatch,
 ) -> tuple[float, Int64Array]:
-    """Mean loss per image (nan without ``loss``) and the (N, 2, 256) histogram of a split, images in their order."""
+    """Mean loss per image and the (N, 2, 256) histogram of a split, images in their order."""
     device = next(model.parameters()).device
-    micro_batch = micro_batch or MicroBatch(data.batch_size, 1)
     model.eval()
 
     def score_batch(images: Tensor, masks: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -252,15 +251,14 @@ def score(
             inputs, targets = to_device(*part, data, device)
             with torch.autocast(device.type, dtype, enabled=dtype is not None):
                 logits = model(inputs)
-            if loss is not None:
-                total += loss(logits, targets) * len(inputs)
+            total += loss(logits, targets) * len(inputs)
             histograms.append(probability_histogram(logits.float().sigmoid(), targets))
         return total, torch.cat(histograms)
 
     with torch.inference_mode():
         scored = [micro_batch.heal(partial(score_batch, *batch)) for batch in loader.epoch(0)]
     totals, histograms = zip(*scored, strict=True)
-    mean = float(torch.stack(totals).sum()) / len(loader.dataset) if loss is not None else math.nan
+    mean = float(torch.stack(totals).sum()) / len(loader.dataset)
     return mean, torch.cat(histograms).cpu().numpy().astype(np.int64)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from optuna.distributions import BaseDistribution
 
-from src.config import Config, load_config
+from src.config import Config, load_config, with_data_root
 from src.provenance import provenance
 from sweeps.space import Choice, Params, default_point, describe, extremes, walk
 from sweeps.spec import Space, SweepSpec
@@ -89,7 +89,7 @@ class SweepPlan:
 def make_plan(name: str, spec: SweepSpec, seed: int, gpus: int) -> SweepPlan:
     """Complete the spec's overrides for this machine; a space that the configuration lacks is a ``UserError``."""
     resources = share_machine(spec.budget.trials_at_once, min(spec.budget.gpus, gpus))
-    fixed = (*spec.fixed, f"training.epochs={spec.asha.max_epochs}", *resources.overrides())
+    fixed = (*with_data_root(spec.fixed), f"training.epochs={spec.asha.max_epochs}", *resources.overrides())
     return SweepPlan(name, spec, seed, fixed, default_point(spec.space, fixed), resources)
 
 

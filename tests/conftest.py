@@ -1,5 +1,6 @@
 """Fixtures for all tests: a tiny data set, and the overrides of a run on it that takes seconds on a CPU."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +10,11 @@ import pytest
 import torch
 
 from src.synthetic import write_dataset
+
+# every run of the tests is told all that it needs; what the user keeps in the environment or in .env is not for them
+for name in [name for name in os.environ if name.startswith("CRACK_")]:
+    del os.environ[name]
+os.environ["PYTHON_DOTENV_DISABLED"] = "true"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,8 @@
 """Asynchronous successive halving: ``python -m pytest tests/test_asha.py``."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,7 @@ forms = st.sampled_from(["promotion", "stopping"])
 class Search:
     """Plays a search with several workers that each advance one trial by one epoch when their turn comes."""
 
-    def __init__(self, asha: Asha, form: Form, trials: int, workers: int, draw: st.DrawFn) -> None:
+    def __init__(self, asha: Asha, form: Form, trials: int, workers: int, draw: Callable[..., Any]) -> None:
         self.rules, self.asha, self.form, self.draw = SuccessiveHalving(asha, form), asha, form, draw
         self.trials, self.workers = trials, workers
         self.epochs: dict[str, int] = {}

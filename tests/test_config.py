@@ -24,6 +24,7 @@ from src.config import (
     rejoin_lists,
     save_overrides,
     value_at,
+    with_data_root,
 )
 from src.errors import UserError
 from src.schema import Config, SmpModel, SwinUnetModel
@@ -364,17 +365,16 @@ def test_the_default_network_is_one_of_smp() -> None:
     assert isinstance(load_config().model, SmpModel)
 
 
+def run_in(folder: Path, *words: str, **environment: str) -> str:
+    """What ``run.py`` prints in that folder, where its ``.env`` counts, with these variables set beforehand."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHON_DOTENV_DISABLED"}
+    command = [sys.executable, str(ROOT / "run.py"), *words]
+    env = {**inherited, **environment}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
+
+
 def shown(folder: Path, *overrides: str, **environment: str) -> dict[str, Any]:
-    """What ``run.py --show`` prints in that folder, with these variables set beforehand."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), *overrides, "--show"],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return yaml.safe_load(done.stdout)
+    return yaml.safe_load(run_in(folder, *overrides, "--show", **environment))
 
 
 def test_a_dotenv_file_says_where_things_are_the_environment_wins_and_an_override_over_both(tmp_path: Path):
@@ -394,13 +394,48 @@ def test_the_example_of_a_dotenv_file_changes_nothing_and_names_every_variable()
     assert defaults == example
 
 
+def test_empty_variables_count_as_not_set(tmp_path: Path):
+    (tmp_path / ".env").write_text("CRACK_OUTPUT_ROOT=\nCRACK_THREADS=\n")
+    found = shown(tmp_path)
+    assert (found["output_root"], found["data"]["cache_dir"], found["threads"]) == ("outputs", "outputs/cache", "auto")
+
+
+def test_what_a_run_leaves_says_which_data_it_had_though_the_environment_did(tiny: list[str], tmp_path: Path):
+    (root,) = (word.partition("=")[2] for word in tiny if word.startswith("data.root="))
+    (tmp_path / ".env").write_text(f"CRACK_DATA_ROOT={root}\n")
+    run_in(tmp_path, *(word for word in tiny if not word.startswith("data.root=")))
+    (kept,) = (tmp_path / "outputs" / "experiments").glob("*/overrides.yaml")
+    assert f"data.root={root}" in load_overrides(kept)
+
+
+def test_a_data_root_that_is_named_is_not_replaced_by_that_of_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CRACK_DATA_ROOT", "/env")
+    assert with_data_root(["seed=1"]) == ["data.root=/env", "seed=1"]
+    assert with_data_root(["data.root=/mine"]) == ["data.root=/mine"]
+    monkeypatch.delenv("CRACK_DATA_ROOT")
+    assert with_data_root(["seed=1"]) == ["seed=1"]
+
+
+@pytest.mark.parametrize("name", ["run (1)", "a,b", "x=1", "Größe é", "it's", "[x]", "~z", "a#b", "{c}", "a: b", "$d"])
+def test_a_path_may_have_any_name(name: str):
+    config = load_config([f"model.checkpoint_path={name}/best.pth", f"data.root={name}", f"output_root={name}"])
+    assert (str(config.model.checkpoint_path), str(config.data.root)) == (f"{name}/best.pth", name)
+    assert str(config.data.cache_dir) == f"{name}/cache"
+
+
+def test_a_path_that_is_quoted_or_refers_to_a_key_is_taken_as_hydra_takes_it():
+    assert str(load_config(["data.root='a b'"]).data.root) == "a b"
+    assert str(load_config(["output_root=x", "data.root=${output_root}/y"]).data.root) == "x/y"
+    assert load_config(["training.resume_from=null"]).training.resume_from is None
+
+
 def test_an_override_cannot_look_into_the_environment():
     assert "may hold secrets" in refusal("experiment_name=${oc.env:HOME}")
 
 
 def test_what_else_a_dotenv_file_holds_is_in_no_result(tiny: list[str], tmp_path: Path):
     (tmp_path / ".env").write_text("HF_TOKEN=canary-in-the-mine\n")
-    subprocess.run([sys.executable, str(ROOT / "run.py"), *tiny], cwd=tmp_path, capture_output=True, check=True)
+    run_in(tmp_path, *tiny)
     written = [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
     assert any(path.name == "best_model.pth" for path in written)
     assert not [path for path in written if b"canary-in-the-mine" in path.read_bytes()]

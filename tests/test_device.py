@@ -81,7 +81,14 @@ def test_a_step_can_be_begun_again():
 def test_an_architecture_without_deterministic_form_is_refused_on_a_graphics_card_only():
     config = load_config(["model=architectures/pspnet", "training.deterministic=true"])
     refuse_impossible(config, torch.device("cpu"))
-    with pytest.raises(UserError, match=r"pspnet has no deterministic form.*pspnet and upernet"):
+    with pytest.raises(UserError, match=r"pspnet cannot be deterministic .* architectures pspnet and upernet cannot"):
+        refuse_impossible(config, torch.device("cuda"))
+
+
+def test_a_loss_without_deterministic_form_is_refused_on_a_graphics_card_only():
+    config = load_config(["training.loss=bce_lovasz", "training.deterministic=true"])
+    refuse_impossible(config, torch.device("cpu"))
+    with pytest.raises(UserError, match=r"lovasz cannot be deterministic .* terms of losses lovasz"):
         refuse_impossible(config, torch.device("cuda"))
 
 

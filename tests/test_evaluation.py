@@ -79,7 +79,7 @@ def test_every_metric_can_be_asked_for(checkpoint: Path):
     assert all(0 <= about[name] <= 1 for name in ALL)
     rows = table_in(folder / "images.csv")
     assert len(rows) == about["images"] == 3
-    assert rows[0].keys() == {"image", *ALL} - {"iou_image", "ois"}
+    assert list(rows[0]) == ["image", *ALL]
     assert np.mean([float(row["iou"]) for row in rows]) == pytest.approx(about["iou_image"])
 
 
@@ -129,11 +129,33 @@ def test_test_time_augmentation_has_results_of_its_own(checkpoint: Path):
     assert (plain / "metrics.json").read_bytes() == before
 
 
-def test_masks_of_an_evaluation_before_do_not_stay_among_the_new_ones(checkpoint: Path):
-    folder = results_of(checkpoint, "evaluation.save_predictions=true")
-    (folder / "masks" / "of_other_data.png").touch()
-    results_of(checkpoint, "evaluation.save_predictions=true")
-    assert len(list((folder / "masks").iterdir())) == 3
+def test_nothing_of_an_evaluation_before_stays_beside_a_new_one(checkpoint: Path):
+    folder = results_of(checkpoint, "evaluation.save_predictions=true", "evaluation.save_confusion_matrix=true")
+    (folder / "notes.txt").touch()  # not ours
+    written = {path.name for path in folder.iterdir()}
+    results_of(checkpoint)
+    assert {path.name for path in folder.iterdir()} == written - {
+        "masks", "overlays", "confusion_matrix.csv", "confusion_matrix.png"
+    }  # fmt: skip
+
+
+def test_the_last_network_of_a_run_has_results_of_its_own(checkpoint: Path):
+    best = metrics_in(results_of(checkpoint))
+    main([f"model.checkpoint_path={checkpoint.with_name('last.pth')}"])
+    results = checkpoint.parent.parent / "results"
+    assert metrics_in(results / "test") == best
+    assert metrics_in(results / "test-last")["checkpoint"].endswith("last.pth")
+
+
+def test_results_lie_in_the_runs_folder_wherever_one_stands(checkpoint: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(checkpoint.parent)
+    main(["model.checkpoint_path='best_model.pth'"])
+    assert (checkpoint.parent.parent / "results" / "test" / "metrics.json").is_file()
+
+
+def test_the_results_say_which_data_were_scored_at_which_size(checkpoint: Path, tiny_data: Path):
+    about = metrics_in(results_of(checkpoint, "data.image_size=[64,64]"))
+    assert (about["data_root"], about["image_size"]) == (str(tiny_data), "64x64")
 
 
 def test_a_checkpoint_outside_of_a_run_has_its_results_beside_it(checkpoint: Path, tmp_path: Path):

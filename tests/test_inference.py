@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from src.config import load_config
 from src.data.cache import load_split
 from src.errors import UserError
-from src.inference import VIEWS, load_network, predict_probs
+from src.inference import VIEWS, load_network, predict_probs, refuse_views
 from src.run import train
 from src.training import Trainer
 
@@ -42,9 +42,17 @@ def test_flips_are_for_images_that_are_not_square_too(tiny: list[str]):
     assert network.probs(photographs(height=16, width=48), "flips").shape == (3, 1, 16, 48)
 
 
-def test_quarter_turns_of_images_that_are_not_square_are_refused(trained: Path):
+def test_quarter_turns_of_images_that_are_not_square_are_refused():
+    refuse_views("d4", (32, 32))
+    refuse_views("flips", (32, 64))
     with pytest.raises(UserError, match=r"tta=d4 .*image_size=\[32, 64\] is not square\. Legal: none, flips\."):
-        load_network(trained, ["evaluation.tta=d4", "data.image_size=[32,64]"])
+        refuse_views("d4", (32, 64))
+
+
+@pytest.mark.parametrize("override", ["training.epochs=7", "seed=1", "experiment_name=x", "+new=1"])
+def test_an_override_that_a_finished_network_does_not_depend_on_is_refused(override: str, trained: Path):
+    with pytest.raises(UserError, match=r"nothing here reads that\. Legal: keys that begin with model, data"):
+        load_network(trained, [override])
 
 
 def test_a_batch_that_does_not_fit_in_memory_goes_through_in_parts(tiny: list[str]):

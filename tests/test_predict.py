@@ -1,5 +1,6 @@
 """``python -m src.predict``: new photographs of any size."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,10 +81,22 @@ def test_the_threshold_can_be_another_than_that_of_validation(checkpoint: Path, 
     assert shares == [1.0, 0.0]
 
 
-def test_views_and_overrides_are_taken(checkpoint: Path, tmp_path: Path):
+def test_overrides_are_taken_wherever_they_stand(checkpoint: Path, tmp_path: Path):
     path = photograph(tmp_path / "a=b.png", 40, 40)
-    main([str(checkpoint), str(path), "device=cpu", "threads=1", "--tta", "d4", "--out", str(tmp_path / "out")])
+    main([str(checkpoint), str(path), "device=cpu", "--out", str(tmp_path / "out"), "data.image_size=[64,", "64]"])
     assert (tmp_path / "out" / "masks" / "a=b.png").is_file()
+
+
+def test_with_views_the_threshold_is_the_one_that_evaluation_chooses(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    evaluate([f"model.checkpoint_path={checkpoint}", "evaluation.tta=d4"])
+    about = json.loads((checkpoint.parent.parent / "results" / "test-d4" / "metrics.json").read_text())
+    path = photograph(tmp_path / "a.png", 40, 40)
+    main([str(checkpoint), str(path), "--tta", "d4", "--out", str(tmp_path / "out")])
+    assert f"(threshold {about['threshold_of_validation']:.3f})" in capsys.readouterr().out
+    with pytest.raises(UserError, match="say --threshold"):
+        main([str(checkpoint), str(path), "--tta", "d4", "--out", str(tmp_path / "out"), "data.root=/nowhere"])
 
 
 @pytest.mark.parametrize(
@@ -92,6 +105,9 @@ def test_views_and_overrides_are_taken(checkpoint: Path, tmp_path: Path):
         (["--threshold", "1.5"], r"--threshold=1\.5: must be from 0 to 1\."),
         (["--overlap", "1"], r"--overlap=1\.0: must be from 0 to 0\.9\."),
         (["nowhere.jpg"], r"No such photograph: nowhere\.jpg\."),
+        (["no=where.jpg"], r"No such photograph: no=where\.jpg\."),
+        (["evaluation.tta=d4"], r"evaluation\.tta=d4: that is for evaluation"),
+        (["--out", "pyproject.toml"], r"--out=pyproject\.toml: that is a file"),
     ],
 )
 def test_a_mistake_is_one_sentence(words: list[str], sentence: str, tmp_path: Path):
@@ -111,8 +127,16 @@ def test_a_folder_without_photographs_is_refused(tmp_path: Path):
         find_photographs([tmp_path])
 
 
-def test_a_file_that_is_no_photograph_is_named(checkpoint: Path, tmp_path: Path):
-    path = tmp_path / "notes.png"
-    path.write_text("no picture")
-    with pytest.raises(UserError, match=r"Cannot decode .*notes\.png"):
-        main([str(checkpoint), str(path), "--out", str(tmp_path / "out")])
+def test_files_that_are_no_photographs_are_named_and_the_others_are_predicted(checkpoint: Path, tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_text("no picture")
+    photograph(tmp_path / "in" / "b.png", 40, 40)
+    with pytest.raises(UserError, match=r"1 of 2 photographs were left out\. Cannot decode .*a\.png"):
+        main([str(checkpoint), str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "masks" / "b.png").is_file()
+
+
+def test_a_photograph_that_is_named_twice_is_predicted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = photograph(tmp_path / "a.png", 8, 8)
+    monkeypatch.chdir(tmp_path)
+    assert find_photographs([path, Path("a.png")]) == [path]

@@ -278,9 +278,9 @@ def test_out_of_memory_heals_as_if_the_micro_batch_had_been_small_from_the_start
 def test_out_of_memory_in_validation_heals_too(tiny: list[str]):
     healed, whole = trainer(tiny), trainer(tiny)
     healed.model.eval()
-    expected = score(whole.model, whole.val_loader, whole.config.data, None, whole.loss)
+    expected = score(whole.model, whole.val_loader, whole.config.data, None, whole.loss, whole.micro_batch)
     asked = run_out_of_memory(healed, above=1)
-    loss, histogram = score(healed.model, healed.val_loader, healed.config.data, None, healed.loss)
+    loss, histogram = score(healed.model, healed.val_loader, healed.config.data, None, healed.loss, healed.micro_batch)
     assert asked == [3, 2, 1, 1, 1]
     assert loss == pytest.approx(expected[0])
     assert (histogram == expected[1]).all()
