@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from src.synthetic import write_dataset
 
@@ -64,18 +65,26 @@ class FinishedSweep:
 
 
 @pytest.fixture(scope="session")
-def finished_sweep(tiny_data: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
-    """``python -m sweeps.run quickstart`` on ``tiny_data``: four trials of at most three epochs, named tiny_sweep."""
-    output_root = tmp_path_factory.mktemp("sweep") / "outputs"
-    overrides = [
-        "data.image_size=[32,32]",
-        "data.batch_size=4",
-        "device=cpu",
-        f"data.root={tiny_data}",
-        f"data.cache_dir={tiny_cache}",
-        f"output_root={output_root}",
-    ]
-    options = ["--trials", "4", "--max-epochs", "3", "--name", "tiny_sweep"]
+def finished_sweep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedSweep:
+    """``python -m sweeps.run quickstart`` on tiny data: four trials of at most three epochs, named tiny_sweep.
+
+    Made once for all processes that run tests.
+    """
+    base = tmp_path_factory.getbasetemp()
+    output_root = (base if worker_id == "master" else base.parent) / "finished_sweep" / "outputs"
+    output_root.mkdir(parents=True, exist_ok=True)
+    said = output_root.with_name("said.txt")
+    with FileLock(output_root.with_name("lock")):
+        if not said.is_file():
+            data = output_root.with_name("data")
+            write_dataset(data, images=20, seed=1, size=32)
+            said.write_text(run_sweep(data, output_root))
+    return FinishedSweep(output_root, output_root / "sweeps" / "tiny_sweep", said.read_text())
+
+
+def run_sweep(data: Path, output_root: Path) -> str:
+    overrides = ["data.image_size=[32,32]", "data.batch_size=4", "device=cpu", f"data.root={data}"]
+    options = [f"output_root={output_root}", "--trials", "4", "--max-epochs", "3", "--name", "tiny_sweep"]
     done = subprocess.run(
         [sys.executable, "-m", "sweeps.run", "quickstart", *overrides, *options],
         cwd=Path(__file__).parents[1],
@@ -84,4 +93,4 @@ def finished_sweep(tiny_data: Path, tiny_cache: Path, tmp_path_factory: pytest.T
         timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return FinishedSweep(output_root, output_root / "sweeps" / "tiny_sweep", done.stdout)
+    return done.stdout

@@ -114,6 +114,7 @@ def test_the_sweep_of_the_readme_is_listed_planned_run_and_retrained(tiny: list[
     (retrained,) = (line for line in README if line.startswith("retrain-best"))
     assert "swin_unet_lr" in run_command_line(listed)
     few = [*tiny_sweep(tiny), "model.encoder.embed_dim=16", "--trials", "2", "--max-epochs", "1"]
+    few += ["--trials-at-once", "1"]
     assert "an epoch of trial 0 takes" in run_command_line(planned, *few)
     assert "retrain-best swin_unet_lr" in run_command_line(searched, *few)
     said = run_command_line(retrained, "--seeds", "1", "--output-root", str(tmp_path / "outputs"))
