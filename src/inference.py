@@ -78,9 +78,11 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
     config = load_config([*trained, *overrides])
     use_threads(config)
     device = choose_device(config.device)
+    # built for the size it was trained at, which decides the windows of attention; it takes images of any size
+    built = load_config([*trained, *(word for word in overrides if word.startswith("model"))])
     # the weights come from the checkpoint: nothing is fetched for them
-    encoder = config.model.encoder.model_copy(update={"pretrained": False})
-    model, _ = build_model(config.model.model_copy(update={"encoder": encoder}), config.data.image_size)
+    encoder = built.model.encoder.model_copy(update={"pretrained": False})
+    model, _ = build_model(built.model.model_copy(update={"encoder": encoder}), built.data.image_size)
     load_weights(model, payload["ema"] or payload["model"], checkpoint)
     return Network(
         checkpoint=checkpoint,

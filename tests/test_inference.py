@@ -112,6 +112,15 @@ def test_a_network_remembers_how_much_smaller_than_the_photographs_it_saw_them(t
     assert load_network(checkpoint).scale == (1.0, 0.5)
 
 
+def test_a_network_with_windows_of_attention_is_brought_back_for_another_size(tiny: list[str]):
+    own = [word for word in tiny if not word.startswith("model.")]
+    overrides = [*own, "model=architectures/swin_unet", "model.encoder.embed_dim=16", "data.image_size=[112,112]"]
+    checkpoint = train(load_config([*overrides, "training.epochs=1"]), overrides) / "checkpoints" / "last.pth"
+    network = load_network(checkpoint, ["data.image_size=[128,128]"])
+    assert network.config.data.image_size == (128, 128)
+    assert network.probs(photographs(1, 128, 128)).shape == (1, 1, 128, 128)
+
+
 def test_overrides_that_describe_another_network_are_refused(trained: Path):
     with pytest.raises(UserError, match="weights of another network"):
         load_network(trained, ["model.decoder.decoder_channels=[32,32,16,16,8]"])

@@ -93,7 +93,14 @@ def rehearsed(name: str, walk: Callable[[Space], Iterable[Params]]) -> int:
     return rehearse(trial_overrides(plan.fixed, point) for point in walk(plan.spec.space))
 
 
-@pytest.mark.parametrize(("name", "networks"), [("quickstart", 3), ("swin_unet_lr", 4), ("unet_encoder", 8)])
+@pytest.mark.parametrize(
+    ("name", "networks"),
+    [
+        ("quickstart", 3),
+        pytest.param("swin_unet_lr", 4, marks=pytest.mark.slow),
+        pytest.param("unet_encoder", 8, marks=pytest.mark.slow),
+    ],
+)
 def test_each_choice_of_every_spec_composes_and_makes_a_step(name: str, networks: int):
     assert rehearsed(name, few_corners) >= networks
 
