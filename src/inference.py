@@ -139,5 +139,6 @@ def load_weights(model: nn.Module, weights: dict[str, Any], path: Path) -> None:
     except RuntimeError as error:
         detail = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{path} holds the weights of another network than the configuration describes: {detail}"
+            f"{path} holds the weights of another network than the configuration describes; what it was trained with "
+            f"stands in its run's overrides.yaml. {detail}"
         ) from error

@@ -18,6 +18,7 @@ FALSE_ALARM = (213, 94, 0)  # vermillion: predicted, but no crack
 MISSED = (240, 228, 66)  # yellow: crack that is not predicted
 LEGEND = "blue: crack found, orange: false alarm, yellow: crack missed"
 PANEL_SIDE = 256  # pixels: the longer side of a picture in a panel
+GAP = 4  # pixels between them
 
 
 def overlay(image: UInt8Array, predicted: UInt8Array, actual: UInt8Array | None = None) -> UInt8Array:
@@ -32,19 +33,18 @@ def overlay(image: UInt8Array, predicted: UInt8Array, actual: UInt8Array | None 
 
 
 def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Array:
-    """Photograph, mask and overlay beside each other, a row for each (image, predicted, actual)."""
+    """Photograph, mask and overlay beside each other on white, a row for each (image, predicted, actual)."""
     drawn = [
-        np.concatenate(
-            [
-                _shrink(image, cv2.INTER_AREA),
-                _shrink(np.repeat(actual[..., None] * np.uint8(255), 3, axis=2), cv2.INTER_AREA),
-                _shrink(overlay(image, predicted, actual), cv2.INTER_AREA),
-            ],
-            axis=1,
-        )
+        _on_white([image, np.repeat(actual[..., None] * np.uint8(255), 3, axis=2), overlay(image, predicted, actual)])
         for image, predicted, actual in rows
     ]
-    return np.concatenate(drawn, axis=0)
+    return np.pad(np.concatenate(drawn, axis=0), ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+
+
+def _on_white(pictures: Sequence[UInt8Array]) -> UInt8Array:
+    """Pictures of one height side by side, each with white to its right and below."""
+    shrunk = [_shrink(picture, cv2.INTER_AREA) for picture in pictures]
+    return np.concatenate([np.pad(one, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for one in shrunk], axis=1)
 
 
 def _shrink(picture: UInt8Array, interpolation: int) -> UInt8Array:

@@ -104,7 +104,7 @@ def predict_files(network: "Network", photographs: Sequence[Path], out: Path, ho
         write_picture(predicted * 255, out / "masks" / f"{path.stem}.png")
         write_picture(overlay(image, predicted), out / "overlays" / f"{path.stem}.png")
         print(f"{path}  {predicted.mean():.2%} crack", flush=True)
-    print(f"{out}  (threshold {threshold:.3f})")
+    print(f"{out}  (threshold {threshold:.3f}; crack is blue in the overlays)")
     if unreadable:
         raise UserError(f"{len(unreadable)} of {len(photographs)} photographs were left out. {' '.join(unreadable)}")
 

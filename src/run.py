@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from src.config import Config
+from src.errors import UserError
 from src.experiment import Experiment, device_name, new_run_folder
 from src.training import EpochReport, Trainer
 
@@ -17,6 +18,11 @@ def train(config: Config, overrides: Sequence[str], folder: Path | None = None) 
     """Train until ``Trainer.finished``; returns the run's folder, a new one under ``output_root`` if none is given."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     trainer = Trainer(config, overrides)  # before the folder: a mistake in the data leaves nothing behind
+    if trainer.finished:
+        raise UserError(
+            f"{config.training.resume_from} is at epoch {trainer.epoch} of training.epochs={config.training.epochs}: "
+            "nothing is left to train. Raise training.epochs, or its early_stopping_patience."
+        )
     folder = folder or new_run_folder(config)
     experiment = Experiment(folder, config, overrides)
     experiment.describe(trainer)

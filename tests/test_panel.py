@@ -7,6 +7,7 @@ from torch import Tensor
 from src.config import load_config
 from src.data.cache import load_split
 from src.panel import IMAGES, PredictionPanel
+from src.pictures import GAP
 
 
 def panel_of(tiny: list[str], split: str) -> PredictionPanel:
@@ -36,6 +37,8 @@ def test_it_calls_crack_what_reaches_the_threshold(tiny: list[str]):
         return torch.full((len(images), 1, *images.shape[1:3]), 0.5)
 
     none, all_of_it = shown.draw(same_everywhere, 0.6), shown.draw(same_everywhere, 0.5)
-    assert none.shape == all_of_it.shape == (32 * len(shown.chosen), 96, 3)
-    np.testing.assert_array_equal(none[:, :64], all_of_it[:, :64])  # photograph and mask
-    assert (none[:, 64:] != all_of_it[:, 64:]).any(axis=2).all()
+    step = 32 + GAP
+    assert none.shape == all_of_it.shape == (step * len(shown.chosen) + GAP, 3 * step + GAP, 3)
+    np.testing.assert_array_equal(none[:, : 2 * step], all_of_it[:, : 2 * step])  # photograph and mask
+    overlays = slice(GAP, GAP + 32), slice(GAP + 2 * step, GAP + 2 * step + 32)
+    assert (none[overlays] != all_of_it[overlays]).any(axis=2).all()

@@ -9,6 +9,7 @@ from src.data.files import read_image
 from src.pictures import (
     FALSE_ALARM,
     FOUND,
+    GAP,
     MISSED,
     PANEL_SIDE,
     draw_confusion_matrix,
@@ -52,15 +53,24 @@ def test_the_three_colours_differ_for_an_eye_that_sees_no_colour():
 
 def test_a_panel_is_photograph_mask_and_overlay_side_by_side():
     picture = panel([(IMAGE, PREDICTED, ACTUAL)] * 2)
-    assert picture.shape == (4, 6, 3)
-    np.testing.assert_array_equal(picture[:2, :2], IMAGE)
-    np.testing.assert_array_equal(picture[:2, 2:4, 0], ACTUAL * 255)
-    np.testing.assert_array_equal(picture[:2, 4:], overlay(IMAGE, PREDICTED, ACTUAL))
+    step = 2 + GAP
+    assert picture.shape == (2 * step + GAP, 3 * step + GAP, 3)
+    shown = [picture[GAP : GAP + 2, left : left + 2] for left in range(GAP, 3 * step, step)]
+    np.testing.assert_array_equal(shown[0], IMAGE)
+    np.testing.assert_array_equal(shown[1][..., 0], ACTUAL * 255)
+    np.testing.assert_array_equal(shown[2], overlay(IMAGE, PREDICTED, ACTUAL))
+    assert (picture[:GAP] == 255).all()
+    assert (picture[:, :GAP] == 255).all()
+    assert (picture[step : step + GAP] == 255).all()
 
 
 def test_a_panel_of_large_photographs_is_small():
     large = np.zeros((600, 1200, 3), np.uint8)
-    assert panel([(large, large[..., 0], large[..., 0])]).shape == (PANEL_SIDE // 2, 3 * PANEL_SIDE, 3)
+    assert panel([(large, large[..., 0], large[..., 0])]).shape == (
+        PANEL_SIDE // 2 + 2 * GAP,
+        3 * PANEL_SIDE + 4 * GAP,
+        3,
+    )
 
 
 def test_pictures_come_back_as_they_were_under_any_name(tmp_path: Path):

@@ -94,7 +94,7 @@ def test_with_views_the_threshold_is_the_one_that_evaluation_chooses(
     about = json.loads((checkpoint.parent.parent / "results" / "test-d4" / "metrics.json").read_text())
     path = photograph(tmp_path / "a.png", 40, 40)
     main([str(checkpoint), str(path), "--tta", "d4", "--out", str(tmp_path / "out")])
-    assert f"(threshold {about['threshold_of_validation']:.3f})" in capsys.readouterr().out
+    assert f"(threshold {about['threshold_of_validation']:.3f};" in capsys.readouterr().out
     with pytest.raises(UserError, match="say --threshold"):
         main([str(checkpoint), str(path), "--tta", "d4", "--out", str(tmp_path / "out"), "data.root=/nowhere"])
 

@@ -9,7 +9,7 @@ import pytest
 import run
 from src.checkpoint import load_checkpoint
 from src.config import load_config, save_overrides
-from src.errors import run_command
+from src.errors import UserError, run_command
 from src.run import train
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +77,14 @@ def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch):
         raise KeyboardInterrupt
 
     assert run_command(interrupted) == 130
+
+
+def test_a_run_that_has_nothing_left_to_train_says_so_and_leaves_nothing(tiny: list[str]):
+    first = train(load_config(tiny), tiny)
+    resume = f"training.resume_from={first / 'checkpoints' / 'last.pth'}"
+    with pytest.raises(UserError, match=r"is at epoch 2 of training\.epochs=2: nothing is left to train"):
+        train(load_config([*tiny, resume]), [*tiny, resume])
+    assert list(first.parent.iterdir()) == [first]
 
 
 def test_a_resumed_run_keeps_the_best_network_of_the_run_before(tiny: list[str], monkeypatch: pytest.MonkeyPatch):
