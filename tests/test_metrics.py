@@ -207,6 +207,16 @@ def test_ap_is_the_area_under_precision_over_recall() -> None:
     assert base_rate == pytest.approx(0.5)
 
 
+@settings(deadline=None, max_examples=20)
+@given(batch=batches)
+def test_ap_sums_precision_over_the_steps_of_recall_at_every_threshold(batch: tuple[Tensor, Tensor]) -> None:
+    probs, masks = batch
+    at = [scores_at(histogram(probs, masks), number) for number in range(BINS)]
+    falls = [here["recall"] - there for here, there in zip(at, [*(one["recall"] for one in at[1:]), 0.0], strict=True)]
+    expected = sum(fall * one["precision"] for fall, one in zip(falls, at, strict=True))
+    assert oracle_scores(histogram(probs, masks))["ap"] == pytest.approx(expected)
+
+
 def test_a_curve_runs_from_everything_to_the_surest() -> None:
     precisions, recalls = curve(histogram(*batch(0, 3, 0.3, 0.4)))
     assert precisions.shape == recalls.shape == (BINS,)
