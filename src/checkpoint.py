@@ -13,7 +13,7 @@ import torch
 
 from src.errors import UserError
 
-FORMAT = 1
+FORMAT = 2  # raise it when a checkpoint gets other keys
 
 
 def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:

@@ -107,15 +107,16 @@ def select_groups(overrides: Iterable[str]) -> list[str]:
                 raise unknown(f"option of {key}", value, options)
             groups[group] = value
         else:
-            values.append(f"{key}={quoted(value)}" if key in PATHS else override)
+            values.append(override)
     return [f"{group}={value}" for group, value in groups.items()] + values
 
 
-def quoted(path: str) -> str:
+def quote_path(override: str) -> str:
     """A path as Hydra's grammar takes it, whatever characters it holds; what is quoted or refers to a key stays."""
-    if path in ("", "null") or path[0] in "'\"" or "${" in path:
-        return path
-    return "'" + path.replace("'", r"\'") + "'"
+    key, _, path = override.partition("=")
+    if key not in PATHS or path in ("", "null") or path[0] in "'\"" or "${" in path:
+        return override
+    return f"{key}='" + path.replace("'", r"\'") + "'"
 
 
 def with_data_root(overrides: Sequence[str]) -> list[str]:
@@ -210,7 +211,7 @@ def list_options(group: str) -> list[str]:
 def _compose(overrides: Sequence[str], hydra_node: bool = False) -> DictConfig:
     _read_environment()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return compose("config", overrides=list(overrides), return_hydra_config=hydra_node)
+        return compose("config", overrides=[quote_path(word) for word in overrides], return_hydra_config=hydra_node)
 
 
 def _read_environment() -> None:

@@ -49,8 +49,8 @@ def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | N
 def choose_layout(model: SmpModel | SwinUnetModel, device: torch.device) -> torch.memory_format:
     """Channels-last for convolutions on a graphics card, whose tensor cores want it; else the usual order.
 
-    On a CPU channels-last is a tenth faster, and with torch 2.15 on processors without AVX-512 it corrupts memory: a
-    strided 1x1 convolution of three channels (mobileone's first block) ends the process.
+    On a CPU channels-last is a tenth faster, and with torch 2.15 it corrupted memory on the one that was tried, without
+    AVX-512: a strided 1x1 convolution of three channels (mobileone's first block) ended the process.
     """
     on_card = device.type == "cuda" and isinstance(model, SmpModel)
     return torch.channels_last if on_card else torch.contiguous_format

@@ -15,9 +15,11 @@ images.csv, precision_recall.csv and .png. Masks are compared at data.image_size
 
 import csv
 import json
+import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,9 +53,9 @@ def main(argv: list[str]) -> None:
     network = load_network(find_checkpoint(overrides), overrides)
     wanted = network.config.evaluation
     folder = results_folder(network.checkpoint, wanted.split, wanted.tta)
-    make_room(folder)
-    scores = evaluate(network, picture_writer(folder) if wanted.save_predictions else None)
-    write_scores(scores, network, folder)
+    with replaced_at_the_end(folder) as partial:
+        scores = evaluate(network, picture_writer(partial) if wanted.save_predictions else None)
+        write_scores(scores, network, partial)
     for name, value in about(scores, network).items():
         print(f"{name:28} {value:.4f}" if isinstance(value, float) else f"{name:28} {value}")
     if wanted.save_predictions:
@@ -83,13 +85,25 @@ def results_folder(checkpoint: Path, split: str, tta: str) -> Path:
     return (folder.parent if in_run else folder) / "results" / "-".join(names)
 
 
-def make_room(folder: Path) -> None:
-    """An empty place for results: what an earlier evaluation has written there is of other settings."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("masks", "overlays"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in WRITTEN:
-        (folder / name).unlink(missing_ok=True)
+@contextmanager
+def replaced_at_the_end(folder: Path) -> Generator[Path]:
+    """A folder to write into; when all is written its files take the place of an earlier evaluation's in ``folder``.
+
+    All of those go, as they are of other settings; what else lies there stays. After a mistake everything stays.
+    """
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        folder.mkdir(exist_ok=True)
+        for name in ("masks", "overlays"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in WRITTEN:
+            (folder / name).unlink(missing_ok=True)
+        for path in partial.iterdir():
+            path.rename(folder / path.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from src.checkpoint import load_checkpoint
-from src.config import Config, load_config
+from src.config import Config, expand_files, load_config
 from src.device import MicroBatch, choose_device, choose_layout, choose_precision, use_threads
 from src.errors import UserError
 from src.models.registry import build_model
@@ -26,6 +26,7 @@ VIEWS: dict[str, tuple[tuple[int, bool], ...]] = {
 
 # what of the configuration scoring and predicting depend on
 READ = ("model", "data", "evaluation", "device", "threads", "output_root", "training.mixed_precision")
+NOT_READ = ("data.augmentation",)
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,10 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
 
     A damaged or foreign file, or overrides that describe another network, are a ``UserError``.
     """
+    overrides = expand_files(overrides)
     for word in overrides:
-        if not word.lstrip("+~").startswith(READ):
+        key = word.lstrip("+~").replace("/", ".")
+        if not key.startswith(READ) or key.startswith(NOT_READ):
             raise UserError(f"{word}: nothing here reads that. Legal: keys that begin with {', '.join(READ)}.")
     payload = load_checkpoint(checkpoint)
     trained: list[str] = [word for word in payload["overrides"] if not word.startswith("training.resume_from=")]
@@ -92,7 +95,7 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
         dtype=choose_precision(config.training.mixed_precision, device),
         epoch=payload["epoch"],
         threshold=payload["threshold"],
-        scale=tuple(payload.get("scale", (1.0, 1.0))),
+        scale=tuple(payload["scale"]),
         micro_batch=MicroBatch(config.data.batch_size, 1),
     )
 

@@ -45,12 +45,12 @@ def choose_threshold(network: Network, tta: str) -> int:
     """The number of the threshold that validation chose; with views probabilities are others, so it is chosen anew."""
     if tta == "none":
         return round(network.threshold * BINS)
-    refuse_views(tta, network.config.data.image_size)
     return best_threshold(np.concatenate([counted for *_, counted in each_batch(network, "val", tta)]))
 
 
 def each_batch(network: Network, split: str, tta: str) -> Iterator[tuple[Tensor, Tensor, Tensor, Int64Array]]:
     """A split's images (N, H, W, 3), masks (N, H, W), probabilities (N, H, W) on the CPU and histogram (N, 2, 256)."""
+    refuse_views(tta, network.config.data.image_size)
     for images, masks in scoring_loader(network.config.data, split, network.device).epoch(0):
         probs = network.probs(images, tta)
         counted = probability_histogram(probs, masks.to(network.device)[:, None])
@@ -60,7 +60,6 @@ def each_batch(network: Network, split: str, tta: str) -> Iterator[tuple[Tensor,
 def score_split(network: Network, split: str, threshold: int, on_image: OnImage | None = None) -> Scores:
     """Every image once through the network (in several views with ``evaluation.tta``), and all the metrics of it."""
     config = network.config
-    refuse_views(config.evaluation.tta, config.data.image_size)
     names = config.evaluation.metrics
     data = config.data
     stems = load_split(data.root, split, data.image_size, data.cache_dir).stems

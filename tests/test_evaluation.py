@@ -139,6 +139,15 @@ def test_nothing_of_an_evaluation_before_stays_beside_a_new_one(checkpoint: Path
     }  # fmt: skip
 
 
+def test_an_evaluation_that_fails_leaves_the_results_before_it(checkpoint: Path):
+    folder = results_of(checkpoint, "evaluation.save_predictions=true")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="No such folder"):
+        results_of(checkpoint, "evaluation.save_predictions=true", "data.root=/nowhere")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert not [path for path in folder.parent.iterdir() if path.name.startswith(".")]
+
+
 def test_the_last_network_of_a_run_has_results_of_its_own(checkpoint: Path):
     best = metrics_in(results_of(checkpoint))
     main([f"model.checkpoint_path={checkpoint.with_name('last.pth')}"])

@@ -5,6 +5,7 @@ import pytest
 from networks import Redness, network_of
 
 from src.data.files import UInt8Array
+from src.errors import UserError
 from src.scoring import evaluate, score_split
 
 Seen = list[tuple[str, UInt8Array, UInt8Array, UInt8Array]]
@@ -49,6 +50,11 @@ def test_an_images_scores_are_those_of_a_split_of_it_alone(tiny: list[str]):
         assert image["ods"] == image["ois"]
     assert np.mean([image["iou"] for image in scores.images]) == pytest.approx(scores.metrics["iou_image"])
     assert np.mean([image["ois"] for image in scores.images]) == pytest.approx(scores.metrics["ois"])
+
+
+def test_quarter_turns_of_images_that_are_not_square_are_refused(tiny: list[str]):
+    with pytest.raises(UserError, match="not square"):
+        evaluate(network_of(Redness(), [*tiny, "evaluation.tta=d4", "data.image_size=[32,64]"]))
 
 
 def test_only_what_is_asked_for_is_computed(tiny: list[str]):
