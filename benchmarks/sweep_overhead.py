@@ -20,9 +20,12 @@ from ray.tune import Callback
 
 from src.errors import run_command
 from src.synthetic import write_dataset
+from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.search import build_tuner, local_ray
+from sweeps.sampler import Sampler
+from sweeps.search import Halt, Signals, build_tuner, local_ray
 from sweeps.spec import Asha, Budget, SweepSpec
+from sweeps.study import Study
 from trainable.trial import TrialPlan
 
 
@@ -62,8 +65,12 @@ def measure(plan: SweepPlan, sweep_dir: Path, reuse: bool) -> Stopwatch:
     watch = Stopwatch()
     sweep_dir.mkdir(parents=True)
     trial_plan = TrialPlan(sweep_dir, plan.fixed, plan.spec.metric)
-    with local_ray(plan.resources):
-        build_tuner(plan, trial_plan, [watch], reuse_actors=reuse).fit()
+    sampler = Sampler(plan.spec.space, plan.seed, plan.first)
+    ledger = Ledger(sweep_dir / NAME)
+    study = Study(sampler, plan.spec.asha, plan.spec.budget, plan.spec.metric, ledger=ledger)
+    with local_ray(plan.resources), Signals() as signals:
+        halt = Halt(study, signals, None)
+        build_tuner(study, plan.resources, trial_plan, halt, [watch], reuse_actors=reuse).fit()
     return watch
 
 

@@ -58,6 +58,15 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     return cast(dict[str, Any], payload)
 
 
+def is_sound(path: Path) -> bool:
+    """Whether a checkpoint is whole: every record in it has the checksum that was written with it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 @contextmanager
 def _written_beside(path: Path) -> Generator[Path]:
     """A new name in the same folder, renamed to ``path`` at the end, or removed if that is not reached."""

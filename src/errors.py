@@ -9,7 +9,8 @@ from difflib import get_close_matches
 
 EXIT_FAILED = 1
 EXIT_USER = 2
-EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_SIGNAL = 128  # and the signal's number
+EXIT_INTERRUPTED = EXIT_SIGNAL + signal.SIGINT
 
 
 class UserError(Exception):

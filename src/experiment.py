@@ -19,7 +19,7 @@ import yaml
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from src.checkpoint import link_checkpoint
+from src.checkpoint import is_sound, link_checkpoint
 from src.config import Config, save_overrides
 from src.panel import PredictionPanel
 from src.pictures import write_picture
@@ -48,6 +48,10 @@ class Experiment:
     @property
     def last_checkpoint(self) -> Path:
         return self.folder / "checkpoints" / "last.pth"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        return self.folder / "checkpoints" / "previous.pth"
 
     @property
     def csv_path(self) -> Path:
@@ -86,6 +90,25 @@ class Experiment:
             self.writer.add_image("val/predictions", picture, epoch, dataformats="HWC")
             self.next_event = epoch + max(1, trainer.config.training.epochs // 10)
 
+    def continue_own(self, trainer: Trainer) -> int:
+        """Let ``trainer`` go on from this folder's own newest checkpoint that is not damaged; returns its epoch, or 0.
+
+        Epochs that were recorded after it are forgotten: they are trained again.
+        """
+        candidates = (self.last_checkpoint, self.previous_checkpoint, self.best_checkpoint)
+        newest = next((path for path in candidates if path.is_file() and is_sound(path)), None)
+        if newest is not None:
+            trainer.load(newest)
+            if trainer.best_epoch == trainer.epoch:  # it may have ended between the two
+                link_checkpoint(newest, self.best_checkpoint)
+        self._write_rows([row for row in read_rows(self.csv_path) if int(row["epoch"]) <= trainer.epoch])
+        return trainer.epoch
+
+    def keep_previous(self) -> None:
+        """Keep the last checkpoint beside the one that comes: if that is damaged, only one epoch is trained again."""
+        if self.last_checkpoint.is_file():
+            link_checkpoint(self.last_checkpoint, self.previous_checkpoint)
+
     def adopt_best(self, resumed_from: Path) -> None:
         """Take over the best network of the run that this one goes on from."""
         best = resumed_from.with_name(self.best_checkpoint.name)
@@ -109,10 +132,18 @@ class Experiment:
     def _append_row(self, row: Mapping[str, float]) -> None:
         """Add an epoch to the CSV; a resumed run drops the rows of epochs that it trains again."""
         kept = [old for old in read_rows(self.csv_path) if int(old["epoch"]) < row["epoch"]]
-        with self.csv_path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
+        self._write_rows([*kept, row])
+
+    def _write_rows(self, rows: Sequence[Mapping[str, object]]) -> None:
+        if not rows:
+            self.csv_path.unlink(missing_ok=True)
+            return
+        beside = self.csv_path.with_suffix(".partial")
+        with beside.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
             writer.writeheader()
-            writer.writerows([*kept, row])
+            writer.writerows(rows)
+        beside.replace(self.csv_path)  # at every moment the old rows or the new ones
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -29,6 +29,8 @@ class Decision(Enum):
     PAUSE = "pause"
     """Keep the checkpoint and make room; ``SuccessiveHalving.next`` may resume the trial."""
     STOP = "stop"
+    WAIT = "wait"
+    """The budget is over: keep the checkpoint, and be the first to go on if there is more."""
 
 
 class Place(NamedTuple):

@@ -1,7 +1,7 @@
 """The state of a sweep's trials, as a table on the screen and as ``leaderboard.csv``."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,26 +15,34 @@ class TrialRow:
 
     name: str
     params: dict[str, Any]
+    number: int = 0
+    """In the order of starting, from 0."""
+    origin: str = ""
+    """Where its parameters are from: default, given, random or model."""
     state: str = "running"
-    """running; complete: trained all its epochs; stopped: at a rung, or with the sweep; failed, with a ``reason``."""
+    """running; waiting: begun, and next to go on; paused: at a rung; stopped: for good, or paused when the search
+    ended; complete: trained all its epochs; failed, with a ``reason``."""
     epochs: int = 0
     score: float | None = None
     """The best value of the sweep's metric over its epochs."""
     best_epoch: int = 0
     metrics: dict[str, float] = field(default_factory=dict[str, float])
     """The metrics of the best epoch."""
+    values: dict[int, float] = field(default_factory=dict[int, float])
+    """The sweep's metric at each rung that it has reached, and at the end."""
     seconds: float = 0.0
     """Spent in epochs."""
+    failures: int = 0
+    dropped: bool = False
+    """Its networks were removed for want of disk."""
     reason: str = ""
 
-    def report(self, result: dict[str, Any], metric: str) -> None:
-        """Take in the metrics of one epoch."""
-        self.epochs = int(result["epoch"])
-        self.seconds += float(result["epoch_seconds"])
-        value = float(result[metric])
-        if self.score is None or value > self.score:
-            self.score, self.best_epoch = value, self.epochs
-            self.metrics = {key: float(result[key]) for key in result if key.startswith(("val/", "train/"))}
+    def report(self, epoch: int, metrics: Mapping[str, float], metric: str) -> None:
+        """Take in the metrics after an epoch."""
+        self.epochs = epoch
+        self.seconds += metrics.get("epoch_seconds", 0.0)
+        if self.score is None or metrics[metric] > self.score:
+            self.score, self.best_epoch, self.metrics = metrics[metric], epoch, dict(metrics)
 
 
 def ranked(rows: Iterable[TrialRow]) -> list[TrialRow]:

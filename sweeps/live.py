@@ -1,6 +1,8 @@
 """What a sweep shows while it runs: a status line and the best five trials; plain lines where there is no terminal."""
 
+import math
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +13,23 @@ from rich.live import Live
 from rich.text import Text
 
 from sweeps.leaderboard import TrialRow, ranked, table, write_csv
-from sweeps.spec import SweepSpec
+from sweeps.search import Unkept, name_of
+from sweeps.study import Study
 
 TOP = 5
+SAVE_SECONDS = 1.0
 QUIET_SECONDS = 60  # without a terminal, a line of status after so long without any
 
 
-class LiveView(Callback):
-    """Follows Ray's events; keeps ``rows``, one per trial, and ``leaderboard.csv``."""
+class LiveView(Unkept, Callback):
+    """Shows a study as Ray's events come, and keeps ``leaderboard.csv``."""
 
-    def __init__(self, spec: SweepSpec, sweep_dir: Path, console: Console) -> None:
+    def __init__(self, study: Study, sweep_dir: Path, console: Console) -> None:
         super().__init__()
-        self.spec, self.path, self.console = spec, sweep_dir / "leaderboard.csv", console
-        self.rows: dict[str, TrialRow] = {}
+        self.study, self.path, self.console = study, sweep_dir / "leaderboard.csv", console
         self.started = self.said = time.monotonic()
+        self.saved = -SAVE_SECONDS
+        self.epochs_before = study.epochs
         self.live = Live(console=console, refresh_per_second=2, get_renderable=self.render, transient=True)
 
     def __enter__(self) -> "LiveView":
@@ -34,71 +39,57 @@ class LiveView(Callback):
 
     def __exit__(self, *_: object) -> None:
         self.live.stop()
-        for row in self.rows.values():
-            if row.state == "running":
-                row.state, row.reason = "stopped", "cut off by the end of the sweep"
         self.save()
-
-    def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
-        return Callback, ()  # Ray pickles its callbacks with its own state, which nobody reads; a terminal cannot be
-
-    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self.rows.setdefault(str(trial), TrialRow(str(trial), dict(trial.config)))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        row = self.rows[str(trial)]
-        row.report(result, self.spec.metric)
-        if result["finished"]:  # by itself: all epochs, or early stopping
-            row.state = "complete"
-        self.save()
+        if time.monotonic() - self.saved > SAVE_SECONDS:
+            self.save()
         if not self.console.is_terminal and time.monotonic() - self.said > QUIET_SECONDS:
             self._print(self.status())
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        row = self.rows[str(trial)]
-        if row.state == "running":
-            row.state = "stopped"
-        self._say(row)
+        self._say(self.study.rows[name_of(trial)])
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        row = self.rows.setdefault(str(trial), TrialRow(str(trial), dict(trial.config)))
-        row.state, row.reason = "failed", reason_of(trial)
-        self._say(row)
+        self._say(self.study.rows[name_of(trial)])
 
     def save(self) -> None:
-        write_csv(self.rows.values(), self.spec.metric, self.path)
+        self.saved = time.monotonic()
+        write_csv(self.study.rows.values(), self.study.metric, self.path)
 
     def render(self) -> Group:
-        return Group(Text(self.status()), table(self.rows.values(), self.spec.metric, TOP))
+        return Group(Text(self.status()), table(self.study.rows.values(), self.study.metric, TOP))
 
     def status(self) -> str:
-        """``7/40 trials ended (4 stopped, 1 failed), 2 running, 63 of about 784 epochs, 0:12:10 left``."""
-        states = [row.state for row in self.rows.values()]
-        ended = [state for state in states if state != "running"]
-        counts = ", ".join(f"{ended.count(state)} {state}" for state in ("stopped", "failed") if state in ended)
-        epochs = sum(row.epochs for row in self.rows.values())
-        to_come, spent = self.epochs_to_come(), time.monotonic() - self.started
-        left = f", about {clock(spent * to_come / epochs)} left" if epochs and to_come else ""
+        """``7/40 trials begun (4 paused, 1 failed), 2 running, 63 of about 784 epochs, 0:12:10 left``."""
+        states = Counter(row.state for row in self.study.rows.values())
+        order = ("complete", "paused", "stopped", "waiting", "failed")
+        counts = ", ".join(f"{states[state]} {state}" for state in order if states[state])
+        epochs, to_come = self.study.epochs, self.epochs_to_come()
+        spent, here = time.monotonic() - self.started, self.study.epochs - self.epochs_before
+        left = f", about {clock(spent * to_come / here)} left" if here and to_come else ""
         return (
-            f"{len(ended)}/{self.spec.budget.trials} trials ended{f' ({counts})' if counts else ''}, "
-            f"{len(states) - len(ended)} running, {epochs} of about {epochs + to_come} epochs, "
-            f"{clock(spent)} gone{left}"
+            f"{len(self.study.rows)}/{self.study.budget.trials} trials begun{f' ({counts})' if counts else ''}, "
+            f"{states['running']} running, {epochs} of about {epochs + to_come} epochs, {clock(spent)} gone{left}"
         )
 
     def epochs_to_come(self) -> int:
-        """Running trials to their next rung, trials not begun as many epochs as one is expected to take."""
-        asha, trials = self.spec.asha, self.spec.budget.trials
-        running = sum(asha.to_next_rung(row.epochs) for row in self.rows.values() if row.state == "running")
-        return running + (trials - len(self.rows)) * asha.expected_epochs(trials) // trials
+        """What the budget's trials are expected to take, less what was trained; at least what runs to its next rung."""
+        asha, budget = self.study.asha, self.study.budget
+        running = sum(
+            asha.to_next_rung(row.epochs) for row in self.study.rows.values() if row.state in ("running", "waiting")
+        )
+        expected = min(asha.expected_epochs(budget.trials), budget.epochs or math.inf)
+        return round(max(running, expected - self.study.epochs))
 
     def _say(self, row: TrialRow) -> None:
         self.save()
         if self.console.is_terminal and row.state != "failed":
             return
-        score = "no score" if row.score is None else f"{self.spec.metric} {row.score:.4f}"
-        best = ranked(self.rows.values())[0]
+        score = "no score" if row.score is None else f"{self.study.metric} {row.score:.4f}"
+        best = ranked(self.study.rows.values())[0]
         why = f": {row.reason}" if row.reason else ""
         lead = f"best {best.name} {best.score:.4f}; " if best.score is not None else ""
         self._print(f"{row.name} {row.state} at epoch {row.epochs}, {score}{why}; {lead}{self.status()}")
@@ -106,13 +97,6 @@ class LiveView(Callback):
     def _print(self, line: str) -> None:
         self.said = time.monotonic()
         self.console.print(line, highlight=False, soft_wrap=True)
-
-
-def reason_of(trial: Trial) -> str:
-    """The last line of the trial's error: exception and message, without the traceback."""
-    path = Path(trial.error_file) if trial.error_file else None  # Ray's own text, in its staging folder
-    text = path.read_text() if path is not None and path.is_file() else ""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "the process died")
 
 
 def clock(seconds: float) -> str:

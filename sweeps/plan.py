@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution
 
 from src.config import Config, load_config, with_data_root
 from src.provenance import provenance
-from sweeps.space import Choice, Params, default_point, describe, extremes, walk
+from sweeps.space import Choice, Params, complete_point, default_point, describe, extremes, walk
 from sweeps.spec import Space, SweepSpec
 from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
@@ -29,6 +29,8 @@ class SweepPlan:
     """The spec's overrides, then the horizon and the threads of a trial."""
     first: Params
     """Trial 0: the default configuration."""
+    given: tuple[Params, ...]
+    """The next trials: the spec's known-good points, complete."""
     resources: Resources
 
     @property
@@ -90,7 +92,9 @@ def make_plan(name: str, spec: SweepSpec, seed: int, gpus: int) -> SweepPlan:
     """Complete the spec's overrides for this machine; a space that the configuration lacks is a ``UserError``."""
     resources = share_machine(spec.budget.trials_at_once, min(spec.budget.gpus, gpus))
     fixed = (*with_data_root(spec.fixed), f"training.epochs={spec.asha.max_epochs}", *resources.overrides())
-    return SweepPlan(name, spec, seed, fixed, default_point(spec.space, fixed), resources)
+    first = default_point(spec.space, fixed)
+    given = tuple(complete_point(spec.space, point, first) for point in spec.points)
+    return SweepPlan(name, spec, seed, fixed, first, given, resources)
 
 
 def described(space: Space) -> dict[str, str]:

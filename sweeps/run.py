@@ -3,9 +3,24 @@
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from src.errors import UserError, run_command
+from sweeps.ledger import NAME, Ledger, is_finished, locked
 from sweeps.spec import SweepSpec, list_specs, load_spec
+
+ASKED = (
+    "spec",
+    "overrides",
+    "trials",
+    "max_epochs",
+    "trials_at_once",
+    "epochs",
+    "hours",
+    "stop_when_converged",
+    "seed",
+)
+"""The words of a command line that a sweep is made of."""
 
 DECIDED = {
     "training.epochs": "the horizon of the sweep's rungs: say --max-epochs instead",
@@ -25,12 +40,84 @@ def main(argv: list[str]) -> int:
         return 0
     if not options.spec:
         raise UserError(f"Which sweep? Legal: {', '.join(list_specs())}; --list says what each one asks.")
-    spec = with_options(load_spec(options.spec), options)
+    spec, name = load_spec(options.spec), options.name or options.spec
+    folder = sweep_folder(spec, options.overrides, name)
+    if options.check:
+        from sweeps.stages import check
 
-    from sweeps.stages import dry_run, prepare, search  # torch, Ray and Optuna: seconds to import
+        return check(folder)
+    if options.dry_run:
+        from sweeps.stages import dry_run, prepare
 
-    plan = prepare(options.name or options.spec, spec, options.seed)
-    return dry_run(plan) if options.dry_run else search(plan, options.fresh)
+        return dry_run(prepare(name, with_options(spec, options), options.seed or 0))
+    if options.resume or options.extend is not None:
+        with locked(folder):
+            return go_on(spec, name, folder, options)
+    return start_anew(spec, name, folder, options)
+
+
+def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
+    """A new sweep. Nothing is written before all that can be checked without training is right."""
+    refuse_to_mix(folder, options.fresh)
+
+    from sweeps.stages import Mode, prepare, search  # torch, Ray and Optuna: seconds to import
+
+    plan = prepare(name, with_options(spec, options), options.seed or 0)
+    with locked(folder):
+        refuse_to_mix(folder, options.fresh)
+        return search(plan, Mode(options.spec, {key: getattr(options, key) for key in ASKED}))
+
+
+def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
+    """One more session of a sweep."""
+    complete_options(folder, options)
+
+    from sweeps.stages import Mode, prepare, search
+
+    plan = prepare(name, with_options(spec, options), options.seed or 0)
+    return search(plan, Mode(options.spec, {}, resume=True, accept_changes=options.accept_changes))
+
+
+def refuse_to_mix(folder: Path, fresh: bool) -> None:
+    """A sweep that is there already is a ``UserError`` with what one can say."""
+    if fresh or not (folder / "sweep.yaml").exists():
+        return
+    if not (folder / NAME).is_file():
+        raise UserError(f"{folder} holds a sweep without a ledger: say --name OTHER, or --fresh to move it aside.")
+    ledger = Ledger(folder / NAME, read_only=True)
+    more = "--extend 10 adds ten trials" if is_finished(ledger) else "--resume goes on with it"
+    ledger.close()
+    raise UserError(f"{folder} exists: {more}, --fresh moves it aside and starts anew, --name OTHER keeps both.")
+
+
+def complete_options(folder: Path, options: argparse.Namespace) -> None:
+    """Complete the options by those that the sweep was begun with."""
+    if not (folder / NAME).is_file():
+        raise UserError(f"{folder} holds no sweep to go on with: leave out --resume and --extend.")
+    ledger = Ledger(folder / NAME, read_only=True)
+    before, trials = ledger.get("command"), ledger.get("trials")
+    finished = is_finished(ledger)
+    ledger.close()
+    if before["spec"] != options.spec:
+        raise UserError(f"{folder} is a sweep of {before['spec']}, not of {options.spec}.")
+    if finished and options.extend is None and options.trials is None:
+        raise UserError(f"{folder} is finished: --extend N goes on with N trials more.")
+    options.trials = options.trials or trials
+    if options.extend is not None:
+        if options.extend < 1:
+            raise UserError(f"--extend={options.extend}: must be at least 1.")
+        options.trials = trials + options.extend
+    new = [word for word in options.overrides if word not in before["overrides"]]
+    options.overrides = [*before["overrides"], *new]
+    vars(options).update({key: before[key] for key in ASKED if getattr(options, key) is None})
+
+
+def sweep_folder(spec: SweepSpec, overrides: list[str], name: str) -> Path:
+    """Where a sweep of that name lies."""
+    from src.config import load_config, rejoin_lists
+
+    roots = [word for word in rejoin_lists(overrides) if word.startswith("output_root=")]
+    return load_config([*spec.fixed, *roots]).output_root / "sweeps" / name
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -44,10 +131,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--trials", type=int, help="sampled configurations")
     add("--max-epochs", type=int, help="epochs of a trial that is never stopped; the rungs are scaled with it")
     add("--trials-at-once", type=int, help="trials that share the machine")
-    add("--hours", type=float, help="wall clock after which running trials are stopped")
-    add("--seed", type=int, default=0, help="seed of the search; the training's own is the override seed=")
+    add("--epochs", type=int, help="epochs of all trials together, after which running trials pause")
+    add("--hours", type=float, help="wall clock of this session, after which running trials pause")
+    add("--stop-when-converged", action="store_true", default=None, help="begin no more trials when none gets better")
+    add("--seed", type=int, help="seed of the search (default 0); the training's own is the override seed=")
     add("--name", help="the folder under outputs/sweeps, if not the sweep's name")
     add("--fresh", action="store_true", help="if the folder exists, move it aside and start anew")
+    add("--resume", action="store_true", help="go on with a sweep that was interrupted")
+    add("--extend", type=int, metavar="N", help="go on with a sweep, with N trials more than it was to have")
+    add("--check", action="store_true", help="compare the sweep's ledger, folders and leaderboard; change nothing")
+    add("--accept-changes", action="store_true", help="go on though settings, code or data have changed since")
     add("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_intermixed_args(argv)
 
@@ -67,7 +160,9 @@ def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
             raise UserError(f"{key} is {DECIDED[key]}.")
         if key in keys(spec.space):
             raise UserError(f"{override}: {key} is what this sweep searches, so a value of yours would not last.")
-    changes = {name: getattr(options, name) for name in ("trials", "trials_at_once", "hours")}
+    changes = {
+        name: getattr(options, name) for name in ("trials", "trials_at_once", "epochs", "hours", "stop_when_converged")
+    }
     budget = replace(spec.budget, **{name: value for name, value in changes.items() if value is not None})
     asha = spec.asha
     if options.max_epochs is not None:

@@ -1,15 +1,19 @@
-"""The search as Ray sees it: Optuna's proposals, ASHA's stops, trials on shares of one machine.
+"""A study's trials on Ray: it gives them processes and shares of one machine, and decides nothing.
 
 Everything that knows Ray's search interface is here.
 """
 
-import hashlib
-import json
 import logging
+import math
 import os
+import re
+import signal
+import time
+from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # read when ray is imported: no usage report, no noise about checkpoints, Ctrl-C is ours, trials stay in our folder
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -22,21 +26,23 @@ os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # data.root and output_roo
 os.environ.setdefault("RAY_worker_niceness", "0")  # at Ray's own 15 any other work on the machine starves the trials
 os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # it ends the whole sweep when it kills one trial
 
-import optuna
 import ray
 from ray import tune
-from ray.tune import FailureConfig, RunConfig, TuneConfig, Tuner
-from ray.tune.experiment import Trial
-from ray.tune.schedulers import ASHAScheduler
-from ray.tune.search.optuna import OptunaSearch
+from ray.tune import RunConfig, TuneConfig, Tuner
+from ray.tune.experiment import Experiment, Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search.search_algorithm import SearchAlgorithm
+from ray.tune.stopper import Stopper
 
-from sweeps.plan import SweepPlan
-from sweeps.space import as_function
-from sweeps.spec import Asha
+from sweeps.asha import Decision
+from sweeps.study import Study
 from trainable.resources import Resources
 from trainable.trial import CrackTrial, TrialPlan
 
 OBJECT_STORE_BYTES = 100 * 2**20  # trials share images through mapped files, not through Ray
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FINAL = re.compile(r"^[\w.]*\b(Diverged|OutOfMemoryError|UserError)\b")
+"""Failures that would only come again: of the configuration, not of the machine."""
 
 
 @contextmanager
@@ -62,58 +68,146 @@ def local_ray(resources: Resources) -> Generator[None]:
         ray.shutdown()
 
 
-def build_tuner(
-    plan: SweepPlan, trial_plan: TrialPlan, callbacks: Sequence[tune.Callback], reuse_actors: bool = True
-) -> Tuner:
-    """Ray's OptunaSearch and ASHAScheduler over ``CrackTrial``; trial 0 is the plan's first point.
+class Unkept:
+    """Ray pickles all that it is given, for a restore that nobody asks for; a ledger or a terminal cannot be."""
 
-    Not more trials are asked for than run at once: a proposal made early knows less. ``reuse_actors``: a trial's
-    process takes the next trial, which saves its seconds of imports.
+    def __reduce__(self) -> tuple[type[object], tuple[()]]:
+        return object, ()
+
+
+class Jobs(Unkept, SearchAlgorithm):
+    """Gives Ray its trials, no sooner than there is room for one: a proposal made early knows less.
+
+    To Ray a trial that goes on is another trial: its identity is our trial's name and how often it has begun here. So
+    pauses, retries and continued sweeps are one thing, and what Ray keeps of its own is of no account.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    spec, resources = plan.spec, plan.resources
+
+    def __init__(self, study: Study, trials_at_once: int) -> None:
+        self.study, self.trials_at_once = study, trials_at_once
+        self.live: dict[str, str] = {}
+        """Ray's trial identities, to the names of our trials."""
+        self.begun: Counter[str] = Counter()
+
+    def add_configurations(self, experiments: Any) -> None:
+        """Ray tells what its trials have in common."""
+        experiment: Experiment = experiments[0]
+        self.spec: Any = experiment.spec
+
+    def next_trial(self) -> Trial | None:
+        if len(self.live) >= self.trials_at_once or (row := self.study.next_job()) is None:
+            return None
+        self.begun[row.name] += 1
+        identity = f"{row.name}-{self.begun[row.name]}"
+        self.live[identity] = row.name
+        return Trial(
+            self.spec["run"],
+            config={"trial": row.name, "params": row.params, "known": row.epochs},
+            trial_id=identity,
+            storage=self.spec["storage"],
+            placement_group_factory=self.spec["resources_per_trial"],
+            trial_name_creator=str_of_identity,
+            trial_dirname_creator=str_of_identity,
+        )
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        self.live.pop(trial_id, None)
+
+    def is_finished(self) -> bool:
+        return self._finished or (not self.live and self.study.finished)
+
+
+class Rules(Unkept, FIFOScheduler):
+    """Asks the study what a trial that has reported is to do, and tells it of those that failed.
+
+    To Ray a pause is a stop: the process is free for another trial, and the checkpoint stays in our folder.
+    """
+
+    def __init__(self, study: Study) -> None:
+        super().__init__()
+        self.study = study
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        decision = self.study.report(name_of(trial), int(result["epoch"]), result, bool(result["finished"]))
+        return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        reason = reason_of(trial)
+        self.study.fail(name_of(trial), reason, retry=not FINAL.search(reason))
+
+
+class Signals:
+    """SIGINT, SIGTERM and SIGHUP (a closed terminal) as a flag; the second one raises ``KeyboardInterrupt``."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def __enter__(self) -> "Signals":
+        self.before = {number: signal.signal(number, self._take) for number in HANDLED}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, frame: object) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = number
+
+
+class Halt(Unkept, Stopper):
+    """Ends a session: at once when a signal has come, after the running epochs when its hours are over."""
+
+    def __init__(self, study: Study, signals: Signals, hours: float | None) -> None:
+        self.study, self.signals = study, signals
+        self.deadline = math.inf if hours is None else time.monotonic() + hours * 3600
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        if time.monotonic() > self.deadline:
+            self.study.stopping = "hours"
+        return self.signals.received is not None
+
+
+def build_tuner(
+    study: Study,
+    resources: Resources,
+    trial_plan: TrialPlan,
+    halt: Halt,
+    callbacks: Sequence[tune.Callback],
+    reuse_actors: bool = True,
+) -> Tuner:
+    """Ray's Tune as the executor of a study's trials.
+
+    ``reuse_actors``: a trial's process takes the next trial, which saves its seconds of imports. Ray's own files of a
+    session are in ``ray/`` in the sweep's folder, and nothing reads them.
+    """
+    storage = trial_plan.sweep_dir / "ray"
+    sessions = len(list(storage.glob("session*")))
     return Tuner(
         tune.with_resources(tune.with_parameters(CrackTrial, plan=trial_plan), resources.as_ray()),
         tune_config=TuneConfig(
-            metric=spec.metric,
-            mode="max",
-            num_samples=spec.budget.trials,
-            max_concurrent_trials=resources.trials_at_once,
-            search_alg=build_searcher(plan),
-            scheduler=build_asha(spec.asha),
-            reuse_actors=reuse_actors,
-            time_budget_s=spec.budget.hours * 3600 if spec.budget.hours else None,
-            trial_name_creator=trial_name,
-            trial_dirname_creator=trial_name,
+            search_alg=Jobs(study, resources.trials_at_once), scheduler=Rules(study), reuse_actors=reuse_actors
         ),
         run_config=RunConfig(
-            name="ray",
-            storage_path=str(trial_plan.sweep_dir),
-            verbose=0,
-            callbacks=list(callbacks),
-            failure_config=FailureConfig(max_failures=0),
+            name=f"session{sessions}", storage_path=str(storage), verbose=0, callbacks=list(callbacks), stop=halt
         ),
     )
 
 
-def build_searcher(plan: SweepPlan) -> OptunaSearch:
-    """Optuna's TPE, which gets every trial's last value, that of a stopped trial too."""
-    space, metric = as_function(plan.spec.space), plan.spec.metric
-    return OptunaSearch(space, metric=metric, mode="max", points_to_evaluate=[plan.first], seed=plan.seed)
+def str_of_identity(trial: Trial) -> str:
+    return str(trial.trial_id)
 
 
-def build_asha(asha: Asha) -> ASHAScheduler:
-    """Ray's ASHA, which stops trials at a rung and does not come back to them."""
-    return ASHAScheduler(
-        time_attr="training_iteration",
-        max_t=asha.max_epochs,
-        grace_period=asha.grace_period,
-        reduction_factor=asha.reduction_factor,
-    )
+def name_of(trial: Trial) -> str:
+    """The name of our trial that Ray's trial is a part of."""
+    return str(trial.config["trial"])
 
 
-def trial_name(trial: Trial) -> str:
-    """``t0042-1a2b3c``: the trial's number and a hash of its parameters; a folder name that every tool can take."""
-    number = int(trial.experiment_tag.partition("_")[0]) - 1  # Ray counts them in the tag, from 1
-    digest = hashlib.sha256(json.dumps(trial.config, sort_keys=True).encode()).hexdigest()
-    return f"t{number:04d}-{digest[:6]}"
+def reason_of(trial: Trial) -> str:
+    """The last line of the trial's error: exception and message, without the traceback."""
+    path = Path(trial.error_file) if trial.error_file else None  # Ray's own text, in its staging folder
+    text = path.read_text() if path is not None and path.is_file() else ""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "the process died")

@@ -101,6 +101,27 @@ def default_point(space: Space, fixed: Sequence[str]) -> Params:
     return point
 
 
+def complete_point(space: Space, point: Mapping[str, Any], default: Params) -> Params:
+    """A point with the default's values where it says nothing; unknown keys and illegal values are a ``UserError``.
+
+    A key that the default's path through a conditional space does not ask for must be in the point.
+    """
+
+    def answer(key: str, distribution: BaseDistribution) -> Choice:
+        if key not in point and key not in default:
+            raise UserError(f"The point {dict(point)} leaves out {key}, for which there is no default there.")
+        value = cast(Choice, point.get(key, default.get(key)))
+        if not contains(distribution, value):
+            raise UserError(f"The point {dict(point)} has {key}={value}; legal: {describe(distribution)}.")
+        return value
+
+    completed = walk(space, answer)
+    for key in point:
+        if key not in completed:
+            raise unknown("key of a point", key, completed)
+    return completed
+
+
 def contains(distribution: BaseDistribution, value: Choice) -> bool:
     """Whether the distribution can draw the value."""
     if isinstance(distribution, CategoricalDistribution):

@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from optuna import Trial
 from optuna.distributions import BaseDistribution
@@ -73,11 +73,19 @@ class Budget:
     """None: one a graphics card; without one, a trial a core, at most 4."""
     gpus: int = 1
     """Graphics cards to share, where there is one; without one the budget is the cores."""
+    epochs: int | None = None
+    """Of all trials together. None: as many as the trials need."""
     hours: float | None = None
-    """Wall clock; running trials are stopped where they are. None: until all trials are done."""
+    """Wall clock of a session. None: until all trials are done."""
+    stop_when_converged: bool = False
+    """Begin no more trials when the last ones have not been better (``sweeps.study`` says how many, and how much)."""
+    hang_minutes: float = 30.0
+    """A trial that makes no step in so long is ended, and tried once more."""
+    checkpoints_gib: float = 20.0
+    """Disk for networks; when it is full, the checkpoints of the worst trials are removed."""
 
     def __post_init__(self) -> None:
-        for name in ("trials", "trials_at_once", "gpus", "hours"):
+        for name in ("trials", "trials_at_once", "gpus", "epochs", "hours", "hang_minutes", "checkpoints_gib"):
             value = cast(float | None, getattr(self, name))
             if value is not None and value <= 0:
                 raise UserError(f"{name}={value}: must be above 0.")
@@ -95,12 +103,18 @@ class SweepSpec:
     budget: Budget
     metric: str = "val/iou_best"
     """What the search maximises. IoU at the best threshold: at 0.5, early epochs measure calibration, not quality."""
+    points: tuple[Mapping[str, object], ...] = ()
+    """Known-good points that are tried right after the default; keys that one leaves out are the default's."""
+    form: Literal["promotion", "stopping"] = "promotion"
+    """Whether a trial that is not among the best of its rung waits there, or ends for good (``sweeps.asha``)."""
     synthetic_without_data: bool = False
     """Where nobody names a ``data.root`` and the usual one is not there, make synthetic data and use that."""
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
             raise unknown("metric of a sweep", self.metric, METRICS)
+        if self.form not in ("promotion", "stopping"):
+            raise unknown("form of ASHA", self.form, ("promotion", "stopping"))
 
 
 def list_specs() -> dict[str, str]:

@@ -6,22 +6,26 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 
 from src.config import load_config
 from src.data.cache import load_split
-from src.errors import EXIT_FAILED, EXIT_INTERRUPTED, UserError
-from src.folders import move_aside
+from src.errors import EXIT_FAILED, EXIT_SIGNAL
 from src.schema import SPLITS
 from src.synthetic import write_dataset
-from sweeps.leaderboard import TrialRow, ranked, table
+from sweeps.audit import audit
+from sweeps.leaderboard import ranked, table, write_csv
+from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan, make_plan
+from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes, warmed
 from sweeps.space import Params, corners, default_point, few_corners
 from sweeps.spec import SweepSpec
+from sweeps.study import Study
 from trainable.rehearsal import measure_epoch, rehearse
 from trainable.trial import TrialPlan, trial_overrides
 
@@ -69,53 +73,91 @@ def check_corners(plan: SweepPlan, points: Iterable[Params]) -> None:
     )
 
 
-def search(plan: SweepPlan, fresh: bool) -> int:
+@dataclass(frozen=True)
+class Mode:
+    """How a session begins."""
+
+    spec_name: str
+    command: dict[str, Any]
+    """What the user asked for, for sessions that go on with it."""
+    resume: bool = False
+    accept_changes: bool = False
+    warm_start: Path | None = None
+    """The folder of another sweep whose trials this one is to know."""
+
+
+def search(plan: SweepPlan, mode: Mode) -> int:
     """Rehearse, run all trials, print the leaderboard; returns the exit code."""
-    refuse_to_mix(plan.folder, fresh)
-    check_corners(plan, few_corners(plan.spec.space))
-    make_folder(plan.folder)
+    now = identity(plan, mode.spec_name)
+    if mode.resume:
+        ledger = Ledger(plan.folder / NAME)
+        refuse_changes(ledger, now, mode.accept_changes)
+        for change in changed_packages(ledger):
+            console.print(f"Another version than in the session before: {change}")
+    else:
+        plan, before = warmed(plan, mode.warm_start)
+        check_corners(plan, few_corners(plan.spec.space))
+        ledger = begin(plan, mode.command, now, before)
     plan.save(plan.folder / "sweep.yaml")
-    rows, interrupted = run_trials(plan)
-    return conclude(plan, rows, interrupted)
+    study = open_study(plan, ledger)
+    received = run_trials(plan, study)
+    if received is None and not study.over:
+        study.finish()
+    else:
+        study.interrupt()
+    write_csv(study.rows.values(), plan.spec.metric, plan.folder / "leaderboard.csv")
+    ledger.close()
+    return conclude(plan, study, received, resume_command(plan, mode.spec_name))
 
 
-def refuse_to_mix(folder: Path, fresh: bool) -> None:
-    """A folder that holds a sweep already is a ``UserError``, unless it may be moved aside."""
-    if (folder / "sweep.yaml").exists() and not fresh:
-        raise UserError(f"{folder} exists: say --name OTHER to keep both, or --fresh to move it aside and start anew.")
-
-
-def make_folder(folder: Path) -> None:
-    """A new sweep's folder; a sweep that is there is moved aside."""
-    if (folder / "sweep.yaml").exists():
-        console.print(f"The sweep that was there is now {move_aside(folder)}.")
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def run_trials(plan: SweepPlan) -> tuple[list[TrialRow], bool]:
-    """All trials under Ray; returns their rows, and whether the user interrupted."""
+def run_trials(plan: SweepPlan, study: Study) -> int | None:
+    """All trials under Ray; returns the signal that ended it before they were done, if one did."""
     os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
+    from sweeps.disk import DiskBudget
     from sweeps.live import LiveView
-    from sweeps.search import build_tuner, local_ray
+    from sweeps.search import Halt, Signals, build_tuner, local_ray
 
-    view = LiveView(plan.spec, plan.folder, console)
-    trial_plan = TrialPlan(plan.folder.resolve(), plan.fixed, plan.spec.metric, plan.resources.gpus_per_trial)
-    with local_ray(plan.resources), view:
+    view, resources = LiveView(study, plan.folder, console), plan.resources
+    trial_plan = TrialPlan(
+        plan.folder.resolve(),
+        plan.fixed,
+        plan.spec.metric,
+        resources.gpus_per_trial,
+        resources.trials_at_once,
+        plan.spec.budget.hang_minutes * 60,
+    )
+    if study.finished:
+        return None
+    with local_ray(resources), Signals() as signals, view:
         try:
-            build_tuner(plan, trial_plan, [view]).fit()
-            interrupted = False
-        except KeyboardInterrupt:
-            interrupted = True
-    return list(view.rows.values()), interrupted
+            halt = Halt(study, signals, plan.spec.budget.hours)
+            callbacks = [DiskBudget(study, plan.folder), view]
+            build_tuner(study, resources, trial_plan, halt, callbacks).fit()
+        except KeyboardInterrupt:  # a second signal: no more patience
+            pass
+    return signals.received
 
 
-def conclude(plan: SweepPlan, rows: list[TrialRow], interrupted: bool) -> int:
+def check(folder: Path) -> int:
+    """Print what is wrong with a sweep's folder; returns the exit code."""
+    problems = audit(folder)
+    for problem in problems:
+        console.print(problem)
+    if not problems:
+        console.print(f"{folder}: every trial is there once, and ledger, folders and leaderboard say the same.")
+    return EXIT_FAILED if problems else 0
+
+
+def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -> int:
     """Print the leaderboard and what to do next; returns the exit code."""
+    rows = study.rows.values()
     console.print(table(rows, plan.spec.metric))
     console.print(f"All of it: {plan.folder / 'leaderboard.csv'}, one folder a trial beside.")
-    if interrupted:
-        console.print("Interrupted; what the trials had reached is kept. To search anew: the same with --fresh.")
-        return EXIT_INTERRUPTED
+    if received is not None:
+        console.print(f"Interrupted; every epoch that was ended is kept. Go on: {resume}")
+        return EXIT_SIGNAL + received
+    if study.over:
+        console.print(f"The budget is spent before all trials were done. Go on with more: {resume}")
     if not rows or (best := ranked(rows)[0]).score is None or best.state == "failed":
         console.print("No trial has a score; the reasons stand in the leaderboard.")
         return EXIT_FAILED
@@ -125,3 +167,11 @@ def conclude(plan: SweepPlan, rows: list[TrialRow], interrupted: bool) -> int:
         f"Repeat the best trial: python run.py {shlex.quote(str(plan.folder / best.name / 'overrides.yaml'))}"
     )
     return 0
+
+
+def resume_command(plan: SweepPlan, spec_name: str) -> str:
+    """The command that goes on with the sweep."""
+    words = ["python", "-m", "sweeps.run", spec_name]
+    words += [word for word in plan.spec.fixed if word.startswith("output_root=")]
+    words += ["--name", plan.name] if plan.name != spec_name else []
+    return shlex.join([*words, "--resume"])

@@ -66,7 +66,8 @@ class FinishedSweep:
 
 @pytest.fixture(scope="session")
 def finished_sweep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedSweep:
-    """``python -m sweeps.run quickstart`` on tiny data: four trials of at most three epochs, named tiny_sweep.
+    """``python -m sweeps.run quickstart`` on tiny data: four trials of at most three epochs, one after the
+    other, named tiny_sweep.
 
     Made once for all processes that run tests.
     """
@@ -85,6 +86,7 @@ def finished_sweep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 def run_sweep(data: Path, output_root: Path) -> str:
     overrides = ["data.image_size=[32,32]", "data.batch_size=4", "device=cpu", f"data.root={data}"]
     options = [f"output_root={output_root}", "--trials", "4", "--max-epochs", "3", "--name", "tiny_sweep"]
+    options += ["--trials-at-once", "1"]  # so that the order of reports, and with it every decision, is always the same
     done = subprocess.run(
         [sys.executable, "-m", "sweeps.run", "quickstart", *overrides, *options],
         cwd=Path(__file__).parents[1],

@@ -9,7 +9,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("src", "trainable", "sweeps", "analysis")
 # the light parts of src that the sweep's own checks and words need; never training, models, losses or metrics
-LIGHT = {"src.config", "src.data", "src.errors", "src.folders", "src.provenance", "src.schema", "src.synthetic"}
+LIGHT = {
+    "src.checkpoint",
+    "src.config",
+    "src.data",
+    "src.errors",
+    "src.folders",
+    "src.provenance",
+    "src.schema",
+    "src.synthetic",
+}
 FORBIDDEN = {
     "src": {"ray", "optuna", "trainable", "sweeps", "analysis"},
     "trainable": {"optuna", "sweeps", "analysis"},

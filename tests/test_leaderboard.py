@@ -14,7 +14,7 @@ from sweeps.leaderboard import TrialRow, ranked, short_names, table, write_csv
 def row(name: str, *scores: float, state: str = "stopped", **params: object) -> TrialRow:
     made = TrialRow(name, dict(params))
     for epoch, score in enumerate(scores, start=1):
-        made.report({"epoch": epoch, "epoch_seconds": 2.0, "val/iou_best": score, "val/iou": score / 2}, "val/iou_best")
+        made.report(epoch, {"epoch_seconds": 2.0, "val/iou_best": score, "val/iou": score / 2}, "val/iou_best")
     made.state = state
     return made
 

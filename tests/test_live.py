@@ -1,90 +1,101 @@
 """What a sweep says while it runs."""
 
-import pickle
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
-from ray.tune import Callback
 from ray.tune.experiment import Trial
 from rich.console import Console
 
+from sweeps.leaderboard import TrialRow
 from sweeps.live import QUIET_SECONDS, LiveView, clock
+from sweeps.plan import make_plan
+from sweeps.sampler import Sampler
 from sweeps.spec import load_spec
-
-
-class FakeTrial(SimpleNamespace):
-    """As much of Ray's trial as the view looks at."""
-
-    def __str__(self) -> str:
-        return str(self.name)
-
-
-def fake(name: str, error_file: Path | None = None) -> Trial:
-    return cast(Trial, cast(object, FakeTrial(name=name, config={"training.loss": "bce"}, error_file=error_file)))
+from sweeps.study import Study
 
 
 @pytest.fixture
-def view(tmp_path: Path) -> LiveView:
-    return LiveView(load_spec("quickstart"), tmp_path, Console(file=StringIO(), width=200))
+def study() -> Study:
+    plan = make_plan("quickstart", load_spec("quickstart"), seed=0, gpus=0)
+    return Study(Sampler(plan.spec.space, 0, plan.first), plan.spec.asha, plan.spec.budget, plan.spec.metric)
 
 
-def report(view: LiveView, trial: Trial, epoch: int, score: float, finished: bool = False) -> None:
-    result: dict[str, Any] = {"epoch": epoch, "epoch_seconds": 1.0, "val/iou_best": score, "finished": finished}
-    view.on_trial_result(0, [], trial, result)
+@pytest.fixture
+def view(study: Study, tmp_path: Path) -> LiveView:
+    return LiveView(study, tmp_path, Console(file=StringIO(), width=200))
 
 
-def test_stopped_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_path: Path):
-    stopped, complete = fake("t0000"), fake("t0001")
-    (tmp_path / "error.txt").write_text("Traceback ...\n  line 3\nsrc.training.Diverged: epoch 1: train/loss=nan\n\n")
-    failed = fake("t0002", tmp_path / "error.txt")
-    for trial in (stopped, complete, failed):
-        view.on_trial_start(0, [], trial)
-    report(view, stopped, 3, 0.2)
-    report(view, complete, 18, 0.6, finished=True)
-    view.on_trial_complete(0, [], stopped)
-    view.on_trial_complete(0, [], complete)
-    view.on_trial_error(0, [], failed)
-    assert [row.state for row in view.rows.values()] == ["stopped", "complete", "failed"]
-    assert view.rows["t0002"].reason == "src.training.Diverged: epoch 1: train/loss=nan"
-    assert "3/10 trials ended (1 stopped, 1 failed), 0 running, 21 of about 71 epochs" in view.status()
-    assert "t0001,complete,0.6,18" in (tmp_path / "leaderboard.csv").read_text()
+def said(view: LiveView) -> str:
+    return cast(StringIO, view.console.file).getvalue()
 
 
-def test_what_is_to_come_counts_running_trials_to_their_next_rung(view: LiveView):
-    first, second = fake("t0000"), fake("t0001")  # quickstart: rungs at 3 and 9, the end at 18, 10 trials in 72 epochs
-    view.on_trial_start(0, [], first)
-    view.on_trial_start(0, [], second)
+def start(view: LiveView) -> TrialRow:
+    row = view.study.next_job()
+    assert row
+    return row
+
+
+def report(view: LiveView, row: TrialRow, epoch: int, score: float) -> None:
+    view.study.report(row.name, epoch, {"epoch_seconds": 1.0, "val/iou_best": score})
+    view.on_trial_result(0, [], fake(row), {})
+
+
+def fake(row: TrialRow) -> Trial:
+    """As much of Ray's trial as the view looks at."""
+    return cast(Trial, cast(object, SimpleNamespace(config={"trial": row.name})))
+
+
+def test_paused_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_path: Path):
+    paused, complete, failed = (start(view) for _ in range(3))
+    report(view, paused, 3, 0.2)
+    report(view, complete, 18, 0.6)
+    view.study.fail(failed.name, "src.training.Diverged: epoch 1: train/loss=nan", retry=False)
+    view.on_trial_error(0, [], fake(failed))
+    assert "3/10 trials begun (1 complete, 1 paused, 1 failed), 0 running, 21 of about 72 epochs" in view.status()
+    assert f"{complete.name},complete,0.6,18" in (tmp_path / "leaderboard.csv").read_text()
+    assert f"{failed.name} failed at epoch 0, no score: src.training.Diverged" in said(view)
+
+
+def test_what_is_to_come_is_what_the_trials_are_expected_to_take(view: LiveView):
+    first, second = start(view), start(view)  # quickstart: rungs at 3 and 9, the end at 18, 10 trials in 72 epochs
     report(view, first, 1, 0.1)
-    report(view, second, 12, 0.2)
-    assert view.epochs_to_come() == (3 - 1) + (18 - 12) + 8 * 72 // 10
+    report(view, second, 2, 0.2)
+    assert view.epochs_to_come() == 72 - 3
+    view.study.epochs = 100  # more was promoted than expected: to the next rungs at least
+    assert view.epochs_to_come() == (3 - 1) + (3 - 2)
 
 
-def test_where_there_is_no_terminal_each_ended_trial_is_a_line(view: LiveView):
-    trial = fake("t0000")
-    view.on_trial_start(0, [], trial)
-    report(view, trial, 3, 0.25)
-    view.on_trial_complete(0, [], trial)
-    said = view.console.file.getvalue()  # type: ignore[attr-defined]
-    assert said.startswith("t0000 stopped at epoch 3, val/iou_best 0.2500; best t0000 0.2500; 1/10 trials ended")
-    assert said.count("\n") == 1
+def test_where_there_is_no_terminal_each_trial_that_ended_is_a_line(view: LiveView):
+    row = start(view)
+    report(view, row, 3, 0.25)
+    view.on_trial_complete(0, [], fake(row))
+    assert said(view).startswith(
+        f"{row.name} paused at epoch 3, val/iou_best 0.2500; best {row.name} 0.2500; 1/10 trials begun (1 paused)"
+    )
+    assert said(view).count("\n") == 1
 
 
 def test_a_sweep_without_a_terminal_is_never_silent_for_long(view: LiveView):
-    trial = fake("t0000")
-    view.on_trial_start(0, [], trial)
-    report(view, trial, 1, 0.25)
-    assert not view.console.file.getvalue()  # type: ignore[attr-defined]
+    row = start(view)
+    report(view, row, 1, 0.25)
+    assert not said(view)
     view.said -= QUIET_SECONDS
-    report(view, trial, 2, 0.25)
-    report(view, trial, 3, 0.25)
-    assert view.console.file.getvalue().count("0/10 trials ended, 1 running, 2 of about") == 1  # type: ignore[attr-defined]
+    report(view, row, 2, 0.25)
+    view.on_trial_result(0, [], fake(row), {})
+    assert said(view).count("1/10 trials begun, 1 running, 2 of about") == 1
 
 
-def test_ray_may_pickle_the_view(view: LiveView):
-    assert type(pickle.loads(pickle.dumps(view))) is Callback
+def test_the_board_is_written_once_a_second_at_most_and_at_the_end(view: LiveView, tmp_path: Path):
+    path = tmp_path / "leaderboard.csv"
+    with view:
+        row = start(view)
+        report(view, row, 1, 0.25)
+        report(view, row, 2, 0.5)
+        assert "0.5" not in path.read_text()
+    assert "0.5" in path.read_text()
 
 
 def test_times_are_read_like_a_clock():

@@ -1,46 +1,136 @@
-"""The adapters to Ray's search; whole sweeps are in test_stages.py."""
+"""The adapters to Ray; whole sweeps are in test_stages.py."""
 
+import os
+import pickle
+import signal
+import time
+from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
-import optuna
+import pytest
+from optuna.distributions import FloatDistribution
 from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
 
-from sweeps.plan import make_plan
-from sweeps.search import build_asha, build_searcher, trial_name
-from sweeps.spec import Asha, load_spec
+from sweeps.sampler import Sampler
+from sweeps.search import FINAL, Halt, Jobs, Rules, Signals, reason_of
+from sweeps.spec import Asha, Budget
+from sweeps.study import Study
 
-
-def test_the_first_proposal_is_the_default_configuration():
-    plan = make_plan("quickstart", load_spec("quickstart"), seed=0, gpus=0)
-    searcher = build_searcher(plan)
-    assert searcher.suggest("first") == plan.first
-    assert searcher.suggest("second") != plan.first
+METRIC = "val/iou_best"
 
 
-def test_the_seed_decides_the_proposals():
-    def proposals(seed: int) -> list[object]:
-        searcher = build_searcher(make_plan("quickstart", load_spec("quickstart"), seed=seed, gpus=0))
-        return [searcher.suggest(str(number)) for number in range(4)]
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    assert proposals(1) == proposals(1) != proposals(2)
+@pytest.fixture
+def study() -> Study:
+    sampler = Sampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
+    return Study(sampler, Asha(grace_period=2, reduction_factor=3, max_epochs=6), Budget(trials=4), METRIC)
 
 
-def test_ray_gets_the_rungs_of_the_spec():
-    asha = Asha(grace_period=4, reduction_factor=3, max_epochs=72)
-    scheduler = build_asha(asha)
-    (bracket,) = scheduler._brackets
-    # Ray counts a rung that is the end itself; nothing can be stopped there
-    assert sorted(rung for rung, _ in bracket._rungs if rung < asha.max_epochs) == asha.rungs == [4, 12, 36]
-    assert scheduler._max_t == 72
+def fake(name: str, error_file: Path | None = None) -> Trial:
+    """As much of Ray's trial as the adapters look at."""
+    return cast(Trial, cast(object, SimpleNamespace(config={"trial": name}, error_file=error_file)))
 
 
-def test_a_trials_name_is_its_number_and_a_hash_of_its_parameters():
-    def named(tag: str, **config: float) -> str:
-        return trial_name(cast(Trial, cast(object, SimpleNamespace(experiment_tag=tag, config=config))))
+def report(rules: Rules, name: str, epoch: int, value: float) -> str:
+    return rules.on_trial_result(None, fake(name), {"epoch": epoch, METRIC: value, "finished": False, "pid": 1})
 
-    first = named("1_lr=0.1", lr=0.1)
-    assert first.startswith("t0000-")
-    assert named("13_lr=0.1", lr=0.1) == first.replace("t0000", "t0012")
-    assert named("1_lr=0.2", lr=0.2) != first
+
+def test_a_pause_frees_the_process_and_the_trial_is_given_again_when_it_is_promoted(study: Study):
+    rules = Rules(study)
+    names = []
+    for value in (0.1, 0.3, 0.2):
+        row = study.next_job()
+        assert row
+        names.append(row.name)
+        assert report(rules, row.name, 1, value) == TrialScheduler.CONTINUE
+        decision = report(rules, row.name, 2, value)
+        assert decision == TrialScheduler.STOP
+    promoted = study.next_job()
+    assert promoted
+    assert promoted.name == names[1]
+
+
+def test_a_failed_trial_is_given_again_once_with_its_reason_kept(study: Study, tmp_path: Path):
+    rules = Rules(study)
+    row = study.next_job()
+    assert row
+    (tmp_path / "error.txt").write_text("Traceback ...\n  line 3\nRuntimeError: it broke\n\n")
+    rules.on_trial_error(None, fake(row.name, tmp_path / "error.txt"))
+    assert study.next_job() is row
+    rules.on_trial_error(None, fake(row.name, tmp_path / "error.txt"))
+    assert (row.state, row.reason) == ("failed", "RuntimeError: it broke")
+
+
+@pytest.mark.parametrize(
+    ("reason", "final"),
+    [
+        ("src.training.Diverged: epoch 1: train/loss=nan", True),
+        ("torch.OutOfMemoryError: CUDA out of memory", True),
+        ("src.errors.UserError: Unknown encoder", True),
+        ("trainable.guard.OutOfHostMemory: 3 MiB are left", False),
+        ("RuntimeError: DataLoader worker was killed", False),
+        ("the process died", False),
+    ],
+)
+def test_a_failure_of_the_configuration_is_not_tried_again(reason: str, final: bool):
+    assert bool(FINAL.search(reason)) == final
+
+
+def test_a_process_that_died_without_a_word_is_said_to_have_died():
+    assert reason_of(fake("t0000")) == "the process died"
+
+
+def test_ray_gets_no_more_trials_than_run_at_once(study: Study, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sweeps.search.Trial", lambda run, **about: SimpleNamespace(run=run, **about))
+    jobs = Jobs(study, trials_at_once=2)
+    jobs.spec = {"run": "CrackTrial", "storage": None, "resources_per_trial": None}
+    first, second, third = (cast(Any, jobs.next_trial()) for _ in range(3))
+    assert third is None
+    assert first.trial_id == f"{first.config['trial']}-1"
+    assert first.config["params"] == {"lr": 0.5}
+    assert first.config["known"] == 0
+    study.report(second.config["trial"], 1, {METRIC: 0.5})
+    study.fail(second.config["trial"], "it broke")
+    jobs.on_trial_complete(second.trial_id, error=True)
+    again = cast(Any, jobs.next_trial())
+    assert again.trial_id == f"{second.config['trial']}-2"
+    assert again.config["known"] == 1
+    assert not jobs.is_finished()
+
+
+def test_the_search_is_finished_when_the_study_is_and_nothing_lives(study: Study):
+    jobs = Jobs(study, 1)
+    assert not jobs.is_finished()
+    study.stopping = "hours"
+    assert jobs.is_finished()
+    jobs.live["t0000-1"] = "t0000"
+    assert not jobs.is_finished()
+    jobs.set_finished()  # Ray ends the session
+    assert jobs.is_finished()
+
+
+def test_a_signal_is_a_flag_and_a_second_one_an_interrupt(study: Study):
+    before = signal.getsignal(signal.SIGTERM)
+    with Signals() as signals:
+        halt = Halt(study, signals, hours=None)
+        assert not halt.stop_all()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert halt.stop_all()
+        assert signals.received == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_after_the_hours_nothing_begins_and_running_trials_end_their_epoch(study: Study):
+    halt = Halt(study, Signals(), hours=1e-9)
+    time.sleep(0.01)
+    assert not halt.stop_all()
+    assert study.stopping == "hours"
+    assert study.next_job() is None
+
+
+def test_ray_may_pickle_the_adapters(study: Study):
+    for adapter in (Jobs(study, 1), Rules(study), Halt(study, Signals(), None)):
+        assert type(pickle.loads(pickle.dumps(adapter))) is object

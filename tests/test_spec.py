@@ -62,10 +62,12 @@ def test_an_impossible_asha_names_the_value_and_the_rule(grace: int, factor: int
         Asha(grace_period=grace, reduction_factor=factor, max_epochs=epochs)
 
 
-@pytest.mark.parametrize("field", ["trials", "trials_at_once", "gpus", "hours"])
+@pytest.mark.parametrize(
+    "field", ["trials", "trials_at_once", "gpus", "epochs", "hours", "hang_minutes", "checkpoints_gib"]
+)
 def test_a_budget_of_nothing_is_refused(field: str):
     with pytest.raises(UserError, match=f"{field}=0"):
-        Budget(**{"trials": 3, field: 0})
+        Budget(**{"trials": 3, field: 0})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("metric", ["val/loss", "val/iuo"])

@@ -20,8 +20,9 @@ from src.config import load_config, load_overrides
 from src.errors import UserError
 from src.experiment import read_rows
 from src.run import train
+from sweeps.audit import audit
+from sweeps.ledger import Ledger
 from sweeps.run import main
-from sweeps.stages import make_folder, refuse_to_mix
 
 ROOT = Path(__file__).parents[1]
 TIMES = {"epoch_seconds", "images_per_second"}
@@ -56,6 +57,7 @@ def test_every_trial_is_on_the_board_once_best_first(finished_sweep: FinishedSwe
         assert [line["epoch"] for line in lines] == list(range(1, int(row["epochs"]) + 1))
         assert float(row["val/iou_best"]) == max(line["val/iou_best"] for line in lines)
         assert row["state"] == ("complete" if int(row["epochs"]) == 3 else "stopped")
+    assert audit(finished_sweep.folder) == []
 
 
 def test_trial_0_is_the_default_configuration(finished_sweep: FinishedSweep):
@@ -122,6 +124,16 @@ def test_a_sweep_whose_trials_all_diverge_says_why_and_ends_with_1(tiny: list[st
     assert all("train/loss=nan" in row["reason"] for row in rows)
 
 
+def wait_for(path: Path, text: str, process: subprocess.Popen[str]) -> None:
+    """Until a file holds a text; a process that ends before is an error with what it said."""
+    for _ in range(1200):
+        if path.is_file() and text in path.read_text():
+            return
+        assert process.poll() is None, process.stdout.read() if process.stdout else ""
+        time.sleep(0.1)
+    pytest.fail(f"no {text} in {path}")
+
+
 @pytest.fixture
 def long_sweep(tiny: list[str]) -> Iterator[subprocess.Popen[str]]:
     process = start(*sweep_words(tiny), "--trials", "2", "--max-epochs", "5000", "--name", "long")
@@ -130,21 +142,63 @@ def long_sweep(tiny: list[str]) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
-def test_an_interrupted_sweep_keeps_its_board_and_ends_with_130(long_sweep: subprocess.Popen[str], tmp_path: Path):
-    path = tmp_path / "outputs" / "sweeps" / "long" / "leaderboard.csv"
-    for _ in range(600):
-        if path.is_file() and "running" in path.read_text():
-            break
-        assert long_sweep.poll() is None, long_sweep.stdout.read() if long_sweep.stdout else ""
-        time.sleep(0.2)
-    os.kill(long_sweep.pid, signal.SIGINT)
+def test_an_interrupted_sweep_keeps_its_board_says_how_to_go_on_and_ends_with_the_signal(
+    long_sweep: subprocess.Popen[str], tiny: list[str], tmp_path: Path
+):
+    folder = tmp_path / "outputs" / "sweeps" / "long"
+    wait_for(folder / "leaderboard.csv", "running", long_sweep)
+    with pytest.raises(UserError, match=f"is being written by process {long_sweep.pid}"):
+        main(["quickstart", f"output_root={tmp_path / 'outputs'}", "--name", "long", "--resume"])
+    os.kill(long_sweep.pid, signal.SIGTERM)
     said, _ = long_sweep.communicate(timeout=60)
-    assert long_sweep.returncode == 130, said
+    assert long_sweep.returncode == 128 + signal.SIGTERM, said
     assert "Traceback" not in said
-    assert "Interrupted" in said
-    rows = list(csv.DictReader(path.open()))
-    assert rows
-    assert {(row["state"], row["reason"]) for row in rows} == {("stopped", "cut off by the end of the sweep")}
+    assert f"Go on: python -m sweeps.run quickstart output_root={tmp_path}/outputs --name long --resume" in said
+    rows = list(csv.DictReader((folder / "leaderboard.csv").open()))
+    assert {row["state"] for row in rows} == {"waiting"}
+    assert audit(folder) == []
+    with pytest.raises(UserError, match="--resume goes on with it"):
+        main(["quickstart", *sweep_words(tiny), "--name", "long"])
+    with pytest.raises(UserError, match=r"fixed: data.image_size: .32,32. -> .64,64."):
+        main(
+            [
+                "quickstart",
+                "data.image_size=[64,64]",
+                f"output_root={tmp_path / 'outputs'}",
+                "--name",
+                "long",
+                "--resume",
+            ]
+        )
+
+
+def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_sweep: FinishedSweep, tmp_path: Path):
+    overrides = ["data.image_size=[32,32]", "data.batch_size=4", "device=cpu"]
+    overrides += [f"data.root={finished_sweep.output_root.with_name('data')}", f"output_root={tmp_path}"]
+    options = ["--trials", "4", "--max-epochs", "3", "--name", "killed", "--trials-at-once", "1"]
+    folder = tmp_path / "sweeps" / "killed"
+    process = start(*overrides, *options)
+    wait_for(folder / "leaderboard.csv", "paused", process)
+    process.kill()
+    process.wait()
+    with pytest.raises(UserError, match="--resume goes on with it, --fresh moves it aside"):
+        main(["quickstart", *overrides, "--name", "killed"])
+    done = start(f"output_root={tmp_path}", "--name", "killed", "--resume")
+    said, _ = done.communicate(timeout=240)
+    assert done.returncode == 0, said
+    assert audit(folder) == []
+    with (folder / "leaderboard.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    sessions = [
+        entry for entry in Ledger(folder / "ledger.sqlite", read_only=True).entries() if entry.kind == "session"
+    ]
+    assert len(sessions) == 2
+    # the same trials with the same scores and states as in a sweep that nobody killed
+    assert [row | {"seconds": ""} for row in rows] == [row | {"seconds": ""} for row in board(finished_sweep)]
+    assert main(["quickstart", f"output_root={tmp_path}", "--name", "killed", "--check"]) == 0
+    with pytest.raises(UserError, match="is finished: --extend N"):
+        main(["quickstart", f"output_root={tmp_path}", "--name", "killed", "--resume"])
 
 
 @pytest.mark.parametrize(
@@ -195,18 +249,17 @@ def test_an_unknown_encoder_in_the_fixed_overrides_is_named_before_ray_starts(ti
         main(["quickstart", *sweep_words(tiny), "model.encoder.name=resnet17"])
 
 
-def test_a_folder_that_holds_a_sweep_is_refused_or_moved_aside(tmp_path: Path):
-    folder = tmp_path / "sweeps" / "mine"
-    refuse_to_mix(folder, fresh=False)
-    make_folder(folder)
+def test_going_on_needs_a_sweep(tmp_path: Path):
+    with pytest.raises(UserError, match="holds no sweep to go on with"):
+        main(["quickstart", f"output_root={tmp_path}", "--resume"])
+
+
+def test_a_sweep_of_an_older_version_is_refused(tmp_path: Path):
+    folder = tmp_path / "sweeps" / "quickstart"
+    folder.mkdir(parents=True)
     (folder / "sweep.yaml").write_text("old")
-    with pytest.raises(UserError, match="--name OTHER to keep both, or --fresh"):
-        refuse_to_mix(folder, fresh=False)
-    refuse_to_mix(folder, fresh=True)
-    make_folder(folder)
-    assert list(folder.iterdir()) == []
-    (aside,) = (path for path in folder.parent.iterdir() if path != folder)
-    assert (aside / "sweep.yaml").read_text() == "old"
+    with pytest.raises(UserError, match="a sweep without a ledger: say --name OTHER, or --fresh"):
+        main(["quickstart", f"output_root={tmp_path}"])
 
 
 def test_a_dry_run_prints_the_plan_and_leaves_nothing(

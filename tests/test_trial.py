@@ -1,46 +1,56 @@
 """The Ray trainable, driven as Ray drives it but without Ray."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from filelock import Timeout
 
 from src.config import compose_values, group_choices, load_config, load_overrides
 from src.errors import UserError
+from src.experiment import read_rows
 from trainable.trial import CrackTrial, TrialPlan, check_sampled, override_value, trial_overrides
-
-
-class NamedTrial(CrackTrial):
-    """Ray names a trial; here the parameters do."""
-
-    name = "t0000-abcdef"
-
-    @property
-    def trial_name(self) -> str:
-        return self.name
 
 
 def plan(tiny: list[str], tmp_path: Path) -> TrialPlan:
     return TrialPlan(tmp_path / "sweep", tuple(tiny), "val/iou_best")
 
 
-@pytest.fixture
-def trial(tiny: list[str], tmp_path: Path) -> NamedTrial:
-    started = NamedTrial.__new__(NamedTrial)
-    started.setup({"training.optimizer.lr": 1e-3, "training.loss": "dice_focal"}, plan=plan(tiny, tmp_path))
+def job(params: dict[str, Any], name: str = "t0000-abcdef", known: int = 0) -> dict[str, Any]:
+    """What the search asks a process to do."""
+    return {"trial": name, "params": params, "known": known}
+
+
+def process(tiny: list[str], tmp_path: Path, asked: dict[str, Any]) -> CrackTrial:
+    """A new process with its first trial."""
+    started = CrackTrial.__new__(CrackTrial)
+    started.setup(asked, plan=plan(tiny, tmp_path))
     return started
+
+
+@pytest.fixture
+def trial(tiny: list[str], tmp_path: Path) -> CrackTrial:
+    return process(tiny, tmp_path, job({"training.optimizer.lr": 1e-3, "training.loss": "dice_focal"}))
+
+
+def die(trial: CrackTrial) -> None:
+    """End the process without a word: the kernel gives its lock back."""
+    trial.lock.release(force=True)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
 
 
-def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: NamedTrial):
+def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: CrackTrial):
     first, second = trial.step(), trial.step()
-    assert (first["epoch"], first["done"]) == (1, False)
-    assert (second["epoch"], second["done"]) == (2, True)
+    assert (first["epoch"], first["finished"]) == (1, False)
+    assert (second["epoch"], second["finished"]) == (2, True)
     assert {"val/iou_best", "val/iou", "train/loss", "lr"} <= first.keys()
     written = lines(trial.folder)
     assert [line["epoch"] for line in written] == [1, 2]
@@ -48,7 +58,7 @@ def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: NamedTrial):
     assert written[0]["params"] == {"training.optimizer.lr": 1e-3, "training.loss": "dice_focal"}
 
 
-def test_the_folder_holds_a_run_with_its_overrides(trial: NamedTrial, tiny: list[str]):
+def test_the_folder_holds_a_run_with_its_overrides(trial: CrackTrial, tiny: list[str]):
     trial.step()
     overrides = load_overrides(trial.folder / "overrides.yaml")
     assert overrides == [*tiny, "training.optimizer.lr=0.001", "training.loss=dice_focal"]
@@ -56,66 +66,167 @@ def test_the_folder_holds_a_run_with_its_overrides(trial: NamedTrial, tiny: list
     assert (trial.folder / "checkpoints" / "best_model.pth").is_file()
 
 
-def test_a_checkpoint_carries_the_trial_to_another_process(
-    trial: NamedTrial, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Equal, but for the times."""
+    times = {"epoch_seconds": 0, "images_per_second": 0}
+    return one | times == other | times
+
+
+def test_another_process_goes_on_from_the_folder_as_the_first_would_have(
+    trial: CrackTrial, tiny: list[str], tmp_path: Path
 ):
     first = trial.step()
-    pointer = tmp_path / "pointer"
-    pointer.mkdir()
-    trial.save_checkpoint(str(pointer))
-    monkeypatch.setattr(NamedTrial, "name", "t0001-abcdef")
-    other = NamedTrial.__new__(NamedTrial)
-    other.setup(dict(trial.params), plan=plan(tiny, tmp_path))
-    other.load_checkpoint(str(pointer))
-    expected, found = trial.step(), other.step()
-    assert found["epoch"] == 2
-    assert found["val/iou_best"] == expected["val/iou_best"] != first["val/iou_best"]
+    asked = job(trial.params, known=1)
+    die(trial)
+    other = process(tiny, tmp_path, asked)
+    found = other.step()
+    die(other)
+    rerun = process(tiny, tmp_path / "uninterrupted", job(trial.params))
+    expected = [rerun.step(), rerun.step()]
+    assert same(expected[0], first)
+    assert same(expected[1], found)
+    assert found["finished"]
+    assert [line["epoch"] for line in lines(other.folder)] == [1, 2]
+    assert [row["epoch"] for row in read_rows(other.experiment.csv_path)] == ["1", "2"]
+    assert "goes on after epoch 1" in (other.folder / "log.txt").read_text()
+
+
+def test_an_epoch_that_the_search_has_not_heard_of_is_told_and_not_trained_again(
+    trial: CrackTrial, tiny: list[str], tmp_path: Path
+):
+    first, second = trial.step(), trial.step()
+    die(trial)
+    other = process(tiny, tmp_path, job(trial.params))
+    assert other.step() == first
+    assert other.step() == second
+    assert other.trainer.epoch == 2
+    assert not other.unheard
+
+
+def test_an_epoch_whose_checkpoint_was_not_written_is_trained_again(trial: CrackTrial, tiny: list[str], tmp_path: Path):
+    first = trial.step()
+    checkpoint = trial.experiment.last_checkpoint.read_bytes()
+    second = trial.step()
+    trial.experiment.last_checkpoint.write_bytes(checkpoint)  # killed between the line of epoch 2 and its checkpoint
+    die(trial)
+    other = process(tiny, tmp_path, job(trial.params, known=1))
+    assert [line["epoch"] for line in lines(other.folder)] == [1]
+    assert len(read_rows(other.experiment.csv_path)) == 1
+    found = other.step()
+    assert same(found, second)
+    assert not same(found, first)
+    assert [line["epoch"] for line in lines(other.folder)] == [1, 2]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "half", "empty"])
+def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
+    trial: CrackTrial, tiny: list[str], tmp_path: Path, damage: str
+):
+    trial.step()
+    second = trial.step()
+    content = bytearray(trial.experiment.last_checkpoint.read_bytes())
+    content[len(content) // 2] ^= 255
+    broken = {"flipped": bytes(content), "half": bytes(content[: len(content) // 2]), "empty": b""}[damage]
+    trial.experiment.last_checkpoint.unlink()  # a hard link may share the file
+    trial.experiment.last_checkpoint.write_bytes(broken)
+    die(trial)
+    other = process(tiny, tmp_path, job(trial.params, known=2))
+    assert other.trainer.epoch == 1
+    assert same(other.step(), second)
+
+
+def test_a_trial_whose_checkpoints_are_all_gone_begins_anew_with_the_same_scores(
+    trial: CrackTrial, tiny: list[str], tmp_path: Path
+):
+    first = trial.step()
+    shutil.rmtree(trial.folder / "checkpoints")
+    die(trial)
+    other = process(tiny, tmp_path, job(trial.params, known=1))
+    assert same(other.step(), first)
+    assert [line["epoch"] for line in lines(other.folder)] == [1]
+
+
+def test_the_best_network_is_kept_when_the_process_dies_before_it_was_linked(
+    trial: CrackTrial, tiny: list[str], tmp_path: Path
+):
+    trial.step()
+    assert trial.trainer.best_epoch == 1
+    trial.experiment.best_checkpoint.unlink()
+    die(trial)
+    other = process(tiny, tmp_path, job(trial.params, known=1))
+    assert other.experiment.best_checkpoint.is_file()
+
+
+def test_two_processes_never_train_the_same_trial(
+    trial: CrackTrial, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("trainable.trial.ORPHAN_SECONDS", 0.2)
+    with pytest.raises(Timeout):
+        process(tiny, tmp_path, job(trial.params))
+    trial.cleanup()
+    process(tiny, tmp_path, job(trial.params))
+
+
+def test_a_trial_leaves_one_checkpoint_to_go_on_from_and_the_best(trial: CrackTrial):
+    trial.step()
+    trial.step()
+    assert trial.experiment.previous_checkpoint.is_file()
+    trial.cleanup()
+    assert {path.name for path in (trial.folder / "checkpoints").iterdir()} == {"last.pth", "best_model.pth"}
 
 
 def test_a_reused_process_trains_the_next_trial_as_a_fresh_one_would(
-    trial: NamedTrial, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trial: CrackTrial, tiny: list[str], tmp_path: Path
 ):
     trial.step()
     params = {"training.optimizer.lr": 5e-3}
-    monkeypatch.setattr(NamedTrial, "name", "t0001-reused")
-    assert trial.reset_config(params)
+    assert trial.reset_config(job(params, "t0001-reused"))
     reused = trial.step()
-    monkeypatch.setattr(NamedTrial, "name", "t0002-fresh")
-    fresh = NamedTrial.__new__(NamedTrial)
-    fresh.setup(params, plan=plan(tiny, tmp_path))
-    assert {**fresh.step(), "epoch_seconds": 0, "images_per_second": 0} == {
-        **reused,
-        "epoch_seconds": 0,
-        "images_per_second": 0,
-    }
+    fresh = process(tiny, tmp_path, job(params, "t0002-fresh"))
+    assert same(fresh.step(), reused)
     for name, value in fresh.trainer.model.state_dict().items():
         assert torch.equal(value, trial.trainer.model.state_dict()[name])
 
 
-def test_two_learning_rates_give_two_networks(trial: NamedTrial, monkeypatch: pytest.MonkeyPatch):
+def test_two_learning_rates_give_two_networks(trial: CrackTrial):
     trial.step()
     one = {name: value.clone() for name, value in trial.trainer.model.state_dict().items()}
-    monkeypatch.setattr(NamedTrial, "name", "t0001-abcdef")
-    trial.reset_config({**trial.params, "training.optimizer.lr": 2e-3})
+    trial.reset_config(job({**trial.params, "training.optimizer.lr": 2e-3}, "t0001-abcdef"))
     trial.step()
     assert any(not torch.equal(value, one[name]) for name, value in trial.trainer.model.state_dict().items())
 
 
-def test_a_process_survives_a_trial_that_could_not_start(trial: NamedTrial, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(NamedTrial, "name", "t0001-broken")
+def test_a_process_survives_a_trial_that_could_not_start(trial: CrackTrial):
     with pytest.raises(UserError, match="Unknown encoder"):
-        trial.reset_config({"model.encoder.name": "resnet19"})
-    monkeypatch.setattr(NamedTrial, "name", "t0002-next")
-    assert trial.reset_config({"training.optimizer.lr": 1e-3})
+        trial.reset_config(job({"model.encoder.name": "resnet19"}, "t0001-broken"))
+    assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0002-next"))
     assert trial.step()["epoch"] == 1
 
 
+def test_a_trial_that_makes_no_step_ends_itself_and_leaves_its_stacks(tiny: list[str], tmp_path: Path):
+    code = f"""
+import time
+from pathlib import Path
+from trainable.trial import CrackTrial, TrialPlan
+
+trial = CrackTrial.__new__(CrackTrial)
+plan = TrialPlan(Path({str(tmp_path)!r}), {tuple(tiny)!r}, "val/iou_best", hang_seconds=1.0)
+trial.setup({{"trial": "t0000-hangs", "params": {{}}, "known": 0}}, plan=plan)
+trial.trainer.train_epoch = lambda on_step: time.sleep(60)
+trial.step()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1, done.stderr
+    stacks = (tmp_path / "t0000-hangs" / "stacks.txt").read_text()
+    assert "Timeout" in stacks
+    assert "trial.py" in stacks
+
+
 def test_memory_that_did_not_come_back_is_said_and_the_process_goes_on(
-    trial: NamedTrial, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    trial: CrackTrial, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(NamedTrial, "name", "t0001-next")
-    monkeypatch.setattr(NamedTrial, "left_over_mib", 300)
-    assert trial.reset_config({"training.optimizer.lr": 1e-3})
+    monkeypatch.setattr(CrackTrial, "left_over_mib", 300)
+    assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0001-next"))
     assert "300 MiB of GPU memory are still held" in caplog.text
 
 

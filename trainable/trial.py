@@ -1,7 +1,7 @@
 """The Ray trainable: one trial trains one configuration, one step is one epoch.
 
-A trial's folder is a run's folder (``src.experiment``) with a ``result.json`` beside: one JSON line per epoch. Ray's
-own checkpoints only point into it, so a network is written once.
+A trial's folder is a run's folder (``src.experiment``) with a ``result.json`` beside: one JSON line per epoch. A trial
+goes on from the checkpoint in its folder, in whatever process; Ray's own checkpoints are not used.
 """
 
 import gc
@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from ray import tune
 
 from src.config import check_values, compose_values, group_choices, value_at
 from src.experiment import Experiment
 from src.training import Trainer
+from trainable.guard import Watchdog, guard_memory
 
-POINTER = "checkpoint.json"
 LEFT_OVER_MIB = 256  # GPU memory that may remain after a trial without a word
+ORPHAN_SECONDS = 120  # to wait for the process of an interrupted sweep that still trains the same trial
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,20 @@ class TrialPlan:
     """What the search maximises; TensorBoard shows it beside the parameters."""
     gpus_per_trial: float = 0.0
     """Below 1, a trial may use that share of its card's memory: a greedy one fails, and not its neighbour."""
+    trials_at_once: int = 1
+    hang_seconds: float = 1800.0
+    """Without a step in so long the trial's process ends itself."""
 
 
 class CrackTrial(tune.Trainable):
-    """Trains ``plan.fixed`` plus the sampled overrides, and reports the metric keys of every epoch."""
+    """Trains one trial from where its folder says it is, and reports the metric keys of every epoch.
+
+    Its config: ``trial`` (the name), ``params`` (the sampled overrides) and ``known`` (the epochs that the search has
+    heard of). Epochs that were trained but not heard of, as when the sweep was killed between, are reported first.
+    """
 
     left_over_mib = 0
+    log: logging.Handler = logging.NullHandler()
 
     def setup(self, config: dict[str, Any], plan: TrialPlan | None = None) -> None:
         assert plan is not None  # Ray's base class knows no second argument; tune.with_parameters gives it
@@ -49,24 +59,21 @@ class CrackTrial(tune.Trainable):
         self._start(config)
 
     def step(self) -> dict[str, Any]:
+        if self.unheard:
+            return self._result(self.unheard.pop(0))
+        self.watchdog.feed()
         try:
-            report = self.trainer.train_epoch()
+            report = self.trainer.train_epoch(self._on_step)
         except Exception:
             logging.exception("epoch %d failed", self.trainer.epoch + 1)  # into the trial's own log.txt
             raise
-        self.experiment.record(report, self.trainer)
         line = {"trial": self.folder.name, "epoch": report.epoch, **report.metrics, "params": self.params}
-        with (self.folder / "result.json").open("a") as file:
+        with self.result_path.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        finished = self.trainer.finished
-        return {**report.metrics, "epoch": report.epoch, "finished": finished, "done": finished}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        path = self.experiment.last_checkpoint.resolve()
-        (Path(checkpoint_dir) / POINTER).write_text(json.dumps({"path": str(path), "epoch": self.trainer.epoch}))
-
-    def load_checkpoint(self, checkpoint: Any) -> None:
-        self.trainer.load(Path(json.loads((Path(checkpoint) / POINTER).read_text())["path"]))
+        self.experiment.keep_previous()
+        self.experiment.record(report, self.trainer)  # the checkpoint last: what it holds, all other files know
+        self.watchdog.rest()
+        return self._result(line)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next trial in this process.
@@ -82,10 +89,16 @@ class CrackTrial(tune.Trainable):
     def cleanup(self) -> None:
         self._release()
 
-    def _start(self, params: dict[str, Any]) -> None:
-        self.params = dict(params)
-        self.folder = self.plan.sweep_dir / self.trial_name
+    @property
+    def result_path(self) -> Path:
+        return self.folder / "result.json"
+
+    def _start(self, job: dict[str, Any]) -> None:
+        self.params = dict(job["params"])
+        self.folder = self.plan.sweep_dir / job["trial"]
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.lock = FileLock(self.folder / ".lock", timeout=ORPHAN_SECONDS)
+        self.lock.acquire()
         self.log = logging.FileHandler(self.folder / "log.txt")
         logging.getLogger().addHandler(self.log)
         overrides = trial_overrides(self.plan.fixed, self.params)
@@ -94,17 +107,47 @@ class CrackTrial(tune.Trainable):
         config = check_values(values)
         self.trainer = Trainer(config, overrides)
         self.experiment = Experiment(self.folder, config, overrides)
+        self.watchdog = Watchdog(self.plan.hang_seconds, self.folder / "stacks.txt")
+        lines = self._continue()
+        self.unheard = [line for line in lines if line["epoch"] > job["known"]]
         self.experiment.describe(self.trainer)
         self.experiment.record_hparams(self.params, self.plan.metric)
+
+    def _continue(self) -> list[dict[str, Any]]:
+        """Go on from the folder's newest checkpoint; returns the lines of the epochs up to there."""
+        epoch = self.experiment.continue_own(self.trainer)
+        text = self.result_path.read_text() if self.result_path.is_file() else ""
+        whole = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+        lines = [line for line in whole if line["epoch"] <= epoch]
+        if text:
+            beside = self.result_path.with_suffix(".partial")
+            beside.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            beside.replace(self.result_path)
+        if epoch:
+            logging.warning("goes on after epoch %d", epoch)
+        return lines
+
+    def _on_step(self, done: int, total: int) -> None:
+        self.watchdog.feed()
+        guard_memory(self.plan.trials_at_once)
+
+    def _result(self, line: dict[str, Any]) -> dict[str, Any]:
+        newest = line["epoch"] == self.trainer.epoch
+        finished = newest and self.trainer.finished
+        return {key: value for key, value in line.items() if key not in ("trial", "params")} | {"finished": finished}
 
     def _release(self) -> None:
         """Give back files and memory of the trial that was; also of one that failed half-way through its start."""
         if "experiment" in self.__dict__:
             self.experiment.close()
-        for name in ("trainer", "experiment"):
+            self.experiment.previous_checkpoint.unlink(missing_ok=True)
+        if "watchdog" in self.__dict__:
+            self.watchdog.rest()
+        for name in ("trainer", "experiment", "watchdog"):
             self.__dict__.pop(name, None)
         logging.getLogger().removeHandler(self.log)
         self.log.close()
+        self.lock.release()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

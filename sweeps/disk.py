@@ -1,0 +1,70 @@
+"""The disk that a sweep's networks take: who cannot go on needs one network, and the worst give theirs up first."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+
+from sweeps.leaderboard import TrialRow, ranked
+from sweeps.search import Unkept, name_of
+from sweeps.study import Study
+
+GIB = 2**30
+
+
+class DiskBudget(Unkept, Callback):
+    """Removes checkpoints as trials end, so that those of a sweep stay below ``budget.checkpoints_gib``."""
+
+    def __init__(self, study: Study, sweep_dir: Path) -> None:
+        super().__init__()
+        self.study, self.sweep_dir = study, sweep_dir
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        row = self.study.rows[name_of(trial)]
+        if row.state in ("complete", "stopped"):
+            keep_best_only(self.sweep_dir / row.name)
+        self.keep_below()
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self.keep_below()
+
+    def keep_below(self) -> None:
+        for row in drop_worst(self.sweep_dir, self.study.rows.values(), self.study.budget.checkpoints_gib * GIB):
+            self.study.dropped(row.name)
+
+
+def keep_best_only(trial_dir: Path) -> None:
+    """A trial that will not go on needs no other network than its best."""
+    folder = trial_dir / "checkpoints"
+    if (folder / "best_model.pth").is_file():
+        for name in ("last.pth", "previous.pth"):
+            (folder / name).unlink(missing_ok=True)
+
+
+def drop_worst(sweep_dir: Path, rows: Iterable[TrialRow], limit: float) -> list[TrialRow]:
+    """Remove the networks of the worst trials until all take at most ``limit`` bytes; returns whose they were.
+
+    The best trial keeps its own, and so do trials that run or wait. A paused trial that is promoted without its
+    checkpoint is trained again from the beginning.
+    """
+    rows = ranked(rows)
+    sizes = {row.name: taken(sweep_dir / row.name / "checkpoints") for row in rows}
+    spent, dropped = sum(sizes.values()), list[TrialRow]()
+    for row in reversed(rows[1:]):
+        if spent <= limit:
+            break
+        if row.state in ("running", "waiting") or not sizes[row.name]:
+            continue
+        for path in (sweep_dir / row.name / "checkpoints").glob("*.pth"):
+            path.unlink(missing_ok=True)
+        spent -= sizes[row.name]
+        dropped.append(row)
+    return dropped
+
+
+def taken(folder: Path) -> int:
+    """Bytes of the files in a folder; those that are linked to each other count once."""
+    found = [path.stat() for path in folder.glob("*.pth")]
+    return sum({status.st_ino: status.st_size for status in found}.values())

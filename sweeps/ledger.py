@@ -1,0 +1,182 @@
+"""A sweep's memory: an SQLite file that holds every event in order, written before anything acts on it.
+
+One program at a time writes (``locked``). A commit is on the disk when it returns (``synchronous=FULL``), so whatever
+is killed, what was recorded is there. ``seq`` is the order, never the clock. Tables:
+
+- ``sweep``: key and JSON value: what was asked, and of which code and data;
+- ``trial``: number, name, parameters, and as what it stands now (state, epochs, score, reason);
+- ``report``: a trial's metrics after an epoch, the value that counts, and what was decided then;
+- ``event``: the order of all that happened: session, start, resume, report, fail, finish.
+"""
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from src.errors import UserError
+from sweeps.leaderboard import TrialRow
+
+NAME = "ledger.sqlite"
+FORMAT = 1  # raise it when a table changes
+
+SCHEMA = """
+CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE trial (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, params TEXT NOT NULL, origin TEXT NOT NULL,
+    state TEXT NOT NULL, epochs INTEGER NOT NULL, score REAL, reason TEXT NOT NULL
+);
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, kind TEXT NOT NULL, trial TEXT, detail TEXT NOT NULL
+);
+CREATE TABLE report (
+    seq INTEGER PRIMARY KEY REFERENCES event, trial TEXT NOT NULL, epoch INTEGER NOT NULL, value REAL,
+    decision TEXT NOT NULL, metrics TEXT NOT NULL, UNIQUE (trial, epoch)
+);
+"""
+
+
+class Entry(NamedTuple):
+    """One event, as ``Study.replay`` takes it."""
+
+    seq: int
+    kind: str
+    trial: str
+    detail: dict[str, Any]
+    """start: params, origin; fail: reason, retry; session: budget; report: epoch, metrics, decision."""
+
+
+class Ledger:
+    """A sweep's ledger, open for writing (or only for reading, beside a sweep that runs)."""
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        """Open the file, or make it. One that is not a ledger, or is damaged, is a ``UserError``."""
+        self.path = path
+        if read_only and not path.is_file():
+            raise UserError(f"No ledger in {path.parent}: it holds no sweep, or one of an older version.")
+        self.database = sqlite3.connect(
+            f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}", uri=True, isolation_level=None
+        )
+        try:
+            if not read_only:
+                self.database.execute("PRAGMA journal_mode=WAL")
+                self.database.execute("PRAGMA synchronous=FULL")
+            if not read_only and not self.database.execute("SELECT 1 FROM sqlite_master").fetchone():
+                self.database.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={FORMAT}; COMMIT;")
+            (version,) = self.database.execute("PRAGMA user_version").fetchone()
+            (sound,) = self.database.execute("PRAGMA quick_check").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise UserError(f"{path} is not a ledger, or it is damaged: {error}.") from error
+        if version != FORMAT or sound != "ok":
+            raise UserError(f"{path} is damaged, or its format {version} is not {FORMAT}: {sound}.")
+
+    def close(self) -> None:
+        self.database.close()
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep a JSON value about the whole sweep."""
+        self.database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value)))
+
+    def get(self, key: str) -> Any:
+        """A value about the whole sweep; None if there is none."""
+        found = self.database.execute("SELECT value FROM sweep WHERE key = ?", (key,)).fetchone()
+        return json.loads(found[0]) if found else None
+
+    def record(self, kind: str, row: TrialRow | None = None, also: Iterable[TrialRow] = (), **detail: Any) -> None:
+        """Write an event, and the state of its trial and of ``also`` after it; on the disk when this returns."""
+        with self._transaction():
+            self._event(kind, row, detail)
+            for other in also:
+                self._put_trial(other)
+
+    def record_report(
+        self, row: TrialRow, metrics: Mapping[str, float], value: float, decision: str, finished: bool
+    ) -> None:
+        """Write what a trial reported after ``row.epochs`` epochs, and what was decided."""
+        with self._transaction():
+            seq = self._event("report", row, {"finished": finished})
+            numbers = json.dumps(dict(metrics))
+            content = (seq, row.name, row.epochs, value, decision, numbers)
+            self.database.execute("INSERT INTO report VALUES (?, ?, ?, ?, ?, ?)", content)
+
+    def entries(self) -> Iterator[Entry]:
+        """All that happened, in order."""
+        query = """SELECT event.seq, kind, event.trial, detail, epoch, metrics, decision
+            FROM event LEFT JOIN report USING (seq) ORDER BY seq"""
+        for seq, kind, trial, detail, epoch, metrics, decision in self.database.execute(query):
+            content = json.loads(detail)
+            if kind == "report":
+                content |= {"epoch": epoch, "metrics": json.loads(metrics), "decision": decision}
+            yield Entry(seq, kind, trial or "", content)
+
+    def trials(self) -> list[dict[str, Any]]:
+        """The table of trials by number: name, params, origin, state, epochs, score, reason."""
+        keys = ("number", "name", "params", "origin", "state", "epochs", "score", "reason")
+        rows = self.database.execute(f"SELECT {', '.join(keys)} FROM trial ORDER BY number")
+        found = [dict(zip(keys, row, strict=True)) for row in rows]
+        return [row | {"params": json.loads(row["params"])} for row in found]
+
+    def values(self, trial: str) -> dict[int, float | None]:
+        """The value that a trial reported after each epoch; None where it was not a number."""
+        rows = self.database.execute("SELECT epoch, value FROM report WHERE trial = ? ORDER BY epoch", (trial,))
+        return dict(rows.fetchall())
+
+    def _event(self, kind: str, row: TrialRow | None, detail: Mapping[str, Any]) -> int:
+        if row is not None:
+            self._put_trial(row)
+        content = (
+            datetime.now().astimezone().isoformat(timespec="seconds"),
+            kind,
+            row.name if row else None,
+            json.dumps(dict(detail)),
+        )
+        cursor = self.database.execute("INSERT INTO event (time, kind, trial, detail) VALUES (?, ?, ?, ?)", content)
+        assert cursor.lastrowid is not None  # only before the first insert
+        return cursor.lastrowid
+
+    def _put_trial(self, row: TrialRow) -> None:
+        params = json.dumps(row.params)
+        content = (row.number, row.name, params, row.origin, row.state, row.epochs, row.score, row.reason)
+        self.database.execute("INSERT OR REPLACE INTO trial VALUES (?, ?, ?, ?, ?, ?, ?, ?)", content)
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self.database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.database.execute("COMMIT")
+        except BaseException:
+            if self.database.in_transaction:
+                self.database.execute("ROLLBACK")
+            raise
+
+
+def is_finished(ledger: Ledger) -> bool:
+    """Whether the sweep has come to its end: nothing was left to run, and nobody went on with it since."""
+    (kind,) = ledger.database.execute("SELECT kind FROM event ORDER BY seq DESC LIMIT 1").fetchone() or ("",)
+    return kind == "finish"
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Be the only program that writes into a sweep's folder; if another is, that is a ``UserError`` with its pid.
+
+    The kernel gives the lock back when its holder dies, however it dies.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            pid = file.read().strip()
+            raise UserError(f"{folder} is being written by process {pid}: wait for it, or stop it first.") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

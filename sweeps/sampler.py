@@ -1,0 +1,148 @@
+"""Which configuration is tried next: a Gaussian process over the trials of all rungs, by Optuna.
+
+Trials that stopped early cannot be compared with those that went on, and most stop early. So each trial is modelled by
+what it would have come to: its last value, and the mean gain from there on of the trials that went on (``expected``).
+
+A proposal is a function of the search's seed, its own number and the trials before: nothing is kept between proposals,
+so a search that was interrupted goes on with the proposals that it would have made.
+"""
+
+import heapq
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
+from statistics import fmean
+from typing import NamedTuple
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from sweeps.leaderboard import TrialRow
+from sweeps.space import Choice, Params, as_function, walk
+from sweeps.spec import Space
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+STARTUP = 10
+"""Trials that must have told something before there is a model."""
+RANDOM_SHARE = 0.1
+"""Of the proposals after that, so that a wrong model is found out."""
+FLOOR = 0.25
+"""Quantile of the expected values below which all are equally bad: a model of how bad they are is of no use."""
+MODELLED = 200
+"""Trials in a model at most: the best half and the latest half. So the cost of a proposal has a bound, about 1 s."""
+REDRAWS = 50
+
+
+class Proposal(NamedTuple):
+    params: Params
+    origin: str
+    """default, given, random or model."""
+
+
+class Sampler:
+    """Proposes points of a space."""
+
+    def __init__(
+        self,
+        space: Space,
+        seed: int,
+        first: Params,
+        given: Sequence[Params] = (),
+        before: Sequence[TrialRow] = (),
+    ) -> None:
+        """``first`` is trial 0, ``given`` points are the next; ``before``: trials of another sweep, for the model."""
+        self.space, self.seed, self.before = space, seed, list(before)
+        self.queue = [Proposal(first, "default"), *(Proposal(point, "given") for point in given)]
+
+    def propose(self, number: int, rows: Sequence[TrialRow]) -> Proposal | None:
+        """Trial ``number`` after these; None: the space has no point (or hardly one) that was not tried."""
+        if number < len(self.queue):
+            return self.queue[number]
+        random = np.random.default_rng([self.seed, number])
+        known = [*self.before, *rows]
+        tried = {_key(row.params) for row in rows}
+        enough = sum(bool(row.values) for row in known) >= STARTUP
+        if random.random() >= RANDOM_SHARE and enough:
+            params = self._ask(_model(_seed(random)), self._modelled(known))
+            if _key(params) not in tried:
+                return Proposal(params, "model")
+        for _ in range(REDRAWS):
+            params = self._ask(RandomSampler(seed=_seed(random)), [])
+            if _key(params) not in tried:
+                return Proposal(params, "random")
+        return None
+
+    def _ask(self, sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> Params:
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.add_trials(trials)
+        trial = study.ask()
+        as_function(self.space)(trial)
+        return dict(trial.params)
+
+    def _modelled(self, rows: Sequence[TrialRow]) -> list[FrozenTrial]:
+        """The trials as the model sees them: ended with a value, or running and known by their place only."""
+        running = [row for row in rows if row.state == "running" and not row.values]
+        seen = [self._frozen(row, value) for row, value in observations(rows)]
+        return seen + [self._frozen(row, None) for row in running]
+
+    def _frozen(self, row: TrialRow, value: float | None) -> FrozenTrial:
+        found = distributions(self.space, row.params)
+        state = TrialState.RUNNING if value is None else TrialState.COMPLETE
+        return create_trial(params=row.params, distributions=found, value=value, state=state)
+
+
+def _model(seed: int) -> BaseSampler:
+    """A Gaussian process; keys that not every trial has (conditional ones) are left to TPE."""
+    rest = TPESampler(seed=seed, n_startup_trials=0)
+    return GPSampler(seed=seed, n_startup_trials=0, independent_sampler=rest, warn_independent_sampling=False)
+
+
+def observations(rows: Sequence[TrialRow]) -> list[tuple[TrialRow, float]]:
+    """What a model is made of: trials and what they are expected to come to, ``MODELLED`` at most.
+
+    Trials that failed, out of memory for instance, count as bad ones, so that the model keeps away from them.
+    """
+    told = [row for row in rows if row.values and row.state != "failed"]
+    values = expected(told)
+    floor = float(np.quantile(values, FLOOR))
+    failed = [(row, floor) for row in rows if row.state == "failed"]
+    seen = [(row, max(value, floor)) for row, value in zip(told, values, strict=True)]
+    if len(seen) > MODELLED:
+        half = MODELLED // 2
+        seen = heapq.nlargest(half, seen[:-half], key=itemgetter(1)) + seen[-half:]
+    return seen + failed[-MODELLED // 4 :]
+
+
+def expected(rows: Sequence[TrialRow]) -> list[float]:
+    """What each trial would come to: its last value, plus the mean gains from rung to rung of those that went on."""
+    rungs = sorted({epoch for row in rows for epoch in row.values})
+    gains = dict.fromkeys(rungs, 0.0)  # from a rung to the end
+    for rung, following in reversed(list(pairwise(rungs))):
+        both = [row.values[following] - row.values[rung] for row in rows if {rung, following} <= row.values.keys()]
+        gains[rung] = gains[following] + (fmean(both) if both else 0.0)
+    return [row.values[last] + gains[last] for row in rows for last in [max(row.values)]]
+
+
+def distributions(space: Space, params: Mapping[str, Choice]) -> dict[str, BaseDistribution]:
+    """The distributions that the space asks for on its way to a point."""
+    found: dict[str, BaseDistribution] = {}
+
+    def answer(key: str, distribution: BaseDistribution) -> Choice:
+        found[key] = distribution
+        return params[key]
+
+    walk(space, answer)
+    return found
+
+
+def _key(params: Mapping[str, Choice]) -> str:
+    return json.dumps(params, sort_keys=True)
+
+
+def _seed(random: np.random.Generator) -> int:
+    return int(random.integers(2**31))

@@ -1,0 +1,120 @@
+"""A session on a sweep's folder: the first, or one that goes on with what others left.
+
+What a sweep is (its space, rungs, fixed overrides, code, data) is kept in its ledger; a session that would search
+something else under the same name is refused.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from src.data.cache import data_fingerprint
+from src.errors import UserError
+from src.folders import move_aside
+from src.provenance import PACKAGES, provenance
+from sweeps.leaderboard import TrialRow
+from sweeps.ledger import NAME, Ledger
+from sweeps.plan import SweepPlan, described
+from sweeps.sampler import Sampler
+from sweeps.spec import SPECS_DIR
+from sweeps.study import Study
+
+ROOT = Path(__file__).parents[1]
+CODE = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml", "sweeps/asha.py", "sweeps/sampler.py", "sweeps/study.py")
+"""Files that decide what a trial trains, and which are tried."""
+
+
+def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
+    """What makes two sessions parts of the same sweep, as names and texts that can be compared."""
+    spec = plan.spec
+    code = {path for pattern in CODE for path in ROOT.glob(pattern)} | {SPECS_DIR / f"{spec_name}.py"}
+    return {
+        "sweep": spec_name,
+        "metric": spec.metric,
+        "search seed": str(plan.seed),
+        "rungs": f"{[*spec.asha.rungs, spec.asha.max_epochs]}, one in {spec.asha.reduction_factor}, {spec.form}",
+        **{f"space: {key}": text for key, text in described(spec.space).items()},
+        "first points": json.dumps([plan.first, *plan.given]),
+        **{f"fixed: {override.partition('=')[0]}": override.partition("=")[2] for override in plan.fixed},
+        "data": data_fingerprint(plan.config.data),
+        **{str(path.relative_to(ROOT)): _digest(path) for path in sorted(code)},
+    }
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What is not the same, a line each."""
+    lines = [
+        f"  {name}: {before.get(name, 'nothing')} -> {now.get(name, 'nothing')}"
+        for name in dict.fromkeys([*before, *now])
+        if before.get(name) != now.get(name)
+    ]
+    return [line.replace(str(Path.home()), "~") for line in lines]
+
+
+def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None:
+    """A sweep that is no longer the same is a ``UserError`` with the differences, unless they are accepted."""
+    before = ledger.get("identity")
+    if before == dict(now):
+        return
+    if accept:
+        ledger.put("identity", dict(now))
+        return
+    lines = "\n".join(differences(before, now))
+    raise UserError(
+        f"{ledger.path.parent} was begun with other settings, code or data, so its trials could not be compared:\n"
+        f"{lines}\nUndo that, or say --accept-changes to go on all the same, or --fresh to start anew."
+    )
+
+
+def begin(
+    plan: SweepPlan, command: Mapping[str, Any], now: Mapping[str, str], before: Sequence[TrialRow] = ()
+) -> Ledger:
+    """Make a new sweep's folder, and the ledger in it; a sweep that is there is moved aside."""
+    folder, spec = plan.folder, plan.spec
+    if (folder / "sweep.yaml").exists():
+        print(f"The sweep that was there is now {move_aside(folder)}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(folder / NAME)
+    ledger.put("command", dict(command))
+    ledger.put("before", [{"params": row.params, "values": row.values, "state": row.state} for row in before])
+    ledger.put("rules", {"asha": asdict(spec.asha), "form": spec.form, "metric": spec.metric})
+    ledger.put("trials", spec.budget.trials)
+    ledger.put("identity", dict(now))
+    return ledger
+
+
+def open_study(plan: SweepPlan, ledger: Ledger) -> Study:
+    """The search as the ledger left it, with a session more."""
+    before = [
+        TrialRow("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
+        for kept in ledger.get("before")
+    ]
+    sampler = Sampler(plan.spec.space, plan.seed, plan.first, plan.given, before)
+    study = Study(sampler, plan.spec.asha, plan.spec.budget, plan.spec.metric, plan.spec.form, ledger)
+    study.replay(ledger.entries())
+    ledger.put("trials", plan.spec.budget.trials)
+    about = provenance()
+    study.begin_session(trials=plan.spec.budget.trials, commit=about["commit"], packages=about["packages"])
+    return study
+
+
+def changed_packages(ledger: Ledger) -> list[str]:
+    """Packages whose version is not that of the session before, as texts."""
+    sessions = [entry.detail for entry in ledger.entries() if entry.kind == "session"]
+    before = sessions[-1]["packages"] if sessions else {}
+    now = provenance()["packages"]
+    return [
+        f"{name} {before[name]} -> {now[name]}" for name in PACKAGES if name in before and before[name] != now[name]
+    ]
+
+
+def warmed(plan: SweepPlan, other: Path | None) -> tuple[SweepPlan, list[TrialRow]]:
+    """The plan, and the trials of another sweep that its model is to know."""
+    return plan, []
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,149 @@
+"""Whether a sweep's folder holds all of it: on a real sweep, and on copies that were spoilt in one place."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import FinishedSweep
+
+from sweeps.audit import audit
+from sweeps.ledger import NAME, Ledger
+
+
+@pytest.fixture
+def folder(finished_sweep: FinishedSweep, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    shutil.copytree(finished_sweep.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("ray", "logs"))
+    return tmp_path / "copy"
+
+
+def test_a_finished_sweep_is_whole_wherever_it_lies(folder: Path):
+    assert audit(folder) == []
+
+
+def trial(folder: Path, state: str) -> Path:
+    with (folder / "leaderboard.csv").open() as file:
+        return folder / next(row["trial"] for row in csv.DictReader(file) if row["state"] == state)
+
+
+def drop_line(folder: Path) -> None:
+    path = trial(folder, "complete") / "result.json"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def repeat_line(folder: Path) -> None:
+    path = trial(folder, "complete") / "result.json"
+    path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
+
+
+def change_value(folder: Path) -> None:
+    path = trial(folder, "stopped") / "result.json"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[0]["val/iou_best"] += 0.25
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def lose_folder(folder: Path) -> None:
+    shutil.rmtree(trial(folder, "stopped"))
+
+
+def add_folder(folder: Path) -> None:
+    (folder / "t0099-abcdef").mkdir()
+
+
+def flip_checkpoint(folder: Path) -> None:
+    path = trial(folder, "complete") / "checkpoints" / "best_model.pth"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
+def lose_checkpoint(folder: Path) -> None:
+    (trial(folder, "stopped") / "checkpoints" / "best_model.pth").unlink()
+
+
+def drop_row(folder: Path) -> None:
+    path = folder / "leaderboard.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def repeat_row(folder: Path) -> None:
+    path = folder / "leaderboard.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
+
+
+def change_score(folder: Path) -> None:
+    path = folder / "leaderboard.csv"
+    rows = list(csv.reader(path.open()))
+    rows[1][2] = "0.999"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def change_state(folder: Path) -> None:
+    Ledger(folder / NAME).database.execute("UPDATE trial SET state = 'failed' WHERE state = 'complete'")
+
+
+def change_decision(folder: Path) -> None:
+    Ledger(folder / NAME).database.execute("UPDATE report SET decision = 'continue' WHERE decision = 'pause'")
+
+
+def forget_reports(folder: Path) -> None:
+    database = Ledger(folder / NAME).database
+    database.execute("DELETE FROM event WHERE kind = 'report'")
+
+
+def same_parameters(folder: Path) -> None:
+    database = Ledger(folder / NAME).database
+    (detail,) = database.execute("SELECT detail FROM event WHERE kind = 'start' ORDER BY seq").fetchone()
+    database.execute("UPDATE event SET detail = ? WHERE kind = 'start'", (detail,))
+
+
+def damage_ledger(folder: Path) -> None:
+    path = folder / NAME
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (drop_line, "result.json has 2 epochs, the ledger 3"),
+        (repeat_line, "the epochs are [1, 2, 3, 3], not each once in order"),
+        (change_value, "val/iou_best of epoch 1 is"),
+        (lose_folder, "result.json has 0 epochs, the ledger"),
+        (add_folder, "t0099-abcdef is of no trial that the ledger knows"),
+        (flip_checkpoint, "best_model.pth is damaged"),
+        (lose_checkpoint, "best_model.pth is missing"),
+        (drop_row, "leaderboard.csv lacks t000"),
+        (repeat_row, "2 times"),
+        (change_score, "has 0.999, by the ledger it is"),
+        (change_state, "the ledger's table says failed at epoch 3, its events complete"),
+        (change_decision, "The ledger says continue of t000"),
+        (forget_reports, "the ledger's table says"),
+        (same_parameters, "4 trials have the same parameters"),
+        (damage_ledger, "is not a ledger, or it is damaged"),
+    ],
+)
+def test_what_is_missing_twice_or_different_is_named(folder: Path, spoil: Callable[[Path], None], sentence: str):
+    spoil(folder)
+    problems = audit(folder)
+    assert any(sentence in problem for problem in problems), problems
+
+
+def test_networks_that_were_dropped_for_want_of_disk_are_not_missed(folder: Path):
+    stopped = trial(folder, "stopped")
+    shutil.rmtree(stopped / "checkpoints")
+    assert len(audit(folder)) == 1
+    ledger = Ledger(folder / NAME)
+    ledger.database.execute(
+        "INSERT INTO event (time, kind, trial, detail) VALUES ('', 'drop', ?, '{}')", (stopped.name,)
+    )
+    assert audit(folder) == []
+
+
+def test_a_folder_without_a_ledger_is_said_to_hold_no_sweep(tmp_path: Path):
+    (problem,) = audit(tmp_path)
+    assert "No ledger" in problem

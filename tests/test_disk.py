@@ -1,0 +1,86 @@
+"""Whose networks are removed when the disk's budget is spent."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from optuna.distributions import FloatDistribution
+from ray.tune.experiment import Trial
+
+from sweeps.disk import GIB, DiskBudget, drop_worst, keep_best_only, taken
+from sweeps.leaderboard import TrialRow
+from sweeps.sampler import Sampler
+from sweeps.spec import Asha, Budget
+from sweeps.study import Study
+
+SIZE = 1000
+
+
+def networks(sweep_dir: Path, name: str, linked: bool = False) -> Path:
+    """A trial's last and best network; ``linked``: they are the same."""
+    folder = sweep_dir / name / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "last.pth").write_bytes(b"x" * SIZE)
+    if linked:
+        os.link(folder / "last.pth", folder / "best_model.pth")
+    else:
+        (folder / "best_model.pth").write_bytes(b"y" * SIZE)
+    return folder
+
+
+def rows(*states: str) -> list[TrialRow]:
+    """Trials with falling scores."""
+    return [TrialRow(f"t{n}", {}, number=n, state=state, score=1.0 - n / 10) for n, state in enumerate(states)]
+
+
+def test_linked_networks_take_their_place_once(tmp_path: Path):
+    assert taken(networks(tmp_path, "t0")) == 2 * SIZE
+    assert taken(networks(tmp_path, "t1", linked=True)) == SIZE
+    assert taken(tmp_path / "nowhere") == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "gone"), [(8 * SIZE, []), (6 * SIZE, ["t3"]), (4 * SIZE, ["t3", "t2"]), (0, ["t3", "t2", "t1"])]
+)
+def test_the_worst_give_theirs_up_first_and_the_best_never(tmp_path: Path, limit: int, gone: list[str]):
+    trials = rows("complete", "paused", "stopped", "failed")
+    for row in trials:
+        networks(tmp_path, row.name)
+    assert [row.name for row in drop_worst(tmp_path, trials, limit)] == gone
+    left = {path.parent.parent.name for path in tmp_path.glob("*/checkpoints/*.pth")}
+    assert left == {"t0", "t1", "t2", "t3"} - set(gone)
+
+
+def test_trials_that_run_or_wait_keep_theirs(tmp_path: Path):
+    trials = rows("complete", "running", "waiting", "paused")
+    for row in trials:
+        networks(tmp_path, row.name)
+    assert [row.name for row in drop_worst(tmp_path, trials, 0)] == ["t3"]
+
+
+def test_a_trial_that_will_not_go_on_keeps_its_best_network_only(tmp_path: Path):
+    folder = networks(tmp_path, "t0")
+    keep_best_only(tmp_path / "t0")
+    assert [path.name for path in folder.iterdir()] == ["best_model.pth"]
+    (folder / "best_model.pth").rename(folder / "last.pth")  # none was ever the best
+    keep_best_only(tmp_path / "t0")
+    assert [path.name for path in folder.iterdir()] == ["last.pth"]
+
+
+def test_what_was_dropped_is_in_the_study(tmp_path: Path):
+    sampler = Sampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
+    budget = Budget(trials=4, checkpoints_gib=3.5 * SIZE / GIB)
+    study = Study(sampler, Asha(grace_period=1, reduction_factor=3, max_epochs=6), budget, "val/iou")
+    disk = DiskBudget(study, tmp_path)
+    names: list[str] = []
+    for value in (0.3, 0.1):
+        row = study.next_job()
+        assert row
+        names.append(row.name)
+        networks(tmp_path, row.name)
+        study.report(row.name, 1, {"val/iou": value})
+        disk.on_trial_complete(0, [], cast(Trial, SimpleNamespace(config={"trial": row.name})))
+    assert [study.rows[name].dropped for name in names] == [False, True]
+    assert taken(tmp_path / names[0] / "checkpoints") == 2 * SIZE

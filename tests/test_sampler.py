@@ -1,0 +1,169 @@
+"""What a search proposes."""
+
+import math
+from collections.abc import Callable
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from sweeps.leaderboard import TrialRow
+from sweeps.sampler import FLOOR, MODELLED, STARTUP, Sampler, distributions, expected, observations
+from sweeps.space import Params, contains
+
+SPACE: dict[str, BaseDistribution] = {
+    "lr": FloatDistribution(1e-4, 1e-1, log=True),
+    "depth": IntDistribution(1, 5),
+    "loss": CategoricalDistribution(["dice", "bce", None]),
+}
+FIRST: Params = {"lr": 1e-3, "depth": 3, "loss": "dice"}
+
+
+def conditional(trial: optuna.Trial) -> None:
+    name = trial.suggest_categorical("optimizer", ["sgd", "adam"])
+    trial.suggest_float("lr", 1e-4, 1e-1, log=True)
+    if name == "sgd":
+        trial.suggest_float("momentum", 0.0, 0.99)
+
+
+def row(number: int, params: Params, values: dict[int, float], state: str = "paused") -> TrialRow:
+    return TrialRow(f"t{number:04d}", params, number=number, values=values, state=state)
+
+
+def play(sampler: Sampler, score: Callable[[Params], float], trials: int, before: int = 0) -> list[TrialRow]:
+    rows: list[TrialRow] = []
+    for number in range(trials):
+        proposal = sampler.propose(number, rows)
+        assert proposal
+        rows.append(row(number, proposal.params, {1: score(proposal.params)}))
+    return rows
+
+
+def distance(params: Params) -> float:
+    """1 where lr is 1e-2 and the loss bce."""
+    lr = params["lr"]
+    assert isinstance(lr, float)
+    return 1 - abs(math.log10(lr) + 2) / 3 - 0.1 * (params["loss"] != "bce")
+
+
+def test_the_default_comes_first_and_then_the_given_points():
+    given_point: Params = {"lr": 1e-2, "depth": 1, "loss": None}
+    sampler = Sampler(SPACE, 0, FIRST, [given_point])
+    first, second, third = (sampler.propose(number, []) for number in range(3))
+    assert first == (FIRST, "default")
+    assert second == (given_point, "given")
+    assert third
+    assert third.origin == "random"
+
+
+def test_the_model_finds_where_the_good_points_are():
+    rows = play(Sampler(SPACE, 0, FIRST), distance, 30)
+    early, late = rows[1:STARTUP], rows[20:]
+    assert max(map(distance, (trial.params for trial in late))) > 0.95
+    assert sum(distance(trial.params) for trial in late) / len(late) > 0.1 + sum(
+        distance(trial.params) for trial in early
+    ) / len(early)
+
+
+@pytest.mark.parametrize("trials", [4, STARTUP + 4])
+def test_a_proposal_depends_on_the_seed_its_number_and_the_trials_before_and_on_nothing_else(trials: int):
+    rows = play(Sampler(SPACE, 3, FIRST), distance, trials)
+    again = Sampler(SPACE, 3, FIRST)
+    assert again.propose(trials - 1, rows[:-1]) == Sampler(SPACE, 3, FIRST).propose(trials - 1, rows[:-1])
+    assert again.propose(trials - 1, rows[:-1]).params == rows[-1].params  # type: ignore[union-attr]
+    assert Sampler(SPACE, 4, FIRST).propose(trials, rows) != again.propose(trials, rows)
+    assert again.propose(trials, rows) != again.propose(trials + 1, rows)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 100), st.booleans())
+def test_every_proposal_lies_in_the_space(seed: int, modelled: bool):
+    rows = play(Sampler(SPACE, 0, FIRST), distance, STARTUP) if modelled else []
+    proposal = Sampler(SPACE, seed, FIRST).propose(STARTUP, rows)
+    assert proposal
+    assert proposal.params.keys() == SPACE.keys()
+    assert all(contains(SPACE[key], value) for key, value in proposal.params.items())
+
+
+def test_conditional_keys_are_proposed_where_they_apply():
+    def score(params: Params) -> float:
+        return float(params["optimizer"] == "sgd") + float(params.get("momentum") or 0.0)
+
+    rows = play(Sampler(conditional, 0, {"optimizer": "adam", "lr": 1e-3}), score, STARTUP + 15)
+    for trial in rows:
+        assert ("momentum" in trial.params) == (trial.params["optimizer"] == "sgd")
+    late = [trial.params["optimizer"] for trial in rows[STARTUP:]]
+    assert late.count("sgd") > len(late) / 2
+
+
+def test_no_point_is_proposed_twice_until_all_were_tried():
+    space = {"loss": CategoricalDistribution(["a", "b", "c"]), "depth": IntDistribution(1, 5)}
+    sampler = Sampler(space, 0, {"loss": "a", "depth": 1})
+    rows: list[TrialRow] = []
+    while proposal := sampler.propose(len(rows), rows):
+        rows.append(row(len(rows), proposal.params, {1: 0.5}))
+    points = {(trial.params["loss"], trial.params["depth"]) for trial in rows}
+    assert len(points) == len(rows) == 15
+
+
+def test_trials_that_run_keep_the_model_from_proposing_the_same_place():
+    rows = play(Sampler({"x": FloatDistribution(0.0, 1.0)}, 0, {"x": 0.1}), lambda params: -abs(params["x"] - 0.7), 14)  # type: ignore[operator]
+    sampler = Sampler({"x": FloatDistribution(0.0, 1.0)}, 5, {"x": 0.1})
+    alone = sampler.propose(20, rows)
+    assert alone
+    assert alone.origin == "model"
+    beside = sampler.propose(20, [*rows, row(14, alone.params, {}, state="running")])
+    assert beside
+    assert abs(beside.params["x"] - alone.params["x"]) > 1e-3  # type: ignore[operator]
+
+
+def test_a_trial_is_expected_to_gain_what_those_gained_that_went_on():
+    rows = [
+        row(0, {}, {1: 0.1, 3: 0.3, 9: 0.6}),
+        row(1, {}, {1: 0.2, 3: 0.6}),
+        row(2, {}, {1: 0.05}),
+    ]
+    from_1, from_3 = (0.2 + 0.4) / 2, 0.3
+    assert expected(rows) == pytest.approx([0.6, 0.6 + from_3, 0.05 + from_1 + from_3])
+
+
+def test_where_nobody_went_on_the_last_value_counts():
+    assert expected([row(0, {}, {1: 0.1}), row(1, {}, {1: 0.2})]) == [0.1, 0.2]
+
+
+def test_failed_trials_count_as_bad_ones_and_none_is_worse():
+    rows = [row(number, {"x": number}, {1: value}) for number, value in enumerate([0.0, 0.4, 0.5, 0.6, 0.7])]
+    rows.append(row(5, {"x": 5}, {1: 0.9}, state="failed"))
+    rows.append(row(6, {"x": 6}, {}, state="failed"))
+    rows.append(row(7, {"x": 7}, {}, state="running"))
+    found = {trial.number: value for trial, value in observations(rows)}
+    floor = 0.4  # the lower quartile of the five
+    assert FLOOR == 0.25
+    assert found == {0: floor, 1: 0.4, 2: 0.5, 3: 0.6, 4: 0.7, 5: floor, 6: floor}
+
+
+def test_a_model_has_a_bound_and_keeps_the_best_and_the_latest():
+    rows = [row(number, {}, {1: 1.0 / (number + 1)}) for number in range(3 * MODELLED)]
+    kept = {trial.number for trial, _ in observations(rows)}
+    assert len(kept) == MODELLED
+    assert {0, 1, 2, 3 * MODELLED - 1, 3 * MODELLED - 2} <= kept
+
+
+def test_trials_of_another_sweep_enter_the_model():
+    before = play(Sampler(SPACE, 9, FIRST), distance, 25)
+    warm = Sampler(SPACE, 0, FIRST, before=before)
+    proposals = [warm.propose(number, []) for number in range(1, 6)]
+    assert [proposal.origin for proposal in proposals if proposal].count("model") >= 4
+    best = max(distance(proposal.params) for proposal in proposals if proposal)
+    assert best > 0.95
+
+
+def test_the_distributions_of_a_point_are_those_on_its_way():
+    assert distributions(conditional, {"optimizer": "adam", "lr": 1e-3}).keys() == {"optimizer", "lr"}
+    assert distributions(conditional, {"optimizer": "sgd", "lr": 1e-3, "momentum": 0.5}).keys() == {
+        "optimizer",
+        "lr",
+        "momentum",
+    }

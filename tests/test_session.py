@@ -1,0 +1,104 @@
+"""Sessions of a sweep: what makes two of them parts of the same one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from src.errors import UserError
+from src.provenance import provenance
+from sweeps import session
+from sweeps.ledger import Ledger
+from sweeps.plan import SweepPlan, make_plan
+from sweeps.session import begin, changed_packages, differences, identity, open_study, refuse_changes
+from sweeps.spec import load_spec
+
+
+@pytest.fixture
+def plan(tiny: list[str], tmp_path: Path) -> SweepPlan:
+    fixed = tuple(word for word in tiny if not word.startswith(("training.epochs=", "threads=")))
+    return make_plan("mine", replace(load_spec("quickstart"), fixed=fixed), seed=0, gpus=0)
+
+
+@pytest.fixture
+def ledger(plan: SweepPlan) -> Ledger:
+    return begin(plan, {"spec": "quickstart"}, identity(plan, "quickstart"))
+
+
+def test_the_same_sweep_goes_on(plan: SweepPlan, ledger: Ledger):
+    refuse_changes(ledger, identity(plan, "quickstart"), accept=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"seed": 7}, "search seed: 0 -> 7"),
+        ({"first": {"training.optimizer.lr_scale": 2.0, "training.loss": "bce"}}, "first points: "),
+        ({"fixed": ("model.encoder=resnet18",)}, "fixed: model.encoder: tiny -> resnet18"),
+    ],
+)
+def test_a_sweep_that_is_no_longer_the_same_is_refused_with_the_difference(
+    plan: SweepPlan, ledger: Ledger, change: dict[str, object], line: str
+):
+    fixed = change.pop("fixed", None)
+    other = replace(plan, **change) if fixed is None else replace(plan, fixed=(*plan.fixed, *fixed))  # type: ignore
+    now = identity(other, "quickstart")
+    with pytest.raises(UserError, match=line) as caught:
+        refuse_changes(ledger, now, accept=False)
+    assert "--accept-changes" in str(caught.value)
+    refuse_changes(ledger, now, accept=True)
+    refuse_changes(ledger, now, accept=False)  # from now on it is this one
+
+
+def test_changed_code_data_and_configuration_files_are_differences(
+    plan: SweepPlan, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = identity(plan, "quickstart")
+    assert {
+        "src/losses.py",
+        "configs/config.yaml",
+        "sweeps/asha.py",
+        "sweeps/specs/quickstart.py",
+        "data",
+    } <= before.keys()
+    monkeypatch.setattr(session, "data_fingerprint", lambda _: "other")
+    monkeypatch.setattr(session, "_digest", lambda path: "new" if path.name == "losses.py" else "old")
+    now = before | {"src/losses.py": "new", "data": "other"}
+    assert [line.split(":")[0].strip() for line in differences(before, now)] == ["data", "src/losses.py"]
+    assert identity(plan, "quickstart")["data"] == "other"
+
+
+def test_code_that_no_trial_runs_is_no_difference(plan: SweepPlan):
+    names = identity(plan, "quickstart").keys()
+    assert not {"sweeps/live.py", "analysis/results.py", "README.md", "sweeps/specs/unet_encoder.py"} & names
+
+
+def test_a_version_that_changed_is_said(plan: SweepPlan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    open_study(plan, ledger)
+    assert changed_packages(ledger) == []
+    now = provenance()["packages"] | {"ray": "9.9"}
+    monkeypatch.setattr(session, "provenance", lambda: {"packages": now})
+    (change,) = changed_packages(ledger)
+    assert change.startswith("ray ")
+    assert change.endswith(" -> 9.9")
+
+
+def test_another_session_has_the_trials_of_the_first(plan: SweepPlan, ledger: Ledger):
+    first = open_study(plan, ledger)
+    row = first.next_job()
+    assert row
+    first.report(row.name, 1, {"val/iou_best": 0.5})
+    second = open_study(plan, ledger)
+    assert second.rows[row.name].epochs == 1
+    assert second.next_job() == second.rows[row.name]
+    assert [entry.kind for entry in ledger.entries()] == ["session", "start", "report", "session", "resume"]
+
+
+def test_a_new_sweep_moves_the_old_one_aside(plan: SweepPlan, ledger: Ledger, capsys: pytest.CaptureFixture[str]):
+    (plan.folder / "sweep.yaml").write_text("old")
+    ledger.close()
+    begin(plan, {}, {})
+    assert not (plan.folder / "sweep.yaml").exists()
+    (aside,) = (path for path in plan.folder.parent.glob("mine-*"))
+    assert (aside / "sweep.yaml").read_text() == "old"
+    assert str(aside) in capsys.readouterr().out

@@ -1,0 +1,82 @@
+"""What keeps one bad trial from spoiling the others: a watchdog over its steps, and a limit on its memory."""
+
+import faulthandler
+import os
+from pathlib import Path
+from typing import TextIO
+
+MIB = 2**20
+SPARE_SHARE = 0.05  # of the machine's memory, below which the largest trial has to go
+CGROUP = Path("/sys/fs/cgroup")
+
+
+class OutOfHostMemory(MemoryError):
+    """The machine's memory is almost gone, and this process has more of it than its share."""
+
+
+class Watchdog:
+    """Ends the process, with the stacks of all its threads in a file, when ``feed`` is not called for some time.
+
+    It is a thread in C, so it also works while Python itself hangs in a library.
+    """
+
+    def __init__(self, seconds: float, path: Path) -> None:
+        self.seconds, self.path = seconds, path
+        self.file: TextIO | None = None
+
+    def feed(self) -> None:
+        """There was progress: count anew from here."""
+        if self.file is None:
+            self.file = self.path.open("w")
+        faulthandler.dump_traceback_later(self.seconds, exit=True, file=self.file)
+
+    def rest(self) -> None:
+        """No progress is expected until the next ``feed``."""
+        faulthandler.cancel_dump_traceback_later()
+        if self.file is not None:
+            self.file.close()
+            self.path.unlink(missing_ok=True)
+            self.file = None
+
+
+def guard_memory(trials_at_once: int) -> None:
+    """Raise ``OutOfHostMemory`` if the machine's memory is almost gone and this process has more than its share.
+
+    Ray's own monitor would end the whole sweep, and may choose an innocent trial.
+    """
+    total, free = machine_memory()
+    if free < SPARE_SHARE * total and (own := own_memory()) > (1 - SPARE_SHARE) * total / (trials_at_once + 1):
+        raise OutOfHostMemory(
+            f"{free // MIB} MiB of this machine's {total // MIB} MiB are left, and this trial has {own // MIB} MiB"
+        )
+
+
+def machine_memory() -> tuple[int, int]:
+    """Bytes of memory in total, and those that are free; those of the control group, where it has fewer."""
+    pages = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    total, free = (int(pages[key].split()[0]) * 1024 for key in ("MemTotal", "MemAvailable"))
+    limit = _number(CGROUP / "memory.max")
+    if limit is not None and limit < total:
+        used = (_number(CGROUP / "memory.current") or 0) - _reclaimable()
+        return limit, min(free, limit - used)
+    return total, free
+
+
+def own_memory() -> int:
+    """Bytes that this process holds and shares with none."""
+    _, resident, shared, *_ = map(int, Path("/proc/self/statm").read_text().split())
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None if there is no such file, or it says ``max``."""
+    text = path.read_text().strip() if path.is_file() else "max"
+    return int(text) if text != "max" else None
+
+
+def _reclaimable() -> int:
+    """Bytes of the control group that are a cache of files: the kernel gives them back."""
+    path = CGROUP / "memory.stat"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    counts = dict(line.split() for line in lines)
+    return int(counts.get("inactive_file", 0)) + int(counts.get("active_file", 0))
