@@ -64,7 +64,8 @@ class SuccessiveHalving:
     """The rungs of one search, and where each of its trials is. The same calls in the same order decide the same."""
 
     def __init__(self, asha: Asha, form: Form = "promotion") -> None:
-        self.asha, self.form = asha, form
+        self.asha = asha
+        self.form: Form = form
         self.rungs = {epoch: Rung() for epoch in asha.rungs}
         self.running: dict[str, int] = {}
         """Trials that run, to the epoch of the highest rung that they have reached; 0 before the first."""

@@ -5,16 +5,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from src.checkpoint import is_sound
 from src.errors import UserError
-from sweeps.asha import Form
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
-from sweeps.sampler import Sampler
-from sweeps.spec import Asha, Budget
-from sweeps.study import Study
+from sweeps.study import Study, read_study
 
 
 def audit(folder: Path) -> list[str]:
@@ -24,7 +20,7 @@ def audit(folder: Path) -> list[str]:
     """
     try:
         ledger = Ledger(folder / NAME, read_only=True)
-        study = replayed(ledger)
+        study = read_study(ledger)
     except UserError as error:
         return [str(error)]
     try:
@@ -37,15 +33,6 @@ def audit(folder: Path) -> list[str]:
         ]
     finally:
         ledger.close()
-
-
-def replayed(ledger: Ledger) -> Study:
-    """The search that a ledger holds; rules that would decide otherwise are a ``UserError``."""
-    rules: dict[str, Any] = ledger.get("rules")
-    form: Form = rules["form"]
-    study = Study(Sampler({}, 0, {}), Asha(**rules["asha"]), Budget(trials=ledger.get("trials")), rules["metric"], form)
-    study.replay(ledger.entries())
-    return study
 
 
 def trials_twice(study: Study) -> Iterator[str]:

@@ -126,6 +126,11 @@ class Ledger:
         rows = self.database.execute("SELECT epoch, value FROM report WHERE trial = ? ORDER BY epoch", (trial,))
         return dict(rows.fetchall())
 
+    def times(self) -> dict[str, tuple[str, str]]:
+        """When each trial was started, and its last event, by the clock of then."""
+        rows = self.database.execute("SELECT trial, MIN(time), MAX(time) FROM event WHERE trial != '' GROUP BY trial")
+        return {trial: (first, last) for trial, first, last in rows}
+
     def _event(self, kind: str, row: TrialRow | None, detail: Mapping[str, Any]) -> int:
         if row is not None:
             self._put_trial(row)

@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from sweeps.forecast import forecast
 from sweeps.leaderboard import TrialRow, ranked, table, write_csv
 from sweeps.search import Unkept, name_of
 from sweeps.study import Study
@@ -30,6 +31,8 @@ class LiveView(Unkept, Callback):
         self.started = self.said = time.monotonic()
         self.saved = -SAVE_SECONDS
         self.epochs_before = study.epochs
+        epochs = forecast(study.asha, study.rules.form, study.budget.trials).epochs
+        self.expected = min(epochs, study.budget.epochs or math.inf)
         self.live = Live(console=console, refresh_per_second=2, get_renderable=self.render, transient=True)
 
     def __enter__(self) -> "LiveView":
@@ -77,12 +80,11 @@ class LiveView(Unkept, Callback):
 
     def epochs_to_come(self) -> int:
         """What the budget's trials are expected to take, less what was trained; at least what runs to its next rung."""
-        asha, budget = self.study.asha, self.study.budget
+        asha = self.study.asha
         running = sum(
             asha.to_next_rung(row.epochs) for row in self.study.rows.values() if row.state in ("running", "waiting")
         )
-        expected = min(asha.expected_epochs(budget.trials), budget.epochs or math.inf)
-        return round(max(running, expected - self.study.epochs))
+        return round(max(running, self.expected - self.study.epochs))
 
     def _say(self, row: TrialRow) -> None:
         self.save()

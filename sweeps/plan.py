@@ -5,16 +5,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from src.config import Config, load_config, with_data_root
 from src.provenance import provenance
+from sweeps.forecast import Forecast, forecast
 from sweeps.space import Choice, Params, complete_point, default_point, describe, extremes, walk
 from sweeps.spec import Space, SweepSpec
 from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
 
 HOURS_A_DAY = 24
+SESSION_SECONDS = 15.0
+"""Until the first trial trains: Ray, and the imports of the first process."""
+START_SECONDS = 1.0
+"""Of a trial beyond its epochs, each time it gets a process: a proposal, and the network's making or loading."""
 
 
 @dataclass(frozen=True)
@@ -42,34 +47,57 @@ class SweepPlan:
         return self.config.output_root / "sweeps" / self.name
 
     @property
-    def expected_epochs(self) -> int:
-        return self.spec.asha.expected_epochs(self.spec.budget.trials)
+    def expected(self) -> Forecast:
+        """Trials at each rung, and epochs; a budget of epochs may end it before."""
+        expected = forecast(self.spec.asha, self.spec.form, self.spec.budget.trials)
+        return expected._replace(epochs=min(expected.epochs, self.spec.budget.epochs or expected.epochs))
 
     def hours(self, cost: EpochCost) -> float:
-        """Expected wall clock, if every epoch costs what the measured one did.
+        """Expected wall clock, if every epoch costs what the measured ones did.
 
         Trials on cores of their own run side by side; on one graphics card they take from each other.
         """
         cards = round(self.resources.gpus_per_trial * self.resources.trials_at_once)
-        return self.expected_epochs * cost.seconds / 3600 / (cards or self.resources.trials_at_once)
+        busy = self.expected.epochs * cost.seconds + self.expected.starts * START_SECONDS
+        return (SESSION_SECONDS + busy / (cards or self.resources.trials_at_once)) / 3600
+
+    def families(self) -> dict[str, list[Params]]:
+        """Trial 0 with every other choice that the space has for a key of the network, by key."""
+        found: dict[str, list[Params]] = {}
+
+        def visit(chosen: Params) -> Params:
+            def answer(key: str, distribution: BaseDistribution) -> Choice:
+                value = chosen.get(key, self.first.get(key, extremes(distribution)[0]))
+                if key.startswith("model") and isinstance(distribution, CategoricalDistribution) and not chosen:
+                    found[key] = [{key: option} for option in distribution.choices]
+                return value
+
+            return walk(self.spec.space, answer)
+
+        visit({})
+        return {key: [visit(chosen) for chosen in choices] for key, choices in found.items()}
 
     def lines(self, cost: EpochCost) -> Iterator[str]:
-        """The plan in words, with hours from one measured epoch of trial 0."""
-        asha, trials, hours = self.spec.asha, self.spec.budget.trials, self.hours(cost)
-        rungs = ", ".join(map(str, asha.rungs)) or "none"
+        """The plan in words, with hours from measured epochs."""
+        asha, trials, hours, expected = self.spec.asha, self.spec.budget.trials, self.hours(cost), self.expected
         yield "space, and the default that is trial 0:"
         for key, text in described(self.spec.space).items():
             yield f"  {key:40} {text}; {self.first.get(key, 'not asked')}"
-        yield f"rungs at epochs {rungs}; end at {asha.max_epochs}; one in {asha.reduction_factor} goes on from each"
-        yield f"{trials} trials, about {self.expected_epochs} epochs (without stopping {trials * asha.max_epochs})"
+        yield f"ASHA by {self.spec.form}, one in {asha.reduction_factor} goes on; trials expected to reach epoch"
+        for epoch, count in expected.trials_at.items():
+            yield f"  {epoch:4}  {count:6.1f}{'  the end' if epoch == asha.max_epochs else ''}"
+        yield f"{trials} trials, about {expected.epochs:.0f} epochs (without stopping {trials * asha.max_epochs})"
         yield f"{self.resources.trials_at_once} at once, each on {self.resources}"
-        yield f"an epoch of trial 0 takes {cost.seconds:.1f} s here ({cost.device}): about {duration(hours)} in all"
+        yield f"an epoch takes {cost.seconds:.1f} s here ({cost.device}), measured: about {duration(hours)} in all"
         if self.spec.budget.hours is not None and hours > self.spec.budget.hours:
             yield f"the budget of {self.spec.budget.hours:g} hours ends it before that"
         if cost.device == "cpu" and hours > HOURS_A_DAY:
             yield "Days on this CPU: use a graphics card, or a smaller data.image_size, --max-epochs and --trials."
-        # the last network of every trial, and the best where that is another
-        yield f"checkpoints: up to {2 * trials * cost.checkpoint_mib / 1024:.1f} GiB in {self.folder}"
+        # the last network of trials that may go on, and the best of all
+        needed = 2 * trials * cost.checkpoint_mib / 1024
+        limit = self.spec.budget.checkpoints_gib
+        kept = f", of which the budget keeps the best {limit:g}" if needed > limit else ""
+        yield f"checkpoints: up to {needed:.1f} GiB in {self.folder}{kept}"
 
     def save(self, path: Path) -> None:
         """Write the sweep as run, with the code and packages that ran it."""

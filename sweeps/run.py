@@ -65,7 +65,8 @@ def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Names
     plan = prepare(name, with_options(spec, options), options.seed or 0)
     with locked(folder):
         refuse_to_mix(folder, options.fresh)
-        return search(plan, Mode(options.spec, {key: getattr(options, key) for key in ASKED}))
+        other = folder.with_name(options.warm_start) if options.warm_start else None
+        return search(plan, Mode(options.spec, {key: getattr(options, key) for key in ASKED}, warm_start=other))
 
 
 def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
@@ -139,6 +140,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--fresh", action="store_true", help="if the folder exists, move it aside and start anew")
     add("--resume", action="store_true", help="go on with a sweep that was interrupted")
     add("--extend", type=int, metavar="N", help="go on with a sweep, with N trials more than it was to have")
+    add("--warm-start", metavar="NAME", help="let the search know the trials of another sweep")
     add("--check", action="store_true", help="compare the sweep's ledger, folders and leaderboard; change nothing")
     add("--accept-changes", action="store_true", help="go on though settings, code or data have changed since")
     add("--debug", action="store_true", help="show the traceback of an error")

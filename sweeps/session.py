@@ -6,7 +6,7 @@ something else under the same name is refused.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from sweeps.plan import SweepPlan, described
 from sweeps.sampler import Sampler
 from sweeps.spec import SPECS_DIR
 from sweeps.study import Study
+from sweeps.warmth import COLD, Warmth
 
 ROOT = Path(__file__).parents[1]
 CODE = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml", "sweeps/asha.py", "sweeps/sampler.py", "sweeps/study.py")
@@ -69,9 +70,7 @@ def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None
     )
 
 
-def begin(
-    plan: SweepPlan, command: Mapping[str, Any], now: Mapping[str, str], before: Sequence[TrialRow] = ()
-) -> Ledger:
+def begin(plan: SweepPlan, command: Mapping[str, Any], now: Mapping[str, str], warm: Warmth = COLD) -> Ledger:
     """Make a new sweep's folder, and the ledger in it; a sweep that is there is moved aside."""
     folder, spec = plan.folder, plan.spec
     if (folder / "sweep.yaml").exists():
@@ -79,7 +78,8 @@ def begin(
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / NAME)
     ledger.put("command", dict(command))
-    ledger.put("before", [{"params": row.params, "values": row.values, "state": row.state} for row in before])
+    ledger.put("warm_rows", [{"params": row.params, "values": row.values, "state": row.state} for row in warm.rows])
+    ledger.put("warm_points", warm.points)
     ledger.put("rules", {"asha": asdict(spec.asha), "form": spec.form, "metric": spec.metric})
     ledger.put("trials", spec.budget.trials)
     ledger.put("identity", dict(now))
@@ -90,9 +90,10 @@ def open_study(plan: SweepPlan, ledger: Ledger) -> Study:
     """The search as the ledger left it, with a session more."""
     before = [
         TrialRow("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
-        for kept in ledger.get("before")
+        for kept in ledger.get("warm_rows")
     ]
-    sampler = Sampler(plan.spec.space, plan.seed, plan.first, plan.given, before)
+    given = [*plan.given, *ledger.get("warm_points")]
+    sampler = Sampler(plan.spec.space, plan.seed, plan.first, given, before)
     study = Study(sampler, plan.spec.asha, plan.spec.budget, plan.spec.metric, plan.spec.form, ledger)
     study.replay(ledger.entries())
     ledger.put("trials", plan.spec.budget.trials)
@@ -109,11 +110,6 @@ def changed_packages(ledger: Ledger) -> list[str]:
     return [
         f"{name} {before[name]} -> {now[name]}" for name in PACKAGES if name in before and before[name] != now[name]
     ]
-
-
-def warmed(plan: SweepPlan, other: Path | None) -> tuple[SweepPlan, list[TrialRow]]:
-    """The plan, and the trials of another sweep that its model is to know."""
-    return plan, []
 
 
 def _digest(path: Path) -> str:

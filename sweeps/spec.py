@@ -45,15 +45,6 @@ class Asha:
             epoch *= self.reduction_factor
         return rungs
 
-    def expected_epochs(self, trials: int) -> int:
-        """Epochs in total if of each rung's trials exactly one in ``reduction_factor`` goes on, rounded up."""
-        steps = [*self.rungs, self.max_epochs]
-        total, alive, done = 0, trials, 0
-        for epoch in steps:
-            total += alive * (epoch - done)
-            alive, done = -(-alive // self.reduction_factor), epoch
-        return total
-
     def to_next_rung(self, epoch: int) -> int:
         """Epochs from a trial's ``epoch`` to its next decision, or to its end."""
         return next((rung - epoch for rung in [*self.rungs, self.max_epochs] if rung > epoch), 0)

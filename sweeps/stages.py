@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -19,14 +20,16 @@ from src.errors import EXIT_FAILED, EXIT_SIGNAL
 from src.schema import SPLITS
 from src.synthetic import write_dataset
 from sweeps.audit import audit
+from sweeps.export import export
 from sweeps.leaderboard import ranked, table, write_csv
 from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes, warmed
+from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes
 from sweeps.space import Params, corners, default_point, few_corners
 from sweeps.spec import SweepSpec
 from sweeps.study import Study
-from trainable.rehearsal import measure_epoch, rehearse
+from sweeps.warmth import COLD, warmth
+from trainable.rehearsal import EpochCost, measure_epoch, rehearse
 from trainable.trial import TrialPlan, trial_overrides
 
 SYNTHETIC = Path("data") / "synthetic"
@@ -55,11 +58,27 @@ def prepare(name: str, spec: SweepSpec, seed: int) -> SweepPlan:
 
 
 def dry_run(plan: SweepPlan) -> int:
-    """Check every corner of the space, measure an epoch, print the plan."""
+    """Check every corner of the space, measure an epoch of each family of networks, print the plan."""
     check_corners(plan, corners(plan.spec.space))
-    for line in plan.lines(measure_epoch(trial_overrides(plan.fixed, plan.first))):
+    for line in plan.lines(measure_families(plan)):
         console.print(line)
     return 0
+
+
+def measure_families(plan: SweepPlan) -> EpochCost:
+    """What an epoch costs on average over the space's networks; each choice is measured with all others at trial 0's.
+
+    Costs of choices of different keys are taken to multiply.
+    """
+    base = measure_epoch(trial_overrides(plan.fixed, plan.first))
+    seconds, mib = base.seconds, base.checkpoint_mib
+    for key, points in plan.families().items():
+        costs = [measure_epoch(trial_overrides(plan.fixed, point)) for point in points]
+        for point, cost in zip(points, costs, strict=True):
+            console.print(f"{key}={point[key]}: {cost.seconds:.1f} s an epoch")
+        seconds *= fmean(cost.seconds for cost in costs) / base.seconds
+        mib *= fmean(cost.checkpoint_mib for cost in costs) / base.checkpoint_mib
+    return EpochCost(seconds, mib, base.device)
 
 
 def check_corners(plan: SweepPlan, points: Iterable[Params]) -> None:
@@ -95,9 +114,13 @@ def search(plan: SweepPlan, mode: Mode) -> int:
         for change in changed_packages(ledger):
             console.print(f"Another version than in the session before: {change}")
     else:
-        plan, before = warmed(plan, mode.warm_start)
+        warm = warmth(mode.warm_start, plan) if mode.warm_start else COLD
+        if mode.warm_start:
+            console.print(
+                f"From {mode.warm_start}: {len(warm.rows)} trials for the model, {len(warm.points)} to try first."
+            )
         check_corners(plan, few_corners(plan.spec.space))
-        ledger = begin(plan, mode.command, now, before)
+        ledger = begin(plan, mode.command, now, warm)
     plan.save(plan.folder / "sweep.yaml")
     study = open_study(plan, ledger)
     received = run_trials(plan, study)
@@ -106,6 +129,7 @@ def search(plan: SweepPlan, mode: Mode) -> int:
     else:
         study.interrupt()
     write_csv(study.rows.values(), plan.spec.metric, plan.folder / "leaderboard.csv")
+    export(study, ledger, plan.spec.space, plan.name, plan.folder / "study.db")
     ledger.close()
     return conclude(plan, study, received, resume_command(plan, mode.spec_name))
 

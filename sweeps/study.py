@@ -255,6 +255,15 @@ class Study:
         return [self.rows[name] for name in self.rules.paused]
 
 
+def read_study(ledger: Ledger) -> Study:
+    """The search that a ledger holds, to look at; rules that would decide otherwise are a ``UserError``."""
+    rules: dict[str, Any] = ledger.get("rules")
+    asha, budget = Asha(**rules["asha"]), Budget(trials=ledger.get("trials"))
+    study = Study(Sampler({}, 0, {}), asha, budget, rules["metric"], rules["form"])
+    study.replay(ledger.entries())
+    return study
+
+
 def trial_name(number: int, params: Mapping[str, Any]) -> str:
     """``t0042-1a2b3c``: the trial's number and a hash of its parameters; a folder name that every tool can take."""
     digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()

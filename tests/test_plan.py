@@ -1,23 +1,49 @@
 """The plan of a sweep."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
-from sweeps.plan import duration, make_plan
+from sweeps.plan import SESSION_SECONDS, START_SECONDS, duration, make_plan
 from sweeps.spec import load_spec
 from trainable.rehearsal import EpochCost
 
 
-def test_the_plan_says_rungs_epochs_and_hours():
+def test_the_plan_says_rungs_epochs_hours_and_disk():
     plan = make_plan("quickstart", load_spec("quickstart"), seed=0, gpus=0)
-    said = "\n".join(plan.lines(EpochCost(seconds=100.0, checkpoint_mib=10.0, device="cpu")))
-    assert "rungs at epochs 3, 9; end at 18" in said
-    assert "10 trials, about 72 epochs (without stopping 180)" in said
-    hours = 72 * 100 / 3600 / plan.resources.trials_at_once
-    assert f"about {duration(hours)} in all" in said
+    said = "\n".join(plan.lines(EpochCost(seconds=100.0, checkpoint_mib=1024.0, device="cpu")))
+    expected = plan.expected
+    for epoch, count in expected.trials_at.items():
+        assert re.search(rf"^ *{epoch} +{count:.1f}", said, re.MULTILINE)
+    assert f"10 trials, about {expected.epochs:.0f} epochs (without stopping 180)" in said
+    busy = (expected.epochs * 100 + expected.starts * START_SECONDS) / plan.resources.trials_at_once
+    assert f"about {duration((SESSION_SECONDS + busy) / 3600)} in all" in said
     assert "training.loss " in said
     assert "one of bce, dice_bce, dice_focal; dice_bce" in said
+    assert "checkpoints: up to 20.0 GiB" in said
+    assert "keeps the best" not in said
+    more = "\n".join(plan.lines(EpochCost(seconds=100.0, checkpoint_mib=2048.0, device="cpu")))
+    assert "up to 40.0 GiB" in more
+    assert "of which the budget keeps the best 20" in more
+
+
+def test_a_budget_of_epochs_bounds_what_is_expected():
+    spec = load_spec("quickstart")
+    plan = make_plan("quickstart", replace(spec, budget=replace(spec.budget, epochs=30)), seed=0, gpus=0)
+    assert plan.expected.epochs == 30
+
+
+def test_every_choice_of_a_network_is_a_family():
+    plan = make_plan("unet_encoder", load_spec("unet_encoder"), seed=0, gpus=0)
+    families = plan.families()
+    assert families.keys() == {"model.encoder", "model.decoder.decoder_attention_type"}
+    encoders = [point["model.encoder"] for point in families["model.encoder"]]
+    assert encoders[:2] == ["resnet18", "resnet34"]
+    assert len(set(encoders)) == 7
+    assert {point["training.optimizer.lr_scale"] for point in families["model.encoder"]} == {1.0}
+    assert make_plan("quickstart", load_spec("quickstart"), seed=0, gpus=0).families() == {}
 
 
 def test_days_on_a_cpu_are_said_plainly():

@@ -34,13 +34,6 @@ def test_rungs_grow_by_the_reduction_factor_and_end_below_max_epochs(asha: Asha)
     assert not rungs or rungs[-1] * asha.reduction_factor >= asha.max_epochs
 
 
-@given(asha_shapes, st.integers(1, 100))
-def test_expected_epochs_lie_between_one_trial_to_the_end_and_all_of_them(asha: Asha, trials: int):
-    expected = asha.expected_epochs(trials)
-    assert asha.max_epochs + (trials - 1) * min(asha.grace_period, asha.max_epochs) <= expected
-    assert expected <= trials * asha.max_epochs
-
-
 @given(asha_shapes, st.integers(1, 300))
 def test_a_scaled_shape_is_legal_and_keeps_its_factor(asha: Asha, epochs: int):
     scaled = asha.scaled(epochs)

@@ -1,0 +1,51 @@
+"""A sweep as an Optuna study, for ``optuna-dashboard``: rebuilt from the ledger, and never read again."""
+
+from datetime import datetime
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from sweeps.leaderboard import TrialRow
+from sweeps.ledger import Ledger
+from sweeps.sampler import distributions
+from sweeps.spec import Space
+from sweeps.study import Study
+
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "paused": TrialState.PRUNED,
+    "stopped": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+    "running": TrialState.RUNNING,
+    "waiting": TrialState.RUNNING,
+}
+
+
+def export(study: Study, ledger: Ledger, space: Space, name: str, path: Path) -> None:
+    """Write ``path``, an SQLite file with one Optuna study; one that is there is replaced."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    beside = path.with_suffix(".partial")
+    beside.unlink(missing_ok=True)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{beside}")
+    exported = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+    times = ledger.times()
+    exported.add_trials([frozen(row, ledger.values(row.name), times[row.name], space) for row in study.rows.values()])
+    storage.engine.dispose()
+    beside.replace(path)
+
+
+def frozen(row: TrialRow, values: dict[int, float | None], times: tuple[str, str], space: Space) -> FrozenTrial:
+    """A trial in Optuna's words. One that was stopped at a rung is PRUNED, with the values of all its epochs."""
+    state = STATES[row.state]
+    trial = create_trial(
+        state=state,
+        value=row.score if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        params=row.params,
+        distributions=distributions(space, row.params),
+        intermediate_values={epoch: value for epoch, value in values.items() if value is not None},
+        user_attrs={"trial": row.name, "origin": row.origin, "best_epoch": row.best_epoch, "reason": row.reason},
+    )
+    trial.datetime_start = datetime.fromisoformat(times[0]).replace(tzinfo=None)
+    trial.datetime_complete = datetime.fromisoformat(times[1]).replace(tzinfo=None) if state.is_finished() else None
+    return trial

@@ -1,0 +1,64 @@
+"""A sweep as an Optuna study."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from conftest import FinishedSweep
+
+from sweeps.export import export
+from sweeps.ledger import NAME, Ledger
+from sweeps.sampler import Sampler
+from sweeps.spec import Asha, Budget, load_spec
+from sweeps.study import Study
+
+SPACE = load_spec("quickstart").space
+ASHA = Asha(grace_period=1, reduction_factor=3, max_epochs=6)
+
+
+def load(path: Path, name: str) -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{path}")
+
+
+def test_a_finished_sweep_leaves_a_study_with_the_states_that_its_trials_have(finished_sweep: FinishedSweep):
+    study = load(finished_sweep.folder / "study.db", "tiny_sweep")
+    rows = {row["name"]: row for row in Ledger(finished_sweep.folder / NAME, read_only=True).trials()}
+    assert len(study.trials) == len(rows) == 4
+    for trial in study.trials:
+        row = rows[trial.user_attrs["trial"]]
+        assert trial.state.name == {"complete": "COMPLETE", "stopped": "PRUNED"}[row["state"]]
+        assert trial.params == row["params"]
+        assert trial.value == row["score"] == max(trial.intermediate_values.values())
+        assert list(trial.intermediate_values) == list(range(1, row["epochs"] + 1))
+    best = max((row for row in rows.values() if row["state"] == "complete"), key=lambda row: row["score"])
+    assert study.best_trial.user_attrs["trial"] == best["name"]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / NAME)
+
+
+def test_failed_and_running_trials_are_what_they_are_and_a_new_export_replaces_the_old(ledger: Ledger, tmp_path: Path):
+    sampler = Sampler(SPACE, 0, {"training.optimizer.lr_scale": 1.0, "training.loss": "bce"})
+    study = Study(sampler, ASHA, Budget(trials=4), "val/iou_best", ledger=ledger)
+    failed, running = study.next_job(), study.next_job()
+    assert failed
+    assert running
+    study.fail(failed.name, "torch.OutOfMemoryError", retry=False)
+    study.report(running.name, 1, {"val/iou_best": 0.5})
+    path = tmp_path / "study.db"
+    for _ in range(2):
+        export(study, ledger, SPACE, "mine", path)
+    first, second = load(path, "mine").trials
+    assert (first.state.name, first.value) == ("FAIL", None)
+    assert first.user_attrs["reason"] == "torch.OutOfMemoryError"
+    assert second.state.name == "PRUNED"  # it waits at its first rung
+    assert second.intermediate_values == {1: 0.5}
+    assert [path.name for path in tmp_path.glob("study*")] == ["study.db"]
+
+
+def test_nothing_but_the_export_writes_it(ledger: Ledger, tmp_path: Path):
+    study = Study(Sampler(SPACE, 0, {}), ASHA, Budget(trials=4), "val/iou_best", ledger=ledger)
+    export(study, ledger, SPACE, "empty", tmp_path / "study.db")
+    assert load(tmp_path / "study.db", "empty").trials == []
