@@ -139,11 +139,15 @@ def optuna_with(world: World, bracket: Any) -> Iterator[Report]:
             report = world.report(trial, curve, epoch)
             yield report
             if bracket is not None:
-                identity = cast(Any, SimpleNamespace(trial_id=str(trial)))
-                stopped = bracket.on_result(identity, epoch, report.value) == "STOP"
+                stopped = bracket.on_result(identity_of(trial), epoch, report.value) == "STOP"
         assert report is not None
         study.tell(asked, report.value)
         trial += 1
+
+
+def identity_of(trial: int) -> Any:
+    """As much of a trial of Ray's as its rungs look at."""
+    return SimpleNamespace(trial_id=str(trial))
 
 
 METHODS: dict[str, Search] = {

@@ -93,7 +93,7 @@ def refuse_to_mix(folder: Path, fresh: bool) -> None:
 
 def complete_options(folder: Path, options: argparse.Namespace) -> None:
     """Complete the options by those that the sweep was begun with."""
-    if not (folder / NAME).is_file():
+    if not (folder / "sweep.yaml").is_file():  # the last that is written before the first trial
         raise UserError(f"{folder} holds no sweep to go on with: leave out --resume and --extend.")
     ledger = Ledger(folder / NAME, read_only=True)
     before, trials = ledger.get("command"), ledger.get("trials")

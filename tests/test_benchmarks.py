@@ -1,0 +1,94 @@
+"""The benchmarks of the search: do they measure what they say?"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import crash, search_cost
+from benchmarks import search_efficiency as efficiency
+from benchmarks.crash import Trial, lost
+
+needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
+TASK = efficiency.TASKS[0]
+
+
+@pytest.fixture
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(efficiency, "BUDGET", 2)
+
+
+@needs_surrogate
+@pytest.mark.usefixtures("small_budget")
+@pytest.mark.parametrize("method", efficiency.METHODS)
+def test_a_search_spends_its_budget_and_without_noise_its_pick_only_gets_better(method: str):
+    found = efficiency.regrets((method, TASK, 0, 0.0))
+    assert len(found) == 2 * efficiency.EPOCHS
+    assert (np.diff(found) <= 0).all()
+    assert found[-1] < found[0]
+    np.testing.assert_array_equal(found, efficiency.regrets((method, TASK, 0, 0.0)))
+
+
+@needs_surrogate
+@pytest.mark.usefixtures("small_budget")
+def test_with_noise_the_pick_is_scored_without_it():
+    """At every epoch the regret is that of some training that was looked up, however loud the noise."""
+    world = efficiency.World(TASK, 0, noise=50.0)
+    points = efficiency.random_points(0)
+    curves = [world.curve(next(points)) for _ in range(2)]
+    median, best = efficiency.reference(TASK)
+    legal = [np.clip((best - value) / (best - median), -1, 1) for value in np.concatenate(curves)]
+    found = efficiency.regrets(("random", TASK, 0, 50.0))
+    assert all(np.isclose(legal, regret).any() for regret in found)
+    noisy, quiet = ([efficiency.regrets(("random", TASK, seed, sd))[-1] for seed in range(8)] for sd in (50.0, 0.0))
+    assert np.mean(noisy) > np.mean(quiet)  # a lucky report misleads
+
+
+@needs_surrogate
+def test_regret_is_one_for_the_median_and_zero_for_the_best_of_random_trainings():
+    median, best = efficiency.reference(TASK)
+    points = efficiency.random_points(7)
+    ends = efficiency.curves(TASK, [next(points) for _ in range(200)]).max(axis=1)
+    regrets = (best - ends) / (best - median)
+    assert np.median(regrets) == pytest.approx(1.0, abs=0.15)
+    assert regrets.min() > -0.05
+
+
+def test_the_rungs_of_ray_stop_what_is_below_the_best_quarter():
+    bracket = efficiency.ASHA_OF_RAY(1, 51, 4, 0)
+    decisions = [bracket.on_result(efficiency.identity_of(n), 1, value) for n, value in enumerate([0.1, 0.3, 0.2, 0.4])]
+    assert decisions == ["CONTINUE", "CONTINUE", "STOP", "CONTINUE"]
+
+
+BEFORE = {"t0": Trial("complete", {1: 0.1, 2: 0.2}), "t1": Trial("running", {1: 0.3})}
+
+
+@pytest.mark.parametrize(
+    ("after", "what"),
+    [
+        ({"t1": BEFORE["t1"]}, "t0 is gone"),
+        (BEFORE | {"t0": Trial("complete", {1: 0.1})}, "t0 reported"),
+        (BEFORE | {"t1": Trial("running", {1: 0.4})}, "t1 reported"),
+        (BEFORE | {"t0": Trial("running", {1: 0.1, 2: 0.2})}, "t0 was complete, now it is running"),
+    ],
+)
+def test_what_a_crash_takes_is_noticed(after: dict[str, Trial], what: str):
+    (line,) = lost(BEFORE, after)
+    assert what in line
+
+
+def test_a_sweep_that_went_on_has_lost_nothing():
+    assert not lost(BEFORE, BEFORE | {"t1": Trial("paused", {1: 0.3, 2: 0.35}), "t2": Trial("running", {})})
+
+
+def test_the_cost_of_a_trial_is_measured_at_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(search_cost, "WINDOW", 1)
+    early, late = search_cost.seconds_per_trial(60, [20, 59], tmp_path)
+    assert 0 < early < 60
+    assert 0 < late < 60
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_twice_loses_nothing(tmp_path: Path):
+    assert crash.main(["--kills", "2", "--seed", "3", "--json", str(tmp_path / "crash.json")]) == 0
+    assert (tmp_path / "crash.json").is_file()
