@@ -4,6 +4,7 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from src.errors import UserError, run_command
 from sweeps.ledger import NAME, Ledger, is_finished, locked
@@ -66,7 +67,7 @@ def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Names
     with locked(folder):
         refuse_to_mix(folder, options.fresh)
         other = folder.with_name(options.warm_start) if options.warm_start else None
-        return search(plan, Mode(options.spec, {key: getattr(options, key) for key in ASKED}, warm_start=other))
+        return search(plan, Mode(options.spec, asked(options), warm_start=other))
 
 
 def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
@@ -76,7 +77,12 @@ def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace)
     from sweeps.stages import Mode, prepare, search
 
     plan = prepare(name, with_options(spec, options), options.seed or 0)
-    return search(plan, Mode(options.spec, {}, resume=True, accept_changes=options.accept_changes))
+    return search(plan, Mode(options.spec, asked(options), resume=True, accept_changes=options.accept_changes))
+
+
+def asked(options: argparse.Namespace) -> dict[str, Any]:
+    """What a sweep's ledger keeps of a command line, for the sessions after."""
+    return {key: getattr(options, key) for key in ASKED}
 
 
 def refuse_to_mix(folder: Path, fresh: bool) -> None:

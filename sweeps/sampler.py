@@ -27,12 +27,10 @@ from sweeps.spec import Space
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-STARTUP = 10
+STARTUP = 5
 """Trials that must have told something before there is a model."""
 RANDOM_SHARE = 0.1
 """Of the proposals after that, so that a wrong model is found out."""
-FLOOR = 0.25
-"""Quantile of the expected values below which all are equally bad: a model of how bad they are is of no use."""
 MODELLED = 200
 """Trials in a model at most: the best half and the latest half. So the cost of a proposal has a bound, about 1 s."""
 REDRAWS = 50
@@ -105,13 +103,12 @@ def _model(seed: int) -> BaseSampler:
 def observations(rows: Sequence[TrialRow]) -> list[tuple[TrialRow, float]]:
     """What a model is made of: trials and what they are expected to come to, ``MODELLED`` at most.
 
-    Trials that failed, out of memory for instance, count as bad ones, so that the model keeps away from them.
+    Trials that failed, out of memory for instance, count as the worst, so that the model keeps away from them.
     """
     told = [row for row in rows if row.values and row.state != "failed"]
-    values = expected(told)
-    floor = float(np.quantile(values, FLOOR))
-    failed = [(row, floor) for row in rows if row.state == "failed"]
-    seen = [(row, max(value, floor)) for row, value in zip(told, values, strict=True)]
+    seen = list(zip(told, expected(told), strict=True))
+    worst = min((value for _, value in seen), default=0.0)
+    failed = [(row, worst) for row in rows if row.state == "failed"]
     if len(seen) > MODELLED:
         half = MODELLED // 2
         seen = heapq.nlargest(half, seen[:-half], key=itemgetter(1)) + seen[-half:]

@@ -111,6 +111,7 @@ def search(plan: SweepPlan, mode: Mode) -> int:
     if mode.resume:
         ledger = Ledger(plan.folder / NAME)
         refuse_changes(ledger, now, mode.accept_changes)
+        ledger.put("command", mode.command)
         for change in changed_packages(ledger):
             console.print(f"Another version than in the session before: {change}")
     else:
@@ -181,7 +182,8 @@ def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -
         console.print(f"Interrupted; every epoch that was ended is kept. Go on: {resume}")
         return EXIT_SIGNAL + received
     if study.over:
-        console.print(f"The budget is spent before all trials were done. Go on with more: {resume}")
+        more = "" if study.stopping else f" --epochs {2 * study.epochs}"  # hours are a session's, epochs the sweep's
+        console.print(f"The budget was spent before all trials were done. Go on: {resume}{more}")
     if not rows or (best := ranked(rows)[0]).score is None or best.state == "failed":
         console.print("No trial has a score; the reasons stand in the leaderboard.")
         return EXIT_FAILED

@@ -1,5 +1,6 @@
 """Every command in the README and the guides, run as it stands there with tiny sizes appended."""
 
+import csv
 import re
 import shlex
 import shutil
@@ -58,6 +59,7 @@ def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str], tmp
 def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
+    elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run"}
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -109,17 +111,45 @@ def test_photographs_are_prepared_as_the_readme_says(tmp_path: Path):
     assert len(list((tmp_path / "mine").glob("*/images/*.png"))) == 10
 
 
+def few_trials(tiny: list[str]) -> list[str]:
+    words = [*tiny_sweep(tiny), "model.encoder.embed_dim=16", "--trials", "2", "--max-epochs", "1"]
+    return [*words, "--trials-at-once", "1"]
+
+
+SWEEP = "python -m sweeps.run swin_unet_lr"
+LONG = [f"{SWEEP} --resume", f"{SWEEP} --extend 20", f"{SWEEP} --check"]
+WARM = f"{SWEEP} --name swin_unet_wide --warm-start swin_unet_lr"
+
+
 def test_the_sweep_of_the_readme_is_listed_planned_run_and_retrained(tiny: list[str], tmp_path: Path):
-    listed, planned, searched = (line for line in README if "sweeps.run" in line)
+    listed, planned, searched, *long = (line for line in README if "sweeps.run" in line)
+    assert long == LONG
     (retrained,) = (line for line in README if line.startswith("retrain-best"))
     assert "swin_unet_lr" in run_command_line(listed)
-    few = [*tiny_sweep(tiny), "model.encoder.embed_dim=16", "--trials", "2", "--max-epochs", "1"]
-    few += ["--trials-at-once", "1"]
-    assert "an epoch of trial 0 takes" in run_command_line(planned, *few)
+    few = few_trials(tiny)
+    assert "an epoch takes" in run_command_line(planned, *few)
     assert "retrain-best swin_unet_lr" in run_command_line(searched, *few)
     said = run_command_line(retrained, "--seeds", "1", "--output-root", str(tmp_path / "outputs"))
     assert "test IoU" in said
     assert (tmp_path / "outputs" / "retrain" / "swin_unet_lr" / "best.yaml").is_file()
+
+
+@pytest.mark.slow
+def test_a_long_sweep_goes_on_as_the_documents_say(tiny: list[str], tmp_path: Path):
+    resume, extend, check = LONG
+    here = f"output_root={tmp_path / 'outputs'}"
+    said = run_command_line(SWEEP, *few_trials(tiny), "--epochs", "1")
+    assert "The budget was spent before all trials were done." in said
+    (command,) = re.findall(r"Go on: (.*)", said)
+    assert command == f"{SWEEP} {here} --resume --epochs 2"
+    assert "retrain-best swin_unet_lr" in run_command_line(resume, here, "--epochs", "9")
+    assert "retrain-best swin_unet_lr" in run_command_line(extend, here, "--extend", "1")
+    with (tmp_path / "outputs" / "sweeps" / "swin_unet_lr" / "leaderboard.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 3
+    assert "every trial is there once" in run_command_line(check, here)
+    said = run_command_line(WARM, *few_trials(tiny), "--trials", "1")
+    assert "3 trials for the model" in said
+    assert "retrain-best swin_unet_wide" in said
 
 
 @pytest.fixture
