@@ -27,7 +27,7 @@ from sweeps.spec import Space
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-STARTUP = 5
+STARTUP = 2
 """Trials that must have told something before there is a model."""
 RANDOM_SHARE = 0.1
 """Of the proposals after that, so that a wrong model is found out."""
