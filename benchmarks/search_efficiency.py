@@ -2,44 +2,32 @@
 
 The rules of a sweep on learning curves that are looked up instead of trained: LCBench's, by the YAHPO surrogate
 (Pfisterer et al. 2022, arXiv 2109.03670), with 7 parameters and 51 epochs. One worker; a budget of 20 full trainings.
-Beside them:
-
-- random: random points, trained fully;
-- tpe: Optuna's TPE, trained fully;
-- ray: Ray's defaults, OptunaSearch (which tells Optuna the last value of a stopped trial) and ASHA, grace 1, factor 4;
-- ray_tuned: the same with grace 3 and factor 3, which are ours too.
-
-Ray's cutoffs are taken by Ray's own code. Regret is that of the configuration which the search would pick, by its best
-report; 0 is the best of 1500 random full trainings, 1 their median. With ``--noise`` every report has Gaussian noise
-added, and the pick is scored without it.
+Beside them the peers of ``benchmarks.searches``. Regret is that of the configuration which a search would pick, by its
+best report; 0 is the best of 1500 random full trainings, 1 their median. With ``--noise`` every report has Gaussian
+noise added, and the pick is scored without it.
 """
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from ray.tune.schedulers import async_hyperband
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.searches import METHODS, Report, random_points
 from src.errors import UserError, run_command, unknown
-from sweeps.asha import Decision
-from sweeps.sampler import Sampler
 from sweeps.space import Params
-from sweeps.spec import Asha, Budget
-from sweeps.study import Study
+from sweeps.spec import Asha
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "lcbench"
 TASKS = (
@@ -48,7 +36,6 @@ TASKS = (
 )
 EPOCHS = 51
 BUDGET = 20
-ASHA_OF_RAY: Any = vars(async_hyperband)["_Bracket"]  # the rungs and cutoffs of Ray's ASHA, without Ray
 
 SPACE: dict[str, BaseDistribution] = {
     "batch_size": IntDistribution(16, 512, log=True),
@@ -63,100 +50,20 @@ SPACE: dict[str, BaseDistribution] = {
 Curve = npt.NDArray[np.float32]
 
 
-class Report(NamedTuple):
-    """One epoch that a search has spent."""
-
-    trial: int
-    value: float
-    """As reported."""
-    truth: float
-    """Without noise."""
-
-
-Search = Callable[["World"], Iterator[Report]]
-
-
 class World:
     """A task to search on: looks up curves, and adds noise."""
 
+    space: Mapping[str, BaseDistribution] = SPACE
+    asha = Asha(grace_period=3, reduction_factor=3, max_epochs=EPOCHS)
+
     def __init__(self, task: str, seed: int, noise: float) -> None:
         self.task, self.seed, self.noise = task, seed, noise
+        self.first = next(random_points(SPACE, seed))
         self.random = np.random.default_rng([seed, 1])
 
-    def curve(self, point: Params) -> Curve:
-        return curves(self.task, [point])[0]
-
-    def report(self, trial: int, curve: Curve, epoch: int) -> Report:
-        truth = float(curve[epoch - 1])
-        return Report(trial, truth + self.noise * float(self.random.normal()) if self.noise else truth, truth)
-
-
-def ours(world: World) -> Iterator[Report]:
-    """The rules of a sweep."""
-    asha = Asha(grace_period=3, reduction_factor=3, max_epochs=EPOCHS)
-    first = next(random_points(world.seed))
-    study = Study(Sampler(SPACE, world.seed, first), asha, Budget(trials=10**6), "val/accuracy")
-    found: dict[str, Curve] = {}
-    while row := study.next_job():
-        if row.name not in found:
-            found[row.name] = world.curve(row.params)
-        decision = Decision.CONTINUE
-        while decision is Decision.CONTINUE:
-            report = world.report(row.number, found[row.name], row.epochs + 1)
-            yield report
-            decision = study.report(row.name, row.epochs + 1, {"val/accuracy": report.value})
-
-
-def random_full(world: World) -> Iterator[Report]:
-    for trial, point in enumerate(random_points(world.seed)):
-        curve = world.curve(point)
-        for epoch in range(1, EPOCHS + 1):
-            yield world.report(trial, curve, epoch)
-
-
-def tpe_full(world: World) -> Iterator[Report]:
-    return optuna_with(world, None)
-
-
-def ray_defaults(world: World) -> Iterator[Report]:
-    return optuna_with(world, ASHA_OF_RAY(1, EPOCHS, 4, 0))
-
-
-def ray_tuned(world: World) -> Iterator[Report]:
-    return optuna_with(world, ASHA_OF_RAY(3, EPOCHS, 3, 0))
-
-
-def optuna_with(world: World, bracket: Any) -> Iterator[Report]:
-    """OptunaSearch as Ray has it: its TPE is told the last value of a trial, wherever that was stopped."""
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=world.seed))
-    trial = 0
-    while True:
-        asked = study.ask(SPACE)
-        curve = world.curve(cast(Params, asked.params))
-        stopped, epoch, report = False, 0, None
-        while not stopped and epoch < EPOCHS:
-            epoch += 1
-            report = world.report(trial, curve, epoch)
-            yield report
-            if bracket is not None:
-                stopped = bracket.on_result(identity_of(trial), epoch, report.value) == "STOP"
-        assert report is not None
-        study.tell(asked, report.value)
-        trial += 1
-
-
-def identity_of(trial: int) -> Any:
-    """As much of a trial of Ray's as its rungs look at."""
-    return SimpleNamespace(trial_id=str(trial))
-
-
-METHODS: dict[str, Search] = {
-    "ours": ours,
-    "random": random_full,
-    "tpe": tpe_full,
-    "ray": ray_defaults,
-    "ray_tuned": ray_tuned,
-}
+    def train(self, trial: int, point: Params) -> Iterator[Report]:
+        for truth in curves(self.task, [point])[0].tolist():
+            yield Report(trial, truth + self.noise * float(self.random.normal()) if self.noise else truth, truth)
 
 
 def main(argv: list[str]) -> None:
@@ -247,24 +154,9 @@ def needed(mean: npt.NDArray[np.float64], target: float | None) -> str:
 @cache
 def reference(task: str) -> tuple[float, float]:
     """Median and best accuracy of random points that are trained fully."""
-    points = random_points(123)
+    points = random_points(SPACE, 123)
     best = np.concatenate([curves(task, [next(points) for _ in range(100)]).max(axis=1) for _ in range(15)])
     return float(np.median(best)), float(best.max())
-
-
-def random_points(seed: int) -> Iterator[Params]:
-    """Points drawn evenly from each parameter's range, or from its logarithm."""
-    random = np.random.default_rng(seed)
-    while True:
-        yield {key: draw(random, cast(Any, distribution)) for key, distribution in SPACE.items()}
-
-
-def draw(random: np.random.Generator, distribution: IntDistribution | FloatDistribution) -> int | float:
-    low, high = distribution.low, distribution.high
-    if isinstance(distribution, IntDistribution) and not distribution.log:
-        return int(random.integers(int(low), int(high) + 1))
-    value = float(np.exp(random.uniform(np.log(low), np.log(high))) if distribution.log else random.uniform(low, high))
-    return round(value) if isinstance(distribution, IntDistribution) else value
 
 
 def curves(task: str, points: Sequence[Params]) -> Curve:

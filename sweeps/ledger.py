@@ -6,7 +6,7 @@ is killed, what was recorded is there. ``seq`` is the order, never the clock. Ta
 - ``sweep``: key and JSON value: what was asked, and of which code and data;
 - ``trial``: number, name, parameters, and as what it stands now (state, epochs, score, reason);
 - ``report``: a trial's metrics after an epoch, the value that counts, and what was decided then;
-- ``event``: the order of all that happened: session, start, resume, report, fail, finish.
+- ``event``: the order of all that happened: session, start, resume, report, fail, postpone, drop, interrupt, finish.
 """
 
 import fcntl
@@ -57,6 +57,8 @@ class Ledger:
     def __init__(self, path: Path, read_only: bool = False) -> None:
         """Open the file, or make it. One that is not a ledger, or is damaged, is a ``UserError``."""
         self.path = path
+        self.failure: UserError | None = None
+        """Why the last write failed, if it did."""
         if read_only and not path.is_file():
             raise UserError(f"No ledger in {path.parent}: it holds no sweep, or one of an older version.")
         self.database = sqlite3.connect(
@@ -151,14 +153,20 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
-        self.database.execute("BEGIN IMMEDIATE")
+        """All or nothing. What cannot be written, on a full disk for instance, is a ``UserError``."""
         try:
+            self.database.execute("BEGIN IMMEDIATE")
             yield
             self.database.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self.database.in_transaction:
                 self.database.execute("ROLLBACK")
-            raise
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
+            self.failure = UserError(
+                f"{self.path} cannot be written: {error}. What it holds is safe: when that is mended, --resume goes on."
+            )
+            raise self.failure from error
 
 
 def is_finished(ledger: Ledger) -> bool:

@@ -44,6 +44,10 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FINAL = re.compile(r"^[\w.]*\b(Diverged|OutOfMemoryError|UserError)\b")
 """Failures that would only come again: of the configuration, not of the machine."""
 
+NO_SPACE = re.compile(r"\[Errno (28|122)\]|No space left|[Dd]isk quota exceeded|StreamWriter failed writing")
+DISK_FULL = "The disk is full"
+HOURS_OVER = "The hours of this session are over"
+
 
 @contextmanager
 def local_ray(resources: Resources) -> Generator[None]:
@@ -132,6 +136,10 @@ class Rules(Unkept, FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         reason = reason_of(trial)
+        if NO_SPACE.search(reason):  # the next trials would all fail of it
+            self.study.stopping = DISK_FULL
+            self.study.postpone(name_of(trial))
+            return
         self.study.fail(name_of(trial), reason, retry=not FINAL.search(reason))
 
 
@@ -167,7 +175,7 @@ class Halt(Unkept, Stopper):
 
     def stop_all(self) -> bool:
         if time.monotonic() > self.deadline:
-            self.study.stopping = "hours"
+            self.study.stopping = HOURS_OVER
         return self.signals.received is not None
 
 

@@ -138,6 +138,8 @@ def search(plan: SweepPlan, mode: Mode) -> int:
 def run_trials(plan: SweepPlan, study: Study) -> int | None:
     """All trials under Ray; returns the signal that ended it before they were done, if one did."""
     os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
+    from ray.tune import TuneError
+
     from sweeps.disk import DiskBudget
     from sweeps.live import LiveView
     from sweeps.search import Halt, Signals, build_tuner, local_ray
@@ -160,6 +162,8 @@ def run_trials(plan: SweepPlan, study: Study) -> int | None:
             build_tuner(study, resources, trial_plan, halt, callbacks).fit()
         except KeyboardInterrupt:  # a second signal: no more patience
             pass
+        except TuneError as error:  # Ray keeps only the text of what our rules raised
+            raise (study.ledger and study.ledger.failure) or error from None
     return signals.received
 
 
@@ -183,7 +187,8 @@ def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -
         return EXIT_SIGNAL + received
     if study.over:
         more = "" if study.stopping else f" --epochs {2 * study.epochs}"  # hours are a session's, epochs the sweep's
-        console.print(f"The budget was spent before all trials were done. Go on: {resume}{more}")
+        why = study.stopping or "The budget of epochs is spent"
+        console.print(f"{why}; not all trials are done, and every epoch that was ended is kept. Go on: {resume}{more}")
     if not rows or (best := ranked(rows)[0]).score is None or best.state == "failed":
         console.print("No trial has a score; the reasons stand in the leaderboard.")
         return EXIT_FAILED

@@ -45,7 +45,7 @@ class Study:
         self.epochs = 0
         """Trained by all trials."""
         self.stopping = ""
-        """Why nothing more may run, a word of the caller's: hours, a signal."""
+        """Why nothing more may run in this session, in words for the user."""
         self.exhausted = False
         """The space has no point that was not tried."""
         self.best, self.since_best = -math.inf, 0
@@ -105,6 +105,12 @@ class Study:
         if self.ledger:
             self.ledger.record("fail", row, reason=reason, retry=retry)
 
+    def postpone(self, name: str) -> None:
+        """A trial's process has failed through no fault of the trial: it goes on when there is a next session."""
+        self._wait(self.rows[name])
+        if self.ledger:
+            self.ledger.record("postpone", self.rows[name])
+
     def dropped(self, name: str) -> None:
         """A trial's networks were removed for want of disk; if it goes on, it is from the beginning."""
         self.rows[name].dropped = True
@@ -154,6 +160,8 @@ class Study:
             self._run(row)
         elif kind == "drop":
             row.dropped = True
+        elif kind == "postpone":
+            self._wait(row)
         elif kind == "fail":
             self._fail(row, detail["reason"], detail["retry"])
         elif kind == "report":

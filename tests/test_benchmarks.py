@@ -1,13 +1,15 @@
 """The benchmarks of the search: do they measure what they say?"""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import crash, search_cost
+from benchmarks import crash, search_cost, search_on_images
 from benchmarks import search_efficiency as efficiency
 from benchmarks.crash import Trial, lost
+from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
 
 needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
 TASK = efficiency.TASKS[0]
@@ -20,7 +22,7 @@ def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_surrogate
 @pytest.mark.usefixtures("small_budget")
-@pytest.mark.parametrize("method", efficiency.METHODS)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_search_spends_its_budget_and_without_noise_its_pick_only_gets_better(method: str):
     found = efficiency.regrets((method, TASK, 0, 0.0))
     assert len(found) == 2 * efficiency.EPOCHS
@@ -33,11 +35,10 @@ def test_a_search_spends_its_budget_and_without_noise_its_pick_only_gets_better(
 @pytest.mark.usefixtures("small_budget")
 def test_with_noise_the_pick_is_scored_without_it():
     """At every epoch the regret is that of some training that was looked up, however loud the noise."""
-    world = efficiency.World(TASK, 0, noise=50.0)
-    points = efficiency.random_points(0)
-    curves = [world.curve(next(points)) for _ in range(2)]
+    points = random_points(efficiency.SPACE, 0)
+    curves = efficiency.curves(TASK, [next(points) for _ in range(2)])
     median, best = efficiency.reference(TASK)
-    legal = [np.clip((best - value) / (best - median), -1, 1) for value in np.concatenate(curves)]
+    legal = [np.clip((best - value) / (best - median), -1, 1) for value in curves.ravel()]
     found = efficiency.regrets(("random", TASK, 0, 50.0))
     assert all(np.isclose(legal, regret).any() for regret in found)
     noisy, quiet = ([efficiency.regrets(("random", TASK, seed, sd))[-1] for seed in range(8)] for sd in (50.0, 0.0))
@@ -47,7 +48,7 @@ def test_with_noise_the_pick_is_scored_without_it():
 @needs_surrogate
 def test_regret_is_one_for_the_median_and_zero_for_the_best_of_random_trainings():
     median, best = efficiency.reference(TASK)
-    points = efficiency.random_points(7)
+    points = random_points(efficiency.SPACE, 7)
     ends = efficiency.curves(TASK, [next(points) for _ in range(200)]).max(axis=1)
     regrets = (best - ends) / (best - median)
     assert np.median(regrets) == pytest.approx(1.0, abs=0.15)
@@ -55,8 +56,8 @@ def test_regret_is_one_for_the_median_and_zero_for_the_best_of_random_trainings(
 
 
 def test_the_rungs_of_ray_stop_what_is_below_the_best_quarter():
-    bracket = efficiency.ASHA_OF_RAY(1, 51, 4, 0)
-    decisions = [bracket.on_result(efficiency.identity_of(n), 1, value) for n, value in enumerate([0.1, 0.3, 0.2, 0.4])]
+    bracket = BRACKET(1, 51, 4, 0)
+    decisions = [bracket.on_result(identity_of(n), 1, value) for n, value in enumerate([0.1, 0.3, 0.2, 0.4])]
     assert decisions == ["CONTINUE", "CONTINUE", "STOP", "CONTINUE"]
 
 
@@ -86,6 +87,19 @@ def test_the_cost_of_a_trial_is_measured_at_its_place(monkeypatch: pytest.Monkey
     early, late = search_cost.seconds_per_trial(60, [20, 59], tmp_path)
     assert 0 < early < 60
     assert 0 < late < 60
+
+
+def test_searches_on_images_spend_the_same_epochs_and_their_best_only_gets_better(tiny: list[str], tmp_path: Path):
+    words = [word for word in tiny if not word.startswith(("threads=", "training.epochs="))]
+    shape = ["--epochs", "4", "--max-epochs", "3", "--seeds", "2", "--json", str(tmp_path / "found.json")]
+    search_on_images.main(["quickstart", *words, *shape])
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found.keys() == {"ours", "ray"}
+    for values in [*found["ours"], *found["ray"]]:
+        assert len(values) == 4
+        assert values == sorted(values)
+        assert 0 < values[-1] <= 1
+    assert found["ours"][0] != found["ours"][1]
 
 
 @pytest.mark.slow

@@ -46,6 +46,24 @@ def test_the_order_is_that_of_recording_whatever_the_clock_says(ledger: Ledger, 
     assert [entry.detail["year"] for entry in ledger.entries()] == [2030, 2020, 2025]
 
 
+def test_a_full_disk_is_one_sentence_and_what_was_recorded_stays(ledger: Ledger):
+    ledger.record("session", trials=3)
+    (pages,) = ledger.database.execute("PRAGMA page_count").fetchone()
+    ledger.database.execute(f"PRAGMA max_page_count={pages}")
+    numbers = iter(range(1000))
+
+    def fill() -> None:
+        for number in numbers:
+            ledger.record("start", TrialRow(f"t{number}", {}, number=number), params={}, origin="x" * 999)
+
+    with pytest.raises(UserError, match="cannot be written: database or disk is full. What it holds is safe"):
+        fill()
+    assert ledger.failure
+    entries = list(ledger.entries())
+    assert entries[0].kind == "session"
+    assert {entry.trial for entry in entries[1:]} == {row["name"] for row in ledger.trials()}
+
+
 def test_the_table_of_trials_says_how_each_one_stands(ledger: Ledger):
     row, other = TrialRow("t0000-aa", {"lr": 0.1}), TrialRow("t0001-bb", {"lr": 0.2}, number=1)
     ledger.record("start", row, params={}, origin="default")

@@ -14,7 +14,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from sweeps.sampler import Sampler
-from sweeps.search import FINAL, Halt, Jobs, Rules, Signals, reason_of
+from sweeps.search import DISK_FULL, FINAL, HOURS_OVER, Halt, Jobs, Rules, Signals, reason_of
 from sweeps.spec import Asha, Budget
 from sweeps.study import Study
 
@@ -62,6 +62,19 @@ def test_a_failed_trial_is_given_again_once_with_its_reason_kept(study: Study, t
     assert (row.state, row.reason) == ("failed", "RuntimeError: it broke")
 
 
+def test_a_full_disk_ends_the_session_and_no_trial_has_failed(study: Study, tmp_path: Path):
+    rules = Rules(study)
+    row = study.next_job()
+    assert row
+    (tmp_path / "error.txt").write_text("Traceback ...\nOSError: [Errno 28] No space left on device: 'last.pth'\n")
+    rules.on_trial_error(None, fake(row.name, tmp_path / "error.txt"))
+    assert (row.state, row.failures, study.stopping) == ("waiting", 0, DISK_FULL)
+    assert study.next_job() is None
+    assert study.finished
+    study.stopping = ""  # as in the next session
+    assert study.next_job() is row
+
+
 @pytest.mark.parametrize(
     ("reason", "final"),
     [
@@ -102,7 +115,7 @@ def test_ray_gets_no_more_trials_than_run_at_once(study: Study, monkeypatch: pyt
 def test_the_search_is_finished_when_the_study_is_and_nothing_lives(study: Study):
     jobs = Jobs(study, 1)
     assert not jobs.is_finished()
-    study.stopping = "hours"
+    study.stopping = HOURS_OVER
     assert jobs.is_finished()
     jobs.live["t0000-1"] = "t0000"
     assert not jobs.is_finished()
@@ -127,7 +140,7 @@ def test_after_the_hours_nothing_begins_and_running_trials_end_their_epoch(study
     halt = Halt(study, Signals(), hours=1e-9)
     time.sleep(0.01)
     assert not halt.stop_all()
-    assert study.stopping == "hours"
+    assert study.stopping == HOURS_OVER
     assert study.next_job() is None
 
 

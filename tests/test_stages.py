@@ -172,6 +172,55 @@ def test_an_interrupted_sweep_keeps_its_board_says_how_to_go_on_and_ends_with_th
         )
 
 
+@pytest.mark.slow
+def test_a_trial_whose_process_is_killed_goes_on_once_from_its_checkpoint_and_then_has_failed(
+    tiny: list[str], tmp_path: Path
+):
+    process = start(
+        *sweep_words(tiny), "--trials", "2", "--max-epochs", "5000", "--trials-at-once", "1", "--name", "hit"
+    )
+    folder = tmp_path / "outputs" / "sweeps" / "hit"
+    killed: set[int] = set()
+    for _ in range(2):
+        while not (fresh := pids_of(folder, "t0000") - killed):
+            time.sleep(0.1)
+        wait_for(folder / "leaderboard.csv", "running", process)
+        time.sleep(3.0)  # some epochs
+        (pid,) = fresh
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+    wait_for(folder / "leaderboard.csv", "failed", process)
+    os.kill(process.pid, signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    entries = list(Ledger(folder / "ledger.sqlite", read_only=True).entries())
+    assert [entry.detail["retry"] for entry in entries if entry.kind == "fail"] == [True, False]
+    epochs = [entry.detail["epoch"] for entry in entries if entry.kind == "report" and entry.trial.startswith("t0000")]
+    assert epochs == list(range(1, len(epochs) + 1))  # it went on where it was
+    assert audit(folder) == []
+
+
+def pids_of(folder: Path, trial: str) -> set[int]:
+    """The processes that a trial has had: the name of an events file ends in host, process and number."""
+    return {int(path.name.split(".")[-2]) for path in folder.glob(f"{trial}-*/logs/events.*")}
+
+
+@pytest.mark.slow
+def test_after_its_hours_a_sweep_waits_and_goes_on_with_the_same_hours_again(tiny: list[str], tmp_path: Path):
+    process = start(*sweep_words(tiny), "--trials", "2", "--max-epochs", "5000", "--hours", "0.006", "--name", "brief")
+    folder = tmp_path / "outputs" / "sweeps" / "brief"
+    for session in (1, 2):
+        said, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, said
+        assert f"Go on: python -m sweeps.run quickstart output_root={tmp_path}/outputs --name brief --resume\n" in said
+        assert audit(folder) == []
+        if session == 1:
+            process = start(f"output_root={tmp_path / 'outputs'}", "--name", "brief", "--resume")
+    entries = list(Ledger(folder / "ledger.sqlite", read_only=True).entries())
+    assert sum(entry.kind == "session" for entry in entries) == 2
+    assert sum(entry.kind == "start" for entry in entries) == 2
+
+
 def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_sweep: FinishedSweep, tmp_path: Path):
     overrides = ["data.image_size=[32,32]", "data.batch_size=4", "device=cpu"]
     overrides += [f"data.root={finished_sweep.output_root.with_name('data')}", f"output_root={tmp_path}"]

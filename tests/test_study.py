@@ -69,15 +69,15 @@ def test_a_search_ends_with_all_its_trials_and_one_at_least_complete(form: Form,
 
 @pytest.mark.parametrize("form", ["promotion", "stopping"])
 def test_a_search_that_is_killed_after_any_step_goes_on_as_if_nothing_had_happened(form: Form, tmp_path: Path):
-    whole = make(form=form)
+    whole = make(form=form, trials=6)
     steps = play(whole)
     for killed_after in range(steps + 1):
         folder = tmp_path / f"{form}{killed_after}"
         folder.mkdir()
-        first = make(Ledger(folder / NAME), form=form)
+        first = make(Ledger(folder / NAME), form=form, trials=6)
         first.begin_session()
         play(first, killed_after)
-        second = make(Ledger(folder / NAME), form=form)
+        second = make(Ledger(folder / NAME), form=form, trials=6)
         second.replay(Ledger(folder / NAME, read_only=True).entries())
         second.begin_session()
         play(second)
@@ -301,9 +301,12 @@ def test_any_search_ends_and_its_replay_is_the_same(data: st.DataObject):
         if not live:
             break
         row = live.pop(draw(st.integers(0, len(live) - 1)))
-        what = draw(st.sampled_from(["report", "report", "report", "fail", "nan", "finished"]))
+        what = draw(st.sampled_from(["report", "report", "report", "fail", "postpone", "nan", "finished"]))
         if what == "fail":
             study.fail(row.name, "it broke", retry=draw(st.booleans()))
+            continue
+        if what == "postpone":
+            study.postpone(row.name)
             continue
         value = math.nan if what == "nan" else draw(st.sampled_from([0.1, 0.2, 0.3]))
         if study.report(row.name, row.epochs + 1, {METRIC: value}, what == "finished") is Decision.CONTINUE:

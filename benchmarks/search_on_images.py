@@ -1,0 +1,104 @@
+"""Our search beside Ray's defaults on real trainings: ``python -m benchmarks.search_on_images SWEEP [key=value ...]``.
+
+Both search the sweep's space on its data with the same budget of epochs, one trial at a time, in this process; the
+searches themselves are those of ``benchmarks.searches``. Every training has the seed of its search, so a point
+scores the same in both. Printed is the best ``val/iou_best`` after a quarter, half and all of the epochs, a line a
+seed.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import accumulate, islice
+from pathlib import Path
+from statistics import fmean, stdev
+
+from optuna.distributions import BaseDistribution
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.searches import METHODS, Report
+from src.config import load_config
+from src.errors import UserError, run_command
+from src.training import Diverged, Trainer
+from sweeps.plan import SweepPlan
+from sweeps.run import with_options
+from sweeps.space import Params
+from sweeps.spec import load_spec
+from sweeps.stages import prepare
+from trainable.trial import trial_overrides
+
+COLUMNS = {"a quarter": 0.25, "half": 0.5, "all": 1.0}
+
+
+class Photographs:
+    """A sweep's space, where a point comes to what its network scores on the validation split."""
+
+    def __init__(self, plan: SweepPlan, seed: int) -> None:
+        assert isinstance(plan.spec.space, Mapping)
+        self.space: Mapping[str, BaseDistribution] = plan.spec.space
+        self.asha, self.first, self.seed = plan.spec.asha, plan.first, seed
+        self.fixed, self.metric = plan.fixed, plan.spec.metric
+
+    def train(self, trial: int, point: Params) -> Iterator[Report]:
+        overrides = trial_overrides((*self.fixed, f"seed={self.seed}"), point)
+        trainer = Trainer(load_config(overrides), overrides)
+        value = 0.0
+        for _ in range(self.asha.max_epochs):
+            if not trainer.finished:
+                try:
+                    value = trainer.train_epoch().metrics[self.metric]
+                except Diverged:  # for the rules of Ray a bad value; a sweep of ours records a failure
+                    value = 0.0
+            yield Report(trial, value, value)
+
+
+def best_so_far(plan: SweepPlan, method: str, seed: int, epochs: int) -> list[float]:
+    """The best value after each epoch of the budget."""
+    reports = islice(METHODS[method](Photographs(plan, seed)), epochs)
+    return list(accumulate((report.value for report in reports), max))
+
+
+def main(argv: list[str]) -> None:
+    options = parse(argv)
+    spec = with_options(load_spec(options.spec), options)
+    plan = prepare(options.spec, spec, seed=0)
+    if not isinstance(spec.space, Mapping):
+        raise UserError(f"{options.spec} has a conditional space, which the peers do not search.")
+    epochs = options.epochs or round(plan.expected.epochs)
+    table = Table("method", "seed", *(f"after {share} of {epochs} epochs" for share in COLUMNS), box=None)
+    found: dict[str, list[list[float]]] = {}
+    for method in options.methods:
+        found[method] = [best_so_far(plan, method, seed, epochs) for seed in range(options.seeds)]
+        marks = [[values[round(share * epochs) - 1] for share in COLUMNS.values()] for values in found[method]]
+        for seed, row in enumerate(marks):
+            table.add_row(method, str(seed), *(f"{value:.4f}" for value in row))
+        spread = [
+            f"{fmean(column):.4f} ± {stdev(column) if len(column) > 1 else 0.0:.4f}"
+            for column in zip(*marks, strict=True)
+        ]
+        table.add_row(method, "mean", *spread, style="bold")
+    Console(width=120).print(table)
+    if options.json:
+        options.json.write_text(json.dumps(found))
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search_on_images")
+    add = parser.add_argument
+    add("spec", help="name of a module in sweeps/specs")
+    add("overrides", nargs="*", metavar="key=value")
+    add("--epochs", type=int, help="budget of each search; default: what a sweep of the spec's trials would take")
+    add("--seeds", type=int, default=3)
+    add("--methods", nargs="+", default=["ours", "ray"], choices=METHODS)
+    add("--trials", type=int, help="that the default of --epochs is computed from")
+    add("--max-epochs", type=int)
+    add("--json", type=Path, help="file for the best value after every epoch")
+    options = parser.parse_intermixed_args(argv)
+    vars(options).update(trials_at_once=1, hours=None, stop_when_converged=None)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
