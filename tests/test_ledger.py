@@ -56,7 +56,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_recorded_stays(ledger: Ledger)
         for number in numbers:
             ledger.record("start", TrialRow(f"t{number}", {}, number=number), params={}, origin="x" * 999)
 
-    with pytest.raises(UserError, match="cannot be written: database or disk is full. What it holds is safe"):
+    with pytest.raises(UserError, match=r"cannot be written: database or disk is full. What it holds is safe"):
         fill()
     assert ledger.failure
     entries = list(ledger.entries())
