@@ -62,14 +62,18 @@ class SweepPlan:
         return (SESSION_SECONDS + busy / (cards or self.resources.trials_at_once)) / 3600
 
     def families(self) -> dict[str, list[Params]]:
-        """Trial 0 with every other choice that the space has for a key of the network, by key."""
+        """Trial 0 with every choice that the space has for a key of the network, by key.
+
+        Rates (choices that are floats, as of dropout) are left out: they cost nothing.
+        """
         found: dict[str, list[Params]] = {}
 
         def visit(chosen: Params) -> Params:
             def answer(key: str, distribution: BaseDistribution) -> Choice:
                 value = chosen.get(key, self.first.get(key, extremes(distribution)[0]))
-                if key.startswith("model") and isinstance(distribution, CategoricalDistribution) and not chosen:
-                    found[key] = [{key: option} for option in distribution.choices]
+                options = distribution.choices if isinstance(distribution, CategoricalDistribution) else ()
+                if key.startswith("model") and not chosen and not all(isinstance(option, float) for option in options):
+                    found[key] = [{key: option} for option in options]
                 return value
 
             return walk(self.spec.space, answer)

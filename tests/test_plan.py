@@ -44,6 +44,9 @@ def test_every_choice_of_a_network_is_a_family():
     assert len(set(encoders)) == 7
     assert {point["training.optimizer.lr_scale"] for point in families["model.encoder"]} == {1.0}
     assert make_plan("quickstart", load_spec("quickstart"), seed=0, gpus=0).families() == {}
+    assert (
+        make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, gpus=0).families() == {}
+    )  # drop path costs nothing
 
 
 def test_days_on_a_cpu_are_said_plainly():
