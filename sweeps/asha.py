@@ -138,6 +138,11 @@ class SuccessiveHalving:
             self.resume(trial)
         self.running.pop(trial, None)
 
+    def complete(self, trial: str) -> None:
+        """A trial has finished its training before ``max_epochs``."""
+        self.end(trial)
+        self.completed += 1
+
     def _allowed(self, rung: Rung) -> int:
         return len(rung.ranked) // self.asha.reduction_factor
 

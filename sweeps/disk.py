@@ -1,6 +1,7 @@
 """The disk that a sweep's networks take: who cannot go on needs one network, and the worst give theirs up first."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,5 +67,9 @@ def drop_worst(sweep_dir: Path, rows: Iterable[TrialRow], limit: float) -> list[
 
 def taken(folder: Path) -> int:
     """Bytes of the files in a folder; those that are linked to each other count once."""
-    found = [path.stat() for path in folder.glob("*.pth")]
-    return sum({status.st_ino: status.st_size for status in found}.values())
+    found: dict[int, int] = {}
+    for path in folder.glob("*.pth"):
+        with suppress(FileNotFoundError):  # a trial that runs renames its own
+            status = path.stat()
+            found[status.st_ino] = status.st_size
+    return sum(found.values())

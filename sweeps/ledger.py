@@ -82,7 +82,8 @@ class Ledger:
 
     def put(self, key: str, value: Any) -> None:
         """Keep a JSON value about the whole sweep."""
-        self.database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value)))
+        with self._transaction():
+            self.database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value)))
 
     def get(self, key: str) -> Any:
         """A value about the whole sweep; None if there is none."""

@@ -55,7 +55,8 @@ class Sampler:
     ) -> None:
         """``first`` is trial 0, ``given`` points are the next; ``before``: trials of another sweep, for the model."""
         self.space, self.seed, self.before = space, seed, list(before)
-        self.queue = [Proposal(first, "default"), *(Proposal(point, "given") for point in given)]
+        once = {_key(point): point for point in (first, *given)}
+        self.queue = [Proposal(point, "given" if number else "default") for number, point in enumerate(once.values())]
 
     def propose(self, number: int, rows: Sequence[TrialRow]) -> Proposal | None:
         """Trial ``number`` after these; None: the space has no point (or hardly one) that was not tried."""

@@ -35,7 +35,7 @@ from ray.tune.search.search_algorithm import SearchAlgorithm
 from ray.tune.stopper import Stopper
 
 from sweeps.asha import Decision
-from sweeps.study import Study
+from sweeps.study import DISK_FULL, HOURS_OVER, Study
 from trainable.resources import Resources
 from trainable.trial import CrackTrial, TrialPlan
 
@@ -45,8 +45,6 @@ FINAL = re.compile(r"^[\w.]*\b(Diverged|OutOfMemoryError|UserError)\b")
 """Failures that would only come again: of the configuration, not of the machine."""
 
 NO_SPACE = re.compile(r"\[Errno (28|122)\]|No space left|[Dd]isk quota exceeded|StreamWriter failed writing")
-DISK_FULL = "The disk is full"
-HOURS_OVER = "The hours of this session are over"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from src.config import load_config
 from src.data.cache import load_split
-from src.errors import EXIT_FAILED, EXIT_SIGNAL
+from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER
 from src.schema import SPLITS
 from src.synthetic import write_dataset
 from sweeps.audit import audit
@@ -27,7 +27,7 @@ from sweeps.plan import SweepPlan, make_plan
 from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes
 from sweeps.space import Params, corners, default_point, few_corners
 from sweeps.spec import SweepSpec
-from sweeps.study import Study
+from sweeps.study import HOURS_OVER, Study
 from sweeps.warmth import COLD, warmth
 from trainable.rehearsal import EpochCost, measure_epoch, rehearse
 from trainable.trial import TrialPlan, trial_overrides
@@ -189,6 +189,8 @@ def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -
         more = "" if study.stopping else f" --epochs {2 * study.epochs}"  # hours are a session's, epochs the sweep's
         why = study.stopping or "The budget of epochs is spent"
         console.print(f"{why}; not all trials are done, and every epoch that was ended is kept. Go on: {resume}{more}")
+        if study.stopping and study.stopping != HOURS_OVER:
+            return EXIT_USER
     if not rows or (best := ranked(rows)[0]).score is None or best.state == "failed":
         console.print("No trial has a score; the reasons stand in the leaderboard.")
         return EXIT_FAILED

@@ -21,6 +21,9 @@ CONVERGED_TRIALS = 15
 """A search has converged when so many trials have ended since the last that was better by ``CONVERGED_GAIN``."""
 CONVERGED_GAIN = 0.001
 
+HOURS_OVER = "The hours of this session are over"
+DISK_FULL = "The disk is full"
+
 KEPT = ("train/", "val/", "lr", "epoch_seconds", "images_per_second", "gpu")
 """How the names of an epoch's metrics begin; Ray adds others of its own."""
 
@@ -216,7 +219,8 @@ class Study:
         row.report(epoch, metrics, self.metric)
         row.values |= dict.fromkeys(passed, value)
         if finished or epoch >= self.asha.max_epochs:
-            self.rules.end(row.name)
+            if epoch < self.asha.max_epochs:
+                self.rules.complete(row.name)
             row.values[self.asha.max_epochs] = value  # also where early stopping has ended it before
             row.state = "complete"
             return self._ended(row)

@@ -58,6 +58,12 @@ def test_the_default_comes_first_and_then_the_given_points():
     assert third.origin == "random"
 
 
+def test_a_given_point_that_is_the_default_or_was_given_before_is_tried_once():
+    other: Params = {"lr": 1e-2, "depth": 1, "loss": None}
+    sampler = Sampler(SPACE, 0, FIRST, [other, FIRST, other])
+    assert [proposal.params for proposal in sampler.queue] == [FIRST, other]
+
+
 def test_the_model_finds_where_the_good_points_are():
     rows = play(Sampler(SPACE, 0, FIRST), distance, 30)
     early, late = rows[1:STARTUP], rows[20:]

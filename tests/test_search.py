@@ -14,9 +14,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from sweeps.sampler import Sampler
-from sweeps.search import DISK_FULL, FINAL, HOURS_OVER, Halt, Jobs, Rules, Signals, reason_of
+from sweeps.search import FINAL, Halt, Jobs, Rules, Signals, reason_of
 from sweeps.spec import Asha, Budget
-from sweeps.study import Study
+from sweeps.study import DISK_FULL, HOURS_OVER, Study
 
 METRIC = "val/iou_best"
 

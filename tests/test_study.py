@@ -170,6 +170,18 @@ def test_a_failure_that_would_come_again_is_not_tried_again():
     assert row.state == "failed"
 
 
+def test_trials_that_end_by_themselves_do_not_bring_the_paused_ones_back():
+    study = make()
+    while row := study.next_job():
+        decision = Decision.CONTINUE
+        while decision is Decision.CONTINUE:
+            epoch = row.epochs + 1
+            decision = study.report(row.name, epoch, {METRIC: epoch / 1000 - row.number / 100}, finished=epoch == 8)
+    assert study.finished
+    states = [row.state for row in study.rows.values()]
+    assert 1 <= states.count("complete") < len(states) / 2
+
+
 def test_early_stopping_completes_a_trial():
     study = make()
     row = study.next_job()
