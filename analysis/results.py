@@ -3,7 +3,6 @@
 Files only, so it works beside a running sweep, after a killed one, and on a laptop.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +12,7 @@ import yaml
 
 from src.config import load_config, load_overrides
 from src.errors import UserError, unknown
+from src.lines import read_lines
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,7 @@ class SweepResults:
 
     def reports(self) -> pd.DataFrame:
         """One row per trial and epoch, from the trials' ``result.json``."""
-        lines = [
-            json.loads(line)
-            for path in sorted(self.folder.glob("t*/result.json"))
-            for line in path.read_text().splitlines()
-            if line.endswith("}")  # a line that is being written
-        ]
+        lines = [line for path in sorted(self.folder.glob("t*/result.json")) for line in read_lines(path)]
         return pd.DataFrame([{key: value for key, value in line.items() if key != "params"} for line in lines])
 
 

@@ -27,7 +27,7 @@ from src.errors import EXIT_FAILED, UserError, run_command
 from src.synthetic import write_dataset
 from sweeps.audit import audit
 from sweeps.ledger import NAME, Ledger
-from sweeps.study import read_study
+from sweeps.standing import read_standing
 
 LONGEST_SECONDS = 35.0
 """Until a kill; the first third is the start of the program and of Ray."""
@@ -149,7 +149,7 @@ def differing(sweep: Sweep, root: Path) -> tuple[int, int]:
     """Decisions that a sweep without kills takes otherwise, and all that were compared."""
     decided = sweep.decisions()
     ledger = Ledger(sweep.folder / NAME, read_only=True)
-    epochs = read_study(ledger).epochs
+    epochs = read_standing(ledger).epochs
     ledger.close()
     quiet = Sweep(root, "quiet", sweep.trials_at_once)
     process = quiet.start("--epochs", str(epochs))

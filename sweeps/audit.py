@@ -8,22 +8,21 @@ from pathlib import Path
 
 from src.checkpoint import is_sound
 from src.errors import UserError
+from src.lines import read_lines
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
-from sweeps.study import Study, read_study
+from sweeps.standing import Standing, read_standing
 
 
 def audit(folder: Path) -> list[str]:
     """What is wrong with a sweep's folder, a sentence each: nothing, if all went well.
 
-    Compares the ledger (replayed through the rules), each trial's folder and ``leaderboard.csv``.
+    Compares the ledger (replayed through the rules), each trial's folder and ``leaderboard.csv``. A folder without a
+    ledger that can be read is a ``UserError``.
     """
+    ledger = Ledger(folder / NAME, read_only=True)
     try:
-        ledger = Ledger(folder / NAME, read_only=True)
-        study = read_study(ledger)
-    except UserError as error:
-        return [str(error)]
-    try:
+        study = read_standing(ledger)
         return [
             *trials_twice(study),
             *table_differs(study, ledger),
@@ -31,18 +30,20 @@ def audit(folder: Path) -> list[str]:
             *unknown_folders(folder, study),
             *board_differs(folder / "leaderboard.csv", study),
         ]
+    except UserError as error:
+        return [str(error)]
     finally:
         ledger.close()
 
 
-def trials_twice(study: Study) -> Iterator[str]:
+def trials_twice(study: Standing) -> Iterator[str]:
     counts = Counter(json.dumps(row.params, sort_keys=True) for row in study.rows.values())
     for params, count in counts.items():
         if count > 1:
             yield f"{count} trials have the same parameters: {params}."
 
 
-def table_differs(study: Study, ledger: Ledger) -> Iterator[str]:
+def table_differs(study: Standing, ledger: Ledger) -> Iterator[str]:
     """Whether the ledger's table of trials says what its events come to. A killed session leaves trials running."""
     kept = {row["name"]: row for row in ledger.trials()}
     if kept.keys() != study.rows.keys():
@@ -61,12 +62,12 @@ def folder_differs(folder: Path, row: TrialRow, ledger: Ledger) -> Iterator[str]
     if not reported:
         return
     path = folder / "result.json"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    lines = read_lines(path)
     epochs = [line["epoch"] for line in lines]
     if epochs != list(range(1, len(epochs) + 1)):
         yield f"{path}: the epochs are {epochs}, not each once in order."
-    goes_on = row.state in ("running", "waiting")
-    if not goes_on and len(epochs) != row.epochs:
+    maybe_more = row.state in ("running", "waiting", "failed")  # an epoch that nobody heard of before it was killed
+    if not maybe_more and len(epochs) != row.epochs:
         yield f"{path} has {len(epochs)} epochs, the ledger {row.epochs}."
     if len(epochs) > row.epochs + 1:
         yield f"{path} has {len(epochs) - row.epochs} epochs that the ledger does not know."
@@ -88,13 +89,13 @@ def checkpoint_missing(folder: Path, row: TrialRow) -> Iterator[str]:
         yield f"{path} is {'damaged' if path.exists() else 'missing'}."
 
 
-def unknown_folders(folder: Path, study: Study) -> Iterator[str]:
+def unknown_folders(folder: Path, study: Standing) -> Iterator[str]:
     for path in sorted(folder.glob("t[0-9]*-*")):
         if path.name not in study.rows:
             yield f"{path} is of no trial that the ledger knows."
 
 
-def board_differs(path: Path, study: Study) -> Iterator[str]:
+def board_differs(path: Path, study: Standing) -> Iterator[str]:
     """Whether the leaderboard has every trial once, with its best score."""
     if not path.is_file():
         yield f"{path} is missing."

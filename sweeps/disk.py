@@ -32,8 +32,10 @@ class DiskBudget(Unkept, Callback):
         self.keep_below()
 
     def keep_below(self) -> None:
-        for row in drop_worst(self.sweep_dir, self.study.rows.values(), self.study.budget.checkpoints_gib * GIB):
-            self.study.dropped(row.name)
+        limit = self.study.budget.checkpoints_gib * GIB
+        for row in worst(self.sweep_dir, self.study.rows.values(), limit):
+            self.study.drop(row.name)  # before it is done: a network that is not missed does no harm
+            remove_networks(self.sweep_dir / row.name)
 
 
 def keep_best_only(trial_dir: Path) -> None:
@@ -44,25 +46,28 @@ def keep_best_only(trial_dir: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def drop_worst(sweep_dir: Path, rows: Iterable[TrialRow], limit: float) -> list[TrialRow]:
-    """Remove the networks of the worst trials until all take at most ``limit`` bytes; returns whose they were.
+def worst(sweep_dir: Path, rows: Iterable[TrialRow], limit: float) -> list[TrialRow]:
+    """The trials whose networks have to go so that all take at most ``limit`` bytes, the worst first.
 
     The best trial keeps its own, and so do trials that run or wait. A paused trial that is promoted without its
     checkpoint is trained again from the beginning.
     """
     rows = ranked(rows)
     sizes = {row.name: taken(sweep_dir / row.name / "checkpoints") for row in rows}
-    spent, dropped = sum(sizes.values()), list[TrialRow]()
+    spent, found = sum(sizes.values()), list[TrialRow]()
     for row in reversed(rows[1:]):
         if spent <= limit:
             break
         if row.state in ("running", "waiting") or not sizes[row.name]:
             continue
-        for path in (sweep_dir / row.name / "checkpoints").glob("*.pth"):
-            path.unlink(missing_ok=True)
         spent -= sizes[row.name]
-        dropped.append(row)
-    return dropped
+        found.append(row)
+    return found
+
+
+def remove_networks(trial_dir: Path) -> None:
+    for path in (trial_dir / "checkpoints").glob("*.pth"):
+        path.unlink(missing_ok=True)
 
 
 def taken(folder: Path) -> int:

@@ -4,11 +4,13 @@ from datetime import datetime
 from pathlib import Path
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import OperationalError
 
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import Ledger
-from sweeps.sampler import distributions
+from sweeps.space import distributions
 from sweeps.spec import Space
 from sweeps.study import Study
 
@@ -23,26 +25,33 @@ STATES = {
 
 
 def export(study: Study, ledger: Ledger, space: Space, name: str, path: Path) -> None:
-    """Write ``path``, an SQLite file with one Optuna study; one that is there is replaced."""
+    """Write ``path``, an SQLite file with one Optuna study; one that is there is replaced. A full disk: ``OSError``."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     beside = path.with_suffix(".partial")
-    beside.unlink(missing_ok=True)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{beside}")
-    exported = optuna.create_study(storage=storage, study_name=name, direction="maximize")
     times = ledger.times()
-    exported.add_trials([frozen(row, ledger.values(row.name), times[row.name], space) for row in study.rows.values()])
-    storage.engine.dispose()
-    beside.replace(path)
+    trials = [frozen(row, ledger.values(row.name), times[row.name], space) for row in study.rows.values()]
+    try:
+        beside.unlink(missing_ok=True)
+        storage = optuna.storages.RDBStorage(f"sqlite:///{beside}")
+        optuna.create_study(storage=storage, study_name=name, direction="maximize").add_trials(trials)
+        storage.engine.dispose()
+        beside.replace(path)
+    except (StorageInternalError, OperationalError) as error:
+        raise OSError(f"{path} cannot be written: {error.__cause__ or error}") from error
 
 
 def frozen(row: TrialRow, values: dict[int, float | None], times: tuple[str, str], space: Space) -> FrozenTrial:
-    """A trial in Optuna's words. One that was stopped at a rung is PRUNED, with the values of all its epochs."""
+    """A trial in Optuna's words. One that was stopped at a rung is PRUNED, with the values of all its epochs.
+
+    One that lies outside of a space that was changed since is there without parameters.
+    """
     state = STATES[row.state]
+    found = distributions(space, row.params)
     trial = create_trial(
         state=state,
         value=row.score if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
-        params=row.params,
-        distributions=distributions(space, row.params),
+        params={} if found is None else row.params,
+        distributions=found or {},
         intermediate_values={epoch: value for epoch, value in values.items() if value is not None},
         user_attrs={"trial": row.name, "origin": row.origin, "best_epoch": row.best_epoch, "reason": row.reason},
     )

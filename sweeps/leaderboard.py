@@ -58,7 +58,9 @@ def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
     beside = path.with_suffix(".partial")
     with beside.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["trial", "state", metric, "best_epoch", "epochs", "seconds", *scores, *parameters, "reason"])
+        writer.writerow(
+            ["trial", "state", metric, "best_epoch", "epochs", "seconds", *scores, *parameters, "origin", "reason"]
+        )
         for row in rows:
             head = [
                 row.name,
@@ -69,7 +71,7 @@ def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
                 round(row.seconds, 2),
             ]
             tail = [row.params.get(key, "") for key in parameters]
-            writer.writerow([*head, *(row.metrics.get(key, "") for key in scores), *tail, row.reason])
+            writer.writerow([*head, *(row.metrics.get(key, "") for key in scores), *tail, row.origin, row.reason])
     beside.replace(path)
 
 

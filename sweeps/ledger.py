@@ -6,7 +6,8 @@ is killed, what was recorded is there. ``seq`` is the order, never the clock. Ta
 - ``sweep``: key and JSON value: what was asked, and of which code and data;
 - ``trial``: number, name, parameters, and as what it stands now (state, epochs, score, reason);
 - ``report``: a trial's metrics after an epoch, the value that counts, and what was decided then;
-- ``event``: the order of all that happened: session, start, resume, report, fail, postpone, drop, interrupt, finish.
+- ``event``: the order of all that happened: session, start, resume, report, fail, postpone, drop, exhausted, interrupt,
+  finish.
 """
 
 import fcntl
@@ -42,13 +43,13 @@ CREATE TABLE report (
 
 
 class Entry(NamedTuple):
-    """One event, as ``Study.replay`` takes it."""
+    """One event, as ``Standing.replay`` takes it."""
 
     seq: int
     kind: str
     trial: str
     detail: dict[str, Any]
-    """start: params, origin; fail: reason, retry; session: budget; report: epoch, metrics, decision."""
+    """start: params, origin; fail: reason, retry; session: trials; report: epoch, metrics, decision."""
 
 
 class Ledger:
@@ -61,10 +62,9 @@ class Ledger:
         """Why the last write failed, if it did."""
         if read_only and not path.is_file():
             raise UserError(f"No ledger in {path.parent}: it holds no sweep, or one of an older version.")
-        self.database = sqlite3.connect(
-            f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}", uri=True, isolation_level=None
-        )
+        address = f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
         try:
+            self.database = sqlite3.connect(address, uri=True, isolation_level=None)
             if not read_only:
                 self.database.execute("PRAGMA journal_mode=WAL")
                 self.database.execute("PRAGMA synchronous=FULL")
@@ -72,6 +72,8 @@ class Ledger:
                 self.database.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={FORMAT}; COMMIT;")
             (version,) = self.database.execute("PRAGMA user_version").fetchone()
             (sound,) = self.database.execute("PRAGMA quick_check").fetchone()
+        except sqlite3.OperationalError as error:  # no room on the disk, no right to write
+            raise UserError(f"{path} cannot be opened: {error}.") from error
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path} is not a ledger, or it is damaged: {error}.") from error
         if version != FORMAT or sound != "ok":
@@ -82,7 +84,7 @@ class Ledger:
 
     def put(self, key: str, value: Any) -> None:
         """Keep a JSON value about the whole sweep."""
-        with self._transaction():
+        with self.transaction():
             self.database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value)))
 
     def get(self, key: str) -> Any:
@@ -92,7 +94,7 @@ class Ledger:
 
     def record(self, kind: str, row: TrialRow | None = None, also: Iterable[TrialRow] = (), **detail: Any) -> None:
         """Write an event, and the state of its trial and of ``also`` after it; on the disk when this returns."""
-        with self._transaction():
+        with self.transaction():
             self._event(kind, row, detail)
             for other in also:
                 self._put_trial(other)
@@ -101,7 +103,7 @@ class Ledger:
         self, row: TrialRow, metrics: Mapping[str, float], value: float, decision: str, finished: bool
     ) -> None:
         """Write what a trial reported after ``row.epochs`` epochs, and what was decided."""
-        with self._transaction():
+        with self.transaction():
             seq = self._event("report", row, {"finished": finished})
             numbers = json.dumps(dict(metrics))
             content = (seq, row.name, row.epochs, value, decision, numbers)
@@ -134,6 +136,26 @@ class Ledger:
         rows = self.database.execute("SELECT trial, MIN(time), MAX(time) FROM event WHERE trial != '' GROUP BY trial")
         return {trial: (first, last) for trial, first, last in rows}
 
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """All or nothing of what is written within. What cannot be, on a full disk for instance, is a ``UserError``."""
+        if self.database.in_transaction:  # a part of a larger one
+            yield
+            return
+        try:
+            self.database.execute("BEGIN IMMEDIATE")
+            yield
+            self.database.execute("COMMIT")
+        except BaseException as error:
+            if self.database.in_transaction:
+                self.database.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
+            self.failure = UserError(
+                f"{self.path} cannot be written: {error}. What it holds is safe: when that is mended, --resume goes on."
+            )
+            raise self.failure from error
+
     def _event(self, kind: str, row: TrialRow | None, detail: Mapping[str, Any]) -> int:
         if row is not None:
             self._put_trial(row)
@@ -151,23 +173,6 @@ class Ledger:
         params = json.dumps(row.params)
         content = (row.number, row.name, params, row.origin, row.state, row.epochs, row.score, row.reason)
         self.database.execute("INSERT OR REPLACE INTO trial VALUES (?, ?, ?, ?, ?, ?, ?, ?)", content)
-
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        """All or nothing. What cannot be written, on a full disk for instance, is a ``UserError``."""
-        try:
-            self.database.execute("BEGIN IMMEDIATE")
-            yield
-            self.database.execute("COMMIT")
-        except BaseException as error:
-            if self.database.in_transaction:
-                self.database.execute("ROLLBACK")
-            if not isinstance(error, sqlite3.OperationalError):
-                raise
-            self.failure = UserError(
-                f"{self.path} cannot be written: {error}. What it holds is safe: when that is mended, --resume goes on."
-            )
-            raise self.failure from error
 
 
 def is_finished(ledger: Ledger) -> bool:

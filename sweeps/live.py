@@ -3,6 +3,7 @@
 import math
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ class LiveView(Unkept, Callback):
 
     def save(self) -> None:
         self.saved = time.monotonic()
-        write_csv(self.study.rows.values(), self.study.metric, self.path)
+        with suppress(OSError):  # a full disk: the ledger says so, and the board is written again at the end
+            write_csv(self.study.rows.values(), self.study.metric, self.path)
 
     def render(self) -> Group:
         return Group(Text(self.status()), table(self.study.rows.values(), self.study.metric, TOP))

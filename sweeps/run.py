@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from src.errors import UserError, run_command
+from src.errors import UserError, run_command, unknown
 from sweeps.ledger import NAME, Ledger, is_finished, locked
 from sweeps.spec import SweepSpec, list_specs, load_spec
 
@@ -32,8 +32,18 @@ DECIDED = {
 """What a user cannot override in a sweep."""
 
 
+APART = {
+    "resume": ("fresh", "warm_start", "dry_run", "check"),
+    "extend": ("trials", "fresh", "warm_start", "dry_run", "check"),
+    "check": ("fresh", "warm_start", "dry_run", "accept_changes"),
+    "dry_run": ("accept_changes",),
+}
+"""Options that cannot be said together: one of the two would be ignored."""
+
+
 def main(argv: list[str]) -> int:
     options = parse(argv)
+    refuse_contradictions(options)
     if options.list:
         width = max(len(name) for name in list_specs())
         for name, question in list_specs().items():
@@ -60,13 +70,13 @@ def main(argv: list[str]) -> int:
 def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
     """A new sweep. Nothing is written before all that can be checked without training is right."""
     refuse_to_mix(folder, options.fresh)
+    other = other_sweep(folder, options.warm_start) if options.warm_start else None
 
     from sweeps.stages import Mode, prepare, search  # torch, Ray and Optuna: seconds to import
 
     plan = prepare(name, with_options(spec, options), options.seed or 0)
     with locked(folder):
         refuse_to_mix(folder, options.fresh)
-        other = folder.with_name(options.warm_start) if options.warm_start else None
         return search(plan, Mode(options.spec, asked(options), warm_start=other))
 
 
@@ -83,6 +93,33 @@ def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace)
 def asked(options: argparse.Namespace) -> dict[str, Any]:
     """What a sweep's ledger keeps of a command line, for the sessions after."""
     return {key: getattr(options, key) for key in ASKED}
+
+
+def other_sweep(folder: Path, said: str) -> Path:
+    """The folder of the sweep that ``--warm-start`` means: a name beside this one's folder, or a path."""
+    other = Path(said) if "/" in said else folder.with_name(said)
+    if not (other / NAME).is_file():
+        there = sorted(path.parent.name for path in folder.parent.glob(f"*/{NAME}"))
+        raise unknown("sweep to start from", said, there)
+    return other
+
+
+def refuse_contradictions(options: argparse.Namespace) -> None:
+    """Options of which one would be ignored, or that are out of range, are a ``UserError``."""
+    said = {name for name, value in vars(options).items() if value is not None and value is not False}
+    for one, others in APART.items():
+        for other in others:
+            if {one, other} <= said:
+                raise UserError(f"{_option(one)} and {_option(other)} cannot be said together.")
+    if "accept_changes" in said and not {"resume", "extend"} & said:
+        raise UserError("--accept-changes is for a sweep that goes on: say it with --resume or --extend.")
+    for name, least in {"extend": 1, "max_epochs": 1, "seed": 0}.items():
+        if name in said and getattr(options, name) < least:
+            raise UserError(f"{_option(name)}={getattr(options, name)}: must be at least {least}.")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def refuse_to_mix(folder: Path, fresh: bool) -> None:
@@ -109,11 +146,8 @@ def complete_options(folder: Path, options: argparse.Namespace) -> None:
         raise UserError(f"{folder} is a sweep of {before['spec']}, not of {options.spec}.")
     if finished and options.extend is None and options.trials is None:
         raise UserError(f"{folder} is finished: --extend N goes on with N trials more.")
-    options.trials = options.trials or trials
-    if options.extend is not None:
-        if options.extend < 1:
-            raise UserError(f"--extend={options.extend}: must be at least 1.")
-        options.trials = trials + options.extend
+    if options.trials is None:
+        options.trials = trials + (options.extend or 0)
     new = [word for word in options.overrides if word not in before["overrides"]]
     options.overrides = [*before["overrides"], *new]
     vars(options).update({key: before[key] for key in ASKED if getattr(options, key) is None})
@@ -140,13 +174,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--trials-at-once", type=int, help="trials that share the machine")
     add("--epochs", type=int, help="epochs of all trials together, after which running trials pause")
     add("--hours", type=float, help="wall clock of this session, after which running trials pause")
-    add("--stop-when-converged", action="store_true", default=None, help="begin no more trials when none gets better")
+    add(
+        "--stop-when-converged",
+        action=argparse.BooleanOptionalAction,
+        help="begin no more trials when none gets better",
+    )
     add("--seed", type=int, help="seed of the search (default 0); the training's own is the override seed=")
     add("--name", help="the folder under outputs/sweeps, if not the sweep's name")
     add("--fresh", action="store_true", help="if the folder exists, move it aside and start anew")
     add("--resume", action="store_true", help="go on with a sweep that was interrupted")
     add("--extend", type=int, metavar="N", help="go on with a sweep, with N trials more than it was to have")
-    add("--warm-start", metavar="NAME", help="let the search know the trials of another sweep")
+    add("--warm-start", metavar="SWEEP", help="let the search know the trials of another sweep")
     add("--check", action="store_true", help="compare the sweep's ledger, folders and leaderboard; change nothing")
     add("--accept-changes", action="store_true", help="go on though settings, code or data have changed since")
     add("--debug", action="store_true", help="show the traceback of an error")
@@ -174,8 +212,6 @@ def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
     budget = replace(spec.budget, **{name: value for name, value in changes.items() if value is not None})
     asha = spec.asha
     if options.max_epochs is not None:
-        if options.max_epochs < 1:
-            raise UserError(f"--max-epochs={options.max_epochs}: must be at least 1.")
         asha = asha.scaled(options.max_epochs)
     return replace(spec, fixed=(*spec.fixed, *overrides), budget=budget, asha=asha)
 

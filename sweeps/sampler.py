@@ -17,12 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.leaderboard import TrialRow
-from sweeps.space import Choice, Params, as_function, walk
+from sweeps.space import Choice, Params, as_function, distributions
 from sweeps.spec import Space
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -66,8 +65,8 @@ class Sampler:
         known = [*self.before, *rows]
         tried = {_key(row.params) for row in rows}
         enough = sum(bool(row.values) for row in known) >= STARTUP
-        if random.random() >= RANDOM_SHARE and enough:
-            params = self._ask(_model(_seed(random)), self._modelled(known))
+        if random.random() >= RANDOM_SHARE and enough and (trials := self._modelled(known)):
+            params = self._ask(_model(_seed(random)), trials)
             if _key(params) not in tried:
                 return Proposal(params, "model")
         for _ in range(REDRAWS):
@@ -84,13 +83,19 @@ class Sampler:
         return dict(trial.params)
 
     def _modelled(self, rows: Sequence[TrialRow]) -> list[FrozenTrial]:
-        """The trials as the model sees them: ended with a value, or running and known by their place only."""
-        running = [row for row in rows if row.state == "running" and not row.values]
-        seen = [self._frozen(row, value) for row, value in observations(rows)]
-        return seen + [self._frozen(row, None) for row in running]
+        """The trials as the model sees them: ended with a value, or running and known by their place only.
 
-    def _frozen(self, row: TrialRow, value: float | None) -> FrozenTrial:
+        Those of a space that was changed since, and has their points no more, are left out; empty if no value is left.
+        """
+        running = [(row, None) for row in rows if row.state == "running" and not row.values]
+        seen = [self._frozen(row, value) for row, value in [*observations(rows), *running]]
+        found = [trial for trial in seen if trial is not None]
+        return found if any(trial.value is not None for trial in found) else []
+
+    def _frozen(self, row: TrialRow, value: float | None) -> FrozenTrial | None:
         found = distributions(self.space, row.params)
+        if found is None:
+            return None
         state = TrialState.RUNNING if value is None else TrialState.COMPLETE
         return create_trial(params=row.params, distributions=found, value=value, state=state)
 
@@ -124,18 +129,6 @@ def expected(rows: Sequence[TrialRow]) -> list[float]:
         both = [row.values[following] - row.values[rung] for row in rows if {rung, following} <= row.values.keys()]
         gains[rung] = gains[following] + (fmean(both) if both else 0.0)
     return [row.values[last] + gains[last] for row in rows for last in [max(row.values)]]
-
-
-def distributions(space: Space, params: Mapping[str, Choice]) -> dict[str, BaseDistribution]:
-    """The distributions that the space asks for on its way to a point."""
-    found: dict[str, BaseDistribution] = {}
-
-    def answer(key: str, distribution: BaseDistribution) -> Choice:
-        found[key] = distribution
-        return params[key]
-
-    walk(space, answer)
-    return found
 
 
 def _key(params: Mapping[str, Choice]) -> str:

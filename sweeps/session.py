@@ -24,8 +24,13 @@ from sweeps.study import Study
 from sweeps.warmth import COLD, Warmth
 
 ROOT = Path(__file__).parents[1]
-CODE = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml", "sweeps/asha.py", "sweeps/sampler.py", "sweeps/study.py")
+SEARCH = ("sweeps/asha.py", "sweeps/sampler.py", "sweeps/standing.py", "sweeps/study.py")
+CODE = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml", *SEARCH)
 """Files that decide what a trial trains, and which are tried."""
+
+
+COMPARED_BY = ("metric", "rungs")
+"""What a sweep's trials were compared by: with another, what was decided before would be wrong."""
 
 
 def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
@@ -56,38 +61,41 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None:
-    """A sweep that is no longer the same is a ``UserError`` with the differences, unless they are accepted."""
+    """A sweep that is no longer the same is a ``UserError`` with the differences, unless they are accepted.
+
+    Another metric and other rungs cannot be accepted.
+    """
     before = ledger.get("identity")
-    if before == dict(now):
-        return
-    if accept:
-        ledger.put("identity", dict(now))
+    never = [name for name in COMPARED_BY if before[name] != now[name]]
+    if before == dict(now) or (accept and not never):
         return
     lines = "\n".join(differences(before, now))
+    way = "" if never else "say --accept-changes to go on all the same, or "
     raise UserError(
         f"{ledger.path.parent} was begun with other settings, code or data, so its trials could not be compared:\n"
-        f"{lines}\nUndo that, or say --accept-changes to go on all the same, or --fresh to start anew."
+        f"{lines}\nUndo that, or {way}--fresh to start anew."
     )
 
 
-def begin(plan: SweepPlan, command: Mapping[str, Any], now: Mapping[str, str], warm: Warmth = COLD) -> Ledger:
+def begin(plan: SweepPlan, warm: Warmth = COLD) -> Ledger:
     """Make a new sweep's folder, and the ledger in it; a sweep that is there is moved aside."""
     folder, spec = plan.folder, plan.spec
     if (folder / "sweep.yaml").exists():
         print(f"The sweep that was there is now {move_aside(folder)}.")
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / NAME)
-    ledger.put("command", dict(command))
-    ledger.put("warm_rows", [{"params": row.params, "values": row.values, "state": row.state} for row in warm.rows])
-    ledger.put("warm_points", warm.points)
-    ledger.put("rules", {"asha": asdict(spec.asha), "form": spec.form, "metric": spec.metric})
-    ledger.put("trials", spec.budget.trials)
-    ledger.put("identity", dict(now))
+    with ledger.transaction():
+        ledger.put("warm_rows", [{"params": row.params, "values": row.values, "state": row.state} for row in warm.rows])
+        ledger.put("warm_points", warm.points)
+        ledger.put("rules", {"asha": asdict(spec.asha), "form": spec.form, "metric": spec.metric})
     return ledger
 
 
-def open_study(plan: SweepPlan, ledger: Ledger) -> Study:
-    """The search as the ledger left it, with a session more."""
+def open_study(plan: SweepPlan, ledger: Ledger, command: Mapping[str, Any], now: Mapping[str, str]) -> Study:
+    """The search as the ledger left it, with a session more: asked for by ``command``, of what ``identity`` says now.
+
+    Only when all that the ledger holds was replayed is it written how this session differs from the one before.
+    """
     before = [
         TrialRow("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
         for kept in ledger.get("warm_rows")
@@ -96,9 +104,12 @@ def open_study(plan: SweepPlan, ledger: Ledger) -> Study:
     sampler = Sampler(plan.spec.space, plan.seed, plan.first, given, before)
     study = Study(sampler, plan.spec.asha, plan.spec.budget, plan.spec.metric, plan.spec.form, ledger)
     study.replay(ledger.entries())
-    ledger.put("trials", plan.spec.budget.trials)
     about = provenance()
-    study.begin_session(trials=plan.spec.budget.trials, commit=about["commit"], packages=about["packages"])
+    with ledger.transaction():
+        ledger.put("command", dict(command))
+        ledger.put("trials", plan.spec.budget.trials)
+        ledger.put("identity", dict(now))
+        study.begin_session(commit=about["commit"], packages=about["packages"])
     return study
 
 

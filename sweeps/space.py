@@ -15,6 +15,9 @@ from src.config import compose_values, group_choices, list_options, value_at
 from src.errors import UserError, unknown
 from sweeps.spec import Space
 
+GRID_TOLERANCE = 1e-8
+"""Of a step: 0.1 + 0.2 lies on a grid of tenths."""
+
 Choice = bool | int | float | str | None
 Params = dict[str, Choice]
 
@@ -126,8 +129,27 @@ def contains(distribution: BaseDistribution, value: Choice) -> bool:
     """Whether the distribution can draw the value."""
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
-    low, high = cast(Any, distribution).low, cast(Any, distribution).high
-    return isinstance(value, int | float) and low <= value <= high
+    low, high, step = (getattr(cast(Any, distribution), name) for name in ("low", "high", "step"))
+    if not isinstance(value, int | float) or not low <= value <= high:
+        return False
+    steps = (value - low) / step if step else 0.0
+    return abs(steps - round(steps)) < GRID_TOLERANCE
+
+
+def distributions(space: Space, params: Mapping[str, Choice]) -> dict[str, BaseDistribution] | None:
+    """The distributions that the space asks for on its way to a point; None: it is no point of this space."""
+    found: dict[str, BaseDistribution] = {}
+    outside: list[str] = []
+
+    def answer(key: str, distribution: BaseDistribution) -> Choice:
+        found[key] = distribution
+        if key not in params or not contains(distribution, params[key]):
+            outside.append(key)
+            return extremes(distribution)[0]
+        return params[key]
+
+    walk(space, answer)
+    return None if outside or found.keys() != params.keys() else found
 
 
 def corners(space: Space) -> Iterator[Params]:
@@ -198,4 +220,5 @@ def describe(distribution: BaseDistribution) -> str:
     if isinstance(distribution, CategoricalDistribution):
         return f"one of {', '.join(str(choice) for choice in distribution.choices)}"
     numbers = cast(Any, distribution)
-    return f"{numbers.low} to {numbers.high}{' (log)' if numbers.log else ''}"
+    step = f" in steps of {numbers.step}" if numbers.step not in (None, 1) else ""
+    return f"{numbers.low} to {numbers.high}{step}{' (log)' if numbers.log else ''}"

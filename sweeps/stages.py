@@ -16,7 +16,7 @@ from rich.console import Console
 
 from src.config import load_config
 from src.data.cache import load_split
-from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER
+from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER, UserError
 from src.schema import SPLITS
 from src.synthetic import write_dataset
 from sweeps.audit import audit
@@ -111,7 +111,6 @@ def search(plan: SweepPlan, mode: Mode) -> int:
     if mode.resume:
         ledger = Ledger(plan.folder / NAME)
         refuse_changes(ledger, now, mode.accept_changes)
-        ledger.put("command", mode.command)
         for change in changed_packages(ledger):
             console.print(f"Another version than in the session before: {change}")
     else:
@@ -121,18 +120,26 @@ def search(plan: SweepPlan, mode: Mode) -> int:
                 f"From {mode.warm_start}: {len(warm.rows)} trials for the model, {len(warm.points)} to try first."
             )
         check_corners(plan, few_corners(plan.spec.space))
-        ledger = begin(plan, mode.command, now, warm)
-    plan.save(plan.folder / "sweep.yaml")
-    study = open_study(plan, ledger)
+        ledger = begin(plan, warm)
+    study = open_study(plan, ledger, mode.command, now)
+    plan.save(plan.folder / "sweep.yaml")  # from now on there is something to go on with
     received = run_trials(plan, study)
-    if received is None and not study.over:
+    if study.done:
         study.finish()
     else:
         study.interrupt()
-    write_csv(study.rows.values(), plan.spec.metric, plan.folder / "leaderboard.csv")
-    export(study, ledger, plan.spec.space, plan.name, plan.folder / "study.db")
+    write_results(plan, study, ledger)
     ledger.close()
     return conclude(plan, study, received, resume_command(plan, mode.spec_name))
+
+
+def write_results(plan: SweepPlan, study: Study, ledger: Ledger) -> None:
+    """What others read of a sweep, made anew from what its ledger holds."""
+    try:
+        write_csv(study.rows.values(), plan.spec.metric, plan.folder / "leaderboard.csv")
+        export(study, ledger, plan.spec.space, plan.name, plan.folder / "study.db")
+    except OSError as error:
+        raise UserError(f"{error}: the ledger has all of it, and the next session's end writes this again.") from error
 
 
 def run_trials(plan: SweepPlan, study: Study) -> int | None:
@@ -182,10 +189,10 @@ def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -
     rows = study.rows.values()
     console.print(table(rows, plan.spec.metric))
     console.print(f"All of it: {plan.folder / 'leaderboard.csv'}, one folder a trial beside.")
-    if received is not None:
+    if received is not None and not study.done:
         console.print(f"Interrupted; every epoch that was ended is kept. Go on: {resume}")
         return EXIT_SIGNAL + received
-    if study.over:
+    if study.over and not study.done:
         more = "" if study.stopping else f" --epochs {2 * study.epochs}"  # hours are a session's, epochs the sweep's
         why = study.stopping or "The budget of epochs is spent"
         console.print(f"{why}; not all trials are done, and every epoch that was ended is kept. Go on: {resume}{more}")

@@ -14,7 +14,7 @@ from sweeps.leaderboard import TrialRow, ranked
 from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan
 from sweeps.space import Choice, Params, contains, walk
-from sweeps.study import read_study
+from sweeps.standing import read_standing
 from trainable.trial import trial_overrides
 
 POINTS = 3
@@ -42,7 +42,7 @@ def warmth(folder: Path, plan: SweepPlan) -> Warmth:
     A sweep of another metric is a ``UserError``.
     """
     ledger = Ledger(folder / NAME, read_only=True)
-    study = read_study(ledger)
+    study = read_standing(ledger)
     if study.metric != plan.spec.metric:
         raise UserError(f"{folder} was ranked by {study.metric}, this sweep is by {plan.spec.metric}: not comparable.")
     fixed = cast(Mapping[str, Any], yaml.safe_load((folder / "sweep.yaml").read_text()))["fixed"]

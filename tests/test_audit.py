@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import FinishedSweep
 
+from src.errors import UserError
 from sweeps.audit import audit
 from sweeps.ledger import NAME, Ledger
 
@@ -32,6 +33,25 @@ def trial(folder: Path, state: str) -> Path:
 def drop_line(folder: Path) -> None:
     path = trial(folder, "complete") / "result.json"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def fail_with_a_line_more(folder: Path) -> None:
+    """As of a trial that was killed after it had written, and not tried again."""
+    stopped = trial(folder, "stopped")
+    path = stopped / "result.json"
+    last = json.loads(path.read_text().splitlines()[-1])
+    path.write_text(path.read_text() + json.dumps(last | {"epoch": last["epoch"] + 1}) + "\n")
+    database = Ledger(folder / NAME).database
+    database.execute(
+        "INSERT INTO event (time, kind, trial, detail) VALUES ('', 'fail', ?, ?)",
+        (stopped.name, json.dumps({"reason": "killed", "retry": False})),
+    )
+    database.execute("UPDATE trial SET state = 'failed' WHERE name = ?", (stopped.name,))
+
+
+def tear_line(folder: Path) -> None:
+    path = trial(folder, "complete") / "result.json"
+    path.write_text(path.read_text()[:-20])
 
 
 def repeat_line(folder: Path) -> None:
@@ -110,6 +130,7 @@ def damage_ledger(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
+        (tear_line, "result.json has 2 epochs, the ledger 3"),
         (drop_line, "result.json has 2 epochs, the ledger 3"),
         (repeat_line, "the epochs are [1, 2, 3, 3], not each once in order"),
         (change_value, "val/iou_best of epoch 1 is"),
@@ -124,7 +145,6 @@ def damage_ledger(folder: Path) -> None:
         (change_decision, "The ledger says continue of t000"),
         (forget_reports, "the ledger's table says"),
         (same_parameters, "4 trials have the same parameters"),
-        (damage_ledger, "is not a ledger, or it is damaged"),
     ],
 )
 def test_what_is_missing_twice_or_different_is_named(folder: Path, spoil: Callable[[Path], None], sentence: str):
@@ -144,6 +164,20 @@ def test_networks_that_were_dropped_for_want_of_disk_are_not_missed(folder: Path
     assert audit(folder) == []
 
 
-def test_a_folder_without_a_ledger_is_said_to_hold_no_sweep(tmp_path: Path):
+def test_a_failed_trial_may_have_trained_an_epoch_that_nobody_heard_of(folder: Path):
+    fail_with_a_line_more(folder)
+    assert audit(folder) == []
+
+
+def test_a_folder_without_a_ledger_that_can_be_read_is_named(folder: Path, tmp_path: Path):
+    with pytest.raises(UserError, match="No ledger"):
+        audit(tmp_path)
+    damage_ledger(folder)
+    with pytest.raises(UserError, match="is not a ledger, or it is damaged"):
+        audit(folder)
+
+
+def test_a_sweep_that_was_killed_before_it_began_is_said_to_be_none(tmp_path: Path):
+    Ledger(tmp_path / NAME).close()
     (problem,) = audit(tmp_path)
-    assert "No ledger" in problem
+    assert "it was killed before it began" in problem

@@ -9,7 +9,8 @@ import pytest
 from optuna.distributions import FloatDistribution
 from ray.tune.experiment import Trial
 
-from sweeps.disk import GIB, DiskBudget, drop_worst, keep_best_only, taken
+from src.errors import UserError
+from sweeps.disk import GIB, DiskBudget, keep_best_only, taken, worst
 from sweeps.leaderboard import TrialRow
 from sweeps.sampler import Sampler
 from sweeps.spec import Asha, Budget
@@ -48,16 +49,14 @@ def test_the_worst_give_theirs_up_first_and_the_best_never(tmp_path: Path, limit
     trials = rows("complete", "paused", "stopped", "failed")
     for row in trials:
         networks(tmp_path, row.name)
-    assert [row.name for row in drop_worst(tmp_path, trials, limit)] == gone
-    left = {path.parent.parent.name for path in tmp_path.glob("*/checkpoints/*.pth")}
-    assert left == {"t0", "t1", "t2", "t3"} - set(gone)
+    assert [row.name for row in worst(tmp_path, trials, limit)] == gone
 
 
 def test_trials_that_run_or_wait_keep_theirs(tmp_path: Path):
     trials = rows("complete", "running", "waiting", "paused")
     for row in trials:
         networks(tmp_path, row.name)
-    assert [row.name for row in drop_worst(tmp_path, trials, 0)] == ["t3"]
+    assert [row.name for row in worst(tmp_path, trials, 0)] == ["t3"]
 
 
 def test_a_trial_that_will_not_go_on_keeps_its_best_network_only(tmp_path: Path):
@@ -83,4 +82,23 @@ def test_what_was_dropped_is_in_the_study(tmp_path: Path):
         study.report(row.name, 1, {"val/iou": value})
         disk.on_trial_complete(0, [], cast(Trial, SimpleNamespace(config={"trial": row.name})))
     assert [study.rows[name].dropped for name in names] == [False, True]
-    assert taken(tmp_path / names[0] / "checkpoints") == 2 * SIZE
+    assert [taken(tmp_path / name / "checkpoints") for name in names] == [2 * SIZE, 0]
+
+
+def test_a_network_is_removed_after_its_loss_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sampler = Sampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
+    budget = Budget(trials=4, checkpoints_gib=SIZE / GIB)
+    study = Study(sampler, Asha(grace_period=1, reduction_factor=3, max_epochs=6), budget, "val/iou")
+    for value in (0.3, 0.1):
+        row = study.next_job()
+        assert row
+        networks(tmp_path, row.name)
+        study.report(row.name, 1, {"val/iou": value})
+
+    def full(name: str) -> None:
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr(study, "drop", full)
+    with pytest.raises(UserError, match="full"):
+        DiskBudget(study, tmp_path).keep_below()
+    assert [taken(tmp_path / name / "checkpoints") for name in study.rows] == [2 * SIZE, 2 * SIZE]

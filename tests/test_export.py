@@ -5,6 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 from conftest import FinishedSweep
+from optuna.distributions import FloatDistribution
 
 from sweeps.export import export
 from sweeps.ledger import NAME, Ledger
@@ -56,6 +57,23 @@ def test_failed_and_running_trials_are_what_they_are_and_a_new_export_replaces_t
     assert second.state.name == "PRUNED"  # it waits at its first rung
     assert second.intermediate_values == {1: 0.5}
     assert [path.name for path in tmp_path.glob("study*")] == ["study.db"]
+
+
+def test_a_trial_outside_of_a_space_that_was_changed_is_there_without_parameters(ledger: Ledger, tmp_path: Path):
+    sampler = Sampler(SPACE, 0, {"training.optimizer.lr_scale": 1.0, "training.loss": "bce"})
+    study = Study(sampler, ASHA, Budget(trials=4), "val/iou_best", ledger=ledger)
+    row = study.next_job()
+    assert row
+    study.report(row.name, 1, {"val/iou_best": 0.5})
+    export(study, ledger, {"training.optimizer.lr_scale": FloatDistribution(2.0, 3.0)}, "mine", tmp_path / "study.db")
+    (trial,) = load(tmp_path / "study.db", "mine").trials
+    assert (trial.params, trial.value, trial.user_attrs["trial"]) == ({}, 0.5, row.name)
+
+
+def test_where_there_is_no_room_for_it_that_is_said(ledger: Ledger):
+    study = Study(Sampler(SPACE, 0, {}), ASHA, Budget(trials=4), "val/iou_best", ledger=ledger)
+    with pytest.raises(OSError, match="study"):
+        export(study, ledger, SPACE, "empty", Path("/proc/study.db"))
 
 
 def test_nothing_but_the_export_writes_it(ledger: Ledger, tmp_path: Path):

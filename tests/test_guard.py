@@ -59,3 +59,11 @@ def test_a_watchdog_that_rests_leaves_nothing(tmp_path: Path):
     assert (tmp_path / "stacks.txt").is_file()
     watchdog.rest()
     assert not (tmp_path / "stacks.txt").exists()
+
+
+def test_stacks_of_a_process_before_are_kept(tmp_path: Path):
+    (tmp_path / "stacks.txt").write_text("Timeout (0:30:00)!")
+    watchdog = Watchdog(60.0, tmp_path / "stacks.txt")
+    watchdog.feed()
+    watchdog.rest()
+    assert (tmp_path / "stacks.txt").read_text() == "Timeout (0:30:00)!"

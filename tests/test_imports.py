@@ -15,6 +15,7 @@ LIGHT = {
     "src.data",
     "src.errors",
     "src.folders",
+    "src.lines",
     "src.provenance",
     "src.schema",
     "src.synthetic",

@@ -38,7 +38,7 @@ def test_the_file_has_a_line_a_trial_and_a_column_a_parameter(tmp_path: Path):
     rows = [
         row("t0000", 0.1, lr=0.1),
         row("t0001", 0.3, loss="bce"),
-        TrialRow("t0002", {}, state="failed", reason="nan"),
+        TrialRow("t0002", {}, state="failed", origin="model", reason="nan"),
     ]
     write_csv(rows, "val/iou_best", tmp_path / "leaderboard.csv")
     with (tmp_path / "leaderboard.csv").open() as file:
@@ -47,6 +47,7 @@ def test_the_file_has_a_line_a_trial_and_a_column_a_parameter(tmp_path: Path):
     assert found[0]["loss"] == "bce"
     assert found[1]["lr"] == "0.1"
     assert found[2]["reason"] == "nan"
+    assert [line["origin"] for line in found] == ["", "", "model"]
     assert [path.name for path in tmp_path.iterdir()] == ["leaderboard.csv"]
 
 

@@ -125,6 +125,29 @@ def test_a_damaged_or_foreign_ledger_is_named(tmp_path: Path, content: bytes | N
         Ledger(path)
 
 
+def test_a_place_where_no_ledger_can_be_written_is_named(tmp_path: Path):
+    with pytest.raises(UserError, match="cannot be opened: unable to open database file"):
+        Ledger(tmp_path / "nowhere" / NAME)
+
+
+def test_what_is_written_within_a_transaction_is_there_as_a_whole_or_not_at_all(ledger: Ledger):
+    def killed_half_way() -> None:
+        with ledger.transaction():
+            ledger.put("trials", 7)
+            ledger.record("session")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed_half_way()
+    assert ledger.get("trials") is None
+    assert list(ledger.entries()) == []
+    with ledger.transaction():
+        ledger.put("trials", 7)
+        ledger.record("session")
+    assert ledger.get("trials") == 7
+    assert len(list(ledger.entries())) == 1
+
+
 def test_a_ledger_of_another_format_is_named(ledger: Ledger):
     ledger.database.execute("PRAGMA user_version=99")
     with pytest.raises(UserError, match="its format 99 is not 1"):

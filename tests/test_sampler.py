@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from sweeps.leaderboard import TrialRow
-from sweeps.sampler import MODELLED, STARTUP, Sampler, distributions, expected, observations
+from sweeps.sampler import MODELLED, STARTUP, Sampler, expected, observations
 from sweeps.space import Params, contains
 
 SPACE: dict[str, BaseDistribution] = {
@@ -168,10 +168,17 @@ def test_trials_of_another_sweep_enter_the_model():
     assert best > 0.95
 
 
-def test_the_distributions_of_a_point_are_those_on_its_way():
-    assert distributions(conditional, {"optimizer": "adam", "lr": 1e-3}).keys() == {"optimizer", "lr"}
-    assert distributions(conditional, {"optimizer": "sgd", "lr": 1e-3, "momentum": 0.5}).keys() == {
-        "optimizer",
-        "lr",
-        "momentum",
-    }
+@pytest.mark.parametrize(
+    ("space", "origin"),
+    [
+        (SPACE | {"lr": FloatDistribution(1e-3, 1e-1, log=True)}, "model"),  # some points lie outside now
+        ({"lr": SPACE["lr"]}, "random"),  # and here all of them do
+        (SPACE | {"momentum": FloatDistribution(0.0, 1.0)}, "random"),
+    ],
+)
+def test_trials_of_a_space_that_has_changed_are_no_hindrance(space: dict[str, BaseDistribution], origin: str):
+    rows = play(Sampler(SPACE, 0, FIRST), distance, 12)
+    proposal = Sampler(space, 0, {}).propose(12, rows)
+    assert proposal
+    assert proposal.origin == origin
+    assert proposal.params.keys() == space.keys()

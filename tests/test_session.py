@@ -10,7 +10,7 @@ from src.provenance import provenance
 from sweeps import session
 from sweeps.ledger import Ledger
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.session import begin, changed_packages, differences, identity, open_study, refuse_changes
+from sweeps.session import COMPARED_BY, begin, changed_packages, differences, identity, open_study, refuse_changes
 from sweeps.spec import load_spec
 
 
@@ -20,9 +20,19 @@ def plan(tiny: list[str], tmp_path: Path) -> SweepPlan:
     return make_plan("mine", replace(load_spec("quickstart"), fixed=fixed), seed=0, gpus=0)
 
 
+COMMAND = {"spec": "quickstart"}
+
+
 @pytest.fixture
-def ledger(plan: SweepPlan) -> Ledger:
-    return begin(plan, {"spec": "quickstart"}, identity(plan, "quickstart"))
+def now(plan: SweepPlan) -> dict[str, str]:
+    return identity(plan, "quickstart")
+
+
+@pytest.fixture
+def ledger(plan: SweepPlan, now: dict[str, str]) -> Ledger:
+    ledger = begin(plan)
+    open_study(plan, ledger, COMMAND, now)
+    return ledger
 
 
 def test_the_same_sweep_goes_on(plan: SweepPlan, ledger: Ledger):
@@ -47,7 +57,37 @@ def test_a_sweep_that_is_no_longer_the_same_is_refused_with_the_difference(
         refuse_changes(ledger, now, accept=False)
     assert "--accept-changes" in str(caught.value)
     refuse_changes(ledger, now, accept=True)
+    open_study(other, ledger, COMMAND, now)
     refuse_changes(ledger, now, accept=False)  # from now on it is this one
+
+
+@pytest.mark.parametrize("name", COMPARED_BY)
+def test_what_trials_were_compared_by_cannot_be_changed(ledger: Ledger, now: dict[str, str], name: str):
+    with pytest.raises(UserError, match=f"{name}: .* -> other") as caught:
+        refuse_changes(ledger, now | {name: "other"}, accept=True)
+    assert "--accept-changes" not in str(caught.value)
+
+
+def test_a_session_that_cannot_go_on_leaves_the_ledger_as_it_was(
+    plan: SweepPlan, ledger: Ledger, now: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    study = open_study(plan, ledger, COMMAND, now)
+    row = study.next_job()
+    assert row
+    study.report(row.name, 1, {"val/iou_best": 0.5})
+    before = list(ledger.database.iterdump())
+    rungs = replace(plan.spec.asha, grace_period=1)
+    with pytest.raises(UserError, match="these rules say"):
+        open_study(replace(plan, spec=replace(plan.spec, asha=rungs)), ledger, {}, {})
+    more = replace(plan, spec=replace(plan.spec, budget=replace(plan.spec.budget, trials=99)))
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "_event", killed)
+    with pytest.raises(KeyboardInterrupt):
+        open_study(more, ledger, {}, {})
+    assert list(ledger.database.iterdump()) == before
 
 
 def test_changed_code_data_and_configuration_files_are_differences(
@@ -73,8 +113,7 @@ def test_code_that_no_trial_runs_is_no_difference(plan: SweepPlan):
     assert not {"sweeps/live.py", "analysis/results.py", "README.md", "sweeps/specs/unet_encoder.py"} & names
 
 
-def test_a_version_that_changed_is_said(plan: SweepPlan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
-    open_study(plan, ledger)
+def test_a_version_that_changed_is_said(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
     assert changed_packages(ledger) == []
     now = provenance()["packages"] | {"ray": "9.9"}
     monkeypatch.setattr(session, "provenance", lambda: {"packages": now})
@@ -83,12 +122,13 @@ def test_a_version_that_changed_is_said(plan: SweepPlan, ledger: Ledger, monkeyp
     assert change.endswith(" -> 9.9")
 
 
-def test_another_session_has_the_trials_of_the_first(plan: SweepPlan, ledger: Ledger):
-    first = open_study(plan, ledger)
+def test_another_session_has_the_trials_of_the_first(plan: SweepPlan, now: dict[str, str]):
+    ledger = begin(plan)
+    first = open_study(plan, ledger, COMMAND, now)
     row = first.next_job()
     assert row
     first.report(row.name, 1, {"val/iou_best": 0.5})
-    second = open_study(plan, ledger)
+    second = open_study(plan, ledger, COMMAND, now)
     assert second.rows[row.name].epochs == 1
     assert second.next_job() == second.rows[row.name]
     assert [entry.kind for entry in ledger.entries()] == ["session", "start", "report", "session", "resume"]
@@ -97,7 +137,7 @@ def test_another_session_has_the_trials_of_the_first(plan: SweepPlan, ledger: Le
 def test_a_new_sweep_moves_the_old_one_aside(plan: SweepPlan, ledger: Ledger, capsys: pytest.CaptureFixture[str]):
     (plan.folder / "sweep.yaml").write_text("old")
     ledger.close()
-    begin(plan, {}, {})
+    begin(plan)
     assert not (plan.folder / "sweep.yaml").exists()
     (aside,) = (path for path in plan.folder.parent.glob("mine-*"))
     assert (aside / "sweep.yaml").read_text() == "old"

@@ -4,10 +4,20 @@ import pickle
 
 import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from src.errors import UserError
-from sweeps.space import as_function, corners, default_point, few_corners, keys
+from sweeps.space import (
+    Choice,
+    as_function,
+    contains,
+    corners,
+    default_point,
+    describe,
+    distributions,
+    few_corners,
+    keys,
+)
 
 FLAT = {
     "training.optimizer.lr": FloatDistribution(1e-4, 1e-2, log=True),
@@ -106,3 +116,47 @@ def test_optuna_samples_a_mapping_through_a_function_that_can_be_pickled():
     suggest(trial)
     assert trial.params.keys() == FLAT.keys()
     assert trial.distributions == FLAT
+
+
+def test_the_distributions_of_a_point_are_those_on_its_way():
+    asked = distributions(conditional, {"training.loss": "dice_focal", "training.loss.focal.gamma": 2.0})
+    assert asked
+    assert asked.keys() == {"training.loss", "training.loss.focal.gamma"}
+    asked = distributions(conditional, {"training.loss": "dice_bce"})
+    assert asked
+    assert asked.keys() == {"training.loss"}
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        {"training.loss": "bce"},
+        {"training.loss": "dice_focal"},
+        {"training.loss": "dice_focal", "training.loss.focal.gamma": 9.0},
+        {"training.loss": "dice_bce", "training.loss.focal.gamma": 2.0},
+    ],
+)
+def test_a_point_with_another_value_a_key_less_or_a_key_more_is_none_of_the_space(point: dict[str, Choice]):
+    assert distributions(conditional, point) is None
+
+
+@pytest.mark.parametrize(
+    ("distribution", "inside", "outside"),
+    [
+        (FloatDistribution(0.1, 1.0), [0.1, 0.5, 1.0], [0.0, 1.1, "0.5", None]),
+        (FloatDistribution(0.0, 1.0, step=0.1), [0.0, 0.1 + 0.2, 1.0], [0.25, 1.1]),
+        (IntDistribution(2, 8, step=2), [2, 4, 8], [3, 4.5, 0]),
+        (CategoricalDistribution(["a", None]), ["a", None], ["b", 0]),
+    ],
+)
+def test_a_distribution_contains_what_it_can_draw(
+    distribution: BaseDistribution, inside: list[Choice], outside: list[Choice]
+):
+    assert all(contains(distribution, value) for value in inside)
+    assert not any(contains(distribution, value) for value in outside)
+
+
+def test_a_range_says_its_steps():
+    assert describe(FloatDistribution(0.0, 1.0, step=0.25)) == "0.0 to 1.0 in steps of 0.25"
+    assert describe(IntDistribution(1, 4)) == "1 to 4"
+    assert describe(FloatDistribution(1e-4, 1e-2, log=True)) == "0.0001 to 0.01 (log)"

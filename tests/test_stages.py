@@ -269,6 +269,17 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
         (["swin_unet_lr", "--max-epochs", "0"], "--max-epochs=0"),
         (["swin_unet_lr", "--trials", "0"], "trials=0"),
         (["swin_unet_lr", "datas"], "is not an override"),
+        (["quickstart", "--seed", "-1"], "--seed=-1: must be at least 0"),
+        (["quickstart", "--resume", "--fresh"], "--resume and --fresh cannot be said together"),
+        (["quickstart", "--extend", "0"], "--extend=0: must be at least 1"),
+        (["quickstart", "--extend", "3", "--trials", "9"], "--extend and --trials cannot be said together"),
+        (["quickstart", "--extend", "3", "--warm-start", "other"], "--extend and --warm-start cannot be said together"),
+        (["quickstart", "--dry-run", "--resume"], "--resume and --dry-run cannot be said together"),
+        (["quickstart", "--check", "--fresh"], "--check and --fresh cannot be said together"),
+        (["quickstart", "--accept-changes"], "say it with --resume or --extend"),
+        (["quickstart", "--warm-start", "other"], "Unknown sweep to start from 'other'"),
+        (["quickstart", "--warm-start", "outputs/other/"], "Unknown sweep to start from 'outputs/other/'"),
+        (["quickstart", "--check"], "No ledger in outputs/sweeps/quickstart"),
     ],
 )
 def test_a_mistake_is_named_before_ray_starts(

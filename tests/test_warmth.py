@@ -28,9 +28,9 @@ def spec_of(tiny: list[str], space: dict[str, BaseDistribution], max_epochs: int
 def before(tiny: list[str]) -> Path:
     """A sweep of the learning rate whose trials score by it; the first failed."""
     plan = make_plan("before", spec_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)}), seed=0, gpus=0)
-    ledger = begin(plan, {}, identity(plan, "quickstart"))
+    ledger = begin(plan)
+    study = open_study(plan, ledger, {}, identity(plan, "quickstart"))
     plan.save(plan.folder / "sweep.yaml")
-    study = open_study(plan, ledger)
     while len(study.rows) < 5:
         row = study.next_job()
         assert row
@@ -85,7 +85,7 @@ def test_of_a_sweep_on_other_data_the_best_points_are_tried_first(
     assert len(warm.points) == POINTS
     rates = [cast(float, point[LR]) for point in warm.points]
     assert rates == sorted(rates, reverse=True)  # it scored by the rate
-    study = open_study(plan, begin(plan, {}, {}, warm))
+    study = open_study(plan, begin(plan, warm), {}, {})
     study.next_job()
     second = study.next_job()
     assert second
@@ -95,9 +95,11 @@ def test_of_a_sweep_on_other_data_the_best_points_are_tried_first(
 def test_the_model_of_the_new_sweep_knows_them_and_so_does_its_next_session(tiny: list[str], before: Path):
     plan = plan_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)})
     warm = warmth(before, plan)
-    ledger = begin(plan, {}, {}, warm)
+    ledger = begin(plan, warm)
     for _ in range(2):
-        assert open_study(plan, ledger).sampler.before == [replace(row, name="", score=None) for row in warm.rows]
+        assert open_study(plan, ledger, {}, {}).sampler.before == [
+            replace(row, name="", score=None) for row in warm.rows
+        ]
 
 
 def test_another_metric_cannot_be_compared(tiny: list[str], before: Path):

@@ -17,7 +17,8 @@ class OutOfHostMemory(MemoryError):
 class Watchdog:
     """Ends the process, with the stacks of all its threads in a file, when ``feed`` is not called for some time.
 
-    It is a thread in C, so it also works while Python itself hangs in a library.
+    It is a thread in C, so it also works while Python itself hangs in a library. Stacks stay in the file, also when the
+    trial is tried again and goes well.
     """
 
     def __init__(self, seconds: float, path: Path) -> None:
@@ -27,7 +28,7 @@ class Watchdog:
     def feed(self) -> None:
         """There was progress: count anew from here."""
         if self.file is None:
-            self.file = self.path.open("w")
+            self.file = self.path.open("a")
         faulthandler.dump_traceback_later(self.seconds, exit=True, file=self.file)
 
     def rest(self) -> None:
@@ -35,8 +36,9 @@ class Watchdog:
         faulthandler.cancel_dump_traceback_later()
         if self.file is not None:
             self.file.close()
-            self.path.unlink(missing_ok=True)
             self.file = None
+            if self.path.is_file() and not self.path.stat().st_size:
+                self.path.unlink()
 
 
 def guard_memory(trials_at_once: int) -> None:

@@ -18,6 +18,7 @@ from ray import tune
 
 from src.config import check_values, compose_values, group_choices, value_at
 from src.experiment import Experiment
+from src.lines import append_line, read_lines, replace_lines
 from src.training import Trainer
 from trainable.guard import Watchdog, guard_memory
 
@@ -68,8 +69,7 @@ class CrackTrial(tune.Trainable):
             logging.exception("epoch %d failed", self.trainer.epoch + 1)  # into the trial's own log.txt
             raise
         line = {"trial": self.folder.name, "epoch": report.epoch, **report.metrics, "params": self.params}
-        with self.result_path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.result_path, line)
         self.experiment.keep_previous()
         self.experiment.record(report, self.trainer)  # the checkpoint last: what it holds, all other files know
         self.watchdog.rest()
@@ -99,6 +99,8 @@ class CrackTrial(tune.Trainable):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(self.folder / ".lock", timeout=ORPHAN_SECONDS)
         self.lock.acquire()
+        self.watchdog = Watchdog(self.plan.hang_seconds, self.folder / "stacks.txt")
+        self.watchdog.feed()
         self.log = logging.FileHandler(self.folder / "log.txt")
         logging.getLogger().addHandler(self.log)
         overrides = trial_overrides(self.plan.fixed, self.params)
@@ -107,22 +109,18 @@ class CrackTrial(tune.Trainable):
         config = check_values(values)
         self.trainer = Trainer(config, overrides)
         self.experiment = Experiment(self.folder, config, overrides)
-        self.watchdog = Watchdog(self.plan.hang_seconds, self.folder / "stacks.txt")
         lines = self._continue()
         self.unheard = [line for line in lines if line["epoch"] > job["known"]]
         self.experiment.describe(self.trainer)
         self.experiment.record_hparams(self.params, self.plan.metric)
+        self.watchdog.rest()
 
     def _continue(self) -> list[dict[str, Any]]:
         """Go on from the folder's newest checkpoint; returns the lines of the epochs up to there."""
         epoch = self.experiment.continue_own(self.trainer)
-        text = self.result_path.read_text() if self.result_path.is_file() else ""
-        whole = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
-        lines = [line for line in whole if line["epoch"] <= epoch]
-        if text:
-            beside = self.result_path.with_suffix(".partial")
-            beside.write_text("".join(json.dumps(line) + "\n" for line in lines))
-            beside.replace(self.result_path)
+        lines = [line for line in read_lines(self.result_path) if line["epoch"] <= epoch]
+        if self.result_path.exists():
+            replace_lines(self.result_path, lines)
         if epoch:
             logging.warning("goes on after epoch %d", epoch)
         return lines
@@ -138,12 +136,12 @@ class CrackTrial(tune.Trainable):
 
     def _release(self) -> None:
         """Give back files and memory of the trial that was; also of one that failed half-way through its start."""
+        if "watchdog" in self.__dict__:
+            self.watchdog.feed()
         if "experiment" in self.__dict__:
             self.experiment.close()
             self.experiment.previous_checkpoint.unlink(missing_ok=True)
-        if "watchdog" in self.__dict__:
-            self.watchdog.rest()
-        for name in ("trainer", "experiment", "watchdog"):
+        for name in ("trainer", "experiment"):
             self.__dict__.pop(name, None)
         logging.getLogger().removeHandler(self.log)
         self.log.close()
@@ -152,6 +150,8 @@ class CrackTrial(tune.Trainable):
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
             self.left_over_mib = torch.cuda.memory_allocated() // 2**20
+        if "watchdog" in self.__dict__:
+            self.watchdog.rest()
 
 
 def trial_overrides(fixed: tuple[str, ...], params: Mapping[str, Any]) -> list[str]:
