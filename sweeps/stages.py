@@ -1,7 +1,6 @@
 """A sweep from its checks to its leaderboard, one function a stage."""
 
 import logging
-import os
 import shlex
 import sys
 import warnings
@@ -30,7 +29,7 @@ from sweeps.spec import SweepSpec
 from sweeps.study import HOURS_OVER, Study
 from sweeps.warmth import COLD, warmth
 from trainable.rehearsal import EpochCost, measure_epoch, rehearse
-from trainable.trial import TrialPlan, trial_overrides
+from trainable.trial import trial_overrides
 
 SYNTHETIC = Path("data") / "synthetic"
 
@@ -121,9 +120,11 @@ def search(plan: SweepPlan, mode: Mode) -> int:
             )
         check_corners(plan, few_corners(plan.spec.space))
         ledger = begin(plan, warm)
+    from sweeps.execution import run_trials  # Ray: seconds to import, and nothing to do before all is checked
+
     study = open_study(plan, ledger, mode.command, now)
     plan.save(plan.folder / "sweep.yaml")  # from now on there is something to go on with
-    received = run_trials(plan, study)
+    received = run_trials(plan, study, console)
     if study.done:
         study.finish()
     else:
@@ -140,38 +141,6 @@ def write_results(plan: SweepPlan, study: Study, ledger: Ledger) -> None:
         export(study, ledger, plan.spec.space, plan.name, plan.folder / "study.db")
     except OSError as error:
         raise UserError(f"{error}: the ledger has all of it, and the next session's end writes this again.") from error
-
-
-def run_trials(plan: SweepPlan, study: Study) -> int | None:
-    """All trials under Ray; returns the signal that ended it before they were done, if one did."""
-    os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
-    from ray.tune import TuneError
-
-    from sweeps.disk import DiskBudget
-    from sweeps.live import LiveView
-    from sweeps.search import Halt, Signals, build_tuner, local_ray
-
-    view, resources = LiveView(study, plan.folder, console), plan.resources
-    trial_plan = TrialPlan(
-        plan.folder.resolve(),
-        plan.fixed,
-        plan.spec.metric,
-        resources.gpus_per_trial,
-        resources.trials_at_once,
-        plan.spec.budget.hang_minutes * 60,
-    )
-    if study.finished:
-        return None
-    with local_ray(resources), Signals() as signals, view:
-        try:
-            halt = Halt(study, signals, plan.spec.budget.hours)
-            callbacks = [DiskBudget(study, plan.folder), view]
-            build_tuner(study, resources, trial_plan, halt, callbacks).fit()
-        except KeyboardInterrupt:  # a second signal: no more patience
-            pass
-        except TuneError as error:  # Ray keeps only the text of what our rules raised
-            raise (study.ledger and study.ledger.failure) or error from None
-    return signals.received
 
 
 def check(folder: Path) -> int:

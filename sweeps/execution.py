@@ -1,0 +1,38 @@
+"""A study's trials from the first process to the last, under Ray: shown, bounded in disk and hours, interruptible."""
+
+import os
+
+from ray.tune import TuneError
+from rich.console import Console
+
+from sweeps.disk import DiskBudget
+from sweeps.live import LiveView
+from sweeps.plan import SweepPlan
+from sweeps.search import Halt, Signals, build_tuner, local_ray
+from sweeps.study import Study
+from trainable.trial import TrialPlan
+
+
+def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
+    """Run all trials that are left; returns the signal that ended it before they were done, if one did."""
+    if study.finished:
+        return None
+    os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
+    view, resources, budget = LiveView(study, plan.folder, console), plan.resources, plan.spec.budget
+    trial_plan = TrialPlan(
+        plan.folder.resolve(),
+        plan.fixed,
+        plan.spec.metric,
+        resources.gpus_per_trial,
+        resources.trials_at_once,
+        budget.hang_minutes * 60,
+    )
+    with local_ray(resources), Signals() as signals, view:
+        try:
+            halt = Halt(study, signals, budget.hours)
+            build_tuner(study, resources, trial_plan, halt, [DiskBudget(study, plan.folder), view]).fit()
+        except KeyboardInterrupt:  # a second signal: no more patience
+            pass
+        except TuneError as error:  # Ray keeps only the text of what our rules raised
+            raise (study.ledger and study.ledger.failure) or error from None
+    return signals.received
