@@ -1,6 +1,7 @@
 """Reads a sweep's folder: one table of trials, one of reports.
 
-Files only, so it works beside a running sweep, after a killed one, and on a laptop.
+Files only, so it works beside a running sweep, after a killed one, and on a laptop. What a sweep knows is in its ledger
+(``sweeps.ledger`` says which tables).
 """
 
 from dataclasses import dataclass
@@ -8,53 +9,77 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.json
 import yaml
 
 from src.config import load_config, load_overrides
 from src.errors import UserError, unknown
-from src.lines import read_lines
+from sweeps.ledger import NAME, Ledger, is_finished, writer
+
+COLUMNS = (
+    "trial",
+    "number",
+    "state",
+    "origin",
+    "epochs",
+    "score",
+    "best_epoch",
+    "seconds",
+    "started",
+    "ended",
+    "reason",
+)
+
+BLOCK_BYTES = 8 * 2**20
+"""Of JSON that pyarrow parses at a time."""
 
 
 @dataclass(frozen=True)
 class SweepResults:
-    """A sweep as its files tell it."""
+    """A sweep as its files tell it, in whatever state it is."""
 
     folder: Path
     about: dict[str, Any]
     """``sweep.yaml``: the sweep as run."""
+    state: str
+    """running; finished; interrupted: it can go on."""
     trials: pd.DataFrame
-    """``leaderboard.csv``, best first."""
+    """A row a trial, best first: ``trial`` (the name), ``number``, ``state``, ``origin``, ``epochs``, ``score`` (the
+    best of the sweep's metric), ``best_epoch``, ``seconds`` (in epochs), ``started`` and ``ended`` (times), ``reason``,
+    and a column a parameter by its key; a key that a trial does not have is nan."""
+    reports: pd.DataFrame
+    """A row a trial and epoch, in the order of coming: ``trial``, ``epoch``, ``value`` (the sweep's metric; nan if it
+    was none), ``decision``, and a column a metric."""
+    params: dict[str, dict[str, Any]]
+    """Each trial's sampled values."""
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
 
     @property
     def metric(self) -> str:
         return str(self.about["metric"])
 
-    def best_trial(self) -> tuple[str, float]:
-        """Name and score of the best trial that has a score and did not fail; none is a ``UserError``."""
-        scored = self.trials.query("state != 'failed'").dropna(subset=[self.metric])
-        if scored.empty:
-            raise UserError(f"{self.folder} holds no trial with a score: nothing can be called best.")
-        best = scored.iloc[int(scored[self.metric].argmax())]
-        return str(best["trial"]), float(best[self.metric])
+    @property
+    def parameters(self) -> list[str]:
+        """The keys that were searched; of a conditional space not every trial has all."""
+        return list(dict.fromkeys(key for params in self.params.values() for key in params))
 
-    def best_overrides(self) -> list[str]:
-        """The overrides of ``best_trial``."""
-        return load_overrides(self.folder / self.best_trial()[0] / "overrides.yaml")
+    @property
+    def rungs(self) -> list[int]:
+        """Epochs at which trials were compared, and the end."""
+        return [*self.about["asha"]["rungs"], self.about["asha"]["max_epochs"]]
 
-    def about_best(self) -> str:
-        """``t0003-29e510 of quickstart: val/iou_best 0.5987 in the search, the best of 10 trials``."""
-        name, score = self.best_trial()
-        running = list(self.trials["state"]).count("running")
-        still = f"; {running} of them still run, so this may change" if running else ""
-        return (
-            f"{name} of {self.folder.name}: {self.metric} {score:.4f} in the search, "
-            f"the best of {len(self.trials)} trials{still}"
-        )
+    @property
+    def ranked(self) -> pd.DataFrame:
+        """The trials that have a score and did not fail, best first."""
+        return self.trials.query("state != 'failed'").dropna(subset="score")
 
-    def reports(self) -> pd.DataFrame:
-        """One row per trial and epoch, from the trials' ``result.json``."""
-        lines = [line for path in sorted(self.folder.glob("t*/result.json")) for line in read_lines(path)]
-        return pd.DataFrame([{key: value for key, value in line.items() if key != "params"} for line in lines])
+    def overrides(self, trial: str) -> list[str]:
+        """What ``run.py`` repeats the trial with."""
+        return load_overrides(self.folder / trial / "overrides.yaml")
 
 
 def sweeps_dir(output_root: Path | None = None) -> Path:
@@ -71,7 +96,72 @@ def load_sweep(name: str, output_root: Path | None = None) -> SweepResults:
         raise (
             unknown(f"sweep in {root}", name, there) if there else UserError(f"No sweep in {root} yet: run one first.")
         )
+    return read_folder(folder)
+
+
+def read_folder(folder: Path) -> SweepResults:
+    """The sweep in a folder. One without a ledger that can be read is a ``UserError``."""
     about = cast(dict[str, Any], yaml.safe_load((folder / "sweep.yaml").read_text()))
-    board = folder / "leaderboard.csv"
-    trials = pd.read_csv(board) if board.is_file() else pd.DataFrame(columns=["trial", "state", about["metric"]])
-    return SweepResults(folder, about, trials)
+    ledger = Ledger(folder / NAME, read_only=True)
+    try:
+        ended = is_finished(ledger)
+        state = "finished" if ended else "running" if writer(folder) else "interrupted"
+        reports = read_reports(ledger)
+        trials, params = read_trials(ledger, reports)
+    finally:
+        ledger.close()
+    if state != "running":  # a killed session could not say it of its trials
+        trials["state"] = trials["state"].replace("running", "waiting")
+    return SweepResults(folder, about, state, trials, reports, params)
+
+
+def read_reports(ledger: Ledger) -> pd.DataFrame:
+    """``SweepResults.reports``."""
+    columns = ["trial", "epoch", "value", "decision"]
+    rows = ledger.database.execute(f"SELECT {', '.join(columns)} FROM report ORDER BY seq").fetchall()
+    reports = pd.DataFrame(rows, columns=columns).astype({"value": float})
+    if reports.empty:
+        return reports
+    query = "SELECT group_concat(metrics, char(10)) FROM (SELECT metrics FROM report ORDER BY seq)"
+    (lines,) = ledger.database.execute(query).fetchone()
+    for word in ("NaN", "-Infinity", "Infinity"):  # Python's JSON has them, the standard's has not
+        lines = lines.replace(word, "null")
+    options = pyarrow.json.ReadOptions(block_size=BLOCK_BYTES)
+    metrics = pyarrow.json.read_json(pa.BufferReader(lines.encode()), read_options=options).to_pandas()
+    return pd.concat([reports, metrics], axis=1)
+
+
+def read_trials(ledger: Ledger, reports: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
+    """``SweepResults.trials``, and each trial's parameters."""
+    rows, times = ledger.trials(), ledger.times()
+    best_epochs, seconds = of_trials(reports)
+    params = {str(row["name"]): cast(dict[str, Any], row["params"]) for row in rows}
+    keys = list(dict.fromkeys(key for found in params.values() for key in found))
+    lines: list[dict[str, Any]] = []
+    for row in sorted(rows, key=rank):
+        name = str(row["name"])
+        about = {key: row[key] for key in ("number", "state", "origin", "epochs", "score")}
+        when = dict(zip(("started", "ended"), times[name], strict=True))
+        found = {"best_epoch": best_epochs.get(name, 0), "seconds": seconds.get(name, 0.0)}
+        sampled = {key: params[name].get(key) for key in keys}
+        lines.append({"trial": name} | about | found | when | {"reason": row["reason"]} | sampled)
+    trials = pd.DataFrame(lines, columns=[*COLUMNS, *keys]).astype({"score": float})
+    for name in ("started", "ended"):
+        trials[name] = pd.to_datetime(trials[name])
+    return trials, params
+
+
+def rank(row: dict[str, Any]) -> tuple[bool, bool, float, str]:
+    """Best first; failed trials and those without a score last."""
+    return row["state"] == "failed", row["score"] is None, -(row["score"] or 0.0), row["name"]
+
+
+def of_trials(reports: pd.DataFrame) -> tuple[dict[str, int], dict[str, float]]:
+    """Each trial's best epoch, the first of equal ones, and its seconds in epochs."""
+    if "epoch_seconds" not in reports:
+        return {}, {}
+    table: Any = reports
+    sound = table.dropna(subset="value")
+    best = sound.loc[sound.groupby("trial", sort=False)["value"].idxmax()]
+    seconds = table.groupby("trial", sort=False)["epoch_seconds"].sum()
+    return dict(zip(best["trial"], best["epoch"], strict=True)), seconds.to_dict()

@@ -199,3 +199,11 @@ def locked(folder: Path) -> Generator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+        file.truncate(0)
+
+
+def writer(folder: Path) -> int | None:
+    """The process that writes into a sweep's folder now; None: nobody does."""
+    lock = folder.with_name(f".{folder.name}.lock")
+    pid = lock.read_text().strip() if lock.is_file() else ""
+    return int(pid) if pid and Path(f"/proc/{pid}").exists() else None

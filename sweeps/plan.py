@@ -37,6 +37,8 @@ class SweepPlan:
     given: tuple[Params, ...]
     """The next trials: the spec's known-good points, complete."""
     resources: Resources
+    home: str = "sweeps"
+    """The folder of ``output_root`` that holds it."""
 
     @property
     def config(self) -> Config:
@@ -44,7 +46,7 @@ class SweepPlan:
 
     @property
     def folder(self) -> Path:
-        return self.config.output_root / "sweeps" / self.name
+        return self.config.output_root / self.home / self.name
 
     @property
     def expected(self) -> Forecast:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import optuna
@@ -38,7 +38,15 @@ REDRAWS = 50
 class Proposal(NamedTuple):
     params: Params
     origin: str
-    """default, given, random or model."""
+    """default, given, random or model; seed: the same again with another seed."""
+
+
+class Proposer(Protocol):
+    """Who says what is tried next."""
+
+    def propose(self, number: int, rows: Sequence[TrialRow]) -> Proposal | None:
+        """Trial ``number`` after these; None: there is nothing more to try."""
+        ...
 
 
 class Sampler:

@@ -36,7 +36,6 @@ COMPARED_BY = ("metric", "rungs")
 def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
     """What makes two sessions parts of the same sweep, as names and texts that can be compared."""
     spec = plan.spec
-    code = {path for pattern in CODE for path in ROOT.glob(pattern)} | {SPECS_DIR / f"{spec_name}.py"}
     return {
         "sweep": spec_name,
         "metric": spec.metric,
@@ -44,6 +43,14 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
         "rungs": f"{[*spec.asha.rungs, spec.asha.max_epochs]}, one in {spec.asha.reduction_factor}, {spec.form}",
         **{f"space: {key}": text for key, text in described(spec.space).items()},
         "first points": json.dumps([plan.first, *plan.given]),
+        **surroundings(plan, SPECS_DIR / f"{spec_name}.py"),
+    }
+
+
+def surroundings(plan: SweepPlan, *more: Path) -> dict[str, str]:
+    """Fixed overrides, data, and the code of trainings and of the search, with ``more`` files."""
+    code = {path for pattern in CODE for path in ROOT.glob(pattern)} | set(more)
+    return {
         **{f"fixed: {override.partition('=')[0]}": override.partition("=")[2] for override in plan.fixed},
         "data": data_fingerprint(plan.config.data),
         **{str(path.relative_to(ROOT)): _digest(path) for path in sorted(code)},

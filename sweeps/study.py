@@ -13,7 +13,7 @@ from typing import Any
 from sweeps.asha import Decision, Form
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import Ledger
-from sweeps.sampler import Sampler
+from sweeps.sampler import Proposer
 from sweeps.spec import Asha, Budget
 from sweeps.standing import Standing
 
@@ -32,7 +32,7 @@ class Study(Standing):
 
     def __init__(
         self,
-        sampler: Sampler,
+        sampler: Proposer,
         asha: Asha,
         budget: Budget,
         metric: str,

@@ -27,6 +27,9 @@ FORBIDDEN = {
     "analysis": {"ray", "optuna"},
 }
 
+FILES = {"sweeps.ledger", "sweeps.leaderboard"}
+RETRAINING = {"answer", "finals", "race", "retrain"}
+
 
 def imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
@@ -62,12 +65,12 @@ def test_sweeps_know_only_the_light_parts_of_src():
     assert not found
 
 
-def test_only_retraining_knows_trials_and_sweeps():
+def test_analysis_knows_of_sweeps_their_files_alone_and_only_retraining_runs_trials():
     found = {
         f"{path.relative_to(ROOT)} imports {name}"
         for path in modules("analysis")
         for name in imported(path)
-        if name.partition(".")[0] in {"trainable", "sweeps"} and path.stem != "retrain"
+        if name.partition(".")[0] in {"trainable", "sweeps"} and name not in FILES and path.stem not in RETRAINING
     }
     assert not found
 

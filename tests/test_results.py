@@ -1,27 +1,101 @@
-"""Reading a sweep's files."""
+"""Reading a sweep's files, whatever state it is in."""
 
+import json
+import os
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from conftest import FinishedSweep
 
-from analysis.results import load_sweep
+from analysis.results import load_sweep, read_folder
 from src.config import load_overrides
 from src.errors import UserError
+from sweeps.leaderboard import TrialRow
+from sweeps.ledger import NAME, Ledger, locked
+
+ABOUT = "metric: val/iou_best\nfixed: []\nasha: {rungs: [1], max_epochs: 3}\n"
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    folder = tmp_path / "sweeps" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "sweep.yaml").write_text(ABOUT)
+    Ledger(folder / NAME).close()
+    return folder
 
 
 def test_a_finished_sweep_reads_as_trials_and_reports(finished_sweep: FinishedSweep):
     sweep = load_sweep("tiny_sweep", finished_sweep.output_root)
-    assert len(sweep.trials) == 4
-    reports = sweep.reports()
-    assert max(reports["val/iou_best"].tolist()) == max(sweep.trials["val/iou_best"].tolist())
-    assert len(reports) == sum(sweep.trials["epochs"].tolist())
+    assert (sweep.name, sweep.metric, sweep.state, sweep.rungs) == ("tiny_sweep", "val/iou_best", "finished", [1, 3])
+    assert sweep.parameters == ["training.optimizer.lr_scale", "training.loss"]
+    assert len(sweep.reports) == sum(sweep.trials["epochs"].tolist())
+    for row in sweep.trials.to_dict("records"):
+        folder = finished_sweep.folder / row["trial"]
+        lines = [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
+        values = [line["val/iou_best"] for line in lines]
+        assert row["score"] == max(values)
+        assert row["best_epoch"] == values.index(max(values)) + 1
+        assert row["seconds"] == pytest.approx(sum(line["epoch_seconds"] for line in lines))
+        assert {key: row[key] for key in sweep.parameters} == lines[0]["params"] == sweep.params[row["trial"]]
+        assert row["started"] <= row["ended"]
+        reports = sweep.reports[sweep.reports["trial"] == row["trial"]]
+        assert reports["val/loss"].tolist() == [line["val/loss"] for line in lines]
+        assert sweep.overrides(row["trial"]) == load_overrides(folder / "overrides.yaml")
+    assert sweep.trials["score"].is_monotonic_decreasing
 
 
-def test_the_best_trial_is_the_top_of_the_board(finished_sweep: FinishedSweep):
-    sweep = load_sweep("tiny_sweep", finished_sweep.output_root)
-    top = str(sweep.trials["trial"].iloc[0])
-    assert sweep.best_overrides() == load_overrides(finished_sweep.folder / top / "overrides.yaml")
+def test_a_sweep_without_trials_reads_as_empty_tables(empty: Path):
+    sweep = read_folder(empty)
+    assert (len(sweep.trials), len(sweep.reports), sweep.parameters) == (0, 0, [])
+    assert sweep.ranked.empty
+
+
+def test_failed_trials_come_last_and_their_values_that_are_none_are_nan(empty: Path):
+    ledger = Ledger(empty / NAME)
+    good = TrialRow("t0000-a", {"x": 1, "only_here": "yes"}, number=0, score=0.25, epochs=1, state="complete")
+    bad = TrialRow("t0001-b", {"x": 2}, number=1, score=0.5, epochs=2, state="failed", reason="Diverged")
+    for row in (good, bad):
+        ledger.record("start", row)
+        ledger.record_report(row, {"val/iou_best": 0.25, "epoch_seconds": 2.0}, 0.25, "continue", False)
+    bad.epochs = 3
+    ledger.record_report(bad, {"val/iou_best": float("nan"), "val/loss": float("inf")}, float("nan"), "stop", False)
+    sweep = read_folder(empty)
+    assert sweep.trials["trial"].tolist() == ["t0000-a", "t0001-b"]
+    assert sweep.trials["reason"].tolist() == ["", "Diverged"]
+    assert sweep.trials["only_here"].tolist()[0] == "yes"
+    assert pd.isna(sweep.trials["only_here"].tolist()[1])
+    assert sweep.ranked["trial"].tolist() == ["t0000-a"]
+    assert sweep.reports["value"].isna().tolist() == [False, False, True]
+    assert sweep.reports["val/iou_best"].isna().tolist() == [False, False, True]
+
+
+def test_a_sweep_is_running_while_somebody_writes_and_interrupted_after_a_kill(empty: Path):
+    ledger = Ledger(empty / NAME)
+    ledger.record("start", TrialRow("t0000-a", {"x": 1}))
+    with locked(empty):
+        assert read_folder(empty).state == "running"
+        assert read_folder(empty).trials["state"].tolist() == ["running"]
+    assert read_folder(empty).state == "interrupted"
+    assert read_folder(empty).trials["state"].tolist() == ["waiting"]
+    dead = os.fork()
+    if dead == 0:
+        os._exit(0)
+    os.waitpid(dead, 0)
+    (empty.parent / ".mine.lock").write_text(str(dead))  # as a kill leaves it
+    assert read_folder(empty).state == "interrupted"
+    ledger.record("finish")
+    assert read_folder(empty).state == "finished"
+
+
+def test_a_copy_reads_as_the_sweep_does(finished_sweep: FinishedSweep, tmp_path: Path):
+    ignored = shutil.ignore_patterns("ray", "logs", "checkpoints", "t0*")
+    shutil.copytree(finished_sweep.folder, tmp_path / "sweeps" / "copy", ignore=ignored)
+    copy, sweep = load_sweep("copy", tmp_path), load_sweep("tiny_sweep", finished_sweep.output_root)
+    pd.testing.assert_frame_equal(copy.trials, sweep.trials)
+    pd.testing.assert_frame_equal(copy.reports, sweep.reports)
 
 
 def test_an_unknown_sweep_is_refused_with_those_there_are(finished_sweep: FinishedSweep, tmp_path: Path):
@@ -31,18 +105,7 @@ def test_an_unknown_sweep_is_refused_with_those_there_are(finished_sweep: Finish
         load_sweep("tiny_sweep", tmp_path)
 
 
-def test_a_sweep_without_a_score_has_no_best(tmp_path: Path):
-    folder = tmp_path / "sweeps" / "empty"
-    folder.mkdir(parents=True)
-    (folder / "sweep.yaml").write_text("metric: val/iou_best\nfixed: []\n")
-    with pytest.raises(UserError, match="nothing can be called best"):
-        load_sweep("empty", tmp_path).best_overrides()
-    (folder / "leaderboard.csv").write_text("trial,state,val/iou_best\nt0000-a,failed,0.9\nt0001-b,running,\n")
-    with pytest.raises(UserError, match="nothing can be called best"):
-        load_sweep("empty", tmp_path).best_overrides()
-
-
-def test_a_sweep_that_still_runs_says_so(finished_sweep: FinishedSweep):
-    sweep = load_sweep("tiny_sweep", finished_sweep.output_root)
-    sweep.trials.loc[sweep.trials.index[-1], "state"] = "running"
-    assert sweep.about_best().endswith("the best of 4 trials; 1 of them still run, so this may change")
+def test_a_sweep_without_a_ledger_is_named(empty: Path):
+    (empty / NAME).unlink()
+    with pytest.raises(UserError, match="No ledger in"):
+        read_folder(empty)

@@ -1,88 +1,130 @@
-"""Training the best configuration again."""
+"""Training the best configurations again: through the real Ray, from a real sweep."""
 
 import csv
+import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from conftest import FinishedSweep
 
-from analysis.retrain import fresh_seeds, main
+from analysis.results import load_sweep
+from analysis.retrain import main
 from src.config import load_config, load_overrides
 from src.errors import UserError
 from src.inference import load_network
 from src.scoring import evaluate
+from sweeps.audit import audit
+
+ROOT = Path(__file__).parents[1]
 
 
-def retrain(sweep: FinishedSweep, *words: str) -> Path:
-    main(["tiny_sweep", "--output-root", str(sweep.output_root), *words])
-    return sweep.output_root / "retrain" / "tiny_sweep"
+def words(output_root: Path, *more: str) -> list[str]:
+    return ["tiny_sweep", "--output-root", str(output_root), *more]
 
 
-def test_the_best_configuration_is_trained_on_fresh_seeds_and_scored_on_the_test_split(
-    finished_sweep: FinishedSweep, capsys: pytest.CaptureFixture[str]
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def output_root(finished_sweep: FinishedSweep, tmp_path: Path) -> Path:
+    """A copy of the outputs, to train into."""
+    ignored = shutil.ignore_patterns("ray", "logs")
+    shutil.copytree(finished_sweep.folder, tmp_path / "outputs" / "sweeps" / "tiny_sweep", ignore=ignored)
+    return tmp_path / "outputs"
+
+
+def test_the_best_and_the_default_are_trained_on_fresh_seeds_and_one_is_chosen(
+    output_root: Path, capsys: pytest.CaptureFixture[str]
 ):
-    folder = retrain(finished_sweep, "--seeds", "2")
-    with (folder / "runs.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["seed"] for row in rows] == ["0", "1"]
-    for row in rows:
-        checkpoint = folder / row["folder"] / "checkpoints" / "best_model.pth"
-        network = load_network(checkpoint, ["evaluation.split=test"])
-        config, scores = network.config, evaluate(network)
-        assert float(row["test/iou"]) == scores.metrics["iou"]
+    assert main(words(output_root, "--top", "1", "--seeds", "2")) == 0
+    folder = output_root / "retrain" / "tiny_sweep"
+    runs = table(folder / "runs.csv")
+    sweep = load_sweep("tiny_sweep", output_root)
+    default = "t0000-" + next(name for name in sweep.params if name.startswith("t0000"))[6:]
+    best = next(name for name in sweep.ranked["trial"] if name != default)
+    assert sorted((row["configuration"], row["seed"]) for row in runs) == sorted(
+        (name, seed) for name in (default, best) for seed in ("0", "1")
+    )
+    for row in runs:
+        network = load_network(folder / row["folder"] / "checkpoints" / "best_model.pth", ["evaluation.split=test"])
+        assert float(row["test/iou"]) == evaluate(network).metrics["iou"]
         assert float(row["threshold"]) == network.threshold
-        assert (config.seed, config.training.epochs) == (int(row["seed"]), 3)
-        assert config.threads == "auto"  # the trials shared the cores, a retraining does not
+        assert (network.config.seed, network.config.training.epochs) == (int(row["seed"]), 3)
     said = capsys.readouterr().out
-    assert "over 2 seeds" in said
-    assert "python run.py" in said
+    page = (folder / "verdict.md").read_text()
+    for text in (said, page):
+        assert f"{default} (default)" in text
+        assert re.search(r"cannot be told apart with 2 seeds|is better than|Nothing that the search has found", text)
+        assert "python run.py" in text
+    chosen = {row["folder"]: row["configuration"] for row in runs}
+    used = load_network(folder / "best_model.pth").config
+    assert used.training.epochs == 3
+    assert load_config(load_overrides(folder / "best.yaml")).threads == "auto"
+    assert set(chosen.values()) == {default, best}
+    problems = [line for line in audit(folder) if "leaderboard" not in line]
+    assert problems == []
+
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("t*/checkpoints/last.pth")}
+    assert main(words(output_root, "--top", "1", "--seeds", "2")) == 0  # the same again trains nothing
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("t*/checkpoints/last.pth")} == before
+    with pytest.raises(UserError, match=r"fixed: training.epochs: 3 -> 2(.|\n)*--fresh moves it aside"):
+        main(words(output_root, "--top", "1", "--seeds", "2", "--epochs", "2"))
 
 
-def test_seeds_that_are_trained_are_not_trained_again(finished_sweep: FinishedSweep):
-    folder = retrain(finished_sweep, "--seeds", "1")
-    before = (folder / "seed0" / "checkpoints" / "last.pth").stat().st_mtime_ns
-    retrain(finished_sweep, "--seeds", "1")
-    assert (folder / "seed0" / "checkpoints" / "last.pth").stat().st_mtime_ns == before
-    (folder / "seed0" / "finished").unlink()  # as a killed training leaves it
-    retrain(finished_sweep, "--seeds", "1")
-    assert (folder / "seed0" / "checkpoints" / "last.pth").stat().st_mtime_ns > before
-    assert len(list((folder / "seed0" / "logs").iterdir())) == 1
+@pytest.mark.slow
+def test_an_interrupted_race_goes_on_where_it_was(output_root: Path):
+    command = [sys.executable, "-m", "analysis.retrain", *words(output_root, "--seeds", "3", "--epochs", "12")]
+    folder = output_root / "retrain" / "tiny_sweep"
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("t*/checkpoints/best_model.pth")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Go on: retrain-best tiny_sweep --resume" in said
+    begun = {path.name for path in folder.glob("t*")}
+    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert begun <= {path.name for path in folder.glob("t*")}
+    assert len({row["seed"] for row in table(folder / "runs.csv")}) == 3
 
 
-def test_it_says_which_trial_it_trains_and_moves_other_networks_aside(
-    finished_sweep: FinishedSweep, capsys: pytest.CaptureFixture[str]
-):
-    folder = retrain(finished_sweep, "--seeds", "1", "--epochs", "1")
-    marker = folder / "seed0" / "of-one-epoch"
-    marker.touch()
-    capsys.readouterr()
-    retrain(finished_sweep, "--seeds", "1", "--epochs", "2")
-    said = capsys.readouterr().out
-    assert "of tiny_sweep: val/iou_best" in said
-    assert "the best of 4 trials\n" in said
-    assert "(one seed)" in said
-    (aside,) = folder.parent.glob(f"{folder.name}-*/seed0/of-one-epoch")
-    assert str(aside.parent.parent) in said.replace("\n", "")
-    assert not marker.exists()
-
-
-def test_the_printed_file_trains_the_same_with_run_py(finished_sweep: FinishedSweep, tmp_path: Path):
-    best = retrain(finished_sweep, "--seeds", "1", "--epochs", "1") / "best.yaml"
+def test_the_printed_file_trains_the_same_with_run_py(output_root: Path, tmp_path: Path):
+    main(words(output_root, "--top", "1", "--seeds", "1", "--epochs", "1"))
+    best = output_root / "retrain" / "tiny_sweep" / "best.yaml"
     command = [sys.executable, "run.py", str(best), f"output_root={tmp_path}"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert load_config(load_overrides(best)).training.epochs == 1
+    main(words(output_root, "--top", "1", "--seeds", "1", "--epochs", "2", "--fresh"))
+    (aside,) = best.parent.parent.glob("tiny_sweep-*")
+    assert (aside / "verdict.md").is_file()
 
 
-def test_fresh_seeds_leave_out_the_one_the_search_used():
-    assert fresh_seeds(["seed=1"], 3) == [0, 2, 3]
-    assert fresh_seeds([], 3) == [0, 1, 2]
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--seeds", "0"], "--seeds=0: must be at least 1"),
+        (["--top", "0"], "--top=0: must be at least 1"),
+        (["--resume", "--fresh"], "cannot be said together"),
+        (["--resume"], "holds nothing to go on with"),
+        (["--metric", "val/dice"], "Unknown metric of a sweep 'val/dice'"),
+    ],
+)
+def test_what_cannot_be_is_named(finished_sweep: FinishedSweep, more: list[str], sentence: str):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        main(words(finished_sweep.output_root, *more))
 
 
-def test_an_unknown_sweep_and_no_seeds_are_refused(finished_sweep: FinishedSweep):
+def test_an_unknown_sweep_is_refused(finished_sweep: FinishedSweep):
     with pytest.raises(UserError, match="Unknown sweep"):
         main(["other", "--output-root", str(finished_sweep.output_root)])
-    with pytest.raises(UserError, match="--seeds=0"):
-        main(["tiny_sweep", "--seeds", "0"])

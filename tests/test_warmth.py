@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from src.errors import UserError
 from sweeps import warmth as module
 from sweeps.plan import SweepPlan, make_plan
+from sweeps.sampler import Sampler
 from sweeps.session import begin, identity, open_study
 from sweeps.spec import Asha, SweepSpec, load_spec
 from sweeps.warmth import POINTS, warmth
@@ -97,9 +98,8 @@ def test_the_model_of_the_new_sweep_knows_them_and_so_does_its_next_session(tiny
     warm = warmth(before, plan)
     ledger = begin(plan, warm)
     for _ in range(2):
-        assert open_study(plan, ledger, {}, {}).sampler.before == [
-            replace(row, name="", score=None) for row in warm.rows
-        ]
+        sampler = cast(Sampler, open_study(plan, ledger, {}, {}).sampler)
+        assert sampler.before == [replace(row, name="", score=None) for row in warm.rows]
 
 
 def test_another_metric_cannot_be_compared(tiny: list[str], before: Path):

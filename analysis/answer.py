@@ -1,0 +1,183 @@
+"""A verdict as the user gets it: on the screen, and as ``verdict.md``, ``runs.csv``, ``best.yaml`` and a network."""
+
+import csv
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis.finals import Finals
+from analysis.intervals import Interval
+from analysis.race import SEED
+from analysis.verdict import Line, Run, Verdict, judge, span
+from src.checkpoint import link_checkpoint
+from src.config import save_overrides
+from src.errors import UserError
+from src.provenance import provenance
+from trainable.trial import trial_overrides
+
+PAGE = """\
+# {name}: which configuration to use
+
+{sentences}
+
+Use `best_model.pth`: {chosen}, seed {seed}, the best of its seeds on validation; threshold {threshold:.3f}.
+
+{table}
+
+{out}
+{parameters}
+
+{about}
+
+The same network again:
+
+    {repeat}
+"""
+
+HEADS = ("trial", "seeds", "search", "validation", "luck", "test", "±", "95 %", "gain", "95 %", "s/epoch")
+"""Luck: what the score in the search was better by than validation on fresh seeds. Gain: over the default, on test."""
+
+
+def conclude(finals: Finals, console: Console) -> None:
+    """Score what was trained, print and write the answer. If nothing can be said, that is a ``UserError``."""
+    folder, race = finals.plan.folder, finals.race
+    rows = list(finals.study.rows.values())
+    runs = finals.runs()
+    write_runs(rows_of(finals, runs), folder / "runs.csv")
+    if not any(run.contender == race.default for run in runs):
+        raise UserError(
+            f"No training of the default came to its end, so there is nothing to compare with: {folder / 'runs.csv'}."
+        )
+    known = {name: contender.score for name, contender in race.contenders.items()}
+    verdict = judge(runs, known, race.default, finals.groups, race.out(rows))
+    best = max((run for run in runs if run.contender == verdict.chosen), key=lambda run: run.validated)
+    overrides = chosen_overrides(finals, verdict.chosen)
+    save_overrides(overrides, folder / "best.yaml")
+    link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
+    (folder / "verdict.md").write_text(page(finals, verdict, best))
+    console.print(drawn(verdict, race.default))
+    for sentence in verdict.sentences:
+        console.print(sentence)
+    console.print(f"Use: {folder / 'best_model.pth'} ({name_of(verdict.chosen, race.default)}, seed {best.seed})")
+    console.print(f"The same again: {repeat(folder, best)}")
+    console.print(f"With another seed: python run.py {shlex.quote(str(folder / 'best.yaml'))} seed=7")
+    console.print(f"The whole answer: {folder / 'verdict.md'}")
+
+
+def chosen_overrides(finals: Finals, chosen: str) -> list[str]:
+    """The configuration for any machine: a run has all the cores, where a trial of the race had its share."""
+    fixed = tuple(word for word in finals.plan.fixed if not word.startswith("threads="))
+    return trial_overrides(fixed, finals.race.contenders[chosen].params)
+
+
+def repeat(folder: Path, run: Run) -> str:
+    return f"python run.py {shlex.quote(str(folder / run.folder / 'overrides.yaml'))}"
+
+
+def name_of(contender: str, default: str) -> str:
+    return f"{contender} (default)" if contender == default else contender
+
+
+def rows_of(finals: Finals, runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """A line a training, also of those that failed."""
+    by_folder = {run.folder: run for run in runs}
+    lines: list[dict[str, Any]] = []
+    for row in finals.study.rows.values():
+        run = by_folder.get(row.name)
+        lines.append(
+            {
+                "configuration": finals.race.contender_of(row),
+                "seed": row.params[SEED],
+                "state": row.state,
+                "epochs": row.epochs,
+                finals.plan.spec.metric: row.score,
+                "test/iou": run and run.scores["iou"],
+                "test/f1": run and run.scores["f1"],
+                "threshold": run and run.threshold,
+                "seconds": round(row.seconds, 2),
+                "folder": row.name,
+                "reason": row.reason,
+            }
+        )
+    return lines
+
+
+def write_runs(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+def cells(line: Line, default: str) -> list[str]:
+    """A configuration as texts, in the order of ``HEADS``."""
+    searched = "-" if line.searched is None else f"{line.searched:.4f}"
+    luck = "-" if line.searched is None else f"{line.searched - line.validated:+.4f}"
+    gain = ["", ""] if line.gain is None else [f"{line.gain.mean:+.4f}", span(line.gain)]
+    test = [f"{line.test.mean:.4f}", f"{line.test.sd:.4f}" if line.test.seeds > 1 else "-", within(line.test)]
+    name = name_of(line.contender, default)
+    head = [name, str(line.test.seeds), searched, f"{line.validated:.4f}", luck]
+    return [*head, *test, *gain, f"{line.epoch_seconds:.1f}"]
+
+
+def within(found: Interval) -> str:
+    return f"[{found.low:.4f}, {found.high:.4f}]" if found.seeds > 1 else "-"
+
+
+def drawn(verdict: Verdict, default: str) -> Table:
+    """The table for a terminal."""
+    table = Table(*HEADS, box=None, pad_edge=False, header_style="bold")
+    for line in verdict.lines:
+        style = "bold" if line.contender == verdict.chosen else "dim" if line.out else None
+        table.add_row(*cells(line, default), style=style)
+    return table
+
+
+def page(finals: Finals, verdict: Verdict, best: Run) -> str:
+    """``verdict.md``."""
+    default = finals.race.default
+    lines = [HEADS, ["---"] * len(HEADS), *(cells(line, default) for line in verdict.lines)]
+    return PAGE.format(
+        name=finals.plan.name,
+        sentences="\n".join(verdict.sentences),
+        chosen=name_of(verdict.chosen, default),
+        seed=best.seed,
+        threshold=best.threshold,
+        table=markdown(lines),
+        out="".join(f"- {line.contender}: {line.out}.\n" for line in verdict.lines if line.out),
+        parameters=markdown(parameters(finals)),
+        about="\n".join(about(finals)),
+        repeat=repeat(finals.plan.folder, best),
+    )
+
+
+def parameters(finals: Finals) -> list[list[str]]:
+    """A table of what the configurations differ in."""
+    race = finals.race
+    keys = list(dict.fromkeys(key for contender in race.contenders.values() for key in contender.params))
+    lines = [
+        [name_of(name, race.default), *(str(contender.params.get(key, "")) for key in keys)]
+        for name, contender in race.contenders.items()
+    ]
+    return [["trial", *keys], ["---"] * (len(keys) + 1), *lines]
+
+
+def about(finals: Finals) -> list[str]:
+    """What one must know to believe the numbers."""
+    spec, groups, made = finals.plan.spec, finals.groups, provenance()
+    grouped = f"in {len(set(groups))} groups" if len(set(groups)) < len(groups) else "each a group of its own"
+    return [
+        f"- {spec.metric} of the best epoch; on test at validation's threshold, or at 0.5 if that is its definition.",
+        "- luck: the score in the search less validation on fresh seeds. gain: test less the default's, seed by seed.",
+        f"- intervals: 95 %, over seeds and {len(groups)} test images, {grouped}.",
+        f"- {spec.asha.max_epochs} epochs each; seeds {', '.join(str(seed) for seed in finals.race.seeds)}.",
+        f"- data: {finals.plan.config.data.root}; commit {made['commit']}{', changed since' if made['dirty'] else ''}.",
+    ]
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

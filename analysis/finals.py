@@ -1,0 +1,235 @@
+"""The best configurations of a sweep, trained again: a sweep of its own, in ``{output_root}/retrain/{name}/``.
+
+Same executor, same ledger, same share of the machine as the search, but a race in place of a sampler and no rungs.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from analysis.intervals import Float64Array
+from analysis.race import SEED, Contender, Race
+from analysis.results import SweepResults
+from analysis.verdict import Run
+from src.config import load_config
+from src.data.cache import load_split
+from src.errors import UserError
+from src.folders import move_aside
+from src.inference import load_network
+from src.metrics import BINS, HALF, Int64Array, iou, scores_at, threshold_counts
+from src.provenance import provenance
+from src.schema import SPLITS
+from src.scoring import evaluate
+from sweeps.leaderboard import TrialRow
+from sweeps.ledger import NAME, Ledger
+from sweeps.plan import SweepPlan
+from sweeps.session import differences, surroundings
+from sweeps.spec import Asha, Budget, SweepSpec
+from sweeps.study import Study
+from trainable.rehearsal import rehearse
+from trainable.resources import share_machine
+from trainable.trial import trial_overrides
+
+OURS = ("seed=", "threads=", "training.epochs=", "output_root=")
+"""Overrides of the search that the finals decide anew."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be trained again."""
+
+    top: int
+    seeds: int
+    epochs: int | None
+    metric: str
+
+
+@dataclass(frozen=True)
+class Finals:
+    """A race that is open in its folder."""
+
+    plan: SweepPlan
+    race: Race
+    study: Study
+    ledger: Ledger
+
+    @property
+    def groups(self) -> list[str]:
+        """Of the test images, in their order."""
+        data = self.plan.config.data
+        return groups_of(data.root, load_split(data.root, "test", data.image_size, data.cache_dir).stems)
+
+    def runs(self) -> list[Run]:
+        """All trainings that came to their end, each scored on the test split, which is done once."""
+        complete = [row for row in self.study.rows.values() if row.state == "complete"]
+        return [score(row, self.race.contender_of(row), self.plan) for row in complete]
+
+
+def contenders_of(sweep: SweepResults, asked: Asked) -> list[Contender]:
+    """The default first, then the best others, by the best value of the metric over their epochs."""
+    values = best_values(sweep, asked.metric)
+    if not values:
+        raise UserError(f"{sweep.folder} holds no trial with a {asked.metric}: nothing can be called best.")
+    default = str(sweep.trials.sort_values("number")["trial"].iloc[0])
+    best = [name for name in sorted(values, key=lambda name: (-values[name], name)) if name != default]
+    return [Contender(name, sweep.params[name], values.get(name)) for name in (default, *best[: asked.top])]
+
+
+def best_values(sweep: SweepResults, metric: str) -> dict[str, float]:
+    """The best value over its epochs of each trial that did not fail."""
+    if metric == sweep.metric:
+        found = sweep.ranked
+        return dict(zip(found["trial"], found["score"].astype(float), strict=True))
+    if metric not in sweep.reports:
+        raise UserError(f"--metric {metric}: the sweep's trials have not reported it.")
+    best: dict[str, float] = sweep.reports.groupby("trial")[metric].max().to_dict()  # type: ignore[reportUnknownMemberType]
+    return {name: best[name] for name in sweep.ranked["trial"] if name in best}
+
+
+def plan_of(sweep: SweepResults, asked: Asked, contenders: int) -> SweepPlan:
+    """The race as a sweep: the search's fixed overrides, without what is decided anew."""
+    kept = tuple(word for word in sweep.about["fixed"] if not word.startswith(OURS))
+    epochs = asked.epochs or sweep.rungs[-1]
+    budget: dict[str, Any] = sweep.about["budget"]
+    gpus = 0 if load_config(kept).device == "cpu" else torch.cuda.device_count()
+    resources = share_machine(sweep.about["resources"]["trials_at_once"], min(budget["gpus"], gpus))
+    root = sweep.folder.parents[1]
+    place = () if root == load_config().output_root else (f"output_root={root}",)
+    fixed = (*kept, *place, f"training.epochs={epochs}", *resources.overrides())
+    spec = SweepSpec(
+        fixed=fixed,
+        space={},
+        asha=Asha(grace_period=epochs, reduction_factor=2, max_epochs=epochs),  # no rungs
+        budget=Budget(
+            trials=contenders * asked.seeds,
+            hang_minutes=budget["hang_minutes"],
+            checkpoints_gib=float("inf"),  # they are what one wants
+        ),
+        metric=asked.metric,
+    )
+    return SweepPlan(sweep.name, spec, 0, fixed, {}, (), resources, home="retrain")
+
+
+def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) -> Finals:
+    """Begin the race, or go on with it.
+
+    If one is there of other configurations, epochs, data or code, that is a ``UserError`` with the differences.
+    ``resume``: its configurations and options count, and not what the sweep would propose now.
+    """
+    folder = plan_of(sweep, asked, 1).folder
+    if fresh and folder.exists():
+        print(f"What was there is now {move_aside(folder)}.")
+    before = read_asked(folder)
+    if resume and before is None:
+        raise UserError(f"{folder} holds nothing to go on with: leave out --resume.")
+    if resume and before:
+        asked = Asked(**before["asked"])
+        contenders = [Contender(**found) for found in before["contenders"]]
+    else:
+        contenders = contenders_of(sweep, asked)
+    plan = plan_of(sweep, asked, len(contenders))
+    now = {"configurations": ", ".join(found.trial for found in contenders), "metric": asked.metric}
+    now |= surroundings(plan)
+    if before and (changes := differences(before["identity"], now)):
+        raise UserError(
+            f"{folder} was begun with something else:\n" + "\n".join(changes) + "\n--fresh moves it aside and starts "
+            "anew; --resume goes on with what was begun, if code and data are the same."
+        )
+    check(plan, contenders)
+    folder.mkdir(parents=True, exist_ok=True)
+    race = Race(contenders, contenders[0].trial, fresh_seeds(sweep, asked.seeds))
+    return begin(
+        plan, race, {"asked": asdict(asked), "contenders": [asdict(one) for one in contenders], "identity": now}
+    )
+
+
+def read_asked(folder: Path) -> dict[str, Any] | None:
+    """What a race that is there was begun with."""
+    if not (folder / NAME).is_file():
+        return None
+    ledger = Ledger(folder / NAME, read_only=True)
+    found = ledger.get("asked")
+    ledger.close()
+    return cast(dict[str, Any] | None, found)
+
+
+def begin(plan: SweepPlan, race: Race, asked: dict[str, Any]) -> Finals:
+    """A session more of the race, in its ledger."""
+    ledger = Ledger(plan.folder / NAME)
+    study = Study(race, plan.spec.asha, plan.spec.budget, plan.spec.metric, ledger=ledger)
+    study.replay(ledger.entries())
+    about = provenance()
+    with ledger.transaction():
+        ledger.put("asked", asked)
+        ledger.put("rules", {"asha": asdict(plan.spec.asha), "form": plan.spec.form, "metric": plan.spec.metric})
+        study.begin_session(commit=about["commit"], packages=about["packages"])
+    plan.save(plan.folder / "sweep.yaml")
+    return Finals(plan, race, study, ledger)
+
+
+def check(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
+    """What would end the race, before it begins: missing images, a configuration that cannot be built any more."""
+    data = plan.config.data
+    for split in SPLITS:
+        load_split(data.root, split, data.image_size, data.cache_dir)
+    rehearse(trial_overrides(plan.fixed, found.params) for found in contenders)
+
+
+def fresh_seeds(sweep: SweepResults, count: int) -> list[int]:
+    """0, 1, 2, ... without the seed that the search has used."""
+    used = load_config(sweep.about["fixed"]).seed
+    return [seed for seed in range(count + 1) if seed != used][:count]
+
+
+def groups_of(root: Path, stems: Sequence[str]) -> list[str]:
+    """The photograph or scene that each image is of, by the manifest of ``src.prepare``; without one, its own name."""
+    path = root / "manifest.csv"
+    known: dict[str, str] = {}
+    if path.is_file():
+        with path.open(newline="") as file:
+            known = {row["file"]: row["group"] for row in csv.DictReader(file)}
+    return [known.get(stem, stem) for stem in stems]
+
+
+def score(row: TrialRow, contender: str, plan: SweepPlan) -> Run:
+    """A training's test scores: its best network on the test split, at the threshold that validation chose."""
+    folder = plan.folder / row.name
+    kept = folder / "results" / "test_histogram.npz"
+    if not kept.is_file():
+        asked = ["evaluation.split=test", "evaluation.metrics=[iou,f1]", "evaluation.tta=none"]
+        scores = evaluate(load_network(folder / "checkpoints" / "best_model.pth", asked))
+        beside = kept.with_suffix(".partial.npz")
+        np.savez_compressed(beside, histogram=scores.histogram, threshold=scores.threshold)
+        beside.replace(kept)
+    with np.load(kept) as found:
+        histogram, threshold = found["histogram"], int(found["threshold"])
+    assert row.score is not None
+    return Run(
+        contender=contender,
+        seed=row.params[SEED],
+        folder=row.name,
+        validated=row.score,
+        threshold=threshold / BINS,
+        scores={name: value for name, value in scores_at(histogram, threshold).items() if name in ("iou", "f1")},
+        parts=parts_of(histogram, threshold, plan.spec.metric),
+        epoch_seconds=row.seconds / row.epochs,
+    )
+
+
+def parts_of(histogram: Int64Array, threshold: int, metric: str) -> Float64Array:
+    """(images, 2): what a metric of validation divides, on these images; ``val/iou_best`` at ``threshold``.
+
+    The others are at 0.5, as on validation.
+    """
+    counts = threshold_counts(histogram)
+    number = threshold if metric == "val/iou_best" else HALF
+    tp, fp, fn = (getattr(counts, name)[:, number].astype(np.float64) for name in ("tp", "fp", "fn"))
+    if metric == "val/iou_image":
+        return np.stack([iou(counts)[:, number], np.ones(len(histogram))], axis=1)
+    twice = 2 if metric == "val/f1" else 1
+    return np.stack([twice * tp, twice * tp + fp + fn], axis=1)

@@ -1,0 +1,101 @@
+"""How sure a score of trained networks is, and a difference between two: intervals over seeds and images.
+
+Two kinds of chance are in a score: the seeds of the trainings, and the photographs that happen to be in the split. Both
+are drawn anew by who trains the configuration himself and meets other photographs, so the interval has both variances:
+
+- of the mean over seeds, ``s**2 / m``;
+- of the same mean over images, by leaving out one group of images at a time (the jackknife; Efron and Stein 1981): the
+  tiles of one photograph are nearly the same image, and count as one.
+
+Their sum is taken to a t interval with Satterthwaite's (1946) degrees of freedom. Two configurations are compared seed
+by seed on the same images, so what both have in common cancels. A bootstrap of five seeds and some dozen images would
+be too narrow (docs/decisions/0008).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Float64Array = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+MOST_SEEDS = 200
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one configuration scored: numerators and denominators of its metric, whose sums over images are divided."""
+
+    parts: Float64Array
+    """(seeds, images, 2)."""
+    groups: Sequence[str]
+    """Of the images."""
+
+    def over(self, chosen: Float64Array) -> Float64Array:
+        """(choices, seeds): scores of the images where ``chosen`` (choices, images) is 1; nothing of nothing is 1."""
+        sums = np.einsum("ci,sip->csp", chosen, self.parts)
+        return np.divide(sums[..., 0], sums[..., 1], out=np.ones(sums.shape[:2]), where=sums[..., 1] > 0)
+
+    @property
+    def scores(self) -> Float64Array:
+        """(seeds,): each seed's score on the split."""
+        return self.over(np.ones((1, self.parts.shape[1])))[0]
+
+    @property
+    def without_a_group(self) -> Float64Array:
+        """(groups,): the mean over the seeds on all images but those of one group."""
+        names = np.array(self.groups)
+        return self.over((names != np.unique(names)[:, None]).astype(np.float64)).mean(axis=1)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds, and how far from the true one it may be; nan where one seed says nothing about that."""
+
+    mean: float
+    seeds: int
+    sd: float
+    """Standard deviation over the seeds."""
+    groups: int
+    images_sd: float
+    """Standard error for want of images, which no number of seeds makes less."""
+
+    def half(self, seeds: int | None = None) -> float:
+        """Half the width of the 95 % interval; with another number of seeds, what it would be then."""
+        count = seeds or self.seeds
+        if count < 2 or self.groups < 2:
+            return float("nan")
+        of_seeds, of_images = self.sd**2 / count, self.images_sd**2
+        total = of_seeds + of_images
+        if total == 0:
+            return 0.0
+        freedom = total**2 / (of_seeds**2 / (count - 1) + of_images**2 / (self.groups - 1))
+        return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total))
+
+    @property
+    def low(self) -> float:
+        return self.mean - self.half()
+
+    @property
+    def high(self) -> float:
+        return self.mean + self.half()
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """With how many seeds a difference of this size would be told from 0; None: never, for want of images."""
+        enough = (seeds for seeds in range(2, MOST_SEEDS + 1) if self.half(seeds) < abs(self.mean))
+        return next(enough, None)
+
+
+def interval(one: Scored, other: Scored | None = None) -> Interval:
+    """The mean of ``one``, or of its difference to ``other``, which has the same seeds and images."""
+    scores, without = one.scores, one.without_a_group
+    if other is not None:
+        scores, without = scores - other.scores, without - other.without_a_group
+    seeds, groups = len(scores), len(without)
+    sd = float(scores.std(ddof=1)) if seeds > 1 else float("nan")
+    images_sd = float(np.sqrt((groups - 1) * without.var()))
+    return Interval(float(scores.mean()), seeds, sd, groups, images_sd)

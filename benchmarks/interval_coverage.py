@@ -1,0 +1,123 @@
+"""How often the intervals of ``retrain-best`` hold the truth: ``python -m benchmarks.interval_coverage``.
+
+Sweeps are made up whose truth is known: four configurations (the default and three others), each trained with some
+seeds, scored on validation and test images. An image's IoU is a logistic function of a sum: quality of the
+configuration, luck of the seed (the same on validation and test), difficulty of the photograph, how the configuration
+likes the image, and a rest. The one that is best on validation is compared with the default on test, as the verdict
+does. Printed is how often the 95 % intervals of the default's mean and of that difference hold what infinitely many
+seeds and images give.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from analysis.intervals import Float64Array, Scored, interval
+from src.errors import run_command
+
+CONFIGURATIONS = 4
+UNION_SPREAD = 0.8
+"""Standard deviation of the logarithm of an image's union: some photographs have ten times the crack of others."""
+TRUTH_IMAGES = 400_000
+
+
+@dataclass(frozen=True)
+class World:
+    """Standard deviations are in units of the logistic function's argument; 0.1 of it is about 0.025 IoU."""
+
+    gain: float
+    """Quality of the best configuration less the default's; the others lie between."""
+    seeds: int = 5
+    photographs: int = 36
+    tiles: int = 1
+    """Of each photograph."""
+    seed_sd: float = 0.06
+    photograph_sd: float = 0.6
+    tile_sd: float = 0.3
+    liking_sd: float = 0.15
+    rest_sd: float = 0.1
+
+    @property
+    def qualities(self) -> Float64Array:
+        return np.linspace(0, self.gain, CONFIGURATIONS)
+
+    def split(self, random: np.random.Generator, luck: Float64Array) -> list[Scored]:
+        """Each configuration's scores on new images; ``luck`` is (configurations, seeds)."""
+        images = self.photographs * self.tiles
+        unions = np.exp(random.normal(6, UNION_SPREAD, images))
+        difficulty = np.repeat(random.normal(0, self.photograph_sd, self.photographs), self.tiles)
+        difficulty += random.normal(0, self.tile_sd, images)
+        found: list[Scored] = []
+        for quality, lucks in zip(self.qualities, luck, strict=True):
+            liking = random.normal(0, self.liking_sd, images)
+            rest = random.normal(0, self.rest_sd, (self.seeds, images))
+            ious = logistic(quality + difficulty + liking + lucks[:, None] + rest)
+            parts = np.stack([ious * unions, np.broadcast_to(unions, ious.shape)], axis=-1)
+            found.append(Scored(parts, [str(image // self.tiles) for image in range(images)]))
+        return found
+
+    def truth(self) -> Float64Array:
+        """What each configuration scores with infinitely many seeds and images."""
+        random = np.random.default_rng(0)
+        unions = np.exp(random.normal(6, UNION_SPREAD, TRUTH_IMAGES))
+        sds = (self.seed_sd, self.photograph_sd, self.tile_sd, self.liking_sd, self.rest_sd)
+        all_else = random.normal(0, np.sqrt(np.square(sds).sum()), TRUTH_IMAGES)
+        return np.array([(logistic(quality + all_else) * unions).sum() / unions.sum() for quality in self.qualities])
+
+
+def logistic(value: Float64Array) -> Float64Array:
+    return 1 / (1 + np.exp(-value))
+
+
+def coverage(world: World, repetitions: int) -> tuple[float, float, float]:
+    """How often the mean's interval and the gain's hold the truth, and the mean width of the gain's."""
+    random, truth = np.random.default_rng(1), world.truth()
+    of_mean, of_gain, width = 0, 0, 0.0
+    for _ in range(repetitions):
+        luck = random.normal(0, world.seed_sd, (CONFIGURATIONS, world.seeds))
+        validated = [scored.scores.mean() for scored in world.split(random, luck)]
+        test = world.split(random, luck)
+        best = 1 + int(np.argmax(validated[1:]))
+        mean, gain = interval(test[0]), interval(test[best], test[0])
+        of_mean += mean.low <= truth[0] <= mean.high
+        of_gain += gain.low <= truth[best] - truth[0] <= gain.high
+        width += gain.high - gain.low
+    return of_mean / repetitions, of_gain / repetitions, width / repetitions
+
+
+WORLDS = {
+    "all the same": World(gain=0.0),
+    "the best is 0.03 better": World(gain=0.15),
+    "three seeds": World(gain=0.1, seeds=3),
+    "ten seeds": World(gain=0.1, seeds=10),
+    "17 photographs": World(gain=0.1, photographs=17),
+    "15 photographs, 4 tiles each": World(gain=0.1, photographs=15, tiles=4),
+    "seeds that differ much": World(gain=0.0, seed_sd=0.2),
+    "seeds that hardly differ": World(gain=0.15, seed_sd=0.02),
+}
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.interval_coverage")
+    parser.add_argument("--repetitions", type=int, default=500)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(argv)
+    table = Table("sweeps", "of the default's mean", "of the chosen one's gain", "width of the gain's", box=None)
+    found: dict[str, tuple[float, float, float]] = {}
+    for name, world in WORLDS.items():
+        found[name] = coverage(world, options.repetitions)
+        mean, gain, width = found[name]
+        table.add_row(name, f"{mean:.1%}", f"{gain:.1%}", f"{width:.4f}")
+    Console(width=120).print(table)
+    if options.json:
+        options.json.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,88 @@
+"""What a race is made of: who takes part, with which seeds, scored how."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import FinishedSweep
+
+from analysis.finals import Asked, best_values, contenders_of, fresh_seeds, groups_of, parts_of, plan_of
+from analysis.results import SweepResults, load_sweep
+from src.errors import UserError
+from src.metrics import HALF, scores_at
+from sweeps.forecast import forecast
+
+
+@pytest.fixture
+def sweep(finished_sweep: FinishedSweep) -> SweepResults:
+    return load_sweep("tiny_sweep", finished_sweep.output_root)
+
+
+def asked(**changes: object) -> Asked:
+    return Asked(**({"top": 2, "seeds": 3, "epochs": None, "metric": "val/iou_best"} | changes))  # type: ignore
+
+
+def test_the_default_comes_first_and_then_the_best_others(sweep: SweepResults):
+    found = contenders_of(sweep, asked())
+    ranked = [name for name in sweep.ranked["trial"] if not name.startswith("t0000")]
+    assert found[0].trial.startswith("t0000")
+    assert [contender.trial for contender in found[1:]] == ranked[:2]
+    for contender in found:
+        assert contender.params == sweep.params[contender.trial]
+        assert contender.score == sweep.trials.set_index("trial")["score"].to_dict()[contender.trial]
+    assert len(contenders_of(sweep, asked(top=99))) == len(sweep.trials)
+
+
+def test_another_metric_ranks_by_its_own_best_epochs(sweep: SweepResults):
+    values = best_values(sweep, "val/f1")
+    for name, value in values.items():
+        assert value == max(sweep.reports[sweep.reports["trial"] == name]["val/f1"].tolist())
+    best = [contender.trial for contender in contenders_of(sweep, asked(metric="val/f1"))][1]
+    assert values[best] == max(value for name, value in values.items() if not name.startswith("t0000"))
+
+
+def test_a_sweep_without_scores_has_nothing_to_train_again(sweep: SweepResults):
+    sweep.trials["state"] = "failed"
+    with pytest.raises(UserError, match="nothing can be called best"):
+        contenders_of(sweep, asked())
+
+
+def test_the_race_has_the_searchs_overrides_without_those_it_decides_anew(
+    sweep: SweepResults, finished_sweep: FinishedSweep
+):
+    sweep.about["fixed"].append("seed=9")
+    plan = plan_of(sweep, asked(epochs=7), contenders=3)
+    assert plan.folder == finished_sweep.output_root / "retrain" / "tiny_sweep"
+    assert "training.epochs=7" in plan.fixed
+    assert not any(word.startswith("seed=") for word in plan.fixed)
+    decided = [word for word in plan.fixed if word.startswith(("threads=", "training.epochs=", "output_root="))]
+    assert len(decided) == 3
+    assert plan.spec.budget.trials == 9
+    assert forecast(plan.spec.asha, plan.spec.form, 9).epochs == 63  # no rungs
+
+
+def test_fresh_seeds_leave_out_the_one_the_search_used(sweep: SweepResults):
+    assert fresh_seeds(sweep, 3) == [0, 1, 2]
+    sweep.about["fixed"].append("seed=1")
+    assert fresh_seeds(sweep, 3) == [0, 2, 3]
+
+
+def test_groups_are_those_of_the_manifest_and_without_one_every_image_is_its_own(tmp_path: Path):
+    assert groups_of(tmp_path, ["a", "b"]) == ["a", "b"]
+    (tmp_path / "manifest.csv").write_text("file,split,group\na,test,road7\nb,test,road7\n")
+    assert groups_of(tmp_path, ["a", "b", "c"]) == ["road7", "road7", "c"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "name", "threshold"),
+    [
+        ("val/iou_best", "iou", 90),
+        ("val/iou", "iou", HALF),
+        ("val/f1", "f1", HALF),
+        ("val/iou_image", "iou_image", HALF),
+    ],
+)
+def test_what_a_metric_divides_gives_the_metric(metric: str, name: str, threshold: int):
+    histogram = np.random.default_rng(0).integers(0, 50, (4, 2, 256))
+    sums = parts_of(histogram, 90, metric).sum(axis=0)
+    assert sums[0] / sums[1] == pytest.approx(scores_at(histogram, threshold)[name])

@@ -1,0 +1,80 @@
+"""Whose turn it is when the best are trained again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.race import SEED, Contender, Race, hopeless
+from sweeps.leaderboard import TrialRow
+
+CONTENDERS = [Contender(name, {"x": number}, 0.5) for number, name in enumerate(("default", "a", "b"))]
+
+
+def race(seeds: int = 3) -> Race:
+    return Race(CONTENDERS, "default", list(range(seeds)))
+
+
+def row(x: int, seed: int, score: float | None, state: str = "complete", reason: str = "") -> TrialRow:
+    return TrialRow(f"t{x}{seed}", {"x": x, SEED: seed}, score=score, state=state, reason=reason)
+
+
+def play(scores: dict[tuple[int, int], float], seeds: int = 3) -> list[tuple[int, int]]:
+    """The order in which contenders and seeds are trained."""
+    rows: list[TrialRow] = []
+    while proposal := race(seeds).propose(len(rows), rows):
+        x, seed = proposal.params["x"], proposal.params[SEED]
+        assert isinstance(x, int)
+        assert isinstance(seed, int)
+        rows.append(row(x, seed, scores[x, seed]))
+    return [(line.params["x"], line.params[SEED]) for line in rows]
+
+
+def test_contenders_take_turns_seed_by_seed():
+    alike = {(x, seed): 0.5 + 0.1 * seed + 0.01 * (x * seed % 2) for x in range(3) for seed in range(3)}
+    assert play(alike) == [(x, seed) for seed in range(3) for x in range(3)]
+
+
+def test_one_that_is_worse_with_every_seed_drops_out():
+    scores = {(x, seed): 0.5 + 0.1 * seed - 0.2 * (x == 2) - 0.001 * seed * x for x in range(3) for seed in range(3)}
+    assert play(scores) == [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (0, 2), (1, 2)]
+
+
+def test_the_default_stays_however_bad_it_is():
+    scores = {(x, seed): 0.5 - 0.2 * (x == 0) + 0.001 * seed * x for x in range(3) for seed in range(4)}
+    assert [job for job in play(scores, seeds=4) if job[0] == 0] == [(0, 0), (0, 1), (0, 2), (0, 3)]
+
+
+def test_one_whose_training_failed_gets_no_more_seeds_and_the_reason_is_kept():
+    rows = [row(0, 0, 0.5), row(1, 0, None, "failed", "Diverged"), row(2, 0, 0.4)]
+    assert race().out(rows) == {"a": "failed with seed 0: Diverged"}
+    proposal = race().propose(3, rows)
+    assert proposal
+    assert proposal.params == {"x": 0, SEED: 1}
+    following = race().propose(4, [*rows, row(0, 1, None, "running")])
+    assert following
+    assert following.params == {"x": 2, SEED: 1}
+
+
+@pytest.mark.parametrize(
+    ("scores", "leading", "out"),
+    [
+        ({0: 0.1}, {0: 0.9}, False),  # one seed says nothing
+        ({0: 0.5, 1: 0.6}, {0: 0.6, 1: 0.7}, True),  # the same difference with both
+        ({0: 0.5, 1: 0.6}, {0: 0.51, 1: 0.7}, False),
+        ({0: 0.7, 1: 0.8}, {0: 0.6, 1: 0.7}, False),  # better
+        ({0: 0.5, 1: 0.6}, {2: 0.9, 3: 0.9}, False),  # no seed in common
+    ],
+)
+def test_hopeless_is_who_is_worse_by_more_than_seeds_explain(
+    scores: dict[int, float], leading: dict[int, float], out: bool
+):
+    assert hopeless(scores, leading) is out
+
+
+@given(st.lists(st.floats(0, 1), min_size=12, max_size=12))
+def test_every_race_ends_and_nobody_has_a_seed_twice(values: list[float]):
+    jobs = play({(x, seed): values[3 * seed + x] for x in range(3) for seed in range(4)}, seeds=4)
+    assert len(jobs) == len(set(jobs))
+    assert {(0, seed) for seed in range(4)} <= set(jobs)
+    complete = [x for x in range(3) if all((x, seed) in jobs for seed in range(4))]
+    assert len(complete) >= 1

@@ -1,0 +1,97 @@
+"""What is said of configurations that were trained again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.verdict import Run, Verdict, judge
+
+IMAGES = 30
+GROUPS = [str(image) for image in range(IMAGES)]
+RANDOM = np.random.default_rng(3)
+HARD = RANDOM.normal(0, 0.1, IMAGES)  # some images are, for everyone
+UNIONS = RANDOM.uniform(100, 1000, IMAGES)
+
+
+def runs(contender: str, quality: float, seeds: int = 5, noise: float = 0.01, seconds: float = 2.0) -> list[Run]:
+    found: list[Run] = []
+    for seed in range(seeds):
+        luck = noise * np.sin(7 * seed + 3 * len(contender))
+        values = np.clip(quality + luck + HARD, 0, 1)
+        parts = np.stack([values * UNIONS, UNIONS], axis=1)
+        found.append(Run(contender, seed, f"{contender}{seed}", quality + luck, 0.4, {"iou": 0.5}, parts, seconds))
+    return found
+
+
+def verdict(*trained: list[Run], out: dict[str, str] | None = None) -> Verdict:
+    every = [run for some in trained for run in some]
+    searched = {run.contender: 0.7 for run in every}
+    return judge(every, searched, "default", GROUPS, out or {})
+
+
+def test_one_that_is_clearly_better_is_chosen_with_its_gain():
+    found = verdict(runs("default", 0.5), runs("good", 0.6), runs("middling", 0.55))
+    assert found.chosen == "good"
+    (sentence,) = found.sentences
+    assert sentence.startswith("good is better than the default by +0.1")
+    line = found.lines[0]
+    assert line.contender == "good"
+    assert line.gain
+    assert line.gain.low < 0.1 < line.gain.high
+    assert line.searched == 0.7
+    assert line.validated == pytest.approx(0.6, abs=0.02)
+
+
+def test_of_those_that_cannot_be_told_from_the_leader_the_cheapest_is_chosen():
+    found = verdict(runs("default", 0.5), runs("good", 0.601, seconds=9.0), runs("cheap", 0.6, seconds=3.0))
+    assert found.chosen == "cheap"
+    assert found.sentences[1] == "cheap cannot be told from it and is cheaper, so it is chosen."
+
+
+def test_costs_that_are_about_the_same_do_not_count():
+    found = verdict(runs("default", 0.5), runs("good", 0.601, seconds=3.2), runs("cheap", 0.6, seconds=3.0))
+    assert found.chosen == "good"
+
+
+def test_one_that_cannot_be_told_from_the_default_is_not_chosen_over_it():
+    found = verdict(runs("default", 0.5, noise=0.05), runs("better", 0.52, noise=0.05))
+    assert found.chosen == "default"
+    first, second, third = found.sentences
+    assert first.startswith("better and the default cannot be told apart with 5 seeds: +0.0")
+    assert second == "The default is chosen: as cheap, and nothing speaks for a change."
+    assert "seeds would tell a difference of this size from none" in third
+
+
+def test_one_that_cannot_be_told_from_the_default_and_is_cheaper_is_chosen():
+    found = verdict(runs("default", 0.5, noise=0.05, seconds=8.0), runs("quick", 0.53, noise=0.08))
+    assert found.chosen == "quick"
+    assert "quick is chosen: the cheaper one." in found.sentences
+
+
+def test_where_the_default_is_the_best_the_search_has_found_nothing():
+    found = verdict(runs("default", 0.6), runs("worse", 0.5))
+    assert found.chosen == "default"
+    assert found.sentences == ["Nothing that the search has found is better than the default."]
+
+
+def test_the_test_split_has_no_part_in_who_leads():
+    lucky = [replace(run, validated=0.9) for run in runs("lucky", 0.4)]
+    found = verdict(runs("default", 0.5), lucky)
+    assert found.chosen == "default"
+    assert found.sentences[0].startswith("lucky, the best by validation, is worse than the default there: -0.1")
+
+
+def test_one_seed_is_said_to_tell_nothing():
+    found = verdict(runs("default", 0.5, seeds=1), runs("good", 0.6, seeds=1))
+    assert found.chosen == "default"
+    assert found.sentences[0].startswith("With one seed nothing can be told: good and the default differ by +0.0")
+
+
+def test_one_that_dropped_out_is_compared_on_the_seeds_it_has_and_never_chosen():
+    found = verdict(runs("default", 0.5), runs("out", 0.9, seeds=2), runs("good", 0.6), out={"out": "failed"})
+    assert found.chosen == "good"
+    assert [line.contender for line in found.lines] == ["good", "default", "out"]
+    assert found.lines[-1].gain
+    assert found.lines[-1].gain.seeds == 2
+    assert found.lines[-1].out == "failed"
