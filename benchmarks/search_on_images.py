@@ -22,8 +22,8 @@ from benchmarks.searches import METHODS, Report
 from src.config import load_config
 from src.errors import UserError, run_command
 from src.training import Diverged, Trainer
+from sweeps.options import with_options
 from sweeps.plan import SweepPlan
-from sweeps.run import with_options
 from sweeps.space import Params
 from sweeps.spec import load_spec
 from sweeps.stages import prepare

@@ -27,7 +27,8 @@ def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
         resources.trials_at_once,
         budget.hang_minutes * 60,
     )
-    with local_ray(resources), Signals() as signals, view:
+    with Signals() as signals, local_ray(resources), view:
+        signals.listen()
         try:
             halt = Halt(study, signals, budget.hours)
             build_tuner(study, resources, trial_plan, halt, [DiskBudget(study, plan.folder), view]).fit()

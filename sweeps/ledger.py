@@ -192,14 +192,18 @@ def locked(folder: Path) -> Generator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            pid = file.read().strip()
-            raise UserError(f"{folder} is being written by process {pid}: wait for it, or stop it first.") from None
+            refuse_second_writer(folder)
+            raise UserError(f"{folder} is being written: wait, or stop who does it.") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
         file.truncate(0)
+
+
+def refuse_second_writer(folder: Path) -> None:
+    if pid := writer(folder):
+        raise UserError(f"{folder} is being written by process {pid}: wait for it, or stop it first.")
 
 
 def writer(folder: Path) -> int | None:

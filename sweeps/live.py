@@ -86,13 +86,14 @@ class LiveView(Unkept, Callback):
         running = sum(
             asha.to_next_rung(row.epochs) for row in self.study.rows.values() if row.state in ("running", "waiting")
         )
-        return round(max(running, self.expected - self.study.epochs))
+        expected = max(running, self.expected - self.study.epochs)
+        return round(min(expected, (self.study.budget.epochs or math.inf) - self.study.epochs))
 
     def _say(self, row: TrialRow) -> None:
         self.save()
         if self.console.is_terminal and row.state != "failed":
             return
-        score = "no score" if row.score is None else f"{self.study.metric} {row.score:.4f}"
+        score = "no score" if row.score is None else f"{self.study.metric} {row.values.get(row.epochs, row.score):.4f}"
         best = ranked(self.study.rows.values())[0]
         why = f": {row.reason}" if row.reason else ""
         lead = f"best {best.name} {best.score:.4f}; " if best.score is not None else ""

@@ -8,10 +8,13 @@ import math
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -53,21 +56,37 @@ def local_ray(resources: Resources) -> Generator[None]:
     token = Path.home() / ".ray" / "auth_token"
     token.parent.mkdir(mode=0o700, exist_ok=True)
     token.parent.chmod(0o700)  # before Ray writes the token there; a umask would be inherited by the trials' files
-    ray.init(
-        address="local",
-        num_cpus=resources.cores_per_trial * resources.trials_at_once,
-        num_gpus=round(resources.gpus_per_trial * resources.trials_at_once),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        object_store_memory=OBJECT_STORE_BYTES,
-    )
+    with own_process_groups():
+        ray.init(
+            address="local",
+            num_cpus=resources.cores_per_trial * resources.trials_at_once,
+            num_gpus=round(resources.gpus_per_trial * resources.trials_at_once),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=OBJECT_STORE_BYTES,
+        )
     try:
         if token.is_file():  # the user may have named another place for it
             token.chmod(0o600)
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def own_process_groups() -> Generator[None]:
+    """Processes that are started within never see what a terminal or a batch system sends to our process group.
+
+    Ray's own would die of a SIGTERM or SIGHUP that is meant for us, and take the running epochs with them. The kernel
+    ends them with us all the same.
+    """
+    start: Any = subprocess.Popen.__init__
+    subprocess.Popen.__init__ = partialmethod(start, process_group=0)  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        yield
+    finally:
+        subprocess.Popen.__init__ = start
 
 
 class Unkept:
@@ -146,19 +165,29 @@ class Signals:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
 
     def __enter__(self) -> "Signals":
-        self.before = {number: signal.signal(number, self._take) for number in HANDLED}
+        self.before = {number: signal.getsignal(number) for number in HANDLED}
+        self.listen()
         return self
+
+    def listen(self) -> None:
+        """Be who is told; to be called again after Ray's start, which takes SIGTERM for itself."""
+        for number in HANDLED:
+            signal.signal(number, self._take)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
     def _take(self, number: int, frame: object) -> None:
-        if self.received is not None:
+        if number == signal.SIGHUP:  # there is nobody to print to, and trying would be an error
+            for terminal in self.terminals:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)
+        elif self.received is not None:
             raise KeyboardInterrupt
-        self.received = number
+        self.received = self.received or number
 
 
 class Halt(Unkept, Stopper):

@@ -74,9 +74,11 @@ def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None
     """
     before = ledger.get("identity")
     never = [name for name in COMPARED_BY if before[name] != now[name]]
-    if before == dict(now) or (accept and not never):
-        return
     lines = "\n".join(differences(before, now))
+    if accept and lines and not never:
+        print(f"Accepted, though trials before and after it cannot be compared:\n{lines}")
+    if not lines or (accept and not never):
+        return
     way = "" if never else "say --accept-changes to go on all the same, or "
     raise UserError(
         f"{ledger.path.parent} was begun with other settings, code or data, so its trials could not be compared:\n"

@@ -21,7 +21,7 @@ from src.synthetic import write_dataset
 from sweeps.audit import audit
 from sweeps.export import export
 from sweeps.leaderboard import ranked, table, write_csv
-from sweeps.ledger import NAME, Ledger
+from sweeps.ledger import NAME, Ledger, is_finished, writer
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes
 from sweeps.space import Params, corners, default_point, few_corners
@@ -148,9 +148,21 @@ def check(folder: Path) -> int:
     problems = audit(folder)
     for problem in problems:
         console.print(problem)
+    if pid := writer(folder):
+        console.print(f"Process {pid} is writing into {folder} just now.")
+    elif problems and not finished(folder):
+        console.print("The last session did not come to its end: --resume goes on, and writes the leaderboard anew.")
     if not problems:
         console.print(f"{folder}: every trial is there once, and ledger, folders and leaderboard say the same.")
     return EXIT_FAILED if problems else 0
+
+
+def finished(folder: Path) -> bool:
+    ledger = Ledger(folder / NAME, read_only=True)
+    try:
+        return is_finished(ledger)
+    finally:
+        ledger.close()
 
 
 def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -> int:
@@ -164,7 +176,9 @@ def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -
     if study.over and not study.done:
         more = "" if study.stopping else f" --epochs {2 * study.epochs}"  # hours are a session's, epochs the sweep's
         why = study.stopping or "The budget of epochs is spent"
-        console.print(f"{why}; not all trials are done, and every epoch that was ended is kept. Go on: {resume}{more}")
+        again = " (for as long again)" if study.stopping == HOURS_OVER else ""
+        kept = "not all trials are done, and every epoch that was ended is kept"
+        console.print(f"{why}; {kept}. Go on{again}: {resume}{more}")
         if study.stopping and study.stopping != HOURS_OVER:
             return EXIT_USER
     if not rows or (best := ranked(rows)[0]).score is None or best.state == "failed":

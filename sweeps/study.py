@@ -46,8 +46,12 @@ class Study(Standing):
 
     @property
     def over(self) -> bool:
-        """Whether running trials are to end at their next epoch, and no others to begin."""
-        spent = self.budget.epochs is not None and self.epochs >= self.budget.epochs
+        """Whether nothing more may run in this session."""
+        return self._over(0)
+
+    def _over(self, running: int) -> bool:
+        """The same, when so many trials run, each of which will have trained one epoch more at least."""
+        spent = self.budget.epochs is not None and self.epochs + running >= self.budget.epochs
         return bool(self.stopping) or spent
 
     @property
@@ -71,7 +75,7 @@ class Study(Standing):
 
     def next_job(self) -> TrialRow | None:
         """The trial that gets a process now: one that waits, one that is promoted, or a new one. None: none now."""
-        if self.over:
+        if self._over(len(self.running)):
             return None
         if self.waiting:
             return self._go_on(self.rows[self.waiting[0]])
@@ -94,7 +98,7 @@ class Study(Standing):
             return Decision.WAIT
         kept = {key: float(value) for key, value in metrics.items() if key.startswith(KEPT)}
         decision = self._take(row, epoch, kept, finished)
-        if decision is Decision.CONTINUE and self.over:
+        if decision is Decision.CONTINUE and self._over(len(self.running) - 1):
             decision = self._wait(row)
         if self.ledger:
             self.ledger.record_report(row, kept, kept.get(self.metric, math.nan), decision.value, finished)

@@ -1,5 +1,6 @@
 """What a sweep says while it runs."""
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,6 +69,20 @@ def test_what_is_to_come_is_what_the_trials_are_expected_to_take(view: LiveView)
     assert view.epochs_to_come() == round(expected - 3)
     view.study.epochs = 100  # more was promoted than expected: to the next rungs at least
     assert view.epochs_to_come() == (3 - 1) + (3 - 2)
+
+
+def test_no_more_epochs_are_to_come_than_the_budget_has(view: LiveView):
+    view.study.budget = replace(view.study.budget, epochs=4)
+    report(view, start(view), 3, 0.2)
+    assert view.epochs_to_come() == 1
+
+
+def test_a_line_says_the_value_that_decides_and_not_the_best_before(view: LiveView):
+    row = start(view)
+    for epoch, score in ((1, 0.4), (2, 0.5), (3, 0.25)):
+        report(view, row, epoch, score)
+    view.on_trial_complete(0, [], fake(row))
+    assert f"{row.name} paused at epoch 3, val/iou_best 0.2500; best {row.name} 0.5000" in said(view)
 
 
 def test_where_there_is_no_terminal_each_trial_that_ended_is_a_line(view: LiveView):

@@ -48,7 +48,7 @@ def test_the_same_sweep_goes_on(plan: SweepPlan, ledger: Ledger):
     ],
 )
 def test_a_sweep_that_is_no_longer_the_same_is_refused_with_the_difference(
-    plan: SweepPlan, ledger: Ledger, change: dict[str, object], line: str
+    plan: SweepPlan, ledger: Ledger, change: dict[str, object], line: str, capsys: pytest.CaptureFixture[str]
 ):
     fixed = change.pop("fixed", None)
     other = replace(plan, **change) if fixed is None else replace(plan, fixed=(*plan.fixed, *fixed))  # type: ignore
@@ -57,6 +57,7 @@ def test_a_sweep_that_is_no_longer_the_same_is_refused_with_the_difference(
         refuse_changes(ledger, now, accept=False)
     assert "--accept-changes" in str(caught.value)
     refuse_changes(ledger, now, accept=True)
+    assert line in capsys.readouterr().out
     open_study(other, ledger, COMMAND, now)
     refuse_changes(ledger, now, accept=False)  # from now on it is this one
 

@@ -1,12 +1,16 @@
 """Whole sweeps through the real Ray."""
 
+import contextlib
 import csv
 import json
 import os
+import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +25,7 @@ from src.errors import UserError
 from src.experiment import read_rows
 from src.run import train
 from sweeps.audit import audit
-from sweeps.ledger import Ledger
+from sweeps.ledger import NAME, Ledger, locked
 from sweeps.run import main
 
 ROOT = Path(__file__).parents[1]
@@ -110,7 +114,9 @@ def sweep_words(tiny: list[str], *more: str) -> list[str]:
 
 def start(*words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "sweeps.run", "quickstart", *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
+    )
 
 
 def test_a_sweep_whose_trials_all_diverge_says_why_and_ends_with_1(tiny: list[str], tmp_path: Path):
@@ -149,7 +155,7 @@ def test_an_interrupted_sweep_keeps_its_board_says_how_to_go_on_and_ends_with_th
     wait_for(folder / "leaderboard.csv", "running", long_sweep)
     with pytest.raises(UserError, match=f"is being written by process {long_sweep.pid}"):
         main(["quickstart", f"output_root={tmp_path / 'outputs'}", "--name", "long", "--resume"])
-    os.kill(long_sweep.pid, signal.SIGTERM)
+    os.killpg(long_sweep.pid, signal.SIGTERM)  # as `timeout` and batch systems do
     said, _ = long_sweep.communicate(timeout=60)
     assert long_sweep.returncode == 128 + signal.SIGTERM, said
     assert "Traceback" not in said
@@ -170,6 +176,47 @@ def test_an_interrupted_sweep_keeps_its_board_says_how_to_go_on_and_ends_with_th
                 "--resume",
             ]
         )
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_ray_starts_is_no_accident(tiny: list[str]):
+    process = start(*sweep_words(tiny), "--trials", "2", "--max-epochs", "5000", "--name", "early")
+    assert process.stdout
+    while "different networks and losses train" not in process.stdout.readline():
+        assert process.poll() is None
+    time.sleep(1.5)  # in the middle of it
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT, said
+    assert "Go on: python -m sweeps.run quickstart" in said
+
+
+@pytest.mark.slow
+def test_a_closed_terminal_interrupts_as_a_signal_does(tiny: list[str], tmp_path: Path):
+    folder = tmp_path / "outputs" / "sweeps" / "closed"
+    words = [*sweep_words(tiny), "--trials", "2", "--max-epochs", "5000", "--name", "closed"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, "-m", "sweeps.run", "quickstart", *words])
+    reader = threading.Thread(target=drain, args=(terminal,), daemon=True)
+    reader.start()
+    for _ in range(1200):
+        if (folder / "leaderboard.csv").is_file() and "running" in (folder / "leaderboard.csv").read_text():
+            break
+        time.sleep(0.1)
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
+    assert [entry.kind for entry in Ledger(folder / NAME, read_only=True).entries()][-1] == "interrupt"
+    assert audit(folder) == []
+
+
+def drain(terminal: int) -> None:
+    """Read what is drawn, so that the program never waits for the terminal."""
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 4096):
+            pass
 
 
 @pytest.mark.slow
@@ -277,8 +324,11 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
         (["quickstart", "--dry-run", "--resume"], "--resume and --dry-run cannot be said together"),
         (["quickstart", "--check", "--fresh"], "--check and --fresh cannot be said together"),
         (["quickstart", "--accept-changes"], "say it with --resume or --extend"),
-        (["quickstart", "--warm-start", "other"], "Unknown sweep to start from 'other'"),
-        (["quickstart", "--warm-start", "outputs/other/"], "Unknown sweep to start from 'outputs/other/'"),
+        (["quickstart", "--warm-start", "other"], "--warm-start=other: there is no sweep in outputs/sweeps"),
+        (["quickstart", "--warm-start", "outputs/other/"], "--warm-start=outputs/other/: there is no sweep in"),
+        (["quickstart", "--name", "../other"], "--name=../other: a folder's name"),
+        (["quickstart", "--trails", "3"], "unrecognized arguments: --trails 3; --help lists the options"),
+        (["quickstart", "--trials", "many"], "invalid int value: 'many'; --help lists the options"),
         (["quickstart", "--check"], "No ledger in outputs/sweeps/quickstart"),
     ],
 )
@@ -312,6 +362,44 @@ def test_an_unknown_encoder_in_the_fixed_overrides_is_named_before_ray_starts(ti
 def test_going_on_needs_a_sweep(tmp_path: Path):
     with pytest.raises(UserError, match="holds no sweep to go on with"):
         main(["quickstart", f"output_root={tmp_path}", "--resume"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_by_its_folders_name_is_told_how_to_be_called(finished_sweep: FinishedSweep):
+    with pytest.raises(UserError, match="'tiny_sweep' is a sweep of quickstart: say quickstart --name tiny_sweep"):
+        main(["tiny_sweep", f"output_root={finished_sweep.output_root}", "--resume"])
+
+
+def test_no_fewer_trials_can_be_asked_for_than_have_begun(finished_sweep: FinishedSweep):
+    here = [f"output_root={finished_sweep.output_root}", "--name", "tiny_sweep"]
+    with pytest.raises(UserError, match=r"--trials=4: .* has begun 4; say how many it is to have in all"):
+        main(["quickstart", *here, "--resume", "--trials", "4"])
+
+
+def test_what_a_sweep_is_written_by_is_said_before_anything_else(finished_sweep: FinishedSweep, tmp_path: Path):
+    folder = tmp_path / "sweeps" / "mine"
+    folder.mkdir(parents=True)
+    with locked(folder):
+        for words in ([], ["--fresh"]):
+            with pytest.raises(UserError, match=f"is being written by process {os.getpid()}"):
+                main(["quickstart", f"output_root={tmp_path}", "--name", "mine", "data.root=nowhere", *words])
+
+
+def test_a_check_says_how_what_is_missing_is_mended(
+    finished_sweep: FinishedSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = tmp_path / "sweeps" / "mine"
+    shutil.copytree(finished_sweep.folder, folder, ignore=shutil.ignore_patterns("ray", "logs"))
+    (folder / "leaderboard.csv").unlink()
+    here = ["quickstart", f"output_root={tmp_path}", "--name", "mine", "--check"]
+    assert main(here) == 1
+    assert "--resume" not in capsys.readouterr().out  # it is finished: a resume would be refused
+    Ledger(folder / NAME).record("interrupt")
+    assert main(here) == 1
+    assert "--resume goes on, and writes the leaderboard anew" in capsys.readouterr().out
+    with locked(folder):
+        main(here)
+    assert f"Process {os.getpid()} is writing into" in capsys.readouterr().out
 
 
 def test_a_sweep_of_an_older_version_is_refused(tmp_path: Path):

@@ -1,0 +1,108 @@
+"""The command line of a sweep: its words, those that exclude each other, and the spec that they come to."""
+
+import argparse
+import re
+from dataclasses import replace
+from typing import NoReturn
+
+from src.errors import UserError
+from sweeps.spec import SweepSpec
+
+DECIDED = {
+    "training.epochs": "the horizon of the sweep's rungs: say --max-epochs instead",
+    "threads": "a trial's share of the cores: say --trials-at-once instead",
+    "experiment_name": "for single runs: say --name instead",
+    "training.resume_from": "for single runs: every trial begins anew",
+}
+"""What a user cannot override in a sweep."""
+
+NAMES = re.compile(r"\w[\w.-]*")
+"""Of folders."""
+
+APART = {
+    "resume": ("fresh", "warm_start", "dry_run", "check"),
+    "extend": ("trials", "fresh", "warm_start", "dry_run", "check"),
+    "check": ("fresh", "warm_start", "dry_run", "accept_changes"),
+    "dry_run": ("accept_changes",),
+}
+"""Options that cannot be said together: one of the two would be ignored."""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; --help lists the options.")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """The command line; words that are not options are the sweep's name and then overrides for all its trials."""
+    parser = Parser(prog="python -m sweeps.run", description="Run a sweep by name.")
+    add = parser.add_argument
+    add("spec", nargs="?", help="name of a module in sweeps/specs")
+    add("overrides", nargs="*", metavar="key=value", help="configuration overrides for all trials")
+    add("--list", action="store_true", help="the sweeps there are, and what each one asks")
+    add("--dry-run", action="store_true", help="check every corner of the space, measure an epoch, print the plan")
+    add("--trials", type=int, help="sampled configurations")
+    add("--max-epochs", type=int, help="epochs of a trial that is never stopped; the rungs are scaled with it")
+    add("--trials-at-once", type=int, help="trials that share the machine")
+    add("--epochs", type=int, help="epochs of all trials together, after which running trials pause")
+    add("--hours", type=float, help="wall clock of this session, after which running trials pause")
+    add(
+        "--stop-when-converged",
+        action=argparse.BooleanOptionalAction,
+        help="begin no more trials when none gets better",
+    )
+    add("--seed", type=int, help="seed of the search (default 0); the training's own is the override seed=")
+    add("--name", help="the folder under outputs/sweeps, if not the sweep's name")
+    add("--fresh", action="store_true", help="if the folder exists, move it aside and start anew")
+    add("--resume", action="store_true", help="go on with a sweep that was interrupted")
+    add("--extend", type=int, metavar="N", help="go on with a sweep, with N trials more than it was to have")
+    add("--warm-start", metavar="SWEEP", help="let the search know the trials of another sweep")
+    add("--check", action="store_true", help="compare the sweep's ledger, folders and leaderboard; change nothing")
+    add("--accept-changes", action="store_true", help="go on though settings, code or data have changed since")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return parser.parse_intermixed_args(argv)
+
+
+def refuse_contradictions(options: argparse.Namespace) -> None:
+    """Options of which one would be ignored, or that are out of range, are a ``UserError``."""
+    said = {name for name, value in vars(options).items() if value is not None and value is not False}
+    for one, others in APART.items():
+        for other in others:
+            if {one, other} <= said:
+                raise UserError(f"{_option(one)} and {_option(other)} cannot be said together.")
+    if "accept_changes" in said and not {"resume", "extend"} & said:
+        raise UserError("--accept-changes is for a sweep that goes on: say it with --resume or --extend.")
+    for name, least in {"extend": 1, "max_epochs": 1, "seed": 0}.items():
+        if name in said and getattr(options, name) < least:
+            raise UserError(f"{_option(name)}={getattr(options, name)}: must be at least {least}.")
+    if options.name and not NAMES.fullmatch(options.name):
+        raise UserError(f"--name={options.name}: a folder's name of letters, digits, and the signs _ . - within.")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
+    """The spec with what the command line says otherwise."""
+    from src.config import rejoin_lists
+    from sweeps.space import keys
+
+    overrides = tuple(rejoin_lists(options.overrides))
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        key = key.lstrip("+~").replace("/", ".")
+        if not equals:
+            raise UserError(f"'{override}' is not an override: write key=value.")
+        if key in DECIDED:
+            raise UserError(f"{key} is {DECIDED[key]}.")
+        if key in keys(spec.space):
+            raise UserError(f"{override}: {key} is what this sweep searches, so a value of yours would not last.")
+    changes = {
+        name: getattr(options, name) for name in ("trials", "trials_at_once", "epochs", "hours", "stop_when_converged")
+    }
+    budget = replace(spec.budget, **{name: value for name, value in changes.items() if value is not None})
+    asha = spec.asha
+    if options.max_epochs is not None:
+        asha = asha.scaled(options.max_epochs)
+    return replace(spec, fixed=(*spec.fixed, *overrides), budget=budget, asha=asha)

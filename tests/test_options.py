@@ -1,0 +1,36 @@
+"""The words of a sweep's command line; mistakes in whole commands are in test_stages."""
+
+import pytest
+
+from src.errors import UserError
+from sweeps.options import APART, parse, refuse_contradictions, with_options
+from sweeps.spec import load_spec
+
+
+def test_overrides_may_stand_before_and_after_options():
+    options = parse(["quickstart", "seed=1", "--trials", "3", "data.root=here"])
+    assert (options.spec, options.overrides, options.trials) == ("quickstart", ["seed=1", "data.root=here"], 3)
+
+
+def test_what_nobody_said_is_none_so_that_a_sweep_that_goes_on_can_complete_it():
+    options = parse(["quickstart"])
+    said = {name for name, value in vars(options).items() if value not in (None, False, [])}
+    assert said == {"spec"}
+    assert options.stop_when_converged is None
+    assert parse(["quickstart", "--no-stop-when-converged"]).stop_when_converged is False
+
+
+@pytest.mark.parametrize(("one", "other"), [(one, other) for one, others in APART.items() for other in others])
+def test_options_that_would_be_ignored_beside_each_other_are_refused(one: str, other: str):
+    options = parse(["quickstart"])
+    for name in (one, other):
+        setattr(options, name, 3 if name in ("extend", "trials") else True)
+    with pytest.raises(UserError, match=r"--[a-z-]+ and --[a-z-]+ cannot be said together"):
+        refuse_contradictions(options)
+
+
+def test_a_spec_takes_budgets_and_a_horizon_from_the_command_line():
+    spec = with_options(load_spec("quickstart"), parse(["quickstart", "seed=1", "--trials", "3", "--max-epochs", "6"]))
+    assert (spec.budget.trials, spec.asha.max_epochs, spec.asha.grace_period) == (3, 6, 1)
+    assert spec.fixed[-1] == "seed=1"
+    assert spec.budget.epochs is load_spec("quickstart").budget.epochs
