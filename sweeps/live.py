@@ -31,6 +31,7 @@ class LiveView(Unkept, Callback):
         self.study, self.path, self.console = study, sweep_dir / "leaderboard.csv", console
         self.started = self.said = time.monotonic()
         self.saved = -SAVE_SECONDS
+        self.told = set[tuple[str, str, int]]()
         self.epochs_before = study.epochs
         epochs = forecast(study.asha, study.rules.form, study.budget.trials).epochs
         self.expected = min(epochs, study.budget.epochs or math.inf)
@@ -91,8 +92,10 @@ class LiveView(Unkept, Callback):
 
     def _say(self, row: TrialRow) -> None:
         self.save()
-        if self.console.is_terminal and row.state != "failed":
+        what = row.name, row.state, row.epochs
+        if what in self.told or (self.console.is_terminal and row.state != "failed"):
             return
+        self.told.add(what)  # Ray may say it twice
         score = "no score" if row.score is None else f"{self.study.metric} {row.values.get(row.epochs, row.score):.4f}"
         best = ranked(self.study.rows.values())[0]
         why = f": {row.reason}" if row.reason else ""

@@ -1,13 +1,22 @@
 """The table of trials."""
 
 import csv
+import json
+import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import pytest
+from conftest import FinishedSweep
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from analysis.leaderboard import main as show
+from analysis.leaderboard import words_of_picks
+from analysis.results import load_sweep
+from src.errors import UserError
 from sweeps.leaderboard import TrialRow, ranked, short_names, table, write_csv
 
 
@@ -72,3 +81,42 @@ def test_a_failed_trial_is_never_the_best():
         "t0001",
         "t0000",
     ]
+
+
+def test_the_board_of_a_finished_sweep_has_every_trial_under_every_rule_and_how_to_repeat_it(
+    finished_sweep: FinishedSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    show(["tiny_sweep", "--output-root", str(finished_sweep.output_root), "--csv", str(tmp_path / "board.csv")])
+    said = capsys.readouterr().out
+    assert said.startswith("tiny_sweep: finished, 4 trials (")
+    with (tmp_path / "board.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert [line["trial"] for line in found] == re.findall(r"^t\d{4}-\w+", said, re.MULTILINE)
+    for line in found:
+        values = [
+            json.loads(text)["val/iou_best"]
+            for text in (finished_sweep.folder / line["trial"] / "result.json").read_text().splitlines()
+        ]
+        assert (float(line["best"]), float(line["last"])) == (max(values), values[-1])
+        assert line["repeat"] == f"python run.py {finished_sweep.folder / line['trial'] / 'overrides.yaml'}"
+        assert line["origin"] in ("default", "random", "model")
+
+
+def test_without_a_name_the_sweeps_are_listed(
+    finished_sweep: FinishedSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    show(["--output-root", str(finished_sweep.output_root)])
+    assert capsys.readouterr().out.startswith("tiny_sweep: finished, 4 trials")
+    with pytest.raises(UserError, match="run one first"):
+        show(["--output-root", str(tmp_path)])
+
+
+def test_rules_that_do_not_agree_are_said_to(finished_sweep: FinishedSweep):
+    sweep = load_sweep("tiny_sweep", finished_sweep.output_root)
+    reports = sweep.reports.copy()
+    first, second = sweep.ranked["trial"].tolist()[:2]
+    last = reports["trial"].eq(second) & reports["epoch"].eq(reports[reports["trial"] == second]["epoch"].max())
+    reports.loc[last, "value"] = sweep.ranked["score"].iloc[0] - 1e-9
+    (line,) = words_of_picks(replace(sweep, reports=reports))
+    assert line.startswith(f"The rules do not agree on the best: best {first}")
+    assert f"last {second}" in line

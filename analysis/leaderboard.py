@@ -1,0 +1,112 @@
+"""The trials of a sweep, best first: ``python -m analysis.leaderboard NAME``; without a name, the sweeps there are."""
+
+import argparse
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis.results import SweepResults, load_sweep, read_folder, sweeps_dir
+from analysis.rules import RULES, by_rules, picks
+from src.errors import UserError, run_command
+from sweeps.leaderboard import short, short_names
+
+PLAIN_WIDTH = 200  # characters of a line in a file or a pipe
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m analysis.leaderboard", description=__doc__)
+    parser.add_argument("name", nargs="?", help="the sweep's folder under outputs/sweeps")
+    parser.add_argument("--top", type=int, help="show only so many")
+    parser.add_argument("--csv", type=Path, help="file for all of it, with the command that repeats each trial")
+    parser.add_argument("--output-root", type=Path, help="the output_root of the sweep, if not the configured one")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    options = parser.parse_args(argv)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    if options.name is None:
+        list_sweeps(options.output_root, console)
+        return
+    sweep = load_sweep(options.name, options.output_root)
+    console.print(headline(sweep))
+    console.print(drawn(sweep, options.top))
+    for line in words_of_picks(sweep):
+        console.print(line)
+    example = sweep.trials["trial"].iloc[0] if len(sweep.trials) else "TRIAL"
+    console.print(f"Repeat a trial: {repeat(sweep, str(example))}")
+    if options.csv:
+        board(sweep).to_csv(options.csv, index=False)
+        console.print(f"All of it: {options.csv}")
+
+
+def list_sweeps(output_root: Path | None, console: Console) -> None:
+    """A line a sweep: its state, trials and best."""
+    root = sweeps_dir(output_root)
+    folders = sorted(path.parent for path in root.glob("*/sweep.yaml"))
+    if not folders:
+        raise UserError(f"No sweep in {root} yet: run one first.")
+    for folder in folders:
+        try:
+            console.print(headline(read_folder(folder)))
+        except UserError as error:
+            console.print(str(error))
+
+
+def headline(sweep: SweepResults) -> str:
+    """``quickstart: finished, 10 trials (2 complete, 8 stopped), 64 epochs; by val/iou_best the best is t0003 ...``."""
+    states = Counter(sweep.trials["state"].tolist()).most_common()
+    counts = ", ".join(f"{count} {state}" for state, count in states)
+    trials = f"{len(sweep.trials)} trials{f' ({counts})' if counts else ''}"
+    head = f"{sweep.name}: {sweep.state}, {trials}, {sum(sweep.trials['epochs'].tolist())} epochs"
+    if sweep.ranked.empty:
+        return head
+    best, score = sweep.ranked["trial"].iloc[0], sweep.ranked["score"].iloc[0]
+    return f"{head}; by {sweep.metric} the best is {best}, {score:.4f}"
+
+
+def repeat(sweep: SweepResults, trial: str) -> str:
+    """The command that trains a trial again; on a CPU bit for bit."""
+    return f"python run.py {shlex.quote(str(sweep.folder / trial / 'overrides.yaml'))}"
+
+
+def board(sweep: SweepResults) -> Any:
+    """``SweepResults.trials`` with the score under every rule, and the command that repeats each."""
+    scores = by_rules(sweep)
+    table: Any = sweep.trials.drop(columns="score").copy()
+    for position, rule in enumerate(RULES):
+        table.insert(4 + position, rule, [scores[name].get(rule) for name in table["trial"]])
+    table["repeat"] = [repeat(sweep, name) for name in table["trial"]]
+    return table
+
+
+def drawn(sweep: SweepResults, top: int | None) -> Table:
+    """The table for a terminal."""
+    scores = by_rules(sweep)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("trial", *RULES, "at epoch", "of", "state", "origin"):
+        table.add_column(name, justify="right" if name in (*RULES, "at epoch", "of") else "left", no_wrap=True)
+    for name in short_names(sweep.parameters):
+        table.add_column(name.replace("_", " "), overflow="fold")
+    table.add_column("reason", overflow="fold")
+    for row in sweep.trials.head(top or len(sweep.trials)).to_dict("records"):
+        values = [f"{scores[row['trial']][rule]:.4f}" if scores[row["trial"]] else "-" for rule in RULES]
+        params = [short(sweep.params[row["trial"]].get(key, "")) for key in sweep.parameters]
+        counts = [str(row["best_epoch"] or "-"), str(row["epochs"])]
+        table.add_row(row["trial"], *values, *counts, row["state"], row["origin"], *params, row["reason"])
+    return table
+
+
+def words_of_picks(sweep: SweepResults) -> list[str]:
+    """Which trial is the best under each rule, if they do not agree."""
+    found = picks(sweep)
+    if len({trial for trial, _ in found.values()}) < 2:
+        return []
+    chosen = "; ".join(f"{rule} {trial} {value:.4f}" for rule, (trial, value) in found.items())
+    return [f"The rules do not agree on the best: {chosen}."]
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
