@@ -1,12 +1,13 @@
 """What a race is made of: who takes part, with which seeds, scored how."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import FinishedSweep
 
-from analysis.finals import Asked, best_values, contenders_of, fresh_seeds, groups_of, parts_of, plan_of
+from analysis.finals import Asked, best_values, contenders_of, fresh_seeds, groups_of, open_finals, parts_of, plan_of
 from analysis.results import SweepResults, load_sweep
 from src.errors import UserError
 from src.metrics import HALF, scores_at
@@ -86,3 +87,26 @@ def test_what_a_metric_divides_gives_the_metric(metric: str, name: str, threshol
     histogram = np.random.default_rng(0).integers(0, 50, (4, 2, 256))
     sums = parts_of(histogram, 90, metric).sum(axis=0)
     assert sums[0] / sums[1] == pytest.approx(scores_at(histogram, threshold)[name])
+
+
+def test_a_race_goes_on_with_what_it_was_begun_with_and_fresh_moves_it_aside(
+    sweep: SweepResults, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
+    first = open_finals(sweep, asked(top=1), resume=False, fresh=False)
+    assert [row.params["seed"] for row in (first.study.next_job(), first.study.next_job()) if row] == [0, 0]
+    first.ledger.close()
+    more = open_finals(sweep, asked(top=1, seeds=5), resume=False, fresh=False)  # seeds may be added
+    assert (len(more.study.waiting), more.study.budget.trials) == (2, 10)
+    more.ledger.close()
+    with pytest.raises(
+        UserError, match=r"configurations: t0000-\w+, t\d+-\w+ -> t0000-\w+, (.|\n)*--fresh moves it aside"
+    ):
+        open_finals(sweep, asked(top=2), resume=False, fresh=False)
+    again = open_finals(sweep, asked(top=2), resume=True, fresh=False)
+    assert len(again.race.contenders) == 2
+    again.ledger.close()
+    anew = open_finals(sweep, asked(top=2), resume=False, fresh=True)
+    assert (len(anew.race.contenders), len(anew.study.rows)) == (3, 0)
+    (aside,) = (tmp_path / "retrain").glob("tiny_sweep-*")
+    assert str(aside) in capsys.readouterr().out.replace("\n", "")
