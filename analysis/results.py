@@ -4,6 +4,7 @@ Files only, so it works beside a running sweep, after a killed one, and on a lap
 (``sweeps.ledger`` says which tables).
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -31,8 +32,20 @@ COLUMNS = (
     "reason",
 )
 
+RANGE = re.compile(r"(?P<low>\S+) to (?P<high>\S+?)( in steps of \S+)?(?P<log> \(log\))?")
+
 BLOCK_BYTES = 8 * 2**20
 """Of JSON that pyarrow parses at a time."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What was searched of one key: a range, or choices."""
+
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ class SweepResults:
     and a column a parameter by its key; a key that a trial does not have is nan."""
     reports: pd.DataFrame
     """A row a trial and epoch, in the order of coming: ``trial``, ``epoch``, ``value`` (the sweep's metric; nan if it
-    was none), ``decision``, and a column a metric."""
+    was none), ``decision``, ``time``, and a column a metric."""
     params: dict[str, dict[str, Any]]
     """Each trial's sampled values."""
 
@@ -73,6 +86,18 @@ class SweepResults:
         return [*self.about["asha"]["rungs"], self.about["asha"]["max_epochs"]]
 
     @property
+    def ranges(self) -> dict[str, Range]:
+        """What was searched; of a conditional space only the keys on the path of first choices are known."""
+        return {key: parse_range(text) for key, text in self.about["space"].items()}
+
+    @property
+    def default(self) -> str:
+        """Trial 0, the default configuration; empty if there is no trial."""
+        return next(
+            (name for name, number in zip(self.trials["trial"], self.trials["number"], strict=True) if number == 0), ""
+        )
+
+    @property
     def ranked(self) -> pd.DataFrame:
         """The trials that have a score and did not fail, best first."""
         return self.trials.query("state != 'failed'").dropna(subset="score")
@@ -80,6 +105,13 @@ class SweepResults:
     def overrides(self, trial: str) -> list[str]:
         """What ``run.py`` repeats the trial with."""
         return load_overrides(self.folder / trial / "overrides.yaml")
+
+
+def parse_range(text: str) -> Range:
+    """A key's words in ``sweep.yaml``, ``1e-05 to 0.01 (log)`` or ``one of a, b``, as what they say."""
+    if found := RANGE.fullmatch(text):
+        return Range(float(found["low"]), float(found["high"]), found["log"] is not None)
+    return Range(choices=tuple(text.removeprefix("one of ").split(", ")))
 
 
 def sweeps_dir(output_root: Path | None = None) -> Path:
@@ -117,9 +149,10 @@ def read_folder(folder: Path) -> SweepResults:
 
 def read_reports(ledger: Ledger) -> pd.DataFrame:
     """``SweepResults.reports``."""
-    columns = ["trial", "epoch", "value", "decision"]
-    rows = ledger.database.execute(f"SELECT {', '.join(columns)} FROM report ORDER BY seq").fetchall()
-    reports = pd.DataFrame(rows, columns=columns).astype({"value": float})
+    query = "SELECT report.trial, epoch, value, decision, time FROM report JOIN event USING (seq) ORDER BY seq"
+    columns = ["trial", "epoch", "value", "decision", "time"]
+    reports = pd.DataFrame(ledger.database.execute(query).fetchall(), columns=columns).astype({"value": float})
+    reports["time"] = pd.to_datetime(reports["time"])
     if reports.empty:
         return reports
     query = "SELECT group_concat(metrics, char(10)) FROM (SELECT metrics FROM report ORDER BY seq)"

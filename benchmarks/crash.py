@@ -151,6 +151,8 @@ def differing(sweep: Sweep, root: Path) -> tuple[int, int]:
     ledger = Ledger(sweep.folder / NAME, read_only=True)
     epochs = read_standing(ledger).epochs
     ledger.close()
+    if not epochs:  # every kill came before the first one was done
+        return 0, 0
     quiet = Sweep(root, "quiet", sweep.trials_at_once)
     process = quiet.start("--epochs", str(epochs))
     said, _ = process.communicate(timeout=QUIET_SECONDS + epochs)

@@ -259,7 +259,8 @@ def test_after_its_hours_a_sweep_waits_and_goes_on_with_the_same_hours_again(tin
     for session in (1, 2):
         said, _ = process.communicate(timeout=240)
         assert process.returncode == 0, said
-        assert f"Go on: python -m sweeps.run quickstart output_root={tmp_path}/outputs --name brief --resume\n" in said
+        go_on = f"python -m sweeps.run quickstart output_root={tmp_path}/outputs --name brief --resume\n"
+        assert f"Go on (for as long again): {go_on}" in said
         assert audit(folder) == []
         if session == 1:
             process = start(f"output_root={tmp_path / 'outputs'}", "--name", "brief", "--resume")
