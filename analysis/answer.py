@@ -1,6 +1,7 @@
 """A verdict as the user gets it: on the screen, and as ``verdict.md``, ``runs.csv``, ``best.yaml`` and a network."""
 
 import csv
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,7 @@ def conclude(finals: Finals, console: Console) -> None:
     save_overrides(overrides, folder / "best.yaml")
     link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
     (folder / "verdict.md").write_text(page(finals, verdict, best))
+    (folder / "verdict.json").write_text(json.dumps({"chosen": verdict.chosen, "sentences": verdict.sentences}))
     console.print(drawn(verdict, race.default))
     for sentence in verdict.sentences:
         console.print(sentence)

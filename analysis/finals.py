@@ -168,7 +168,7 @@ def begin(plan: SweepPlan, race: Race, asked: dict[str, Any]) -> Finals:
         ledger.put("asked", asked)
         ledger.put("rules", {"asha": asdict(plan.spec.asha), "form": plan.spec.form, "metric": plan.spec.metric})
         study.begin_session(commit=about["commit"], packages=about["packages"])
-    plan.save(plan.folder / "sweep.yaml")
+    plan.save(plan.folder / "sweep.yaml", f"Which of the best of {plan.name}, and is it better than the default?")
     return Finals(plan, race, study, ledger)
 
 

@@ -105,10 +105,11 @@ class SweepPlan:
         kept = f", of which the budget keeps the best {limit:g}" if needed > limit else ""
         yield f"checkpoints: up to {needed:.1f} GiB in {self.folder}{kept}"
 
-    def save(self, path: Path) -> None:
-        """Write the sweep as run, with the code and packages that ran it."""
+    def save(self, path: Path, question: str) -> None:
+        """Write the sweep as run, with what it asks, and the code and packages that ran it."""
         content = {
             "name": self.name,
+            "question": question,
             "metric": self.spec.metric,
             "fixed": list(self.fixed),
             "space": described(self.spec.space),

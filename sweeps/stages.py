@@ -25,7 +25,7 @@ from sweeps.ledger import NAME, Ledger, is_finished, writer
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes
 from sweeps.space import Params, corners, default_point, few_corners
-from sweeps.spec import SweepSpec
+from sweeps.spec import SweepSpec, list_specs
 from sweeps.study import HOURS_OVER, Study
 from sweeps.warmth import COLD, warmth
 from trainable.rehearsal import EpochCost, measure_epoch, rehearse
@@ -123,7 +123,7 @@ def search(plan: SweepPlan, mode: Mode) -> int:
     from sweeps.execution import run_trials  # Ray: seconds to import, and nothing to do before all is checked
 
     study = open_study(plan, ledger, mode.command, now)
-    plan.save(plan.folder / "sweep.yaml")  # from now on there is something to go on with
+    plan.save(plan.folder / "sweep.yaml", list_specs()[mode.spec_name])  # from now on there is something to go on with
     received = run_trials(plan, study, console)
     if study.done:
         study.finish()

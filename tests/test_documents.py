@@ -59,7 +59,7 @@ def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str], tmp
 def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
-    elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr"}
+    elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK}
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -118,6 +118,7 @@ def few_trials(tiny: list[str]) -> list[str]:
 
 SWEEP = "python -m sweeps.run swin_unet_lr"
 LONG = [f"{SWEEP} --resume", f"{SWEEP} --extend 20", f"{SWEEP} --check"]
+LOOK = ["python -m analysis.report swin_unet_lr", "python -m analysis.leaderboard swin_unet_lr"]
 WARM = f"{SWEEP} --name swin_unet_wide --warm-start swin_unet_lr"
 
 
@@ -129,6 +130,9 @@ def test_the_sweep_of_the_readme_is_listed_planned_run_and_retrained(tiny: list[
     few = few_trials(tiny)
     assert "an epoch takes" in run_command_line(planned, *few)
     assert "retrain-best swin_unet_lr" in run_command_line(searched, *few)
+    for look in LOOK:
+        assert look in README
+        assert "swin_unet_lr" in run_command_line(look, "--output-root", str(tmp_path / "outputs"))
     said = run_command_line(retrained, "--seeds", "1", "--output-root", str(tmp_path / "outputs"))
     assert "With one seed nothing can be told" in said or "Nothing that the search has found" in said
     assert (tmp_path / "outputs" / "retrain" / "swin_unet_lr" / "best.yaml").is_file()

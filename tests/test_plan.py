@@ -63,7 +63,7 @@ def test_a_card_is_one_resource_of_the_plan():
 
 def test_the_sweep_is_kept_as_run(tmp_path: Path):
     plan = make_plan("quickstart", load_spec("quickstart"), seed=5, gpus=0)
-    plan.save(tmp_path / "sweep.yaml")
+    plan.save(tmp_path / "sweep.yaml", "Why?")
     kept = yaml.safe_load((tmp_path / "sweep.yaml").read_text())
     assert kept["search_seed"] == 5
     assert kept["asha"] == {"grace_period": 3, "reduction_factor": 3, "max_epochs": 18, "rungs": [3, 9]}

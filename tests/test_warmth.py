@@ -31,7 +31,7 @@ def before(tiny: list[str]) -> Path:
     plan = make_plan("before", spec_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)}), seed=0, gpus=0)
     ledger = begin(plan)
     study = open_study(plan, ledger, {}, identity(plan, "quickstart"))
-    plan.save(plan.folder / "sweep.yaml")
+    plan.save(plan.folder / "sweep.yaml", "Why?")
     while len(study.rows) < 5:
         row = study.next_job()
         assert row

@@ -1,0 +1,235 @@
+"""Pictures of a sweep: each function returns a figure and the table that it draws; None if there is nothing to draw."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.importance import importance
+from analysis.results import Range, SweepResults
+from sweeps.leaderboard import short, short_names
+
+BEST, DEFAULT, OTHER, TRUNK = "#d55e00", "#0072b2", "#b8b8b8", "#444444"  # of Okabe and Ito: for every eye
+WIDTH, HEIGHT = 8.0, 4.2  # inches
+MARKS = {"complete": "o", "failed": "X"}
+
+Drawn = tuple[Figure, pd.DataFrame] | None
+
+
+def learning_curves(sweep: SweepResults) -> Drawn:
+    """Every trial's metric over its epochs, the best and the default in colour; rungs are dotted."""
+    table: Any = sweep.reports[["trial", "epoch", "value"]]
+    table = table.dropna().sort_values(["trial", "epoch"])
+    if table.empty:
+        return None
+    figure, axes = canvas("epoch", sweep.metric)
+    states = dict(zip(sweep.trials["trial"], sweep.trials["state"], strict=True))
+    for name, curve in table.groupby("trial"):
+        colour, label = colour_of(sweep, str(name))
+        front = 1 if colour == OTHER else 3
+        axes.plot(curve["epoch"], curve["value"], color=colour, lw=1 if front == 1 else 2, zorder=front, label=label)
+        mark = MARKS.get(states[name], "|")
+        axes.plot(curve["epoch"].iloc[-1:], curve["value"].iloc[-1:], mark, color=colour, ms=6, zorder=front)
+    for rung in sweep.rungs[:-1]:
+        axes.axvline(rung, color=TRUNK, lw=0.8, ls=":", zorder=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, loc="lower right")
+    return figure, table
+
+
+def progress(sweep: SweepResults) -> Drawn:
+    """The best score so far, over epochs spent and over time."""
+    reports: Any = sweep.reports.dropna(subset="value")
+    if reports.empty:
+        return None
+    hours = (reports["time"] - reports["time"].iloc[0]).dt.total_seconds() / 3600
+    best = reports["value"].cummax()
+    table = pd.DataFrame({"epochs": np.arange(1, len(reports) + 1), "hours": hours.to_numpy(), "best": best.to_numpy()})
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    units = "hours" if hours.max() >= 1 else "minutes"
+    for axes, values, label in (
+        (left, table["epochs"], "epochs of all trials"),
+        (right, table["hours"] * (1 if units == "hours" else 60), f"{units} since the first epoch"),
+    ):
+        plain(axes, label, f"best {sweep.metric} so far" if axes is left else "")
+        axes.step(values, table["best"], where="post", color=BEST, lw=2)
+    return figure, table
+
+
+def slices(sweep: SweepResults) -> Drawn:
+    """The score over each parameter; the further a trial was trained, the larger it is."""
+    table: Any = sweep.ranked[["trial", "score", "epochs", *sweep.parameters]]
+    if table.empty or not sweep.parameters:
+        return None
+    columns = min(3, len(sweep.parameters))
+    lines = -(-len(sweep.parameters) // columns)
+    figure = Figure(figsize=(WIDTH, 2.9 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
+    for axes in grid.flat[len(sweep.parameters) :]:
+        axes.set_visible(False)
+    for axes, key, name in zip(grid.flat, sweep.parameters, short_names(sweep.parameters), strict=False):
+        first = axes is grid.flat[0]
+        plain(axes, name.replace("_", " "), sweep.metric if first else "")
+        places = positions(sweep, key, axes)
+        for trial, place, score, epochs in zip(table["trial"], places, table["score"], table["epochs"], strict=True):
+            colour, _ = colour_of(sweep, trial)
+            size = 15 + 60 * epochs / sweep.rungs[-1]
+            axes.scatter(place, score, s=size, color=colour, alpha=0.9, lw=0, zorder=1 if colour == OTHER else 3)
+    return figure, table
+
+
+def parallel(sweep: SweepResults) -> Drawn:
+    """Every trial as a line through its parameters, coloured by its score."""
+    table: Any = sweep.ranked[["trial", *sweep.parameters, "score"]]
+    if len(table) < 2 or not sweep.parameters:
+        return None
+    figure, axes = canvas("", "")
+    keys = [*sweep.parameters]
+    places = np.array([scaled(sweep, key) for key in keys] + [scaled_score(sweep)])
+    low, high = float(table["score"].min()), float(table["score"].max())
+    colours = figure.colorbar(mappable(low, high), ax=axes, label=sweep.metric, pad=0.02)
+    for column in np.argsort(places[-1]):  # the best are drawn last, on top
+        score = sweep.ranked["score"].to_numpy()[column]
+        axes.plot(range(len(places)), places[:, column], color=colours.cmap(colours.norm(score)), lw=1.6, alpha=0.85)
+    axes.set_xticks(range(len(places)), [*(name.replace("_", " ") for name in short_names(keys)), "score"])
+    axes.set_yticks([])
+    axes.margins(x=0.06)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    labels = [*(ticks(sweep, key) for key in keys), [(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")]]
+    paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    for index, marks in enumerate(labels):
+        axes.axvline(index, color=TRUNK, lw=0.8)
+        for place, text in marks:
+            away: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+            axes.annotate(text, (index, place), bbox=paper, zorder=5, **away)
+    return figure, table
+
+
+def importances(sweep: SweepResults) -> Drawn:
+    """Each parameter's share at each rung, with what 80 % of bootstrap samples say."""
+    table = importance(sweep)
+    if table.empty:
+        return None
+    rungs = list(dict.fromkeys(table["epoch"]))
+    figure = Figure(figsize=(WIDTH, 1.2 + 0.35 * len(table)), layout="constrained")
+    grid = figure.subplots(len(rungs), 1, sharex=True, squeeze=False)
+    for axes, rung in zip(grid.flat, rungs, strict=True):
+        at: Any = table[table["epoch"] == rung]
+        at = at.sort_values("share")
+        names = [name.replace("_", " ") for name in short_names(at["parameter"].tolist())]
+        axes.barh(names, at["share"], color=DEFAULT, height=0.6)
+        axes.hlines(names, at["low"], at["high"], color=TRUNK, lw=2)
+        plain(axes, "share" if rung == rungs[-1] else "", "")
+        axes.set_title(f"{at['trials'].iloc[0]} trials at epoch {rung}", fontsize=10, loc="left")
+        axes.set_xlim(0, 1)
+    return figure, table
+
+
+def savings(sweep: SweepResults) -> Drawn:
+    """How many trials ended at each epoch, and what that saved of training all of them to the end."""
+    ended: Any = sweep.trials.groupby("epochs").size()
+    if ended.empty:
+        return None
+    end = sweep.rungs[-1]
+    table = pd.DataFrame({"epoch": ended.index, "trials": ended.to_numpy()})
+    table["spent"] = table["epoch"] * table["trials"]
+    table["saved"] = (end - table["epoch"]) * table["trials"]
+    figure, axes = canvas("epochs", "trials that ended at epoch")
+    names = [str(epoch) for epoch in table["epoch"]]
+    axes.barh(names, table["spent"], color=DEFAULT, label=f"spent: {table['spent'].sum()}")
+    axes.barh(names, table["saved"], left=table["spent"], color=OTHER, label=f"saved: {table['saved'].sum()}")
+    for name, count, total in zip(names, table["trials"], table["spent"] + table["saved"], strict=True):
+        axes.annotate(f"{count}", (total, name), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.legend(frameon=False)
+    return figure, table
+
+
+FIGURES: dict[str, tuple[str, Callable[[SweepResults], Drawn]]] = {
+    "learning_curves": ("Learning curves. A dot: trained to the end; a stroke: stopped there.", learning_curves),
+    "progress": ("The best so far, over epochs spent and over time.", progress),
+    "parallel": ("Every trial as a line through its parameters.", parallel),
+    "slices": ("The score over each parameter. Large: trained far; blue: the default; red: the best.", slices),
+    "importance": ("Which parameters matter, at each rung; strokes: 80 % of bootstrap samples.", importances),
+    "savings": ("Epochs that stopping early has saved, and how many trials ended where.", savings),
+}
+"""Name to caption and function."""
+
+
+def canvas(x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    axes = figure.subplots()
+    plain(axes, x, y)
+    return figure, axes
+
+
+def plain(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def colour_of(sweep: SweepResults, trial: str) -> tuple[str, str | None]:
+    """A trial's colour, and its words in a legend."""
+    best = sweep.ranked["trial"].iloc[0] if len(sweep.ranked) else ""
+    if trial == best:
+        return BEST, f"best: {trial}{' (the default)' if trial == sweep.default else ''}"
+    return (DEFAULT, f"default: {trial}") if trial == sweep.default else (OTHER, None)
+
+
+def positions(sweep: SweepResults, key: str, axes: Axes) -> list[Any]:
+    """Where the ranked trials lie on a parameter's axis, which is set up for them."""
+    values = [sweep.params[name].get(key) for name in sweep.ranked["trial"]]
+    of = sweep.ranges.get(key, Range())
+    if of.choices or any(not isinstance(value, int | float) or isinstance(value, bool) for value in values):
+        names = list(of.choices) or sorted({str(value) for value in values})
+        axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+        axes.set_xlim(-0.5, len(names) - 0.5)
+        return [names.index(str(value)) for value in values]
+    if of.log:
+        axes.set_xscale("log")
+    return values
+
+
+def scaled(sweep: SweepResults, key: str) -> list[float]:
+    """The ranked trials' values of a key, from 0 to 1 of what was searched; nan where a trial has none."""
+    return [place_of(sweep, key, sweep.params[name].get(key)) for name in sweep.ranked["trial"]]
+
+
+def place_of(sweep: SweepResults, key: str, value: Any) -> float:
+    of = sweep.ranges.get(key, Range())
+    known = list(of.choices) or sorted({str(params.get(key)) for params in sweep.params.values()})
+    if value is None:
+        return float("nan")
+    if of.low < of.high and isinstance(value, int | float):
+        if of.log:
+            return float(np.log(value / of.low) / np.log(of.high / of.low))
+        return float((value - of.low) / (of.high - of.low))
+    return known.index(str(value)) / max(1, len(known) - 1)
+
+
+def ticks(sweep: SweepResults, key: str) -> list[tuple[float, str]]:
+    """Places from 0 to 1 on a parameter's axis, and what is there."""
+    of = sweep.ranges.get(key, Range())
+    if of.low < of.high:
+        return [(0.0, short(of.low)), (1.0, short(of.high))]
+    known = list(of.choices) or sorted({str(params.get(key)) for params in sweep.params.values()})
+    return [(index / max(1, len(known) - 1), name) for index, name in enumerate(known)]
+
+
+def scaled_score(sweep: SweepResults) -> list[float]:
+    scores = sweep.ranked["score"].to_numpy()
+    return list((scores - scores.min()) / max(1e-12, scores.max() - scores.min()))
+
+
+def mappable(low: float, high: float) -> Any:
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    return ScalarMappable(Normalize(low, high), colormaps["viridis"])

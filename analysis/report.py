@@ -1,0 +1,141 @@
+"""A sweep as one HTML file that opens offline: ``python -m analysis.report NAME``; every figure also as PNG and CSV."""
+
+import argparse
+import base64
+import json
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from matplotlib.figure import Figure
+
+from analysis.checks import checks
+from analysis.figures import FIGURES
+from analysis.leaderboard import repeat, words_of_picks
+from analysis.results import SweepResults, load_sweep
+from src.errors import run_command
+from sweeps.leaderboard import short, short_names
+
+TEMPLATE = Path(__file__).with_name("report.html")
+DPI = 130
+PREDICTIONS = "predictions"
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m analysis.report", description=__doc__)
+    parser.add_argument("name", help="the sweep's folder under outputs/sweeps")
+    parser.add_argument("--out", type=Path, help="folder to write into (default: report/ in the sweep's)")
+    parser.add_argument("--output-root", type=Path, help="the output_root of the sweep, if not the configured one")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    options = parser.parse_args(argv)
+    sweep = load_sweep(options.name, options.output_root)
+    print(f"Wrote {write_report(sweep, options.out or sweep.folder / 'report')}")
+
+
+def write_report(sweep: SweepResults, folder: Path) -> Path:
+    """Write ``report.html`` and the figures into ``folder``; returns the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figures: list[tuple[str, str, str]] = []
+    for name, (caption, draw) in FIGURES.items():
+        if (drawn := draw(sweep)) is not None:
+            figure, table = drawn
+            content = png(figure)
+            (folder / f"{name}.png").write_bytes(content)
+            table.to_csv(folder / f"{name}.csv", index=False)
+            figures.append((name, caption, base64.b64encode(content).decode()))
+    if (content := predictions(sweep)) is not None:
+        (folder / f"{PREDICTIONS}.png").write_bytes(content)
+        caption = "The best network on validation images: photograph, mask, and what it found, missed and made up."
+        figures.append((PREDICTIONS, caption, base64.b64encode(content).decode()))
+    page = (
+        Environment(autoescape=True, trim_blocks=True)
+        .from_string(TEMPLATE.read_text())
+        .render(
+            sweep=sweep,
+            question=str(sweep.about.get("question", "")),
+            answer=answer(sweep),
+            checks=checks(sweep),
+            best=sweep.params[sweep.ranked["trial"].iloc[0]] if len(sweep.ranked) else {},
+            spent=spent(sweep),
+            figures=figures,
+            heads=["trial", "best", "at epoch", "of", "state", "origin", *short_names(sweep.parameters), "repeat"],
+            numbers=(1, 2, 3),
+            trials=rows(sweep),
+            failures=sweep.trials.query("state == 'failed'").to_dict("records"),
+            origin=origin(sweep),
+        )
+    )
+    path = folder / "report.html"
+    path.write_text(page)
+    return path
+
+
+def png(figure: Figure) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    return buffer.getvalue()
+
+
+def predictions(sweep: SweepResults) -> bytes | None:
+    """The best trial's picture of its predictions; None if there is none."""
+    if sweep.ranked.empty:
+        return None
+    path = sweep.folder / str(sweep.ranked["trial"].iloc[0]) / "results" / "val_predictions.png"
+    return path.read_bytes() if path.is_file() else None
+
+
+def answer(sweep: SweepResults) -> list[str]:
+    """The result in sentences: the verdict of fresh seeds if there is one, and what the search has found."""
+    path = sweep.folder.parents[1] / "retrain" / sweep.name / "verdict.json"
+    verdict: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    if sweep.ranked.empty:
+        return ["No trial has a score yet."]
+    best = sweep.ranked.iloc[0].to_dict()
+    scores = dict(zip(sweep.trials["trial"], sweep.trials["score"], strict=True))
+    beside = f"; the default has {scores[sweep.default]:.4f}" if best["trial"] != sweep.default else ", the default"
+    found = f"In the search, {best['trial']} was the best: {sweep.metric} {best['score']:.4f} on one seed{beside}."
+    doubt = [] if verdict else [f"How sure that is, retrain-best {sweep.name} says: the best of many is too good."]
+    return [*verdict.get("sentences", []), found, *doubt, *words_of_picks(sweep)]
+
+
+def spent(sweep: SweepResults) -> str:
+    """What the sweep has taken."""
+    epochs, hours = sum(sweep.trials["epochs"].tolist()), sum(sweep.trials["seconds"].tolist()) / 3600
+    full = len(sweep.trials) * sweep.rungs[-1]
+    saved = f"; without stopping early it would have been {full} epochs" if epochs < full else ""
+    took = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
+    return f"{len(sweep.trials)} trials, {epochs} epochs, {took} of training{saved}."
+
+
+def rows(sweep: SweepResults) -> list[list[str]]:
+    """The table of trials, best first."""
+    found: list[list[str]] = []
+    for row in sweep.trials.to_dict("records"):
+        score = "-" if row["score"] != row["score"] else f"{row['score']:.4f}"  # nan
+        params = [short(sweep.params[row["trial"]].get(key, "")) for key in sweep.parameters]
+        head = [row["trial"], score, str(row["best_epoch"]), str(row["epochs"]), row["state"], row["origin"]]
+        found.append([*head, *params, repeat(sweep, row["trial"])])
+    return found
+
+
+def origin(sweep: SweepResults) -> dict[str, str]:
+    """What one must know to repeat the sweep."""
+    made: dict[str, Any] = sweep.about["provenance"]
+    packages = ", ".join(f"{name} {version}" for name, version in made["packages"].items() if version)
+    return {
+        "state": sweep.state,
+        "begun": made["time"],
+        "commit": f"{made['commit']}{' and changes that were not committed' if made['dirty'] else ''}",
+        "search seed": str(sweep.about["search_seed"]),
+        "rungs": f"{sweep.rungs}, one in {sweep.about['asha']['reduction_factor']} goes on",
+        "fixed": " ".join(sweep.about["fixed"]),
+        "machine": f"{made['machine']}, Python {made['python']}",
+        "packages": packages,
+        "folder": str(sweep.folder),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,94 @@
+"""The page of a sweep."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import FinishedSweep
+
+from analysis.report import answer, main, write_report
+from analysis.results import SweepResults, load_sweep
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture
+def sweep(finished_sweep: FinishedSweep) -> SweepResults:
+    return load_sweep("tiny_sweep", finished_sweep.output_root)
+
+
+@pytest.fixture(scope="module")
+def page(finished_sweep: FinishedSweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    main(["tiny_sweep", "--output-root", str(finished_sweep.output_root), "--out", str(out)])
+    return out / "report.html"
+
+
+def test_the_page_has_the_answer_the_trials_and_where_it_comes_from(page: Path, sweep: SweepResults):
+    text = page.read_text()
+    for name in sweep.params:
+        assert text.count(f">{name}<") == 1
+    assert f"In the search, {sweep.ranked['trial'].iloc[0]} was the best" in text
+    assert sweep.about["provenance"]["commit"] in text
+    assert "Which learning rate and loss suit a tiny U-Net?" in text
+    assert "0.005 to 10.0 (log)" in text
+
+
+def test_the_page_needs_nothing_from_anywhere(page: Path):
+    text = page.read_text()
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
+    assert "<script" not in text
+    assert text.count("data:image/png;base64,") == len(list(page.parent.glob("*.png")))
+
+
+def test_every_figure_is_also_a_picture_and_a_table(page: Path):
+    pictures = {path.stem for path in page.parent.glob("*.png")}
+    tables = {path.stem for path in page.parent.glob("*.csv")}
+    assert pictures - {"predictions"} == tables >= {"learning_curves", "progress", "slices", "savings"}
+    assert "predictions" in pictures
+    for path in page.parent.glob("*.csv"):
+        assert not pd.read_csv(path).empty
+
+
+def test_a_verdict_on_fresh_seeds_comes_before_what_the_search_says(sweep: SweepResults, tmp_path: Path):
+    assert any("How sure that is, retrain-best tiny_sweep says" in line for line in answer(sweep))
+    folder = tmp_path / "retrain" / "tiny_sweep"
+    folder.mkdir(parents=True)
+    (folder / "verdict.json").write_text(json.dumps({"sentences": ["t0001 is better than the default by 1."]}))
+    lines = answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep"))
+    assert lines[0] == "t0001 is better than the default by 1."
+    assert not any("How sure" in line for line in lines)
+
+
+def test_what_is_in_a_reason_is_text_and_no_markup(sweep: SweepResults, tmp_path: Path):
+    sweep.trials.loc[0, ["state", "reason"]] = ["failed", "<script>alert(1)</script>"]
+    text = write_report(sweep, tmp_path).read_text()
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_an_empty_sweep_has_a_page_that_says_so(sweep: SweepResults, tmp_path: Path):
+    empty = replace(sweep, state="interrupted", trials=sweep.trials.iloc[:0], reports=sweep.reports.iloc[:0], params={})
+    text = write_report(empty, tmp_path).read_text()
+    assert "No trial has a score yet." in text
+    assert "The sweep is interrupted" in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed here")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_shows_it_at_any_width(page: Path, width: int, tmp_path: Path):
+    shot = tmp_path / "shot.png"
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={width},3000"]
+    command = [str(CHROMIUM), *options, f"--screenshot={shot}", page.as_uri()]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    picture = cv2.imread(str(shot))
+    assert picture is not None
+    assert picture.shape == (3000, width, 3)
+    assert len(np.unique(picture[:1500].reshape(-1, 3), axis=0)) > 100  # curves, and not a blank page
