@@ -38,6 +38,8 @@ def compose_values(overrides: Iterable[str] = ()) -> dict[str, Any]:
     """The resolved values of these overrides as nested plain dicts, not yet checked against the schema."""
     spelled = select_groups(expand_files(rejoin_lists(overrides)))
     for word in spelled:
+        if _is_open(word.partition("=")[2]):
+            raise UserError(f"'{word}': a bracket is not closed.")
         if "oc.env" in word:
             raise UserError(f"'{word}': overrides are kept in results, and the environment may hold secrets; see .env.")
     try:
@@ -224,6 +226,8 @@ def _read_environment() -> None:
 def _sentence(mistake: dict[str, Any], values: Mapping[str, Any]) -> str:
     """``training.optimizer.lr=-1: input should be greater than 0`` for one of pydantic's errors."""
     message = str(mistake["msg"]).removeprefix("Value error, ")
+    if mistake["type"] == "tuple_type":
+        message = "must be a list in brackets, as [512,512] is one"
     parts: list[str] = []
     node: Any = values
     for part in mistake["loc"]:

@@ -89,6 +89,9 @@ def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
     from sweeps.space import keys
 
     overrides = tuple(rejoin_lists(options.overrides))
+    fixed = tuple(
+        word for word in spec.fixed if word.partition("=")[0] not in {one.partition("=")[0] for one in overrides}
+    )
     for override in overrides:
         key, equals, _ = override.partition("=")
         key = key.lstrip("+~").replace("/", ".")
@@ -105,4 +108,4 @@ def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
     asha = spec.asha
     if options.max_epochs is not None:
         asha = asha.scaled(options.max_epochs)
-    return replace(spec, fixed=(*spec.fixed, *overrides), budget=budget, asha=asha)
+    return replace(spec, fixed=(*fixed, *overrides), budget=budget, asha=asha)

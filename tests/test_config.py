@@ -196,7 +196,7 @@ def test_a_group_choice_that_is_no_word_is_a_sentence_too(override: str) -> None
         ("training.lr_scheduler.warmup_fraction=2", "training.lr_scheduler.warmup_fraction=2", "less than or equal"),
         ("training.lr_scheduler.name=linear", "training.lr_scheduler", "'cosine'"),
         ("data.image_size=[8,512]", "data.image_size.0", "greater than or equal to 16"),
-        ("data.image_size=512", "data.image_size=512", "tuple"),
+        ("data.image_size=512", "data.image_size=512", "list in brackets"),
         ("evaluation.metrics=[iou,dice]", "evaluation.metrics.1", "'recall'"),
         ("evaluation.split=validation", "evaluation.split=validation", "'val'"),
         ("model.encoder.depth=6", "model.encoder.depth=6", "less than or equal to 5"),
@@ -439,3 +439,14 @@ def test_what_else_a_dotenv_file_holds_is_in_no_result(tiny: list[str], tmp_path
     written = [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
     assert any(path.name == "best_model.pth" for path in written)
     assert not [path for path in written if b"canary-in-the-mine" in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("data.image_size=64", "data.image_size=64: must be a list in brackets, as [512,512] is one."),
+        ("data.image_size=[64,96", "'data.image_size=[64,96': a bracket is not closed."),
+    ],
+)
+def test_a_list_that_is_none_is_told_how_lists_are_written(override: str, sentence: str):
+    assert refusal(override) == sentence

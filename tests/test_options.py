@@ -33,4 +33,6 @@ def test_a_spec_takes_budgets_and_a_horizon_from_the_command_line():
     spec = with_options(load_spec("quickstart"), parse(["quickstart", "seed=1", "--trials", "3", "--max-epochs", "6"]))
     assert (spec.budget.trials, spec.asha.max_epochs, spec.asha.grace_period) == (3, 6, 1)
     assert spec.fixed[-1] == "seed=1"
+    other = with_options(load_spec("quickstart"), parse(["quickstart", "data.image_size=[32,", "32]"]))
+    assert [word for word in other.fixed if "image_size" in word] == ["data.image_size=[32, 32]"]
     assert spec.budget.epochs is load_spec("quickstart").budget.epochs
