@@ -49,6 +49,11 @@ def test_of_those_that_cannot_be_told_from_the_leader_the_cheapest_is_chosen():
     assert found.sentences[1] == "cheap cannot be told from it and is cheaper, so it is chosen."
 
 
+def test_one_that_is_cheaper_and_clearly_worse_than_the_leader_is_not_chosen():
+    found = verdict(runs("default", 0.5), runs("good", 0.6, seconds=9.0), runs("cheap", 0.55, seconds=1.0))
+    assert found.chosen == "good"
+
+
 def test_costs_that_are_about_the_same_do_not_count():
     found = verdict(runs("default", 0.5), runs("good", 0.601, seconds=3.2), runs("cheap", 0.6, seconds=3.0))
     assert found.chosen == "good"
