@@ -187,13 +187,19 @@ def positions(sweep: SweepResults, key: str, axes: Axes) -> list[Any]:
     values = [sweep.params[name].get(key) for name in sweep.ranked["trial"]]
     of = sweep.ranges.get(key, Range())
     if of.choices or any(not isinstance(value, int | float) or isinstance(value, bool) for value in values):
-        names = list(of.choices) or sorted({str(value) for value in values})
+        names = choices(sweep, key)
         axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.5, len(names) - 0.5)
         return [names.index(str(value)) for value in values]
     if of.log:
         axes.set_xscale("log")
     return values
+
+
+def choices(sweep: SweepResults, key: str) -> list[str]:
+    """What was searched of a key that is no range; where that is not known, what was tried."""
+    of = sweep.ranges.get(key, Range())
+    return list(of.choices) or sorted({str(params.get(key)) for params in sweep.params.values()})
 
 
 def scaled(sweep: SweepResults, key: str) -> list[float]:
@@ -203,7 +209,7 @@ def scaled(sweep: SweepResults, key: str) -> list[float]:
 
 def place_of(sweep: SweepResults, key: str, value: Any) -> float:
     of = sweep.ranges.get(key, Range())
-    known = list(of.choices) or sorted({str(params.get(key)) for params in sweep.params.values()})
+    known = choices(sweep, key)
     if value is None:
         return float("nan")
     if of.low < of.high and isinstance(value, int | float):
@@ -218,7 +224,7 @@ def ticks(sweep: SweepResults, key: str) -> list[tuple[float, str]]:
     of = sweep.ranges.get(key, Range())
     if of.low < of.high:
         return [(0.0, short(of.low)), (1.0, short(of.high))]
-    known = list(of.choices) or sorted({str(params.get(key)) for params in sweep.params.values()})
+    known = choices(sweep, key)
     return [(index / max(1, len(known) - 1), name) for index, name in enumerate(known)]
 
 

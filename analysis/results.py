@@ -16,6 +16,7 @@ import yaml
 
 from src.config import load_config, load_overrides
 from src.errors import UserError, unknown
+from sweeps.leaderboard import rank
 from sweeps.ledger import NAME, Ledger, is_finished, writer
 
 COLUMNS = (
@@ -171,7 +172,7 @@ def read_trials(ledger: Ledger, reports: pd.DataFrame) -> tuple[pd.DataFrame, di
     params = {str(row["name"]): cast(dict[str, Any], row["params"]) for row in rows}
     keys = list(dict.fromkeys(key for found in params.values() for key in found))
     lines: list[dict[str, Any]] = []
-    for row in sorted(rows, key=rank):
+    for row in sorted(rows, key=lambda row: rank(row["state"], row["score"], row["name"])):
         name = str(row["name"])
         about = {key: row[key] for key in ("number", "state", "origin", "epochs", "score")}
         when = dict(zip(("started", "ended"), times[name], strict=True))
@@ -182,11 +183,6 @@ def read_trials(ledger: Ledger, reports: pd.DataFrame) -> tuple[pd.DataFrame, di
     for name in ("started", "ended"):
         trials[name] = pd.to_datetime(trials[name])
     return trials, params
-
-
-def rank(row: dict[str, Any]) -> tuple[bool, bool, float, str]:
-    """Best first; failed trials and those without a score last."""
-    return row["state"] == "failed", row["score"] is None, -(row["score"] or 0.0), row["name"]
 
 
 def of_trials(reports: pd.DataFrame) -> tuple[dict[str, int], dict[str, float]]:

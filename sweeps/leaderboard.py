@@ -47,7 +47,12 @@ class TrialRow:
 
 def ranked(rows: Iterable[TrialRow]) -> list[TrialRow]:
     """Best first; failed trials and those without a score last; equal scores in the order of their names."""
-    return sorted(rows, key=lambda row: (row.state == "failed", row.score is None, -(row.score or 0.0), row.name))
+    return sorted(rows, key=lambda row: rank(row.state, row.score, row.name))
+
+
+def rank(state: str, score: float | None, name: str) -> tuple[bool, bool, float, str]:
+    """What trials are sorted by."""
+    return state == "failed", score is None, -(score or 0.0), name
 
 
 def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
