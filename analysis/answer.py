@@ -60,7 +60,8 @@ def conclude(finals: Finals, console: Console) -> None:
     save_overrides(overrides, folder / "best.yaml")
     link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
     (folder / "verdict.md").write_text(page(finals, verdict, best))
-    (folder / "verdict.json").write_text(json.dumps({"chosen": verdict.chosen, "sentences": verdict.sentences}))
+    kept = {"sweep_begun": finals.begun, "chosen": verdict.chosen, "sentences": verdict.sentences}
+    (folder / "verdict.json").write_text(json.dumps(kept))
     console.print(drawn(verdict, race.default))
     for sentence in verdict.sentences:
         console.print(sentence)

@@ -1,6 +1,6 @@
 """Pictures of a sweep: each function returns a figure and the table that it draws; None if there is nothing to draw."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.importance import importance
-from analysis.results import Range, SweepResults
-from sweeps.leaderboard import short, short_names
+from analysis.results import SweepResults
+from analysis.scales import positions, scaled, scaled_score, ticks
+from sweeps.leaderboard import short_names
 
 BEST, DEFAULT, OTHER, TRUNK = "#d55e00", "#0072b2", "#b8b8b8", "#444444"  # of Okabe and Ito: for every eye
 WIDTH, HEIGHT = 8.0, 4.2  # inches
@@ -43,22 +44,37 @@ def learning_curves(sweep: SweepResults) -> Drawn:
 
 def progress(sweep: SweepResults) -> Drawn:
     """The best score so far, over epochs spent and over time."""
-    reports: Any = sweep.reports.dropna(subset="value")
-    if reports.empty:
-        return None
-    hours = (reports["time"] - reports["time"].iloc[0]).dt.total_seconds() / 3600
-    best = reports["value"].cummax()
-    table = pd.DataFrame({"epochs": np.arange(1, len(reports) + 1), "hours": hours.to_numpy(), "best": best.to_numpy()})
+    table = best_so_far(sweep, sweep.metric)
+    return None if table.empty else (drawn_progress({sweep.name: table}, sweep.metric), table)
+
+
+def best_so_far(sweep: SweepResults, metric: str) -> pd.DataFrame:
+    """A row an epoch of any trial, in the order of their ends: ``epochs`` spent till then, ``hours`` since the first,
+    and the ``best`` value of the metric so far. Trials that failed have spent, but have no value."""
+    reports: Any = sweep.reports
+    if metric not in reports:
+        return pd.DataFrame(columns=["epochs", "hours", "best"])
+    failed = sweep.trials.query("state == 'failed'")["trial"]
+    values = reports["value" if metric == sweep.metric else metric].mask(reports["trial"].isin(failed))
+    hours = (reports["time"] - reports["time"].min()).dt.total_seconds() / 3600
+    table: Any = pd.DataFrame({"epochs": np.arange(1, len(reports) + 1), "hours": hours, "best": values.cummax()})
+    return table.ffill().dropna().reset_index(drop=True)
+
+
+def drawn_progress(tables: Mapping[str, pd.DataFrame], metric: str) -> Figure:
+    """Tables of ``best_so_far``, by the names of their sweeps, on the same axes."""
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    units = "hours" if hours.max() >= 1 else "minutes"
-    for axes, values, label in (
-        (left, table["epochs"], "epochs of all trials"),
-        (right, table["hours"] * (1 if units == "hours" else 60), f"{units} since the first epoch"),
-    ):
-        plain(axes, label, f"best {sweep.metric} so far" if axes is left else "")
-        axes.step(values, table["best"], where="post", color=BEST, lw=2)
-    return figure, table
+    longest = max(table["hours"].tolist()[-1] for table in tables.values())
+    unit = "hours" if longest >= 1 else "minutes"
+    for (name, table), colour in zip(tables.items(), (BEST, DEFAULT), strict=False):
+        left.step(table["epochs"], table["best"], where="post", color=colour, lw=2, label=name)
+        right.step(table["hours"] * (1 if unit == "hours" else 60), table["best"], where="post", color=colour, lw=2)
+    plain(left, "epochs of all trials", f"best {metric} so far")
+    plain(right, f"{unit} since the first epoch", "")
+    if len(tables) > 1:
+        left.legend(frameon=False, loc="lower right")
+    return figure
 
 
 def slices(sweep: SweepResults) -> Drawn:
@@ -180,57 +196,6 @@ def colour_of(sweep: SweepResults, trial: str) -> tuple[str, str | None]:
     if trial == best:
         return BEST, f"best: {trial}{' (the default)' if trial == sweep.default else ''}"
     return (DEFAULT, f"default: {trial}") if trial == sweep.default else (OTHER, None)
-
-
-def positions(sweep: SweepResults, key: str, axes: Axes) -> list[Any]:
-    """Where the ranked trials lie on a parameter's axis, which is set up for them."""
-    values = [sweep.params[name].get(key) for name in sweep.ranked["trial"]]
-    of = sweep.ranges.get(key, Range())
-    if of.choices or any(not isinstance(value, int | float) or isinstance(value, bool) for value in values):
-        names = choices(sweep, key)
-        axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
-        axes.set_xlim(-0.5, len(names) - 0.5)
-        return [names.index(str(value)) for value in values]
-    if of.log:
-        axes.set_xscale("log")
-    return values
-
-
-def choices(sweep: SweepResults, key: str) -> list[str]:
-    """What was searched of a key that is no range; where that is not known, what was tried."""
-    of = sweep.ranges.get(key, Range())
-    return list(of.choices) or sorted({str(params.get(key)) for params in sweep.params.values()})
-
-
-def scaled(sweep: SweepResults, key: str) -> list[float]:
-    """The ranked trials' values of a key, from 0 to 1 of what was searched; nan where a trial has none."""
-    return [place_of(sweep, key, sweep.params[name].get(key)) for name in sweep.ranked["trial"]]
-
-
-def place_of(sweep: SweepResults, key: str, value: Any) -> float:
-    of = sweep.ranges.get(key, Range())
-    known = choices(sweep, key)
-    if value is None:
-        return float("nan")
-    if of.low < of.high and isinstance(value, int | float):
-        if of.log:
-            return float(np.log(value / of.low) / np.log(of.high / of.low))
-        return float((value - of.low) / (of.high - of.low))
-    return known.index(str(value)) / max(1, len(known) - 1)
-
-
-def ticks(sweep: SweepResults, key: str) -> list[tuple[float, str]]:
-    """Places from 0 to 1 on a parameter's axis, and what is there."""
-    of = sweep.ranges.get(key, Range())
-    if of.low < of.high:
-        return [(0.0, short(of.low)), (1.0, short(of.high))]
-    known = choices(sweep, key)
-    return [(index / max(1, len(known) - 1), name) for index, name in enumerate(known)]
-
-
-def scaled_score(sweep: SweepResults) -> list[float]:
-    scores = sweep.ranked["score"].to_numpy()
-    return list((scores - scores.min()) / max(1e-12, scores.max() - scores.min()))
 
 
 def mappable(low: float, high: float) -> Any:

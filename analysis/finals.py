@@ -3,16 +3,14 @@
 Same executor, same ledger, same share of the machine as the search, but a race in place of a sampler and no rungs.
 """
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 
-from analysis.intervals import Float64Array
+from analysis.counted import Counted, groups_of
 from analysis.race import SEED, Contender, Race
 from analysis.results import SweepResults
 from analysis.verdict import Run
@@ -21,7 +19,6 @@ from src.data.cache import load_split
 from src.errors import UserError
 from src.folders import move_aside
 from src.inference import load_network
-from src.metrics import BINS, HALF, Int64Array, iou, scores_at, threshold_counts
 from src.provenance import provenance
 from src.schema import SPLITS
 from src.scoring import evaluate
@@ -59,10 +56,15 @@ class Finals:
     ledger: Ledger
 
     @property
-    def groups(self) -> list[str]:
+    def groups(self) -> tuple[str, ...]:
         """Of the test images, in their order."""
         data = self.plan.config.data
         return groups_of(data.root, load_split(data.root, "test", data.image_size, data.cache_dir).stems)
+
+    @property
+    def begun(self) -> str:
+        """When the sweep was, whose best these are."""
+        return self.ledger.get("asked")["identity"]["sweep begun"]
 
     def runs(self) -> list[Run]:
         """All trainings that came to their end, each scored on the test split, which is done once."""
@@ -133,7 +135,8 @@ def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) ->
     else:
         contenders = contenders_of(sweep, asked)
     plan = plan_of(sweep, asked, len(contenders))
-    now = {"configurations": ", ".join(found.trial for found in contenders), "metric": asked.metric}
+    names = ", ".join(found.trial for found in contenders)
+    now = {"sweep begun": sweep.begun, "configurations": names, "metric": asked.metric}
     now |= surroundings(plan)
     if before and (changes := differences(before["identity"], now)):
         raise UserError(
@@ -186,50 +189,23 @@ def fresh_seeds(sweep: SweepResults, count: int) -> list[int]:
     return [seed for seed in range(count + 1) if seed != used][:count]
 
 
-def groups_of(root: Path, stems: Sequence[str]) -> list[str]:
-    """The photograph or scene that each image is of, by the manifest of ``src.prepare``; without one, its own name."""
-    path = root / "manifest.csv"
-    known: dict[str, str] = {}
-    if path.is_file():
-        with path.open(newline="") as file:
-            known = {row["file"]: row["group"] for row in csv.DictReader(file)}
-    return [known.get(stem, stem) for stem in stems]
-
-
 def score(row: TrialRow, contender: str, plan: SweepPlan) -> Run:
     """A training's test scores: its best network on the test split, at the threshold that validation chose."""
-    folder = plan.folder / row.name
-    kept = folder / "results" / "test_histogram.npz"
-    if not kept.is_file():
-        asked = ["evaluation.split=test", "evaluation.metrics=[iou,f1]", "evaluation.tta=none"]
+    folder, data = plan.folder / row.name, plan.config.data
+    counted = Counted.load(folder)
+    if counted is None:
+        asked = ["evaluation.split=test", "evaluation.metrics=[iou]", "evaluation.tta=none"]
         scores = evaluate(load_network(folder / "checkpoints" / "best_model.pth", asked))
-        beside = kept.with_suffix(".partial.npz")
-        np.savez_compressed(beside, histogram=scores.histogram, threshold=scores.threshold)
-        beside.replace(kept)
-    with np.load(kept) as found:
-        histogram, threshold = found["histogram"], int(found["threshold"])
+        counted = Counted(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))
+        counted.save(folder)
     assert row.score is not None
     return Run(
         contender=contender,
         seed=row.params[SEED],
         folder=row.name,
         validated=row.score,
-        threshold=threshold / BINS,
-        scores={name: value for name, value in scores_at(histogram, threshold).items() if name in ("iou", "f1")},
-        parts=parts_of(histogram, threshold, plan.spec.metric),
+        threshold=counted.threshold,
+        scores=counted.scores,
+        parts=counted.parts(plan.spec.metric),
         epoch_seconds=row.seconds / row.epochs,
     )
-
-
-def parts_of(histogram: Int64Array, threshold: int, metric: str) -> Float64Array:
-    """(images, 2): what a metric of validation divides, on these images; ``val/iou_best`` at ``threshold``.
-
-    The others are at 0.5, as on validation.
-    """
-    counts = threshold_counts(histogram)
-    number = threshold if metric == "val/iou_best" else HALF
-    tp, fp, fn = (getattr(counts, name)[:, number].astype(np.float64) for name in ("tp", "fp", "fn"))
-    if metric == "val/iou_image":
-        return np.stack([iou(counts)[:, number], np.ones(len(histogram))], axis=1)
-    twice = 2 if metric == "val/f1" else 1
-    return np.stack([twice * tp, twice * tp + fp + fn], axis=1)

@@ -88,8 +88,8 @@ def predictions(sweep: SweepResults) -> bytes | None:
 
 def answer(sweep: SweepResults) -> list[str]:
     """The result in sentences: the verdict of fresh seeds if there is one, and what the search has found."""
-    path = sweep.folder.parents[1] / "retrain" / sweep.name / "verdict.json"
-    verdict: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    folder = sweep.verdict
+    verdict: dict[str, Any] = json.loads((folder / "verdict.json").read_text()) if folder else {}
     if sweep.ranked.empty:
         return ["No trial has a score yet."]
     best = sweep.ranked.iloc[0].to_dict()

@@ -4,8 +4,9 @@ Files only, so it works beside a running sweep, after a killed one, and on a lap
 (``sweeps.ledger`` says which tables).
 """
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -67,6 +68,9 @@ class SweepResults:
     was none), ``decision``, ``time``, and a column a metric."""
     params: dict[str, dict[str, Any]]
     """Each trial's sampled values."""
+    identity: dict[str, str] = field(default_factory=dict[str, str])
+    """What makes its sessions parts of one sweep (``sweeps.session``): space, rungs, fixed overrides, data, files of
+    code, by name."""
 
     @property
     def name(self) -> str:
@@ -97,6 +101,22 @@ class SweepResults:
         return next(
             (name for name, number in zip(self.trials["trial"], self.trials["number"], strict=True) if number == 0), ""
         )
+
+    @property
+    def begun(self) -> str:
+        """When its first trial was: a sweep that was started anew under the same name is another one."""
+        return str(self.trials["started"].min()) if len(self.trials) else ""
+
+    @property
+    def verdict(self) -> Path | None:
+        """The folder of the retraining that has come to a verdict on this sweep: the one of its name, or the newest.
+
+        A sweep that was moved aside keeps its own.
+        """
+        written = self.folder.parents[1].glob("retrain/*/verdict.json")
+        own = [path for path in written if json.loads(path.read_text()).get("sweep_begun") == self.begun]
+        newest = max(own, key=lambda path: (path.parent.name == self.name, path.stat().st_mtime), default=None)
+        return newest and newest.parent
 
     @property
     def ranked(self) -> pd.DataFrame:
@@ -141,11 +161,12 @@ def read_folder(folder: Path) -> SweepResults:
         state = "finished" if ended else "running" if writer(folder) else "interrupted"
         reports = read_reports(ledger)
         trials, params = read_trials(ledger, reports)
+        identity = ledger.get("identity") or {}
     finally:
         ledger.close()
     if state != "running":  # a killed session could not say it of its trials
         trials["state"] = trials["state"].replace("running", "waiting")
-    return SweepResults(folder, about, state, trials, reports, params)
+    return SweepResults(folder, about, state, trials, reports, params, identity)
 
 
 def read_reports(ledger: Ledger) -> pd.DataFrame:

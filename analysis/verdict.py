@@ -131,12 +131,6 @@ def sentences(leader: Line, chosen: Line, of_default: Line) -> list[str]:
         return [f"With one seed nothing can be told: {leader.contender} and the default differ by {gain.mean:+.4f}."]
     if gain.high < 0:
         return [f"{leader.contender}, the best by validation, is worse than the default there: {size}."]
-    needed = gain.seeds_needed
-    more = (
-        f"{needed} seeds would tell a difference of this size from none."
-        if needed
-        else "No number of seeds would tell so small a difference from none: it takes more test photographs."
-    )
     other = of_default if chosen is leader else leader
     alike = other.epoch_seconds < AS_CHEAP * chosen.epoch_seconds
     why = "as cheap, and nothing speaks for a change" if alike else "the cheaper one"
@@ -144,8 +138,15 @@ def sentences(leader: Line, chosen: Line, of_default: Line) -> list[str]:
     return [
         f"{leader.contender} and the default cannot be told apart with {gain.seeds} seeds: {size}.",
         f"{name} is chosen: {why}.",
-        more,
+        words_of_more(gain),
     ]
+
+
+def words_of_more(gain: Interval) -> str:
+    """What it would take to tell a difference that was not told from none."""
+    if needed := gain.seeds_needed:
+        return f"{needed} seeds would tell a difference of this size from none."
+    return "No number of seeds would tell so small a difference from none: it takes more test photographs."
 
 
 def span(found: Interval) -> str:

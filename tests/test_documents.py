@@ -59,7 +59,7 @@ def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str], tmp
 def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
-    elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK}
+    elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE}
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -119,6 +119,7 @@ def few_trials(tiny: list[str]) -> list[str]:
 SWEEP = "python -m sweeps.run swin_unet_lr"
 LONG = [f"{SWEEP} --resume", f"{SWEEP} --extend 20", f"{SWEEP} --check"]
 LOOK = ["python -m analysis.report swin_unet_lr", "python -m analysis.leaderboard swin_unet_lr"]
+COMPARE = "python -m analysis.compare swin_unet_lr swin_unet_wide"
 WARM = f"{SWEEP} --name swin_unet_wide --warm-start swin_unet_lr"
 
 
@@ -154,6 +155,7 @@ def test_a_long_sweep_goes_on_as_the_documents_say(tiny: list[str], tmp_path: Pa
     said = run_command_line(WARM, *few_trials(tiny), "--trials", "1")
     assert "3 trials for the model" in said
     assert "retrain-best swin_unet_wide" in said
+    assert "best_so_far.png" in run_command_line(COMPARE, "--output-root", str(tmp_path / "outputs"))
 
 
 @pytest.fixture

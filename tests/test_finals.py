@@ -3,14 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import FinishedSweep
 
-from analysis.finals import Asked, best_values, contenders_of, fresh_seeds, groups_of, open_finals, parts_of, plan_of
+from analysis.finals import Asked, best_values, contenders_of, fresh_seeds, open_finals, plan_of
 from analysis.results import SweepResults, load_sweep
 from src.errors import UserError
-from src.metrics import HALF, scores_at
 from sweeps.forecast import forecast
 
 
@@ -66,27 +64,6 @@ def test_fresh_seeds_leave_out_the_one_the_search_used(sweep: SweepResults):
     assert fresh_seeds(sweep, 3) == [0, 1, 2]
     sweep.about["fixed"].append("seed=1")
     assert fresh_seeds(sweep, 3) == [0, 2, 3]
-
-
-def test_groups_are_those_of_the_manifest_and_without_one_every_image_is_its_own(tmp_path: Path):
-    assert groups_of(tmp_path, ["a", "b"]) == ["a", "b"]
-    (tmp_path / "manifest.csv").write_text("file,split,group\na,test,road7\nb,test,road7\n")
-    assert groups_of(tmp_path, ["a", "b", "c"]) == ["road7", "road7", "c"]
-
-
-@pytest.mark.parametrize(
-    ("metric", "name", "threshold"),
-    [
-        ("val/iou_best", "iou", 90),
-        ("val/iou", "iou", HALF),
-        ("val/f1", "f1", HALF),
-        ("val/iou_image", "iou_image", HALF),
-    ],
-)
-def test_what_a_metric_divides_gives_the_metric(metric: str, name: str, threshold: int):
-    histogram = np.random.default_rng(0).integers(0, 50, (4, 2, 256))
-    sums = parts_of(histogram, 90, metric).sum(axis=0)
-    assert sums[0] / sums[1] == pytest.approx(scores_at(histogram, threshold)[name])
 
 
 def test_a_race_goes_on_with_what_it_was_begun_with_and_fresh_moves_it_aside(

@@ -61,7 +61,8 @@ def test_a_verdict_on_fresh_seeds_comes_before_what_the_search_says(sweep: Sweep
     assert any("How sure that is, retrain-best tiny_sweep says" in line for line in answer(sweep))
     folder = tmp_path / "retrain" / "tiny_sweep"
     folder.mkdir(parents=True)
-    (folder / "verdict.json").write_text(json.dumps({"sentences": ["t0001 is better than the default by 1."]}))
+    verdict = {"sweep_begun": sweep.begun, "sentences": ["t0001 is better than the default by 1."]}
+    (folder / "verdict.json").write_text(json.dumps(verdict))
     lines = answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep"))
     assert lines[0] == "t0001 is better than the default by 1."
     assert not any("How sure" in line for line in lines)

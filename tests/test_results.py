@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -96,6 +97,18 @@ def test_a_copy_reads_as_the_sweep_does(finished_sweep: FinishedSweep, tmp_path:
     copy, sweep = load_sweep("copy", tmp_path), load_sweep("tiny_sweep", finished_sweep.output_root)
     pd.testing.assert_frame_equal(copy.trials, sweep.trials)
     pd.testing.assert_frame_equal(copy.reports, sweep.reports)
+
+
+def test_a_verdict_belongs_to_the_sweep_that_was_begun_then_and_not_to_a_name(
+    finished_sweep: FinishedSweep, tmp_path: Path
+):
+    sweep = replace(load_sweep("tiny_sweep", finished_sweep.output_root), folder=tmp_path / "sweeps" / "tiny_sweep")
+    for name, begun in (("tiny_sweep", "another day"), ("older", sweep.begun)):
+        (tmp_path / "retrain" / name).mkdir(parents=True)
+        (tmp_path / "retrain" / name / "verdict.json").write_text(json.dumps({"sweep_begun": begun}))
+    assert sweep.verdict == tmp_path / "retrain" / "older"
+    assert replace(sweep, folder=tmp_path / "sweeps" / "older").verdict == tmp_path / "retrain" / "older"
+    assert replace(sweep, trials=sweep.trials.iloc[:0]).verdict is None
 
 
 def test_an_unknown_sweep_is_refused_with_those_there_are(finished_sweep: FinishedSweep, tmp_path: Path):
