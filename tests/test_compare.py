@@ -101,7 +101,8 @@ def test_a_failed_trial_has_spent_epochs_but_is_not_the_best(pair: tuple[SweepRe
     best = sweep.trials["score"].tolist()[0]
     sweep.trials.loc[0, "state"] = "failed"
     curve = best_so_far(sweep, METRIC)
-    assert max(curve["best"].tolist()) == sweep.trials["score"].tolist()[1] < best
+    assert max(curve["best"].tolist()) == sweep.trials["score"].tolist()[1]
+    assert sweep.trials["score"].tolist()[1] < best
     assert curve["epochs"].iloc[-1] == len(sweep.reports)
 
 
