@@ -93,7 +93,12 @@ def best_values(sweep: SweepResults, metric: str) -> dict[str, float]:
     return {name: best[name] for name in sweep.ranked["trial"] if name in best}
 
 
-def plan_of(sweep: SweepResults, asked: Asked, contenders: int) -> SweepPlan:
+def folder_of(sweep: SweepResults) -> Path:
+    """Where the best of a sweep are trained again."""
+    return sweep.folder.parents[1] / "retrain" / sweep.name
+
+
+def plan_of(sweep: SweepResults, asked: Asked, contenders: Sequence[Contender]) -> SweepPlan:
     """The race as a sweep: the search's fixed overrides, without what is decided anew."""
     kept = tuple(word for word in sweep.about["fixed"] if not word.startswith(OURS))
     epochs = asked.epochs or sweep.rungs[-1]
@@ -108,13 +113,14 @@ def plan_of(sweep: SweepResults, asked: Asked, contenders: int) -> SweepPlan:
         space={},
         asha=Asha(grace_period=epochs, reduction_factor=2, max_epochs=epochs),  # no rungs
         budget=Budget(
-            trials=contenders * asked.seeds,
+            trials=len(contenders) * asked.seeds,
             hang_minutes=budget["hang_minutes"],
             checkpoints_gib=float("inf"),  # they are what one wants
         ),
         metric=asked.metric,
     )
-    return SweepPlan(sweep.name, spec, 0, fixed, {}, (), resources, home="retrain")
+    points = tuple({SEED: 0, **contender.params} for contender in contenders)
+    return SweepPlan(sweep.name, spec, 0, fixed, {}, points, resources, home="retrain")
 
 
 def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) -> Finals:
@@ -123,7 +129,7 @@ def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) ->
     If one is there of other configurations, epochs, data or code, that is a ``UserError`` with the differences.
     ``resume``: its configurations and options count, and not what the sweep would propose now.
     """
-    folder = plan_of(sweep, asked, 1).folder
+    folder = folder_of(sweep)
     if fresh and folder.exists():
         print(f"What was there is now {move_aside(folder)}.")
     before = read_asked(folder)
@@ -134,7 +140,7 @@ def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) ->
         contenders = [Contender(**found) for found in before["contenders"]]
     else:
         contenders = contenders_of(sweep, asked)
-    plan = plan_of(sweep, asked, len(contenders))
+    plan = plan_of(sweep, asked, contenders)
     names = ", ".join(found.trial for found in contenders)
     now = {"sweep begun": sweep.begun, "configurations": names, "metric": asked.metric}
     now |= surroundings(plan)

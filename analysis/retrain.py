@@ -43,7 +43,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def retrain(options: argparse.Namespace) -> int:
     """Train, score, compare, write ``{output_root}/retrain/{name}/``; returns the exit code."""
     from analysis.answer import conclude
-    from analysis.finals import Asked, open_finals
+    from analysis.finals import Asked, folder_of, open_finals
     from analysis.results import load_sweep
     from sweeps.execution import run_trials
     from sweeps.ledger import locked
@@ -53,7 +53,7 @@ def retrain(options: argparse.Namespace) -> int:
     if sweep.state != "finished":
         console.print(f"{sweep.name} is {sweep.state}: its best may not be the best yet.")
     asked = Asked(options.top or TOP, options.seeds or SEEDS, options.epochs, options.metric or sweep.metric)
-    with locked(sweep.folder.parents[1] / "retrain" / sweep.name):
+    with locked(folder_of(sweep)):
         finals = open_finals(sweep, asked, options.resume, options.fresh)
         received = run_trials(finals.plan, finals.study, console)
         if not finals.study.done:

@@ -115,14 +115,15 @@ class Experiment:
         if best.is_file() and best != self.best_checkpoint:
             link_checkpoint(best, self.best_checkpoint)
 
-    def record_hparams(self, params: Mapping[str, Any], metric: str) -> None:
-        """Fill TensorBoard's HPARAMS tab; its score is the scalar that ``record`` writes every epoch."""
-        plain = {
-            key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in params.items()
-        }
+    def record_hparams(self, params: Mapping[str, Any], metric: str, searched: Mapping[str, Any]) -> None:
+        """Fill TensorBoard's HPARAMS tab; its score is the scalar that ``record`` writes every epoch.
+
+        The columns of all runs are those that the first says, so each says all that were ``searched``, with a value.
+        """
         writer = self.writer.file_writer
         assert writer is not None  # only after close
-        experiment, start, end = hparams(plain, {metric: 0.0})
+        experiment, _, _ = hparams(plain({**searched, **params}), {metric: 0.0})
+        _, start, end = hparams(plain(params), {metric: 0.0})
         for summary in (experiment, start, end):
             writer.add_summary(summary)
 
@@ -144,6 +145,11 @@ class Experiment:
             writer.writeheader()
             writer.writerows(rows)
         beside.replace(self.csv_path)  # at every moment the old rows or the new ones
+
+
+def plain(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What TensorBoard can keep; anything else is its text."""
+    return {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in params.items()}
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -23,6 +23,7 @@ def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
         plan.folder.resolve(),
         plan.fixed,
         plan.spec.metric,
+        plan.searched,
         resources.gpus_per_trial,
         resources.trials_at_once,
         budget.hang_minutes * 60,

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from src.config import Config, load_config, with_data_root
 from src.provenance import provenance
 from sweeps.forecast import Forecast, forecast
-from sweeps.space import Choice, Params, complete_point, default_point, describe, extremes, walk
+from sweeps.space import Choice, Params, complete_point, default_point, describe, extremes, few_corners, walk
 from sweeps.spec import Space, SweepSpec
 from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
@@ -39,6 +39,12 @@ class SweepPlan:
     resources: Resources
     home: str = "sweeps"
     """The folder of ``output_root`` that holds it."""
+
+    @property
+    def searched(self) -> Params:
+        """Every key that any trial may have, with a value it can have."""
+        points = [*few_corners(self.spec.space), *self.given, self.first]
+        return {key: value for point in points for key, value in point.items()}
 
     @property
     def config(self) -> Config:

@@ -1,13 +1,15 @@
 """Commands out of documents, and ways to run them as a user would."""
 
 import json
+import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -71,25 +73,44 @@ def train_as(command: str, tiny: list[str], output_root: Path) -> Path:
 
 @contextmanager
 def serving(command: str, cwd: Path = ROOT) -> Generator[str]:
-    """The address of ``tensorboard ...``, started on a free port."""
+    """The address of ``tensorboard ...`` or ``optuna-dashboard ...``, started on a free port, once it answers."""
     program, *words = shlex.split(command)
     server = subprocess.Popen(
-        [str(BIN / program), *words, "--port", "0"],
+        [str(BIN / program), *words, "--port", str(free_port())],
         cwd=cwd,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
-    assert server.stderr is not None
-    found = (re.search(r"http://\S+", line) for line in server.stderr)
+    assert server.stdout is not None
+    found = (re.search(r"http://\S+", line) for line in server.stdout)
     try:
-        yield next(match.group() for match in found if match)
+        url = next(match.group() for match in found if match)
+        wait_for(url)
+        yield url
     finally:
         server.kill()
         server.wait()
 
 
-def ask(url: str, path: str, body: dict[str, object] | None = None) -> Any:
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+def wait_for(url: str) -> None:
+    """Until a server takes connections, or half a minute is over."""
+    for _ in range(60):
+        try:
+            urlopen(url, timeout=60).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+
+
+def ask(url: str, path: str, body: Mapping[str, object] | None = None) -> Any:
     """The JSON that a server answers."""
     content = json.dumps(body).encode() if body is not None else None
     request = Request(url.rstrip("/") + path, data=content, headers={"Content-Type": "application/json"})

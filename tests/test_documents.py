@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from commands import ROOT, ask, commands, run_command_line, runs_of, serving, tr
 from conftest import FinishedSweep
 from test_guide import QUALITY, TODAY
 
+from analysis.results import read_folder
 from src.config import load_config
 from src.evaluation import main as evaluate
 from src.predict import main as predict
@@ -59,7 +61,7 @@ def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str], tmp
 def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
-    elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE}
+    elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -119,6 +121,7 @@ def few_trials(tiny: list[str]) -> list[str]:
 SWEEP = "python -m sweeps.run swin_unet_lr"
 LONG = [f"{SWEEP} --resume", f"{SWEEP} --extend 20", f"{SWEEP} --check"]
 LOOK = ["python -m analysis.report swin_unet_lr", "python -m analysis.leaderboard swin_unet_lr"]
+DASHBOARD = "optuna-dashboard sqlite:///outputs/sweeps/swin_unet_lr/study.db"
 COMPARE = "python -m analysis.compare swin_unet_lr swin_unet_wide"
 WARM = f"{SWEEP} --name swin_unet_wide --warm-start swin_unet_lr"
 
@@ -168,12 +171,47 @@ def tensorboard_url(finished_sweep: FinishedSweep) -> Iterator[str]:
 def test_tensorboard_shows_the_trials_their_scores_and_their_parameters(
     tensorboard_url: str, finished_sweep: FinishedSweep
 ):
-    trials = {f"tiny_sweep/{path.name}/logs" for path in finished_sweep.folder.glob("t*")}
-    assert trials <= runs_of(tensorboard_url, trials)
+    sweep = read_folder(finished_sweep.folder)
+    trials = {f"tiny_sweep/{name}/logs": name for name in sweep.params}
+    assert trials.keys() <= runs_of(tensorboard_url, set(trials))
+    tags = ask(tensorboard_url, "/data/plugin/scalars/tags")
+    for run, name in trials.items():
+        assert {"train/loss", "val/loss", "val/iou", "val/iou_best", "lr"} <= tags[run].keys()
+        points = ask(tensorboard_url, f"/data/plugin/scalars/scalars?run={quote(run)}&tag=val/iou_best")
+        assert [value for _, _, value in points] == pytest.approx(
+            sweep.reports[sweep.reports["trial"] == name]["value"].tolist()
+        )
+    best = f"tiny_sweep/{sweep.ranked['trial'].iloc[0]}/logs"
+    assert "val/predictions" in ask(tensorboard_url, "/data/plugin/images/tags")[best]
     experiment = ask(tensorboard_url, "/data/plugin/hparams/experiment", {"experimentName": ""})
     names = {info["name"] for info in experiment["hparamInfos"]}
     assert names == {"training.optimizer.lr_scale", "training.loss"}
-    assert "val/iou_best" in {info["name"]["tag"] for info in experiment["metricInfos"]}
+    assert {info["name"]["tag"] for info in experiment["metricInfos"]} == {"val/iou_best"}
+    asked = {"experimentName": "", "allowedStatuses": ["STATUS_RUNNING", "STATUS_SUCCESS"], "sliceSize": 99}
+    groups = ask(tensorboard_url, "/data/plugin/hparams/session_groups", asked)["sessionGroups"]
+    shown = {group["name"]: group["hparams"] for group in groups}
+    assert shown == {run: pytest.approx(sweep.params[name]) for run, name in trials.items()}
+
+
+@pytest.fixture
+def dashboard_url(finished_sweep: FinishedSweep) -> Iterator[str]:
+    assert DASHBOARD in GUIDES
+    database = finished_sweep.folder / "study.db"
+    with serving(DASHBOARD.replace("outputs/sweeps/swin_unet_lr/study.db", str(database))) as url:
+        yield url
+
+
+def test_the_optuna_dashboard_shows_the_trials_of_the_export(dashboard_url: str, finished_sweep: FinishedSweep):
+    sweep = read_folder(finished_sweep.folder)
+    (study,) = ask(dashboard_url, "/api/studies")["study_summaries"]
+    assert (study["study_name"], study["directions"]) == ("tiny_sweep", ["maximize"])
+    trials = ask(dashboard_url, f"/api/studies/{study['study_id']}")["trials"]
+    shown = {
+        next(about["value"] for about in trial["user_attrs"] if about["key"] == "trial"): trial["values"]
+        for trial in trials
+    }
+    scores = dict(zip(sweep.trials["trial"], sweep.trials["score"], strict=True))
+    assert shown == {name: [score] for name, score in scores.items()}
 
 
 @pytest.mark.skipif(shutil.which("conda") is None, reason="conda is not installed here")

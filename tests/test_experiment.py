@@ -9,6 +9,10 @@ import pytest
 import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.metadata import (
+    parse_experiment_plugin_data,
+    parse_session_start_info_plugin_data,
+)
 
 from src.config import load_config, load_overrides
 from src.data.cache import load_split
@@ -55,6 +59,22 @@ def test_the_panel_of_predictions_is_that_of_the_best_epoch_and_in_the_events_to
     assert int(best["epoch"]) in [event.step for event in events]
     (run_folder / "shown.png").write_bytes(events[-1].encoded_image_string)
     np.testing.assert_array_equal(read_image(run_folder / "shown.png"), expected)
+
+
+def test_tensorboard_has_a_column_for_every_key_that_was_searched(tiny: list[str], tmp_path: Path):
+    experiment = Experiment(tmp_path / "run", load_config(tiny), tiny)
+    experiment.record_hparams({"x": 0.5, "y": None}, "val/iou", {"x": 0.1, "z": "b"})
+    experiment.close()
+    tags = EventAccumulator(str(tmp_path / "run" / "logs")).Reload().summary_metadata
+    (found,) = tags.values()
+    said = parse_experiment_plugin_data(found["_hparams_/experiment"].plugin_data.content)
+    assert {info.name for info in said.hparam_infos} == {"x", "y", "z"}
+    assert [info.name.tag for info in said.metric_infos] == ["val/iou"]
+    start = parse_session_start_info_plugin_data(found["_hparams_/session_start_info"].plugin_data.content)
+    assert {name: value.WhichOneof("kind") for name, value in start.hparams.items()} == {
+        "x": "number_value",
+        "y": "string_value",
+    }
 
 
 def test_a_long_run_puts_about_ten_panels_into_its_events(tiny: list[str], tmp_path: Path):

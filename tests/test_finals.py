@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import FinishedSweep
 
-from analysis.finals import Asked, best_values, contenders_of, fresh_seeds, open_finals, plan_of
+from analysis.finals import Asked, best_values, contenders_of, folder_of, fresh_seeds, open_finals, plan_of
 from analysis.results import SweepResults, load_sweep
 from src.errors import UserError
 from sweeps.forecast import forecast
@@ -50,8 +50,10 @@ def test_the_race_has_the_searchs_overrides_without_those_it_decides_anew(
     sweep: SweepResults, finished_sweep: FinishedSweep
 ):
     sweep.about["fixed"].append("seed=9")
-    plan = plan_of(sweep, asked(epochs=7), contenders=3)
-    assert plan.folder == finished_sweep.output_root / "retrain" / "tiny_sweep"
+    contenders = contenders_of(sweep, asked())
+    plan = plan_of(sweep, asked(epochs=7), contenders)
+    assert plan.folder == folder_of(sweep) == finished_sweep.output_root / "retrain" / "tiny_sweep"
+    assert plan.searched == {"seed": 0, **contenders[-1].params}
     assert "training.epochs=7" in plan.fixed
     assert not any(word.startswith("seed=") for word in plan.fixed)
     decided = [word for word in plan.fixed if word.startswith(("threads=", "training.epochs=", "output_root="))]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
+from optuna import Trial
 
 from sweeps.plan import SESSION_SECONDS, START_SECONDS, duration, make_plan
 from sweeps.spec import load_spec
@@ -47,6 +48,18 @@ def test_every_choice_of_a_network_is_a_family():
     assert (
         make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, gpus=0).families() == {}
     )  # drop path costs nothing
+
+
+def test_all_keys_of_a_conditional_space_are_known_with_a_value():
+    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, gpus=0)
+    assert plan.searched.keys() == plan.first.keys()
+
+    def space(trial: Trial) -> None:
+        if trial.suggest_categorical("training.loss", ["bce", "tversky"]) == "tversky":
+            trial.suggest_float("training.loss.tversky.alpha", 0.2, 0.8)
+
+    conditional = replace(plan, spec=replace(plan.spec, space=space), first={"training.loss": "bce"}, given=({"x": 1},))
+    assert conditional.searched == {"training.loss": "bce", "training.loss.tversky.alpha": 0.2, "x": 1}
 
 
 def test_days_on_a_cpu_are_said_plainly():

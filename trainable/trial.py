@@ -8,7 +8,7 @@ import gc
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class TrialPlan:
     """Overrides before the sampled ones."""
     metric: str
     """What the search maximises; TensorBoard shows it beside the parameters."""
+    searched: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """All keys that trials may have, with a value each; of a conditional space one trial does not have all."""
     gpus_per_trial: float = 0.0
     """Below 1, a trial may use that share of its card's memory: a greedy one fails, and not its neighbour."""
     trials_at_once: int = 1
@@ -112,7 +114,7 @@ class CrackTrial(tune.Trainable):
         lines = self._continue()
         self.unheard = [line for line in lines if line["epoch"] > job["known"]]
         self.experiment.describe(self.trainer)
-        self.experiment.record_hparams(self.params, self.plan.metric)
+        self.experiment.record_hparams(self.params, self.plan.metric, self.plan.searched)
         self.watchdog.rest()
 
     def _continue(self) -> list[dict[str, Any]]:
