@@ -177,6 +177,12 @@ FIGURES: dict[str, tuple[str, Callable[[SweepResults], Drawn]]] = {
 """Name to caption and function."""
 
 
+def show(sweep: SweepResults, name: str) -> Figure | str:
+    """A figure of ``FIGURES`` for a notebook, or a sentence that there is nothing to draw."""
+    drawn = FIGURES[name][1](sweep)
+    return f"Nothing to draw yet for {name}." if drawn is None else drawn[0]
+
+
 def canvas(x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()

@@ -15,12 +15,14 @@ from analysis.checks import checks
 from analysis.figures import FIGURES
 from analysis.leaderboard import repeat, words_of_picks
 from analysis.results import SweepResults, load_sweep
+from analysis.rungs import rung_table
 from src.errors import run_command
 from sweeps.leaderboard import short, short_names
 
 TEMPLATE = Path(__file__).with_name("report.html")
 DPI = 130
 PREDICTIONS = "predictions"
+DIGITS = {"best": 4, "median": 4, "agreement": 2}
 
 
 def main(argv: list[str]) -> None:
@@ -63,6 +65,7 @@ def write_report(sweep: SweepResults, folder: Path) -> Path:
             heads=["trial", "best", "at epoch", "of", "state", "origin", *short_names(sweep.parameters), "repeat"],
             numbers=(1, 2, 3),
             trials=rows(sweep),
+            rungs=rung_lines(sweep),
             failures=sweep.trials.query("state == 'failed'").to_dict("records"),
             origin=origin(sweep),
         )
@@ -118,6 +121,15 @@ def rows(sweep: SweepResults) -> list[list[str]]:
         head = [row["trial"], score, str(row["best_epoch"]), str(row["epochs"]), row["state"], row["origin"]]
         found.append([*head, *params, repeat(sweep, row["trial"])])
     return found
+
+
+def rung_lines(sweep: SweepResults) -> list[list[str]]:
+    """``rung_table`` as texts."""
+    return [
+        [str(row["epoch"]), str(row["reached"]), str(row["went_on"])]
+        + ["-" if row[name] != row[name] else f"{row[name]:.{digits}f}" for name, digits in DIGITS.items()]
+        for row in rung_table(sweep).to_dict("records")
+    ]
 
 
 def origin(sweep: SweepResults) -> dict[str, str]:
