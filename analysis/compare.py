@@ -147,7 +147,7 @@ def scored(runs: list[Counted], metric: str) -> Scored:
 def told(one: str, other: str, found: Interval, metric: str) -> list[str]:
     """A difference of test scores in words."""
     size = f"{metric.removeprefix('val/')} {found.mean:+.4f} {span(found)}"
-    on = f"on the test split, with {found.seeds} fresh seeds and {found.groups} photographs"
+    on = f"on the test split, with {found.seeds} fresh seeds and images of {found.groups} groups"
     if found.low > 0:
         return [f"{one} is better than {other} {on}: {size}."]
     if found.high < 0:

@@ -9,6 +9,7 @@ seeds and images give.
 """
 
 import argparse
+import csv
 import json
 import sys
 from dataclasses import dataclass
@@ -18,12 +19,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from analysis.counted import counted_runs
 from analysis.intervals import Float64Array, Scored, interval
 from src.errors import run_command
 
 CONFIGURATIONS = 4
-UNION_SPREAD = 0.8
-"""Standard deviation of the logarithm of an image's union: some photographs have ten times the crack of others."""
 TRUTH_IMAGES = 400_000
 
 
@@ -42,6 +42,8 @@ class World:
     tile_sd: float = 0.3
     liking_sd: float = 0.15
     rest_sd: float = 0.1
+    union_sd: float = 0.8
+    """Of the logarithm of an image's union: some photographs have ten times the crack of others."""
 
     @property
     def qualities(self) -> Float64Array:
@@ -50,7 +52,7 @@ class World:
     def split(self, random: np.random.Generator, luck: Float64Array) -> list[Scored]:
         """Each configuration's scores on new images; ``luck`` is (configurations, seeds)."""
         images = self.photographs * self.tiles
-        unions = np.exp(random.normal(6, UNION_SPREAD, images))
+        unions = np.exp(random.normal(6, self.union_sd, images))
         difficulty = np.repeat(random.normal(0, self.photograph_sd, self.photographs), self.tiles)
         difficulty += random.normal(0, self.tile_sd, images)
         found: list[Scored] = []
@@ -65,10 +67,47 @@ class World:
     def truth(self) -> Float64Array:
         """What each configuration scores with infinitely many seeds and images."""
         random = np.random.default_rng(0)
-        unions = np.exp(random.normal(6, UNION_SPREAD, TRUTH_IMAGES))
+        unions = np.exp(random.normal(6, self.union_sd, TRUTH_IMAGES))
         sds = (self.seed_sd, self.photograph_sd, self.tile_sd, self.liking_sd, self.rest_sd)
         all_else = random.normal(0, np.sqrt(np.square(sds).sum()), TRUTH_IMAGES)
         return np.array([(logistic(quality + all_else) * unions).sum() / unions.sum() for quality in self.qualities])
+
+
+def measured(folder: Path) -> World:
+    """The sizes that retraining has shown in a folder of ``retrain-best``, by the moments of its first two
+    configurations' logarithmic odds (configurations, seeds, images).
+    """
+    with (folder / "runs.csv").open(newline="") as file:
+        names = list(dict.fromkeys(row["configuration"] for row in csv.DictReader(file)))[:2]
+    runs = [counted_runs(folder, name) for name in names]
+    seeds = sorted(set(runs[0]) & set(runs[1]))
+    groups = runs[0][seeds[0]].groups
+    parts = np.stack([[found[seed].parts("val/iou_best") for seed in seeds] for found in runs])
+    ious = np.clip(parts[..., 0] / parts[..., 1], 0.01, 0.99)
+    odds = np.log(ious / (1 - ious))
+    images = odds.mean(axis=1)  # (configurations, images)
+    rest = odds - odds.mean(axis=1, keepdims=True) - odds.mean(axis=2, keepdims=True)
+    rest += odds.mean(axis=(1, 2), keepdims=True)
+    count, size = len(seeds), images.shape[1]
+    of_rest = np.square(rest).sum() / (len(odds) * (count - 1) * (size - 1))
+    of_liking = np.var(images[1] - images[0], ddof=1) / 2 - of_rest / count
+    of_seeds = np.var(odds.mean(axis=2), axis=1, ddof=1).mean() - of_rest / size
+    return World(
+        gain=float(images[1].mean() - images[0].mean()),
+        seeds=count,
+        photographs=len(set(groups)),
+        seed_sd=root(of_seeds),
+        photograph_sd=root(np.cov(images)[0, 1]),
+        tile_sd=0.0,
+        liking_sd=root(of_liking),
+        rest_sd=root(of_rest),
+        union_sd=float(np.log(parts[..., 1].mean(axis=(0, 1))).std(ddof=1)),
+    )
+
+
+def root(variance: float) -> float:
+    """A variance that comes out negative is none."""
+    return round(float(np.sqrt(max(0.0, variance))), 3)
 
 
 def logistic(value: Float64Array) -> Float64Array:
@@ -99,6 +138,16 @@ WORLDS = {
     "17 photographs": World(gain=0.1, photographs=17),
     "15 photographs, 4 tiles each": World(gain=0.1, photographs=15, tiles=4),
     "seeds that differ much": World(gain=0.0, seed_sd=0.2),
+    "as CrackForest was measured": World(
+        gain=0.19,
+        photographs=14,
+        seed_sd=0.155,
+        photograph_sd=0.77,
+        tile_sd=0.0,
+        liking_sd=0.03,
+        rest_sd=0.33,
+        union_sd=0.4,
+    ),
     "seeds that hardly differ": World(gain=0.15, seed_sd=0.02),
 }
 
@@ -106,15 +155,19 @@ WORLDS = {
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.interval_coverage")
     parser.add_argument("--repetitions", type=int, default=500)
+    parser.add_argument("--like", type=Path, help="only sweeps with the noise of this folder of retrain-best")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
     table = Table("sweeps", "of the default's mean", "of the chosen one's gain", "width of the gain's", box=None)
     found: dict[str, tuple[float, float, float]] = {}
-    for name, world in WORLDS.items():
+    worlds = {str(options.like): measured(options.like)} if options.like else WORLDS
+    for name, world in worlds.items():
         found[name] = coverage(world, options.repetitions)
         mean, gain, width = found[name]
         table.add_row(name, f"{mean:.1%}", f"{gain:.1%}", f"{width:.4f}")
     Console(width=120).print(table)
+    if options.like:
+        print(worlds[str(options.like)])
     if options.json:
         options.json.write_text(json.dumps(found))
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import crash, search_cost, search_on_images
+from analysis.counted import Counted
+from benchmarks import crash, interval_coverage, result_loading, search_cost, search_on_images
 from benchmarks import search_efficiency as efficiency
 from benchmarks.crash import Trial, lost
 from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
@@ -106,3 +107,43 @@ def test_searches_on_images_spend_the_same_epochs_and_their_best_only_gets_bette
 def test_a_sweep_that_is_killed_twice_loses_nothing(tmp_path: Path):
     assert crash.main(["--kills", "2", "--seed", "3", "--json", str(tmp_path / "crash.json")]) == 0
     assert (tmp_path / "crash.json").is_file()
+
+
+def test_a_made_up_sweep_reads_as_it_was_made(capsys: pytest.CaptureFixture[str]):
+    result_loading.main(["--trials", "3", "--epochs", "2"])
+    assert "3 trials with 2 reports each" in capsys.readouterr().out
+
+
+def test_intervals_of_a_made_up_world_hold_its_truth_about_as_often_as_they_say():
+    mean, gain, width = interval_coverage.coverage(interval_coverage.World(gain=0.1), 60)
+    assert 0.8 < mean <= 1
+    assert 0.8 < gain <= 1
+    assert 0 < width < 0.2
+
+
+def test_the_noise_of_retraining_is_measured_in_its_parts(tmp_path: Path):
+    """Histograms drawn with known noise give that noise again."""
+    random = np.random.default_rng(0)
+    images, seeds, pixels = 400, 40, 10_000
+    difficulty, luck = random.normal(0, 0.7, images), random.normal(0, 0.3, (2, seeds))
+    liking = random.normal(0, 0.2, (2, images))
+    rows = ["configuration,seed,folder"]
+    for number, name in enumerate(("t0", "t1")):
+        for seed in range(seeds):
+            odds = difficulty + luck[number, seed] + liking[number] + random.normal(0, 0.4, images) + 0.5 * number
+            found = (pixels / (1 + np.exp(-odds))).astype(int)
+            histogram = np.zeros((images, 2, 256), dtype=np.int64)
+            histogram[:, 1, 255], histogram[:, 1, 0] = found, pixels - found
+            run = tmp_path / f"{name}-{seed}"
+            (run / "results").mkdir(parents=True)
+            names = tuple(str(image) for image in range(images))
+            Counted(histogram, 128, names, names).save(run)
+            rows.append(f"{name},{seed},{run.name}")
+    (tmp_path / "runs.csv").write_text("\n".join(rows))
+    found = interval_coverage.measured(tmp_path)
+    assert (found.seeds, found.photographs, found.union_sd) == (seeds, images, 0.0)
+    assert found.photograph_sd == pytest.approx(0.7, rel=0.15)
+    assert found.rest_sd == pytest.approx(0.4, rel=0.05)
+    assert found.liking_sd == pytest.approx(0.2, rel=0.15)
+    assert found.seed_sd == pytest.approx(0.3, rel=0.3)
+    assert found.gain == pytest.approx(0.5, abs=0.15)
