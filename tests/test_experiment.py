@@ -65,8 +65,7 @@ def test_tensorboard_has_a_column_for_every_key_that_was_searched(tiny: list[str
     experiment = Experiment(tmp_path / "run", load_config(tiny), tiny)
     experiment.record_hparams({"x": 0.5, "y": None}, "val/iou", {"x": 0.1, "z": "b"})
     experiment.close()
-    tags = EventAccumulator(str(tmp_path / "run" / "logs")).Reload().summary_metadata
-    (found,) = tags.values()
+    found = EventAccumulator(str(tmp_path / "run" / "logs")).Reload().summary_metadata
     said = parse_experiment_plugin_data(found["_hparams_/experiment"].plugin_data.content)
     assert {info.name for info in said.hparam_infos} == {"x", "y", "z"}
     assert [info.name.tag for info in said.metric_infos] == ["val/iou"]

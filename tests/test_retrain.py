@@ -121,7 +121,7 @@ def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep,
         (["--top", "0"], "--top=0: must be at least 1"),
         (["--resume", "--fresh"], "cannot be said together"),
         (["--resume"], "holds nothing to go on with"),
-        (["--metric", "val/dice"], "Unknown metric of a sweep 'val/dice'"),
+        (["--metric", "val/dice"], "--metric val/dice: the sweep's trials have not reported it"),
     ],
 )
 def test_what_cannot_be_is_named(finished_sweep: FinishedSweep, more: list[str], sentence: str):
