@@ -60,8 +60,11 @@ def conclude(finals: Finals, console: Console) -> None:
     save_overrides(overrides, folder / "best.yaml")
     link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
     (folder / "verdict.md").write_text(page(finals, verdict, best))
-    kept = {"sweep_begun": finals.begun, "chosen": verdict.chosen, "sentences": verdict.sentences}
-    (folder / "verdict.json").write_text(json.dumps(kept))
+    kept = {"sweep_begun": finals.begun, "contenders": list(race.contenders)}
+    kept |= {"chosen": verdict.chosen, "sentences": verdict.sentences}
+    beside = folder / "verdict.partial"
+    beside.write_text(json.dumps(kept))
+    beside.replace(folder / "verdict.json")
     console.print(drawn(verdict, race.default))
     for sentence in verdict.sentences:
         console.print(sentence)
@@ -128,7 +131,7 @@ def cells(line: Line, default: str) -> list[str]:
 
 
 def within(found: Interval) -> str:
-    return f"[{found.low:.4f}, {found.high:.4f}]" if found.seeds > 1 else "-"
+    return f"[{found.low:.4f}, {found.high:.4f}]" if found.sure else "-"
 
 
 def drawn(verdict: Verdict, default: str) -> Table:
@@ -153,7 +156,7 @@ def page(finals: Finals, verdict: Verdict, best: Run) -> str:
         table=markdown(lines),
         out="".join(f"- {line.contender}: {line.out}.\n" for line in verdict.lines if line.out),
         parameters=markdown(parameters(finals)),
-        about="\n".join(about(finals)),
+        about="\n".join(about(finals, verdict)),
         repeat=repeat(finals.plan.folder, best),
     )
 
@@ -169,15 +172,16 @@ def parameters(finals: Finals) -> list[list[str]]:
     return [["trial", *keys], ["---"] * (len(keys) + 1), *lines]
 
 
-def about(finals: Finals) -> list[str]:
+def about(finals: Finals, verdict: Verdict) -> list[str]:
     """What one must know to believe the numbers."""
+    seeds = max(line.test.seeds for line in verdict.lines)
     spec, groups, made = finals.plan.spec, finals.groups, provenance()
     grouped = f"in {len(set(groups))} groups" if len(set(groups)) < len(groups) else "each a group of its own"
     return [
         f"- {spec.metric} of the best epoch; on test at validation's threshold, or at 0.5 if that is its definition.",
         "- luck: the score in the search less validation on fresh seeds. gain: test less the default's, seed by seed.",
         f"- intervals: 95 %, over seeds and {len(groups)} test images, {grouped}.",
-        f"- {spec.asha.max_epochs} epochs each; seeds {', '.join(str(seed) for seed in finals.race.seeds)}.",
+        f"- {spec.asha.max_epochs} epochs each; up to {seeds} seeds each, none of them the search's.",
         f"- data: {finals.plan.config.data.root}; commit {made['commit']}{', changed since' if made['dirty'] else ''}.",
     ]
 

@@ -48,16 +48,21 @@ def of_the_best(sweep: SweepResults) -> Iterator[str]:
         if side:
             yield f"The best {key}, {value:.3g}, is at the {side} edge of what was searched: search beyond it."
     if best["state"] != "complete":
-        yield f"The best trial was stopped after {best['epochs']} of {end} epochs: it was never trained to the end."
+        yield f"The best trial is {best['state']} after {best['epochs']} of {end} epochs, not trained to the end."
     elif best["best_epoch"] <= EARLY * end:
         yield f"The best epoch is {best['best_epoch']} of {end}: a training is far too long, or it overfits."
     elif best["best_epoch"] > LATE * end:
-        yield f"The best epoch is {best['best_epoch']} of {end}: it was still getting better, so longer may help."
+        yield (
+            f"The best epoch is {best['best_epoch']} of {end}: a longer training may be better still, unless it is the "
+            "rate's fall to nothing that made it so."
+        )
 
 
 def edge(of: Range, value: object) -> str:
     """``low`` or ``high`` if a value is that near to an end of its range; empty if not, or if it is a choice."""
     if of.choices or not isinstance(value, int | float) or of.low >= of.high:
+        return ""
+    if of.log and value <= 0:
         return ""
     place = (math.log(value / of.low) / math.log(of.high / of.low)) if of.log else (value - of.low) / (of.high - of.low)
     return "low" if place <= EDGE else "high" if place >= 1 - EDGE else ""

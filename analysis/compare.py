@@ -1,7 +1,6 @@
 """Two sweeps side by side: ``python -m analysis.compare A B``: what differs, the best so far, and which found more."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from analysis.counted import Counted, counted_runs
+from analysis.counted import METRICS, Counted, counted_runs
 from analysis.figures import best_so_far, drawn_progress
 from analysis.intervals import Interval, Scored, interval
 from analysis.leaderboard import PLAIN_WIDTH, headline
-from analysis.results import SweepResults, load_sweep
+from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.verdict import span, words_of_more
-from src.errors import UserError, run_command
+from src.errors import UserError, run_command, unknown
 
 SHARES = (0.25, 0.5, 1.0)
 """Of the epochs that both have spent: where their best so far is told."""
@@ -36,7 +35,11 @@ def main(argv: list[str]) -> None:
     if one.folder == other.folder:
         raise UserError(f"{one.name} is compared with itself: name two sweeps.")
     metric = options.metric or one.metric
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    if metric not in METRICS:
+        raise unknown("metric to compare by", metric, METRICS)
+    console = Console(
+        markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+    )
     for sweep in (one, other):
         console.print(headline(sweep))
     console.print(drawn_differences(one, other))
@@ -131,7 +134,7 @@ def retrained(sweep: SweepResults) -> tuple[str, dict[int, Counted]]:
     """The configuration that a sweep's verdict has chosen, and its trainings by seed."""
     folder = sweep.verdict
     assert folder is not None
-    chosen = str(json.loads((folder / "verdict.json").read_text())["chosen"])
+    chosen = str(read_verdict(folder)["chosen"])
     return chosen, counted_runs(folder, chosen)
 
 
@@ -152,6 +155,8 @@ def told(one: str, other: str, found: Interval, metric: str) -> list[str]:
         return [f"{one} is better than {other} {on}: {size}."]
     if found.high < 0:
         return [f"{one} is worse than {other} {on}: {size}."]
+    if not found.sure:
+        return [f"{one} and {other} differ by {size}; how sure that is, images of one group do not tell."]
     return [f"{one} and {other} cannot be told apart {on}: {size}.", words_of_more(found)]
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from analysis.intervals import Float64Array
 from src.metrics import BINS, HALF, Int64Array, iou, scores_at, threshold_counts
 
+METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")
+"""What two sets of trainings can be compared by: those that a search can maximise."""
 KEPT = Path("results", "test_histogram.npz")
 """In a training's folder."""
 
@@ -43,10 +45,11 @@ class Counted:
         return self.histogram[:, 1].sum(axis=1).tolist()
 
     def parts(self, metric: str) -> Float64Array:
-        """(images, 2): what a metric of validation divides; ``val/iou_best`` at the threshold that validation chose.
+        """(images, 2): what one of ``METRICS`` divides; ``val/iou_best`` at the threshold that validation chose.
 
         The others are at 0.5, as on validation.
         """
+        assert metric in METRICS, metric
         counts = threshold_counts(self.histogram)
         number = self.number if metric == "val/iou_best" else HALF
         tp, fp, fn = (getattr(counts, name)[:, number].astype(np.float64) for name in ("tp", "fp", "fn"))

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.importance import importance
 from analysis.results import SweepResults
-from analysis.scales import positions, scaled, scaled_score, ticks
+from analysis.scales import Scale, scale_of, shares
 from sweeps.leaderboard import short_names
 
 BEST, DEFAULT, OTHER, TRUNK = "#d55e00", "#0072b2", "#b8b8b8", "#444444"  # of Okabe and Ito: for every eye
@@ -91,8 +91,10 @@ def slices(sweep: SweepResults) -> Drawn:
     for axes, key, name in zip(grid.flat, sweep.parameters, short_names(sweep.parameters), strict=False):
         first = axes is grid.flat[0]
         plain(axes, name.replace("_", " "), sweep.metric if first else "")
-        places = positions(sweep, key, axes)
-        for trial, place, score, epochs in zip(table["trial"], places, table["score"], table["epochs"], strict=True):
+        scale = scale_of(sweep, key)
+        set_up(axes, scale)
+        for trial, score, epochs in zip(table["trial"], table["score"], table["epochs"], strict=True):
+            place = scale.place(sweep.params[trial])
             colour, _ = colour_of(sweep, trial)
             size = 15 + 60 * epochs / sweep.rungs[-1]
             axes.scatter(place, score, s=size, color=colour, alpha=0.9, lw=0, zorder=1 if colour == OTHER else 3)
@@ -106,7 +108,8 @@ def parallel(sweep: SweepResults) -> Drawn:
         return None
     figure, axes = canvas("", "")
     keys = [*sweep.parameters]
-    places = np.array([scaled(sweep, key) for key in keys] + [scaled_score(sweep)])
+    scales = [scale_of(sweep, key) for key in keys]
+    places = np.array([shares(sweep, scale) for scale in scales] + [scaled_score(sweep)])
     low, high = float(table["score"].min()), float(table["score"].max())
     colours = figure.colorbar(mappable(low, high), ax=axes, label=sweep.metric, pad=0.02)
     for column in np.argsort(places[-1]):  # the best are drawn last, on top
@@ -117,7 +120,8 @@ def parallel(sweep: SweepResults) -> Drawn:
     axes.margins(x=0.06)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    labels = [*(ticks(sweep, key) for key in keys), [(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")]]
+    labels = [[(scale.share(place), name) for place, name in scale.ticks()] for scale in scales]
+    labels.append([(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")])
     paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
     for index, marks in enumerate(labels):
         axes.axvline(index, color=TRUNK, lw=0.8)
@@ -202,6 +206,21 @@ def colour_of(sweep: SweepResults, trial: str) -> tuple[str, str | None]:
     if trial == best:
         return BEST, f"best: {trial}{' (the default)' if trial == sweep.default else ''}"
     return (DEFAULT, f"default: {trial}") if trial == sweep.default else (OTHER, None)
+
+
+def set_up(axes: Axes, scale: Scale) -> None:
+    """Draw the axis of a parameter."""
+    if scale.choices:
+        axes.set_xticks(range(len(scale.choices)), scale.choices, rotation=30, ha="right", rotation_mode="anchor")
+        axes.set_xlim(-0.5, len(scale.choices) - 0.5)
+    elif scale.log:
+        axes.set_xscale("log")
+
+
+def scaled_score(sweep: SweepResults) -> list[float]:
+    """The ranked trials' scores from 0 to 1, from the worst to the best."""
+    scores = sweep.ranked["score"].to_numpy()
+    return list((scores - scores.min()) / max(1e-12, scores.max() - scores.min()))
 
 
 def mappable(low: float, high: float) -> Any:

@@ -4,7 +4,7 @@ Same executor, same ledger, same share of the machine as the search, but a race 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from src.schema import SPLITS
 from src.scoring import evaluate
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
-from sweeps.plan import SweepPlan
+from sweeps.plan import SweepPlan, chosen_by
 from sweeps.session import differences, surroundings
 from sweeps.spec import Asha, Budget, SweepSpec
 from sweeps.study import Study
@@ -32,7 +32,7 @@ from trainable.rehearsal import rehearse
 from trainable.resources import share_machine
 from trainable.trial import trial_overrides
 
-OURS = ("seed=", "threads=", "training.epochs=", "output_root=")
+OURS = ("seed=", "threads=", "training.epochs=", "training.metric=", "output_root=")
 """Overrides of the search that the finals decide anew."""
 
 
@@ -77,6 +77,10 @@ def contenders_of(sweep: SweepResults, asked: Asked) -> list[Contender]:
     values = best_values(sweep, asked.metric)
     if not values:
         raise UserError(f"{sweep.folder} holds no trial with a {asked.metric}: nothing can be called best.")
+    if any(SEED in params for params in sweep.params.values()):
+        raise UserError(
+            f"{sweep.name} has searched {SEED}, which is no configuration: nothing can be trained on others."
+        )
     default = str(sweep.trials.sort_values("number")["trial"].iloc[0])
     best = [name for name in sorted(values, key=lambda name: (-values[name], name)) if name != default]
     return [Contender(name, sweep.params[name], values.get(name)) for name in (default, *best[: asked.top])]
@@ -107,7 +111,7 @@ def plan_of(sweep: SweepResults, asked: Asked, contenders: Sequence[Contender]) 
     resources = share_machine(sweep.about["resources"]["trials_at_once"], min(budget["gpus"], gpus))
     root = sweep.folder.parents[1]
     place = () if root == load_config().output_root else (f"output_root={root}",)
-    fixed = (*kept, *place, f"training.epochs={epochs}", *resources.overrides())
+    fixed = (*kept, *place, chosen_by(asked.metric), f"training.epochs={epochs}", *resources.overrides())
     spec = SweepSpec(
         fixed=fixed,
         space={},
@@ -127,7 +131,8 @@ def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) ->
     """Begin the race, or go on with it.
 
     If one is there of other configurations, epochs, data or code, that is a ``UserError`` with the differences.
-    ``resume``: its configurations and options count, and not what the sweep would propose now.
+    ``resume``: its configurations and options count, and not what the sweep would propose now; only the number of
+    seeds may be another (0: as before).
     """
     folder = folder_of(sweep)
     if fresh and folder.exists():
@@ -136,7 +141,8 @@ def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) ->
     if resume and before is None:
         raise UserError(f"{folder} holds nothing to go on with: leave out --resume.")
     if resume and before:
-        asked = Asked(**before["asked"])
+        then = Asked(**before["asked"])
+        asked = replace(then, seeds=asked.seeds or then.seeds)
         contenders = [Contender(**found) for found in before["contenders"]]
     else:
         contenders = contenders_of(sweep, asked)
@@ -149,6 +155,9 @@ def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) ->
             f"{folder} was begun with something else:\n" + "\n".join(changes) + "\n--fresh moves it aside and starts "
             "anew; --resume goes on with what was begun, if code and data are the same."
         )
+    changed = [name for name in now if (name in sweep.identity and name == "data") or name.endswith((".py", ".yaml"))]
+    if changed := [name for name in changed if sweep.identity.get(name, now[name]) != now[name]]:
+        print(f"Changed since the search, so its scores are of something else: {', '.join(changed)}.")
     check(plan, contenders)
     folder.mkdir(parents=True, exist_ok=True)
     race = Race(contenders, contenders[0].trial, fresh_seeds(sweep, asked.seeds))

@@ -63,10 +63,15 @@ class Interval:
     images_sd: float
     """Standard error for want of images, which no number of seeds makes less."""
 
+    @property
+    def sure(self) -> bool:
+        """Whether anything can be said of how far from the true one it is."""
+        return self.seeds > 1 and self.groups > 1
+
     def half(self, seeds: int | None = None) -> float:
         """Half the width of the 95 % interval; with another number of seeds, what it would be then."""
         count = seeds or self.seeds
-        if count < 2 or self.groups < 2:
+        if not self.sure:
             return float("nan")
         of_seeds, of_images = self.sd**2 / count, self.images_sd**2
         total = of_seeds + of_images
@@ -85,8 +90,9 @@ class Interval:
 
     @property
     def seeds_needed(self) -> int | None:
-        """With how many seeds a difference of this size would be told from 0; None: never, for want of images."""
-        enough = (seeds for seeds in range(2, MOST_SEEDS + 1) if self.half(seeds) < abs(self.mean))
+        """With how many more seeds, in all, a difference of this size would be told from 0; None: never, for want of
+        images."""
+        enough = (seeds for seeds in range(self.seeds + 1, MOST_SEEDS + 1) if self.half(seeds) < abs(self.mean))
         return next(enough, None)
 
 

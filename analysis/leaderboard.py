@@ -26,7 +26,9 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--output-root", type=Path, help="the output_root of the sweep, if not the configured one")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(argv)
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    console = Console(
+        markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+    )
     if options.name is None:
         list_sweeps(options.output_root, console)
         return

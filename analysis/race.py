@@ -1,8 +1,9 @@
 """Which configuration is trained with which seed next: the contenders take turns, and hopeless ones drop out.
 
 A race in the sense of F-Race (Birattari et al. 2002): every contender has the first seed, then every one the second.
-One that is worse than the leader by more than seeds explain (a paired t test on validation, at 95 %) gets no more
-seeds, nor does one whose training has failed. The default stays, whatever it does: the answer is about it.
+One that is worse than the leader by more than seeds explain (a paired t test on validation, at 95 % for all looks
+together) gets no more seeds, nor does one whose training has failed. The default stays, whatever it does: the answer
+is about it.
 """
 
 import json
@@ -67,21 +68,25 @@ class Race:
             key=lambda name: fmean(scores[name].values()) if scores[name] else 0.0,
             default=None,
         )
+        looks = max(1, len(self.seeds) - 1)
         worse = {
-            name: f"worse than {leader} by more than seeds explain, after {len(found)}"
+            name: f"was worse than {leader} by more than seeds explain, after {len(found)}"
             for name, found in scores.items()
-            if leader is not None and name != leader and hopeless(found, scores[leader])
+            if leader is not None and name != leader and hopeless(found, scores[leader], looks)
         }
         return {name: why for name, why in (worse | failed).items() if name != self.default}
 
 
-def hopeless(scores: Mapping[int, float], leading: Mapping[int, float]) -> bool:
-    """Whether one is below the other by more than the differences of the same seeds explain."""
+def hopeless(scores: Mapping[int, float], leading: Mapping[int, float], looks: int) -> bool:
+    """Whether one is below the other by more than the differences of the same seeds explain.
+
+    There are so many ``looks``, a seed more each, and an equal one should survive all of them (Bonferroni).
+    """
     differences = [scores[seed] - leading[seed] for seed in scores if seed in leading]
     if len(differences) < 2:
         return False
     count = len(differences)
-    margin = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * stdev(differences) / count**0.5
+    margin = float(stats.t.ppf(1 - (1 - LEVEL) / looks / 2, count - 1)) * stdev(differences) / count**0.5
     return fmean(differences) + margin < 0
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import base64
-import json
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 from analysis.checks import checks
 from analysis.figures import FIGURES
 from analysis.leaderboard import repeat, words_of_picks
-from analysis.results import SweepResults, load_sweep
+from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.rungs import rung_table
 from src.errors import run_command
 from sweeps.leaderboard import short, short_names
@@ -92,22 +91,29 @@ def predictions(sweep: SweepResults) -> bytes | None:
 def answer(sweep: SweepResults) -> list[str]:
     """The result in sentences: the verdict of fresh seeds if there is one, and what the search has found."""
     folder = sweep.verdict
-    verdict: dict[str, Any] = json.loads((folder / "verdict.json").read_text()) if folder else {}
+    verdict: dict[str, Any] = read_verdict(folder) if folder else {}
     if sweep.ranked.empty:
         return ["No trial has a score yet."]
     best = sweep.ranked.iloc[0].to_dict()
     scores = dict(zip(sweep.trials["trial"], sweep.trials["score"], strict=True))
-    beside = f"; the default has {scores[sweep.default]:.4f}" if best["trial"] != sweep.default else ", the default"
+    known = sweep.default in set(sweep.ranked["trial"])
+    beside = f"; the default has {scores[sweep.default]:.4f}" if known else "; the default has no score"
+    beside = ", the default" if best["trial"] == sweep.default else beside
     found = f"In the search, {best['trial']} was the best: {sweep.metric} {best['score']:.4f} on one seed{beside}."
-    doubt = [] if verdict else [f"How sure that is, retrain-best {sweep.name} says: the best of many is too good."]
+    doubt = (
+        []
+        if best["trial"] in verdict.get("contenders", [])
+        else [f"How sure that is, retrain-best {sweep.name} says: the best of many is too good."]
+    )
     return [*verdict.get("sentences", []), found, *doubt, *words_of_picks(sweep)]
 
 
 def spent(sweep: SweepResults) -> str:
     """What the sweep has taken."""
     epochs, hours = sum(sweep.trials["epochs"].tolist()), sum(sweep.trials["seconds"].tolist()) / 3600
-    full = len(sweep.trials) * sweep.rungs[-1]
-    saved = f"; without stopping early it would have been {full} epochs" if epochs < full else ""
+    ended = sweep.trials[sweep.trials["state"].isin(["complete", "stopped"])]
+    spared = len(ended) * sweep.rungs[-1] - sum(ended["epochs"].tolist())
+    saved = f"; stopping early has spared {spared} more" if spared else ""
     took = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
     return f"{len(sweep.trials)} trials, {epochs} epochs, {took} of training{saved}."
 

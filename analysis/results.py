@@ -6,6 +6,7 @@ Files only, so it works beside a running sweep, after a killed one, and on a lap
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.json
 import yaml
 
-from src.config import load_config, load_overrides
+from src.config import load_config
 from src.errors import UserError, unknown
 from sweeps.leaderboard import rank
 from sweeps.ledger import NAME, Ledger, is_finished, writer
@@ -104,7 +105,7 @@ class SweepResults:
 
     @property
     def begun(self) -> str:
-        """When its first trial was: a sweep that was started anew under the same name is another one."""
+        """When its first trial was, UTC: a sweep that was started anew under the same name is another one."""
         return str(self.trials["started"].min()) if len(self.trials) else ""
 
     @property
@@ -114,18 +115,17 @@ class SweepResults:
         A sweep that was moved aside keeps its own.
         """
         written = self.folder.parents[1].glob("retrain/*/verdict.json")
-        own = [path for path in written if json.loads(path.read_text()).get("sweep_begun") == self.begun]
+        own = [path for path in written if self._is_ours(read_verdict(path.parent))]
         newest = max(own, key=lambda path: (path.parent.name == self.name, path.stat().st_mtime), default=None)
         return newest and newest.parent
+
+    def _is_ours(self, verdict: Mapping[str, Any]) -> bool:
+        return verdict.get("sweep_begun") == self.begun and set(verdict.get("contenders", ())) <= self.params.keys()
 
     @property
     def ranked(self) -> pd.DataFrame:
         """The trials that have a score and did not fail, best first."""
         return self.trials.query("state != 'failed'").dropna(subset="score")
-
-    def overrides(self, trial: str) -> list[str]:
-        """What ``run.py`` repeats the trial with."""
-        return load_overrides(self.folder / trial / "overrides.yaml")
 
 
 def parse_range(text: str) -> Range:
@@ -133,6 +133,14 @@ def parse_range(text: str) -> Range:
     if found := RANGE.fullmatch(text):
         return Range(float(found["low"]), float(found["high"]), found["log"] is not None)
     return Range(choices=tuple(text.removeprefix("one of ").split(", ")))
+
+
+def read_verdict(folder: Path) -> dict[str, Any]:
+    """What ``retrain-best`` has kept in a folder (``analysis.answer``); empty if that cannot be read."""
+    try:
+        return cast(dict[str, Any], json.loads((folder / "verdict.json").read_text()))
+    except ValueError:
+        return {}
 
 
 def sweeps_dir(output_root: Path | None = None) -> Path:
@@ -174,7 +182,7 @@ def read_reports(ledger: Ledger) -> pd.DataFrame:
     query = "SELECT report.trial, epoch, value, decision, time FROM report JOIN event USING (seq) ORDER BY seq"
     columns = ["trial", "epoch", "value", "decision", "time"]
     reports = pd.DataFrame(ledger.database.execute(query).fetchall(), columns=columns).astype({"value": float})
-    reports["time"] = pd.to_datetime(reports["time"])
+    reports["time"] = pd.to_datetime(reports["time"], utc=True)
     if reports.empty:
         return reports
     query = "SELECT group_concat(metrics, char(10)) FROM (SELECT metrics FROM report ORDER BY seq)"
@@ -202,7 +210,7 @@ def read_trials(ledger: Ledger, reports: pd.DataFrame) -> tuple[pd.DataFrame, di
         lines.append({"trial": name} | about | found | when | {"reason": row["reason"]} | sampled)
     trials = pd.DataFrame(lines, columns=[*COLUMNS, *keys]).astype({"score": float})
     for name in ("started", "ended"):
-        trials[name] = pd.to_datetime(trials[name])
+        trials[name] = pd.to_datetime(trials[name], utc=True)
     return trials, params
 
 

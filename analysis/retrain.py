@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from src.errors import EXIT_SIGNAL, UserError, run_command
+from src.errors import EXIT_SIGNAL, EXIT_USER, UserError, run_command, unknown
 
 TOP = 3
 SEEDS = 5
@@ -20,8 +20,9 @@ def main(argv: list[str]) -> int:
     for name in ("top", "seeds", "epochs"):
         if (value := getattr(options, name)) is not None and value < 1:
             raise UserError(f"--{name}={value}: must be at least 1.")
-    if options.resume and options.fresh:
-        raise UserError("--resume and --fresh cannot be said together.")
+    for name in ("fresh", "top", "epochs", "metric"):
+        if options.resume and getattr(options, name):
+            raise UserError(f"--resume goes on with what was begun, so --{name} cannot be said with it.")
     return retrain(options)
 
 
@@ -43,6 +44,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def retrain(options: argparse.Namespace) -> int:
     """Train, score, compare, write ``{output_root}/retrain/{name}/``; returns the exit code."""
     from analysis.answer import conclude
+    from analysis.counted import METRICS
     from analysis.finals import Asked, folder_of, open_finals
     from analysis.results import load_sweep
     from sweeps.execution import run_trials
@@ -52,14 +54,22 @@ def retrain(options: argparse.Namespace) -> int:
     sweep = load_sweep(options.name, options.output_root)
     if sweep.state != "finished":
         console.print(f"{sweep.name} is {sweep.state}: its best may not be the best yet.")
-    asked = Asked(options.top or TOP, options.seeds or SEEDS, options.epochs, options.metric or sweep.metric)
+    asked = Asked(
+        options.top or TOP,
+        options.seeds or (0 if options.resume else SEEDS),
+        options.epochs,
+        options.metric or sweep.metric,
+    )
+    if asked.metric not in METRICS:
+        raise unknown("metric to compare by", asked.metric, METRICS)
     with locked(folder_of(sweep)):
         finals = open_finals(sweep, asked, options.resume, options.fresh)
         received = run_trials(finals.plan, finals.study, console)
         if not finals.study.done:
             finals.study.interrupt()
-            console.print(f"Interrupted; every epoch that was ended is kept. Go on: retrain-best {sweep.name} --resume")
-            return EXIT_SIGNAL + (received or 0)
+            why = finals.study.stopping or "Interrupted"
+            console.print(f"{why}; every epoch that was ended is kept. Go on: retrain-best {sweep.name} --resume")
+            return EXIT_USER if received is None else EXIT_SIGNAL + received
         finals.study.finish()
         conclude(finals, console)
     return 0

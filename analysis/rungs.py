@@ -15,8 +15,8 @@ def rung_table(sweep: SweepResults) -> pd.DataFrame:
 
     ``epoch``; trials that ``reached`` it; how many of them ``went_on``; the ``best`` and the ``median`` of their values
     there; ``agreement``: Kendall's tau between the order of the trials there and at the next rung that they came to, 1
-    for the same order, 0 for none (nan with fewer than three trials). Low at the first rungs: their grace was too
-    short to tell good trials from bad ones.
+    for the same order, 0 for none (nan with fewer than three trials). It knows only those that went on, which are
+    alike: of all trials it would be higher. Near 0 or below at the first rung: a longer grace may choose better.
     """
     reports: Any = sweep.reports
     at = {epoch: reports[reports["epoch"] == epoch].set_index("trial")["value"].dropna() for epoch in sweep.rungs}

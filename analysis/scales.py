@@ -1,60 +1,65 @@
-"""Where a trial's values lie on the axes of figures: a parameter's range from 0 to 1, choices side by side."""
+"""Where a trial's values lie on the axes of figures: along a range, or beside each other as choices."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from matplotlib.axes import Axes
 
 from analysis.results import Range, SweepResults
 from sweeps.leaderboard import short
 
+NOWHERE = float("nan")
+"""The place of a value that a trial does not have."""
 
-def positions(sweep: SweepResults, key: str, axes: Axes) -> list[Any]:
-    """Where the ranked trials lie on a parameter's axis, which is set up for them."""
-    values = [sweep.params[name].get(key) for name in sweep.ranked["trial"]]
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis for one parameter."""
+
+    key: str
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    choices: tuple[str, ...] = ()
+    """If it is no range."""
+
+    def place(self, params: dict[str, Any]) -> float:
+        """Of a trial's value: itself, or the number of the choice; ``NOWHERE`` if the trial has none."""
+        if self.key not in params:
+            return NOWHERE
+        return self.choices.index(str(params[self.key])) if self.choices else float(params[self.key])
+
+    def share(self, place: float) -> float:
+        """A place from 0 to 1 of the axis."""
+        if self.choices:
+            return place / max(1, len(self.choices) - 1)
+        if self.log:
+            return math.log(place / self.low) / math.log(self.high / self.low)
+        return (place - self.low) / (self.high - self.low)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Places and what is there: the ends, or all choices."""
+        if self.choices:
+            return [(float(index), name) for index, name in enumerate(self.choices)]
+        return [(self.low, short(self.low)), (self.high, short(self.high))]
+
+
+def scale_of(sweep: SweepResults, key: str) -> Scale:
+    """What was searched of a key, made wider if trials lie outside of that; if it is not known, what was tried."""
     of = sweep.ranges.get(key, Range())
-    if of.choices or any(not isinstance(value, int | float) or isinstance(value, bool) for value in values):
-        names = choices(sweep, key)
-        axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
-        axes.set_xlim(-0.5, len(names) - 0.5)
-        return [names.index(str(value)) for value in values]
-    if of.log:
-        axes.set_xscale("log")
-    return values
+    tried = [params[key] for params in sweep.params.values() if key in params]
+    if of.choices or not all(is_number(value) for value in tried) or not tried:
+        return Scale(key, choices=tuple(dict.fromkeys([*of.choices, *sorted(str(value) for value in tried)])))
+    ends = [of.low, of.high, *tried] if of.low < of.high else tried
+    low, high = float(min(ends)), float(max(ends))
+    log = of.log and low > 0
+    return Scale(key, low, high, log) if low < high else Scale(key, choices=(str(tried[0]),))
 
 
-def choices(sweep: SweepResults, key: str) -> list[str]:
-    """What was searched of a key that is no range; where that is not known, what was tried."""
-    of = sweep.ranges.get(key, Range())
-    return list(of.choices) or sorted({str(params.get(key)) for params in sweep.params.values()})
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def scaled(sweep: SweepResults, key: str) -> list[float]:
-    """The ranked trials' values of a key, from 0 to 1 of what was searched; nan where a trial has none."""
-    return [place_of(sweep, key, sweep.params[name].get(key)) for name in sweep.ranked["trial"]]
-
-
-def place_of(sweep: SweepResults, key: str, value: Any) -> float:
-    of = sweep.ranges.get(key, Range())
-    known = choices(sweep, key)
-    if value is None:
-        return float("nan")
-    if of.low < of.high and isinstance(value, int | float):
-        if of.log:
-            return float(np.log(value / of.low) / np.log(of.high / of.low))
-        return float((value - of.low) / (of.high - of.low))
-    return known.index(str(value)) / max(1, len(known) - 1)
-
-
-def ticks(sweep: SweepResults, key: str) -> list[tuple[float, str]]:
-    """Places from 0 to 1 on a parameter's axis, and what is there."""
-    of = sweep.ranges.get(key, Range())
-    if of.low < of.high:
-        return [(0.0, short(of.low)), (1.0, short(of.high))]
-    known = choices(sweep, key)
-    return [(index / max(1, len(known) - 1), name) for index, name in enumerate(known)]
-
-
-def scaled_score(sweep: SweepResults) -> list[float]:
-    scores = sweep.ranked["score"].to_numpy()
-    return list((scores - scores.min()) / max(1e-12, scores.max() - scores.min()))
+def shares(sweep: SweepResults, scale: Scale) -> Sequence[float]:
+    """The ranked trials' places from 0 to 1 of an axis."""
+    return [scale.share(scale.place(sweep.params[name])) for name in sweep.ranked["trial"]]

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 
 import numpy as np
 
 from analysis.intervals import Float64Array, Interval, Scored, interval
 
-AS_CHEAP = 1.1
-"""Costs that differ by less than this factor count as equal: times are not measured better."""
+AS_CHEAP = 1.25
+"""Costs that differ by less than this factor count as equal: times are not measured better (docs/decisions/0008)."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class Line:
     """The same on fresh seeds, their mean; what the search's was better by is luck."""
     test: Interval
     gain: Interval | None
-    """Test score less the default's, seed by seed; None for the default itself."""
+    """Test score less the default's, seed by seed; None for the default itself, and without a seed in common."""
     epoch_seconds: float
+    """The median of its seeds."""
     out: str
     """Why it got no more seeds; empty if it has all."""
 
@@ -68,7 +69,7 @@ def judge(
 
     The leader is the best by validation, so the test split has no part in the choice. If its test score is better than
     the default's by more than chance, the cheapest of those is chosen that are so too and cannot be told from the
-    leader. Otherwise the cheaper one of leader and default is.
+    leader. If it is worse by more than chance, the default is; otherwise the cheaper of the two.
     """
     by_name = {name: [run for run in runs if run.contender == name] for name in searched}
     lines = [
@@ -77,28 +78,35 @@ def judge(
         if found
     ]
     lines.sort(key=lambda line: (bool(line.out), -line.validated))
-    of_default = next(line for line in lines if line.gain is None)
-    leader = lines[0]
+    of_default = next(line for line in lines if line.contender == default)
+    leader, chosen = lines[0], of_default
     if leader.gain is None:
-        return Verdict(lines, leader.contender, ["Nothing that the search has found is better than the default."])
-    if leader.gain.low > 0:
-        good = [line for line in lines if not line.out and line.gain is not None and line.gain.low > 0]
-        equal = [line for line in good if line is leader or not told_apart(by_name, leader, line, groups)]
-        chosen = cheapest(equal)
+        said = words_of_none(lines, default)
     else:
-        chosen = cheapest([of_default, leader])
-    return Verdict(lines, chosen.contender, sentences(leader, chosen, of_default))
+        if leader.gain.low > 0:
+            good = [line for line in lines if not line.out and line.gain is not None and line.gain.low > 0]
+            chosen = cheapest([one for one in good if one is leader or not told_apart(by_name, leader, one, groups)])
+        elif not leader.gain.high < 0 and leader.gain.sure:
+            chosen = cheapest([of_default, leader])
+        said = sentences(leader, leader.gain, chosen, of_default)
+    failed = [f"{name} is not compared: it {why}." for name, why in out.items() if not by_name.get(name)]
+    return Verdict(lines, chosen.contender, [*said, *failed])
 
 
 def line_of(
     name: str, runs: Sequence[Run], reference: Sequence[Run], searched: float | None, groups: Sequence[str], out: str
 ) -> Line:
-    gain = None
-    if runs is not reference:
-        common = {run.seed for run in runs} & {run.seed for run in reference}
-        gain = interval(*(scored([run for run in some if run.seed in common], groups) for some in (runs, reference)))
-    validated, seconds = fmean(run.validated for run in runs), fmean(run.epoch_seconds for run in runs)
+    gain = None if runs is reference else difference(runs, reference, groups)
+    validated, seconds = fmean(run.validated for run in runs), median(run.epoch_seconds for run in runs)
     return Line(name, searched, validated, interval(scored(runs, groups)), gain, seconds, out)
+
+
+def difference(runs: Sequence[Run], others: Sequence[Run], groups: Sequence[str]) -> Interval | None:
+    """What some runs' test scores are better by than others', on the seeds that both have; None if there is none."""
+    common = {run.seed for run in runs} & {run.seed for run in others}
+    if not common:
+        return None
+    return interval(*(scored([run for run in some if run.seed in common], groups) for some in (runs, others)))
 
 
 def scored(runs: Sequence[Run], groups: Sequence[str]) -> Scored:
@@ -107,8 +115,8 @@ def scored(runs: Sequence[Run], groups: Sequence[str]) -> Scored:
 
 def told_apart(by_name: Mapping[str, Sequence[Run]], one: Line, other: Line, groups: Sequence[str]) -> bool:
     """Whether the test scores of two differ by more than chance."""
-    found = interval(scored(by_name[one.contender], groups), scored(by_name[other.contender], groups))
-    return found.low > 0 or found.high < 0
+    found = difference(by_name[one.contender], by_name[other.contender], groups)
+    return found is not None and (found.low > 0 or found.high < 0)
 
 
 def cheapest(lines: Sequence[Line]) -> Line:
@@ -117,20 +125,23 @@ def cheapest(lines: Sequence[Line]) -> Line:
     return next(line for line in lines if line.epoch_seconds < AS_CHEAP * least)
 
 
-def sentences(leader: Line, chosen: Line, of_default: Line) -> list[str]:
+def sentences(leader: Line, gain: Interval, chosen: Line, of_default: Line) -> list[str]:
     """The answer in words: what the leader is better by than the default, and why which one is chosen."""
-    gain = leader.gain
-    assert gain is not None
     size = f"{gain.mean:+.4f} {span(gain)} on the test split"
     if gain.low > 0:
         said = [f"{leader.contender} is better than the default by {size}."]
         if chosen is not leader:
             said.append(f"{chosen.contender} cannot be told from it and is cheaper, so it is chosen.")
         return said
-    if gain.seeds < 2:
-        return [f"With one seed nothing can be told: {leader.contender} and the default differ by {gain.mean:+.4f}."]
+    if not gain.sure:
+        want = "With one seed" if gain.seeds < 2 else "On test images of one group"
+        told = f"{want} nothing can be told: {leader.contender} and the default differ by {gain.mean:+.4f}."
+        return [told, "The default is chosen, until more is known."]
     if gain.high < 0:
-        return [f"{leader.contender}, the best by validation, is worse than the default there: {size}."]
+        return [
+            f"{leader.contender}, the best by validation, is worse than the default there: {size}.",
+            "The default is chosen.",
+        ]
     other = of_default if chosen is leader else leader
     alike = other.epoch_seconds < AS_CHEAP * chosen.epoch_seconds
     why = "as cheap, and nothing speaks for a change" if alike else "the cheaper one"
@@ -142,6 +153,19 @@ def sentences(leader: Line, chosen: Line, of_default: Line) -> list[str]:
     ]
 
 
+def words_of_none(lines: Sequence[Line], default: str) -> list[str]:
+    """That no other is better by validation, and what the best of the others has on test, so that one can see why."""
+    said = ["No other configuration is better than the default by validation on fresh seeds: the default is chosen."]
+    for line in [line for line in lines if line.contender != default and line.gain is not None][:1]:
+        assert line.gain is not None
+        stopped = f" (it {line.out})" if line.out else ""
+        said.append(
+            f"The next, {line.contender}{stopped}, differs from it by {line.gain.mean:+.4f} {span(line.gain)} on the "
+            "test split, which has no part in the choice."
+        )
+    return said
+
+
 def words_of_more(gain: Interval) -> str:
     """What it would take to tell a difference that was not told from none."""
     if needed := gain.seeds_needed:
@@ -150,4 +174,6 @@ def words_of_more(gain: Interval) -> str:
 
 
 def span(found: Interval) -> str:
-    return f"[{found.low:+.4f}, {found.high:+.4f}]" if found.seeds > 1 else "(one seed: no interval)"
+    if not found.sure:
+        return f"(one {'seed' if found.seeds < 2 else 'group of images'}: no interval)"
+    return f"[{found.low:+.4f}, {found.high:+.4f}]"

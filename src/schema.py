@@ -152,7 +152,7 @@ LrScheduler = Cosine | Poly | Constant | Step | MultiStep | OneCycle | Plateau
 
 
 class Metric(Section):
-    monitor: Literal["val/iou_best", "val/iou", "val/f1", "val/loss"]
+    monitor: Literal["val/iou_best", "val/iou", "val/iou_image", "val/f1", "val/loss"]
     mode: Literal["max", "min"]
 
     @model_validator(mode="after")

@@ -62,7 +62,9 @@ class Ledger:
         """Why the last write failed, if it did."""
         if read_only and not path.is_file():
             raise UserError(f"No ledger in {path.parent}: it holds no sweep, or one of an older version.")
-        address = f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
+        # without a log beside it nobody writes, and a place where nothing may be written can be read
+        still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+        address = f"{path.resolve().as_uri()}{f'?mode=ro{still}' if read_only else ''}"
         try:
             self.database = sqlite3.connect(address, uri=True, isolation_level=None)
             if not read_only:
@@ -133,8 +135,11 @@ class Ledger:
 
     def times(self) -> dict[str, tuple[str, str]]:
         """When each trial was started, and its last event, by the clock of then."""
-        rows = self.database.execute("SELECT trial, MIN(time), MAX(time) FROM event WHERE trial != '' GROUP BY trial")
-        return {trial: (first, last) for trial, first, last in rows}
+        query = "SELECT trial, time, {}(seq) FROM event WHERE trial != '' GROUP BY trial"  # the time of that event
+        first, last = (
+            {trial: time for trial, time, _ in self.database.execute(query.format(which))} for which in ("MIN", "MAX")
+        )
+        return {trial: (first[trial], last[trial]) for trial in first}
 
     @contextmanager
     def transaction(self) -> Generator[None]:

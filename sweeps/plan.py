@@ -16,6 +16,8 @@ from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
 
 HOURS_A_DAY = 24
+DEFAULT_METRIC = "val/iou_best"
+"""Of a training, to keep its best network by."""
 SESSION_SECONDS = 15.0
 """Until the first trial trains: Ray, and the imports of the first process."""
 START_SECONDS = 1.0
@@ -132,10 +134,16 @@ class SweepPlan:
 def make_plan(name: str, spec: SweepSpec, seed: int, gpus: int) -> SweepPlan:
     """Complete the spec's overrides for this machine; a space that the configuration lacks is a ``UserError``."""
     resources = share_machine(spec.budget.trials_at_once, min(spec.budget.gpus, gpus))
-    fixed = (*with_data_root(spec.fixed), f"training.epochs={spec.asha.max_epochs}", *resources.overrides())
+    kept_by = () if spec.metric == DEFAULT_METRIC else (chosen_by(spec.metric),)
+    fixed = (*kept_by, *with_data_root(spec.fixed), f"training.epochs={spec.asha.max_epochs}", *resources.overrides())
     first = default_point(spec.space, fixed)
     given = tuple(complete_point(spec.space, point, first) for point in spec.points)
     return SweepPlan(name, spec, seed, fixed, first, given, resources)
+
+
+def chosen_by(metric: str) -> str:
+    """The override by which a training keeps its best network by the metric that it is ranked by."""
+    return f"training.metric={metric.removeprefix('val/')}"
 
 
 def described(space: Space) -> dict[str, str]:

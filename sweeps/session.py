@@ -29,6 +29,8 @@ CODE = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml", *SEARCH)
 """Files that decide what a trial trains, and which are tried."""
 
 
+PLACE = "output_root"
+"""No part of what a sweep is: its folder may be moved."""
 COMPARED_BY = ("metric", "rungs")
 """What a sweep's trials were compared by: with another, what was decided before would be wrong."""
 
@@ -51,7 +53,7 @@ def surroundings(plan: SweepPlan, *more: Path) -> dict[str, str]:
     """Fixed overrides, data, and the code of trainings and of the search, with ``more`` files."""
     code = {path for pattern in CODE for path in ROOT.glob(pattern)} | set(more)
     return {
-        **{f"fixed: {override.partition('=')[0]}": override.partition("=")[2] for override in plan.fixed},
+        **{f"fixed: {key}": value for key, _, value in (word.partition("=") for word in plan.fixed) if key != PLACE},
         "data": data_fingerprint(plan.config.data),
         **{str(path.relative_to(ROOT)): _digest(path) for path in sorted(code)},
     }
@@ -62,7 +64,7 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     lines = [
         f"  {name}: {before.get(name, 'nothing')} -> {now.get(name, 'nothing')}"
         for name in dict.fromkeys([*before, *now])
-        if before.get(name) != now.get(name)
+        if before.get(name) != now.get(name) and name != f"fixed: {PLACE}"
     ]
     return [line.replace(str(Path.home()), "~") for line in lines]
 

@@ -35,7 +35,9 @@ SYNTHETIC = Path("data") / "synthetic"
 
 PLAIN_WIDTH = 160  # characters of a line in a file or a pipe, where nobody says how wide it may be
 
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+console = Console(
+    markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+)
 
 
 def prepare(name: str, spec: SweepSpec, seed: int) -> SweepPlan:

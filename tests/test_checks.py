@@ -44,7 +44,10 @@ def test_a_sweep_that_nothing_is_wrong_with_has_no_warnings():
         (sweep([GOOD[0], {"lr": 0.00101}, {}, {}]), "The best lr, 0.00101, is at the low edge"),
         (sweep([GOOD[0], {"state": "stopped", "epochs": 9}, {}, {}]), "stopped after 9 of 18 epochs"),
         (sweep([GOOD[0], {"best_epoch": 1}, {}, {}]), "The best epoch is 1 of 18: a training is far too long"),
-        (sweep([GOOD[0], {"best_epoch": 17}, {}, {}]), "The best epoch is 17 of 18: it was still getting better"),
+        (
+            sweep([GOOD[0], {"best_epoch": 17}, {}, {}]),
+            "17 of 18: a longer training may be better still",
+        ),
         (sweep([{"state": "failed"}]), "No trial has a score"),
         (sweep([]), "No trial has a score"),
     ],

@@ -35,7 +35,7 @@ def retrained(sweep: SweepResults, seeds: int, luck: float, size: int = 6) -> No
     """A verdict beside the sweep, whose networks find a share of ``luck`` more or less of the crack pixels."""
     folder = sweep.folder.parents[1] / "retrain" / sweep.name
     folder.mkdir(parents=True)
-    (folder / "verdict.json").write_text(json.dumps({"sweep_begun": sweep.begun, "chosen": "t0001"}))
+    (folder / "verdict.json").write_text(json.dumps({"sweep_begun": sweep.begun, "contenders": [], "chosen": "t0001"}))
     rows = ["configuration,seed,folder"]
     for seed in range(seeds):
         run = folder / f"t{seed}"
@@ -137,7 +137,7 @@ def test_scores_of_other_photographs_are_called_so(pair: tuple[SweepResults, Swe
     [
         (["mine", "mine"], "compared with itself"),
         (["mine", "their"], "Did you mean 'theirs'"),
-        (["mine", "theirs", "--metric", "val/dice"], "No trial of mine has a val/dice yet"),
+        (["mine", "theirs", "--metric", "val/dice"], "Unknown metric to compare by 'val/dice'"),
     ],
 )
 def test_what_cannot_be_compared_is_named(

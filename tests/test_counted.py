@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.counted import Counted, counted_runs, groups_of
+from analysis.counted import METRICS, Counted, counted_runs, groups_of
 from src.metrics import HALF, scores_at
+from sweeps.spec import METRICS as SEARCHED
 
 HISTOGRAM = np.random.default_rng(0).integers(0, 50, (4, 2, 256))
 COUNTED = Counted(HISTOGRAM, 90, ("a", "b", "c", "d"), ("road7", "road7", "c", "d"))
@@ -24,6 +25,12 @@ COUNTED = Counted(HISTOGRAM, 90, ("a", "b", "c", "d"), ("road7", "road7", "c", "
 def test_what_a_metric_divides_gives_the_metric(metric: str, name: str, threshold: int):
     sums = COUNTED.parts(metric).sum(axis=0)
     assert sums[0] / sums[1] == pytest.approx(scores_at(HISTOGRAM, threshold)[name])
+
+
+def test_what_can_be_compared_by_is_what_a_search_can_maximise():
+    assert METRICS == SEARCHED
+    with pytest.raises(AssertionError, match="val/loss"):
+        COUNTED.parts("val/loss")
 
 
 def test_the_scores_are_those_at_the_threshold_of_validation():

@@ -56,6 +56,7 @@ def test_the_race_has_the_searchs_overrides_without_those_it_decides_anew(
     assert plan.searched == {"seed": 0, **contenders[-1].params}
     assert "training.epochs=7" in plan.fixed
     assert not any(word.startswith("seed=") for word in plan.fixed)
+    assert "training.metric=iou_best" in plan.fixed
     decided = [word for word in plan.fixed if word.startswith(("threads=", "training.epochs=", "output_root="))]
     assert len(decided) == 3
     assert plan.spec.budget.trials == 9
@@ -66,6 +67,26 @@ def test_fresh_seeds_leave_out_the_one_the_search_used(sweep: SweepResults):
     assert fresh_seeds(sweep, 3) == [0, 1, 2]
     sweep.about["fixed"].append("seed=1")
     assert fresh_seeds(sweep, 3) == [0, 2, 3]
+
+
+def test_code_and_data_that_changed_since_the_search_are_said(
+    sweep: SweepResults, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
+    open_finals(sweep, asked(top=1), resume=False, fresh=False).ledger.close()
+    assert "Changed since the search" not in capsys.readouterr().out
+    sweep.identity["data"] = sweep.identity["src/losses.py"] = "another"
+    open_finals(sweep, asked(top=1), resume=False, fresh=False).ledger.close()
+    assert (
+        "Changed since the search, so its scores are of something else: data, src/losses.py" in capsys.readouterr().out
+    )
+
+
+def test_a_sweep_that_has_searched_the_seed_is_refused(sweep: SweepResults):
+    for params in sweep.params.values():
+        params["seed"] = 1
+    with pytest.raises(UserError, match="has searched seed"):
+        contenders_of(sweep, asked())
 
 
 def test_a_race_goes_on_with_what_it_was_begun_with_and_fresh_moves_it_aside(
@@ -82,9 +103,12 @@ def test_a_race_goes_on_with_what_it_was_begun_with_and_fresh_moves_it_aside(
         UserError, match=r"configurations: t0000-\w+, t\d+-\w+ -> t0000-\w+, (.|\n)*--fresh moves it aside"
     ):
         open_finals(sweep, asked(top=2), resume=False, fresh=False)
-    again = open_finals(sweep, asked(top=2), resume=True, fresh=False)
-    assert len(again.race.contenders) == 2
+    again = open_finals(sweep, asked(top=2, seeds=0), resume=True, fresh=False)
+    assert (len(again.race.contenders), again.study.budget.trials) == (2, 10)
     again.ledger.close()
+    more = open_finals(sweep, asked(top=1, seeds=7), resume=True, fresh=False)
+    assert more.study.budget.trials == 14
+    more.ledger.close()
     anew = open_finals(sweep, asked(top=2), resume=False, fresh=True)
     assert (len(anew.race.contenders), len(anew.study.rows)) == (3, 0)
     (aside,) = (tmp_path / "retrain").glob("tiny_sweep-*")

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -18,6 +19,7 @@ from analysis.leaderboard import words_of_picks
 from analysis.results import load_sweep
 from src.errors import UserError
 from sweeps.leaderboard import TrialRow, ranked, short_names, table, write_csv
+from sweeps.ledger import NAME, Ledger
 
 
 def row(name: str, *scores: float, state: str = "stopped", **params: object) -> TrialRow:
@@ -109,6 +111,19 @@ def test_without_a_name_the_sweeps_are_listed(
     assert capsys.readouterr().out.startswith("tiny_sweep: finished, 4 trials")
     with pytest.raises(UserError, match="run one first"):
         show(["--output-root", str(tmp_path)])
+
+
+def test_a_reason_with_brackets_is_shown_as_it_is(
+    finished_sweep: FinishedSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = tmp_path / "sweeps" / "tiny_sweep"
+    shutil.copytree(finished_sweep.folder, folder, ignore=shutil.ignore_patterns("ray", "t0*"))
+    ledger = Ledger(folder / NAME)
+    reason = "bad [/data/x.png]: [type=greater_than] :smile:"
+    ledger.database.execute("UPDATE trial SET state = 'failed', reason = ? WHERE number = 1", (reason,))
+    ledger.close()
+    show(["tiny_sweep", "--output-root", str(tmp_path)])
+    assert reason in capsys.readouterr().out
 
 
 def test_rules_that_do_not_agree_are_said_to(finished_sweep: FinishedSweep):

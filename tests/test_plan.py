@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import yaml
 from optuna import Trial
 
@@ -60,6 +61,14 @@ def test_all_keys_of_a_conditional_space_are_known_with_a_value():
 
     conditional = replace(plan, spec=replace(plan.spec, space=space), first={"training.loss": "bce"}, given=({"x": 1},))
     assert conditional.searched == {"training.loss": "bce", "training.loss.tversky.alpha": 0.2, "x": 1}
+
+
+@pytest.mark.parametrize(("metric", "kept"), [("val/f1", "val/f1"), ("val/iou_image", "val/iou_image")])
+def test_a_training_keeps_its_best_network_by_what_it_is_ranked_by(metric: str, kept: str):
+    spec = replace(load_spec("quickstart"), metric=metric)
+    assert make_plan("quickstart", spec, seed=0, gpus=0).config.training.metric.monitor == kept
+    own = replace(spec, fixed=(*spec.fixed, "training.metric=loss"))
+    assert make_plan("quickstart", own, seed=0, gpus=0).config.training.metric.monitor == "val/loss"
 
 
 def test_days_on_a_cpu_are_said_plainly():

@@ -68,7 +68,13 @@ def test_one_whose_training_failed_gets_no_more_seeds_and_the_reason_is_kept():
 def test_hopeless_is_who_is_worse_by_more_than_seeds_explain(
     scores: dict[int, float], leading: dict[int, float], out: bool
 ):
-    assert hopeless(scores, leading) is out
+    assert hopeless(scores, leading, looks=1) is out
+
+
+def test_the_more_looks_there_are_the_more_it_takes_to_drop_out():
+    scores, leading = {0: 0.5, 1: 0.64, 2: 0.68}, {0: 0.6, 1: 0.7, 2: 0.81}
+    assert hopeless(scores, leading, looks=1)
+    assert not hopeless(scores, leading, looks=10)
 
 
 @given(st.lists(st.floats(0, 1), min_size=12, max_size=12))

@@ -61,11 +61,28 @@ def test_a_verdict_on_fresh_seeds_comes_before_what_the_search_says(sweep: Sweep
     assert any("How sure that is, retrain-best tiny_sweep says" in line for line in answer(sweep))
     folder = tmp_path / "retrain" / "tiny_sweep"
     folder.mkdir(parents=True)
-    verdict = {"sweep_begun": sweep.begun, "sentences": ["t0001 is better than the default by 1."]}
+    best = sweep.ranked["trial"].iloc[0]
+    verdict = {
+        "sweep_begun": sweep.begun,
+        "contenders": [best],
+        "sentences": ["t0001 is better than the default by 1."],
+    }
     (folder / "verdict.json").write_text(json.dumps(verdict))
     lines = answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep"))
     assert lines[0] == "t0001 is better than the default by 1."
     assert not any("How sure" in line for line in lines)
+    verdict["contenders"] = [sweep.ranked["trial"].iloc[1]]  # the sweep was extended since, and has another best
+    (folder / "verdict.json").write_text(json.dumps(verdict))
+    assert any("How sure" in line for line in answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")))
+
+
+def test_a_default_without_a_score_is_said_to_have_none(sweep: SweepResults):
+    of_default = sweep.trials["trial"] == sweep.default
+    if sweep.ranked["trial"].iloc[0] == sweep.default:
+        sweep.trials["score"] = sweep.trials["score"].mask(of_default, 0.0)
+    sweep.trials.loc[of_default, "state"] = "failed"
+    trials = sweep.trials.sort_values("score", ascending=False)
+    assert any("the default has no score" in line for line in answer(replace(sweep, trials=trials)))
 
 
 def test_what_is_in_a_reason_is_text_and_no_markup(sweep: SweepResults, tmp_path: Path):

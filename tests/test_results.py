@@ -11,7 +11,6 @@ import pytest
 from conftest import FinishedSweep
 
 from analysis.results import load_sweep, read_folder
-from src.config import load_overrides
 from src.errors import UserError
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger, locked
@@ -44,7 +43,6 @@ def test_a_finished_sweep_reads_as_trials_and_reports(finished_sweep: FinishedSw
         assert row["started"] <= row["ended"]
         reports = sweep.reports[sweep.reports["trial"] == row["trial"]]
         assert reports["val/loss"].tolist() == [line["val/loss"] for line in lines]
-        assert sweep.overrides(row["trial"]) == load_overrides(folder / "overrides.yaml")
     assert sweep.trials["score"].is_monotonic_decreasing
 
 
@@ -103,12 +101,37 @@ def test_a_verdict_belongs_to_the_sweep_that_was_begun_then_and_not_to_a_name(
     finished_sweep: FinishedSweep, tmp_path: Path
 ):
     sweep = replace(load_sweep("tiny_sweep", finished_sweep.output_root), folder=tmp_path / "sweeps" / "tiny_sweep")
+    verdict = {"contenders": [sweep.default]}
     for name, begun in (("tiny_sweep", "another day"), ("older", sweep.begun)):
         (tmp_path / "retrain" / name).mkdir(parents=True)
-        (tmp_path / "retrain" / name / "verdict.json").write_text(json.dumps({"sweep_begun": begun}))
+        (tmp_path / "retrain" / name / "verdict.json").write_text(json.dumps(verdict | {"sweep_begun": begun}))
     assert sweep.verdict == tmp_path / "retrain" / "older"
     assert replace(sweep, folder=tmp_path / "sweeps" / "older").verdict == tmp_path / "retrain" / "older"
     assert replace(sweep, trials=sweep.trials.iloc[:0]).verdict is None
+    assert replace(sweep, params={}).verdict is None  # another sweep that was begun in the same second
+    (tmp_path / "retrain" / "older" / "verdict.json").write_text("{ half")
+    assert sweep.verdict is None
+
+
+def test_times_of_several_time_zones_are_read_in_their_order(empty: Path):
+    ledger = Ledger(empty / NAME)
+    row = TrialRow("t0000-a", {"x": 1})
+    ledger.record("start", row)
+    row.report(1, {"val/iou_best": 0.5, "epoch_seconds": 1.0}, "val/iou_best")
+    ledger.record_report(row, {"val/iou_best": 0.5, "epoch_seconds": 1.0}, 0.5, "stop", True)
+    for seq, time in enumerate(("2026-10-25T02:59:00+02:00", "2026-10-25T02:01:00+01:00"), start=1):
+        ledger.database.execute("UPDATE event SET time = ? WHERE seq = ?", (time, seq))
+    (trial,) = read_folder(empty).trials.to_dict("records")
+    assert (trial["ended"] - trial["started"]).total_seconds() == 120
+
+
+def test_reading_a_sweep_that_nobody_writes_puts_nothing_beside_it(empty: Path):
+    """As on a disk where nothing may be written."""
+    before = sorted(empty.iterdir())
+    ledger = Ledger(empty / NAME, read_only=True)
+    list(ledger.entries())
+    assert sorted(empty.iterdir()) == before
+    ledger.close()
 
 
 def test_an_unknown_sweep_is_refused_with_those_there_are(finished_sweep: FinishedSweep, tmp_path: Path):

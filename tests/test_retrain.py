@@ -72,7 +72,7 @@ def test_one_is_chosen_and_said_why_and_its_network_and_overrides_are_there(retr
     folder = output_root / "retrain" / "tiny_sweep"
     for text in (said, (folder / "verdict.md").read_text()):
         assert re.search(r"t0000-\w+ \(default\)", text)
-        assert re.search(r"cannot be told apart with 2 seeds|is better than|Nothing that the search has found", text)
+        assert re.search(r"cannot be told apart with 2 seeds|is better than|No other configuration is better", text)
         assert "python run.py" in text
     assert load_network(folder / "best_model.pth").config.training.epochs == 3
     assert load_config(load_overrides(folder / "best.yaml")).threads == "auto"
@@ -119,9 +119,10 @@ def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep,
     [
         (["--seeds", "0"], "--seeds=0: must be at least 1"),
         (["--top", "0"], "--top=0: must be at least 1"),
-        (["--resume", "--fresh"], "cannot be said together"),
+        (["--resume", "--fresh"], "so --fresh cannot be said with it"),
+        (["--resume", "--top", "2"], "so --top cannot be said with it"),
         (["--resume"], "holds nothing to go on with"),
-        (["--metric", "val/dice"], "--metric val/dice: the sweep's trials have not reported it"),
+        (["--metric", "val/dice"], "Unknown metric to compare by 'val/dice'"),
     ],
 )
 def test_what_cannot_be_is_named(finished_sweep: FinishedSweep, more: list[str], sentence: str):

@@ -1,13 +1,15 @@
 """Where values lie on the axes of figures."""
 
+import math
 from dataclasses import replace
 
 import pytest
 from conftest import FinishedSweep
-from matplotlib.figure import Figure
 
+from analysis.figures import FIGURES
+from analysis.report import png
 from analysis.results import SweepResults, load_sweep
-from analysis.scales import choices, place_of, positions, scaled, scaled_score, ticks
+from analysis.scales import Scale, scale_of, shares
 
 RATE, LOSS = "training.optimizer.lr_scale", "training.loss"
 
@@ -18,40 +20,52 @@ def sweep(finished_sweep: FinishedSweep) -> SweepResults:
 
 
 def test_a_range_that_was_searched_on_a_log_scale_is_halved_at_its_geometric_mean(sweep: SweepResults):
-    of = sweep.ranges[RATE]
-    assert of.log
-    assert place_of(sweep, RATE, of.low) == 0
-    assert place_of(sweep, RATE, of.high) == pytest.approx(1)
-    assert place_of(sweep, RATE, (of.low * of.high) ** 0.5) == pytest.approx(0.5)
-    assert ticks(sweep, RATE) == [(0.0, "0.005"), (1.0, "10")]
+    scale = scale_of(sweep, RATE)
+    assert scale == Scale(RATE, 0.005, 10.0, log=True)
+    assert scale.share(scale.place({RATE: (0.005 * 10.0) ** 0.5})) == pytest.approx(0.5)
+    assert scale.ticks() == [(0.005, "0.005"), (10.0, "10")]
+    assert Scale("x", 1.0, 3.0).share(2.5) == 0.75
 
 
 def test_choices_lie_side_by_side_in_the_order_of_the_space(sweep: SweepResults):
-    known = choices(sweep, LOSS)
-    assert [place_of(sweep, LOSS, name) for name in known] == [index / (len(known) - 1) for index in range(len(known))]
-    assert [name for _, name in ticks(sweep, LOSS)] == known
+    scale = scale_of(sweep, LOSS)
+    assert scale.choices == ("bce", "dice_bce", "dice_focal")
+    assert [scale.share(scale.place({LOSS: name})) for name in scale.choices] == [0, 0.5, 1]
+    assert [name for _, name in scale.ticks()] == list(scale.choices)
 
 
-def test_a_key_of_which_only_what_was_tried_is_known_has_that_as_choices(sweep: SweepResults):
-    unknown = replace(sweep, about=sweep.about | {"space": {}})
-    assert choices(unknown, LOSS) == sorted({params[LOSS] for params in sweep.params.values()})
+def test_none_is_a_choice_and_a_key_that_a_trial_lacks_is_nowhere():
+    scale = Scale("clip", choices=("None", "5.0"))
+    assert scale.place({"clip": None}) == 0
+    assert math.isnan(scale.place({}))
+    assert math.isnan(scale.share(scale.place({})))
 
 
-def test_a_value_that_a_trial_does_not_have_has_no_place(sweep: SweepResults):
-    assert place_of(sweep, RATE, None) != place_of(sweep, RATE, None)  # nan
-    sweep.params[str(sweep.ranked["trial"].iloc[0])].pop(RATE)
-    assert scaled(sweep, RATE)[0] != scaled(sweep, RATE)[0]
+def conditional(sweep: SweepResults) -> SweepResults:
+    """Only some trials have a depth, which lies in no range that is known, and one has a loss that is none now."""
+    first, second, *_ = sweep.params
+    params = {name: dict(values) for name, values in sweep.params.items()}
+    params[first] |= {"depth": 11, LOSS: "focal"}
+    params[second] |= {"depth": 2}
+    params[second][RATE] = 100.0
+    return replace(sweep, params=params, trials=sweep.trials.assign(depth=[11, 2, None, None]))
 
 
-def test_the_best_score_is_at_the_top_and_the_worst_at_the_bottom(sweep: SweepResults):
-    found = scaled_score(sweep)
-    assert (found[0], found[-1]) == (1.0, 0.0)
+def test_what_trials_have_tried_widens_what_is_known(sweep: SweepResults):
+    made = conditional(sweep)
+    assert scale_of(made, "depth") == Scale("depth", 2.0, 11.0)
+    assert scale_of(made, LOSS).choices == ("bce", "dice_bce", "dice_focal", "focal")
+    assert scale_of(made, RATE).high == 100.0
+    assert sum(math.isnan(share) for share in shares(made, scale_of(made, "depth"))) == 2
 
 
-def test_an_axis_is_set_up_for_what_lies_on_it(sweep: SweepResults):
-    axes = Figure().subplots()
-    assert positions(sweep, RATE, axes) == [sweep.params[name][RATE] for name in sweep.ranked["trial"]]
-    assert axes.get_xscale() == "log"
-    axes = Figure().subplots()
-    positions(sweep, LOSS, axes)
-    assert [text.get_text() for text in axes.get_xticklabels()] == choices(sweep, LOSS)
+def test_a_value_that_never_varied_is_one_choice(sweep: SweepResults):
+    params = {name: {"depth": 4} for name in sweep.params}
+    assert scale_of(replace(sweep, params=params), "depth").choices == ("4",)
+
+
+@pytest.mark.parametrize("name", ["parallel", "slices"])
+def test_figures_of_a_conditional_space_are_drawn(sweep: SweepResults, name: str):
+    drawn = FIGURES[name][1](conditional(sweep))
+    assert drawn is not None
+    assert png(drawn[0]).startswith(b"\x89PNG")

@@ -39,6 +39,12 @@ def test_the_same_sweep_goes_on(plan: SweepPlan, ledger: Ledger):
     refuse_changes(ledger, identity(plan, "quickstart"), accept=False)
 
 
+def test_a_sweep_goes_on_where_its_folder_was_moved_to(plan: SweepPlan, ledger: Ledger):
+    fixed = (*(word for word in plan.fixed if not word.startswith("output_root=")), "output_root=elsewhere")
+    refuse_changes(ledger, identity(replace(plan, fixed=fixed), "quickstart"), accept=False)
+    assert not differences({"fixed: output_root": "as older ledgers have it"}, {})
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [

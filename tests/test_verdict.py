@@ -55,7 +55,7 @@ def test_one_that_is_cheaper_and_clearly_worse_than_the_leader_is_not_chosen():
 
 
 def test_costs_that_are_about_the_same_do_not_count():
-    found = verdict(runs("default", 0.5), runs("good", 0.601, seconds=3.2), runs("cheap", 0.6, seconds=3.0))
+    found = verdict(runs("default", 0.5), runs("good", 0.601, seconds=3.6), runs("cheap", 0.6, seconds=3.0))
     assert found.chosen == "good"
 
 
@@ -77,11 +77,50 @@ def test_one_that_cannot_be_told_from_the_default_and_is_cheaper_is_chosen():
 def test_where_the_default_is_the_best_the_search_has_found_nothing():
     found = verdict(runs("default", 0.6), runs("worse", 0.5))
     assert found.chosen == "default"
-    assert found.sentences == ["Nothing that the search has found is better than the default."]
+    first, second = found.sentences
+    assert first.startswith("No other configuration is better than the default by validation")
+    assert second.startswith("The next, worse, differs from it by -0.1")
+
+
+def test_one_that_failed_on_its_last_seed_is_shown_with_what_it_had_and_not_chosen():
+    found = verdict(runs("default", 0.5), runs("good", 0.6, seeds=4), out={"good": "failed with seed 4: no memory"})
+    assert found.chosen == "default"
+    assert found.sentences[1].startswith("The next, good (it failed with seed 4: no memory), differs from it by +0.1")
+
+
+def test_one_whose_every_training_failed_is_said_not_to_be_compared():
+    every = runs("default", 0.5)
+    found = judge(every, {"default": 0.7, "large": 0.8}, "default", GROUPS, {"large": "failed with seed 0: no memory"})
+    assert found.chosen == "default"
+    assert found.sentences[-1] == "large is not compared: it failed with seed 0: no memory."
+
+
+def test_without_a_seed_in_common_nothing_is_compared():
+    late = [replace(run, seed=run.seed + 5) for run in runs("default", 0.5)]
+    found = verdict(late, runs("good", 0.6))
+    assert found.chosen == "default"
+    assert found.lines[0].gain is None
+
+
+def test_one_that_has_fewer_seeds_yet_is_compared_on_those_it_has():
+    found = verdict(runs("default", 0.5), runs("good", 0.601, seconds=9.0), runs("cheap", 0.6, seeds=4, seconds=3.0))
+    assert found.chosen == "cheap"
+
+
+def test_the_order_of_the_runs_does_not_matter():
+    good, default = runs("good", 0.52, noise=0.05), runs("default", 0.5, noise=0.05)
+    assert verdict(default, good) == verdict(default[::-1], good[2:] + good[:2])
+
+
+def test_one_place_on_the_test_split_is_said_to_tell_nothing():
+    every = [*runs("default", 0.5), *runs("good", 0.6)]
+    found = judge(every, {"default": 0.7, "good": 0.7}, "default", ["road"] * IMAGES, {})
+    assert found.chosen == "default"
+    assert found.sentences[0].startswith("On test images of one group nothing can be told: good and the default differ")
 
 
 def test_the_test_split_has_no_part_in_who_leads():
-    lucky = [replace(run, validated=0.9) for run in runs("lucky", 0.4)]
+    lucky = [replace(run, validated=0.9) for run in runs("lucky", 0.4, seconds=1.0)]  # and cheaper
     found = verdict(runs("default", 0.5), lucky)
     assert found.chosen == "default"
     assert found.sentences[0].startswith("lucky, the best by validation, is worse than the default there: -0.1")
