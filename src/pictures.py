@@ -41,6 +41,17 @@ def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Arr
     return np.pad(np.concatenate(drawn, axis=0), ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
 
 
+def contact_sheet(pairs: Sequence[tuple[UInt8Array, UInt8Array]], columns: int = 6) -> UInt8Array:
+    """Photographs (H, W, 3) in grey with their masks (H, W) in blue, in rows on white."""
+    drawn = [_on_white([overlay(image, mask)]) for image, mask in pairs]
+    side = max(max(one.shape[:2]) for one in drawn)
+    cells = [np.full((side, side, 3), 255, np.uint8) for _ in range(len(drawn) + -len(drawn) % columns)]
+    for cell, one in zip(cells, drawn, strict=False):
+        cell[: one.shape[0], : one.shape[1]] = one
+    rows = [np.concatenate(cells[start : start + columns], axis=1) for start in range(0, len(cells), columns)]
+    return np.pad(np.concatenate(rows, axis=0), ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+
+
 def _on_white(pictures: Sequence[UInt8Array]) -> UInt8Array:
     """Pictures of one height side by side, each with white to its right and below."""
     shrunk = [_shrink(picture, cv2.INTER_AREA) for picture in pictures]

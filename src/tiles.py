@@ -32,12 +32,16 @@ def predict_tiled(image: UInt8Array, predict: Predict, tile: tuple[int, int], ov
 
 def weighted_starts(length: int, tile: int, overlap: float) -> Iterator[tuple[int, Float32Array]]:
     """Where tiles begin along one side, evenly spread, and each one's weights; at every pixel these add up to 1."""
-    step = max(1, round(tile * (1 - overlap)))
-    count = -(-(length - tile) // step) + 1
-    starts = np.linspace(0, length - tile, count).round().astype(int).tolist()
+    begins = starts(length, tile, max(1, round(tile * (1 - overlap))))
     ramp = np.minimum(np.arange(1, tile + 1), np.arange(tile, 0, -1)).astype(np.float64)
     total: npt.NDArray[np.float64] = np.zeros(length)
-    for start in starts:
+    for start in begins:
         total[start : start + tile] += ramp
-    for start in starts:
+    for start in begins:
         yield start, (ramp / total[start : start + tile]).astype(np.float32)
+
+
+def starts(length: int, tile: int, step: int) -> list[int]:
+    """Where tiles begin along a side, evenly spread and at most ``step`` pixels apart; the last one ends at its end."""
+    count = -(-(length - tile) // step) + 1
+    return np.linspace(0, length - tile, count).round().astype(int).tolist()

@@ -10,7 +10,8 @@ import pytest
 
 from src.config import load_config
 from src.data.cache import load_split
-from src.data.files import list_images, read_image, read_mask
+from src.data.files import list_images, read_image
+from src.data.masks import read_mask
 from src.errors import UserError
 from src.evaluation import main
 from src.experiment import read_rows

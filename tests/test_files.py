@@ -1,12 +1,22 @@
 """Reading photographs and masks: ``python -m pytest tests/test_files.py``."""
 
+import contextlib
+import os
+import resource
+import struct
+import tempfile
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
-from src.data.files import UInt8Array, binarise, list_images, read_image, read_mask
+from src.data.files import MAX_PIXELS, UInt8Array, list_images, orientation, read_image, refuse_outside
+from src.data.masks import read_mask
 from src.errors import UserError
 
 
@@ -34,39 +44,6 @@ def test_a_grey_photograph_becomes_rgb(tmp_path: Path) -> None:
     assert image[:, 0].tolist() == [[7, 7, 7], [9, 9, 9]]
 
 
-def test_in_a_mask_crack_is_what_is_brighter_than_127(tmp_path: Path) -> None:
-    mask = read_mask(write(tmp_path / "m.png", column(0, 1, 2, 127, 128, 255)))
-    assert (mask[:, 0].tolist(), mask.dtype) == ([0, 0, 0, 0, 1, 1], np.uint8)
-
-
-def test_a_mask_of_0_and_1_is_read_as_it_is(tmp_path: Path) -> None:
-    assert read_mask(write(tmp_path / "m.png", column(0, 1, 0, 1)))[:, 0].tolist() == [0, 1, 0, 1]
-
-
-def test_a_mask_without_crack_is_all_0(tmp_path: Path) -> None:
-    assert not read_mask(write(tmp_path / "m.png", column(0, 0))).any()
-
-
-def test_in_a_colour_mask_any_bright_channel_is_crack(tmp_path: Path) -> None:
-    colours = np.array([[[0, 0, 255]], [[255, 0, 0]], [[100, 100, 100]], [[255, 255, 255]]], np.uint8)
-    assert read_mask(write(tmp_path / "m.png", colours))[:, 0].tolist() == [1, 1, 0, 1]
-
-
-def test_a_mask_keeps_its_height_and_width(tmp_path: Path) -> None:
-    assert read_mask(write(tmp_path / "m.png", np.zeros((5, 3), np.uint8))).shape == (5, 3)
-
-
-def test_the_blurred_edge_of_a_jpeg_mask_does_not_grow_its_crack(tmp_path: Path) -> None:
-    drawn = np.zeros((64, 64), np.uint8)
-    drawn[:, 30:34] = 255
-    crack = read_mask(write(tmp_path / "m.jpg", drawn))
-    assert abs(int(crack.sum()) - 4 * 64) <= 0.05 * 4 * 64
-
-
-def test_an_array_without_pixels_is_no_crack() -> None:
-    assert binarise(np.zeros((0, 4), np.uint8)).shape == (0, 4)
-
-
 @pytest.mark.parametrize("read", [read_image, read_mask])
 @pytest.mark.parametrize("content", [b"", b"only words", b"\x89PNG\r\n\x1a\n and no more"])
 def test_a_file_that_is_no_image_is_refused_by_name(tmp_path: Path, read: type, content: bytes) -> None:
@@ -80,7 +57,7 @@ def test_a_file_that_cannot_be_opened_is_refused_by_name(tmp_path: Path, read: t
     with pytest.raises(UserError, match=r"Cannot read .*none\.png: No such file"):
         read(tmp_path / "none.png")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(UserError, match=r"folder\.png"):
+    with pytest.raises(UserError, match=r"folder\.png: it is not a file"):
         read(tmp_path / "folder.png")
 
 
@@ -89,6 +66,110 @@ def test_a_name_with_spaces_and_accents_is_read(tmp_path: Path) -> None:
 
 
 def test_images_are_listed_by_name_and_other_files_left_out(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "Thumbs.db", "c.txt", ".DS_Store"):
+    for name in ("b.JPG", "a.png", "Thumbs.db", "c.txt", ".DS_Store", "._a.png"):
         (tmp_path / name).touch()
     assert [path.name for path in list_images(tmp_path)] == ["a.png", "b.JPG"]
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif", ".webp"])
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.99])
+def test_a_file_that_ends_early_is_refused_by_name(tmp_path: Path, read: type, suffix: str, share: float) -> None:
+    path = write(tmp_path / f"cut{suffix}", NOISE)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(UserError, match=rf"Cannot decode .*cut\{suffix}"):
+        read(path)
+
+
+def test_a_bomb_is_refused_by_its_header_before_it_takes_memory(tmp_path: Path) -> None:
+    """A PNG of a few kilobytes that would decode to gigabytes; between the limit and twice of it, and above."""
+    for side in (12_000, 40_000):
+        (tmp_path / "bomb.png").write_bytes(png_header(side, side))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for read in (read_image, read_mask):
+            with pytest.raises(UserError, match=r"bomb\.png: it has more than 134 million pixels"):
+                read(tmp_path / "bomb.png")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KiB
+    assert MAX_PIXELS > 12_000 * 9_000
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that says its size, and has some of its rows, all zero."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = chunk(b"IDAT", zlib.compress(bytes(1000 * (width + 1))))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + rows + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_a_photograph_is_read_upright(tmp_path: Path, tag: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    Image.fromarray(NOISE).save(tmp_path / "a.png", exif=exif)
+    upright = np.array(ImageOps.exif_transpose(Image.open(tmp_path / "a.png")))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), upright)
+    assert upright.shape == ((48, 64, 3) if tag > 4 else (64, 48, 3))
+    assert orientation(tmp_path / "a.png") == tag
+
+
+def test_a_photograph_of_any_storage_has_the_same_pixels(tmp_path: Path) -> None:
+    image = Image.fromarray(NOISE)
+    grey = np.array(image.convert("L"))
+    image.save(tmp_path / "rgb.png")
+    image.convert("RGBA").save(tmp_path / "rgba.png")
+    for path in ("rgb.png", "rgba.png"):
+        np.testing.assert_array_equal(read_image(tmp_path / path), NOISE)
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.tif")
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    for path in ("deep.png", "deep.tif", "grey.png"):
+        np.testing.assert_array_equal(read_image(tmp_path / path), np.repeat(grey[..., None], 3, axis=2))
+    flat = Image.fromarray(np.full((16, 16, 3), (200, 90, 30), np.uint8)).convert("CMYK")
+    flat.save(tmp_path / "cmyk.jpg", quality=100)
+    assert np.abs(read_image(tmp_path / "cmyk.jpg").astype(int) - (200, 90, 30)).max() < 4
+    Image.fromarray(grey.astype(np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(UserError, match=r"float\.tif: its pixels are 32-bit numbers"):
+        read_image(tmp_path / "float.tif")
+
+
+def test_a_pipe_and_a_link_to_nowhere_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    for name in ("pipe.png", "gone.png"):
+        with pytest.raises(UserError, match=f"Cannot read .*{name}"):
+            read_image(tmp_path / name)
+
+
+def test_a_link_out_of_the_root_is_refused_and_one_within_is_not(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    secret, own = write(tmp_path / "secret.png", NOISE), write(root / "own.png", NOISE)
+    (root / "out.png").symlink_to(secret)
+    (root / "in.png").symlink_to(own)
+    refuse_outside(root, [own, root / "in.png"])
+    with pytest.raises(UserError, match=r"out\.png leads out of .*root, to .*secret\.png"):
+        refuse_outside(root, [root / "out.png"])
+    (tmp_path / "linked").symlink_to(root)
+    refuse_outside(tmp_path / "linked", [tmp_path / "linked" / "own.png"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from([".png", ".jpg", ".bmp", ".tif", ".webp"]), st.data())
+def test_no_damage_of_a_file_gets_past_the_refusal(content: bytes, suffix: str, data: st.DataObject) -> None:
+    """Random bytes, and good files with random bytes in them: a picture, or a ``UserError``, and nothing else."""
+    with tempfile.TemporaryDirectory() as place:
+        good = write(Path(place) / f"good{suffix}", NOISE).read_bytes()
+        at = data.draw(st.integers(0, len(good)))
+        for number, found in enumerate((content, good[:at] + content + good[at + len(content) :])):
+            path = Path(place) / f"{number}{suffix}"
+            path.write_bytes(found)
+            for read in (read_image, read_mask):
+                with contextlib.suppress(UserError):
+                    assert read(path).dtype == np.uint8

@@ -1,11 +1,14 @@
 """Which image belongs to which mask: ``python -m pytest tests/test_pairs.py``."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
-from src.data.pairs import find_pairs
+from src.data.pairs import Pair, find_pairs
 from src.errors import UserError
 
 
@@ -84,3 +87,46 @@ def test_two_files_of_one_stem_are_refused_by_name(tmp_path: Path, images: list[
     sentence = refusal(make(tmp_path, images, masks))
     assert "have the same stem" in sentence
     assert all(name in sentence for name in max(images, masks, key=len))
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_a_mask_is_turned_as_its_photograph_is(tmp_path: Path, tag: int) -> None:
+    """Drawn on the picture as it is shown, or on the pixels as they lie in the file."""
+    shown = np.zeros((24, 32), np.uint8)
+    shown[3, 5:20] = shown[4:20, 5] = 255
+    back = {6: 8, 8: 6}.get(tag, tag)  # the turn that undoes it
+    stored = upright(shown, back)
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    Image.fromarray(stored).convert("RGB").save(tmp_path / "image.png", exif=exif)
+    Image.fromarray(shown).save(tmp_path / "shown.png")
+    image, mask = Pair(tmp_path / "image.png", tmp_path / "shown.png").read()
+    np.testing.assert_array_equal(image[..., 0], shown)
+    np.testing.assert_array_equal(mask * 255, shown)
+    if tag > 4:  # else the sizes do not tell
+        Image.fromarray(stored).save(tmp_path / "stored.png")
+        _, mask = Pair(tmp_path / "image.png", tmp_path / "stored.png").read()
+        np.testing.assert_array_equal(mask * 255, shown)
+
+
+def upright(pixels: np.ndarray, tag: int) -> np.ndarray:
+    image = Image.fromarray(pixels)
+    exif = Image.Exif()
+    exif[0x0112] = tag
+    buffer = BytesIO()
+    image.save(buffer, format="png", exif=exif)
+    return np.array(ImageOps.exif_transpose(Image.open(buffer)))
+
+
+def test_unequal_sizes_are_refused_with_both(tmp_path: Path) -> None:
+    for name, shape in (("a.png", (4, 6)), ("m.png", (4, 5))):
+        Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / name)
+    with pytest.raises(UserError, match=r"a\.png is 6x4 pixels and its mask .*m\.png 5x4"):
+        Pair(tmp_path / "a.png", tmp_path / "m.png").read()
+
+
+def test_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
+    root = make(tmp_path / "root", ["a.png"], [])
+    (tmp_path / "secret.png").touch()
+    (root / "train" / "masks" / "a.png").symlink_to(tmp_path / "secret.png")
+    assert "leads out of" in refusal(root)

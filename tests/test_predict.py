@@ -11,7 +11,8 @@ from networks import Redness, network_of
 from torch import Tensor
 
 from src.config import load_config
-from src.data.files import UInt8Array, list_images, read_image, read_mask
+from src.data.files import UInt8Array, list_images, read_image
+from src.data.masks import read_mask
 from src.errors import UserError
 from src.evaluation import main as evaluate
 from src.pictures import FOUND

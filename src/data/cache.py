@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 from filelock import FileLock
 
-from src.data.files import Float32Array, UInt8Array, read_image, read_mask
+from src.data.files import Float32Array, UInt8Array
 from src.data.pairs import Pair, find_pairs
 from src.errors import UserError
 from src.schema import Data
 
-RULES = 3  # raise it when decoding or resizing changes: other pixels must not look like the same data
+RULES = 4  # raise it when decoding or resizing changes: other pixels must not look like the same data
 
 
 class CachedSplit:
@@ -125,7 +125,7 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int], folde
     scales = np.empty((len(pairs), 2))
 
     def fill(index: int) -> None:
-        image, mask = _read_pair(pairs[index])
+        image, mask = pairs[index].read()
         scales[index] = size[0] / mask.shape[0], size[1] / mask.shape[1]
         images[index], masks[index] = resize_pair(image, mask, size)
 
@@ -134,8 +134,8 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int], folde
     if not masks.any():
         shutil.rmtree(partial)
         raise UserError(
-            f"The masks in {pairs[0].mask.parent} hold no crack pixel at all. Crack is what is brighter than 127, "
-            "or 1 in a mask of 0 and 1 alone."
+            f"The masks in {pairs[0].mask.parent} hold no crack pixel at all. Crack is what is bright on dark; "
+            "`python -m src.prepare` has --crack-colour for other masks."
         )
     images.flush()
     masks.flush()
@@ -143,13 +143,3 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int], folde
     about = {"fingerprint": fingerprint, "scale": scale, "stems": [pair.image.stem for pair in pairs]}
     (partial / "about.json").write_text(json.dumps(about))
     partial.replace(folder)
-
-
-def _read_pair(pair: Pair) -> tuple[UInt8Array, UInt8Array]:
-    image, mask = read_image(pair.image), read_mask(pair.mask)
-    if image.shape[:2] != mask.shape:
-        raise UserError(
-            f"{pair.image} is {image.shape[1]}x{image.shape[0]} pixels and its mask {pair.mask} "
-            f"{mask.shape[1]}x{mask.shape[0]}: both must have the same size."
-        )
-    return image, mask

@@ -1,53 +1,89 @@
-"""Reading photographs and masks from disk, and what counts as crack in a stored mask."""
+"""Opening image files: what is none, ends early, or is a bomb is refused by name before its pixels are decoded.
 
+By Pillow, whose decoders raise where a file ends early; OpenCV's return a picture with a grey end.
+"""
+
+import warnings
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageOps
 
 from src.errors import UserError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+MAX_PIXELS = 2**27
+"""134 million: a photograph of 12000 x 9000 has 108 million, and takes 309 MiB decoded."""
+DEEP = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
+"""Pillow's modes of one 16-bit channel."""
 
 UInt8Array = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
 
 cv2.setNumThreads(0)  # loader workers and trials share the cores; OpenCV's own threads would fight over them
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The image files directly in ``folder``, by name; other files are left out."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    """The visible image files directly in ``folder``, by name; other files are left out."""
+    found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(path for path in found if not path.name.startswith("."))  # macOS puts ._NAME.jpg beside NAME.jpg
+
+
+def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
+    """A file that a symbolic link leads out of ``root`` is a ``UserError``: what is in a data set lies in it."""
+    home = root.resolve()
+    for path in paths:
+        if not (real := path.resolve()).is_relative_to(home):
+            raise UserError(f"{path} leads out of {root}, to {real}: copy it, or link the whole folder.")
+
+
+@contextmanager
+def opened(path: Path) -> Generator[Image.Image]:
+    """The image in a file, upright by its EXIF orientation, decoded. A file that is none is a ``UserError``.
+
+    So is one of more than ``MAX_PIXELS``, by its header alone.
+    """
+    if path.exists() and not path.is_file():
+        raise UserError(f"Cannot read {path}: it is not a file.")
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            yield ImageOps.exif_transpose(image)
+    except (FileNotFoundError, PermissionError) as error:
+        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
+    except UserError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UserError(f"Cannot read {path}: it has more than {MAX_PIXELS // 10**6} million pixels.") from error
+    except Exception as error:  # decoders of damaged files raise anything
+        raise UserError(f"Cannot decode {path}: it is no {', '.join(FORMATS)}, or it is damaged ({error}).") from error
 
 
 def read_image(path: Path) -> UInt8Array:
-    """RGB photograph, (H, W, 3) uint8. An unreadable file is a ``UserError`` that names it."""
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    """RGB photograph, (H, W, 3) uint8, upright; 16 bit are cut to 8. A file that cannot be used is a ``UserError``."""
+    with opened(path) as image:
+        if image.mode in DEEP:
+            return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+        if image.mode in ("I", "F"):
+            raise UserError(f"Cannot read {path}: its pixels are 32-bit numbers; store it with 8 or 16 bit.")
+        return np.array(image.convert("RGB"))
 
 
-def read_mask(path: Path) -> UInt8Array:
-    """Crack mask, (H, W) uint8 in {0, 1}. An unreadable file is a ``UserError`` that names it."""
-    return binarise(_decode(path, cv2.IMREAD_COLOR))
-
-
-def binarise(mask: UInt8Array) -> UInt8Array:
-    """Crack = brighter than 127, or above 0 where the whole mask holds only 0 and 1; (H, W[, 3]) to (H, W) in {0, 1}.
-
-    A threshold above 127 is what 8-bit masks with antialiased or JPEG-blurred edges need: at > 0 their cracks grow.
-    """
-    grey = mask.max(axis=2) if mask.ndim == 3 else mask
-    threshold = 0 if grey.max(initial=0) <= 1 else 127
-    return (grey > threshold).astype(np.uint8)
-
-
-def _decode(path: Path, flags: int) -> UInt8Array:
+def orientation(path: Path) -> int:
+    """How the pixels lie in the file, by EXIF: 1 as they are shown, 5 to 8 with width and height exchanged."""
     try:
-        encoded = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror or error}.") from error
-    # an empty buffer makes imdecode raise instead of returning None
-    decoded = cv2.imdecode(encoded, flags) if encoded.size else None
-    if decoded is None:
-        raise UserError(f"Cannot decode {path}: it is not an image that OpenCV reads, or it is damaged.")
-    return decoded.astype(np.uint8, copy=False)
+        with Image.open(path, formats=FORMATS) as image:
+            return int(image.getexif().get(EXIF_ORIENTATION, 1))
+    except Exception:  # a tag that cannot be read is none
+        return 1
+
+
+EXIF_ORIENTATION = 0x0112

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from src.data.files import list_images
+import numpy as np
+
+from src.data.files import UInt8Array, list_images, orientation, read_image, refuse_outside
+from src.data.masks import Colour, read_mask
 from src.errors import UserError
 from src.schema import SPLITS
 
@@ -11,6 +14,38 @@ from src.schema import SPLITS
 class Pair(NamedTuple):
     image: Path
     mask: Path
+
+    def read(self, crack: Colour | None = None) -> tuple[UInt8Array, UInt8Array]:
+        """RGB photograph (H, W, 3) and mask (H, W) in {0, 1}, both upright. Unequal sizes are a ``UserError``.
+
+        A mask that was drawn on the pixels as they lie in the photograph's file is turned as the photograph is.
+        """
+        image, mask = read_image(self.image), read_mask(self.mask, crack)
+        if image.shape[:2] != mask.shape and image.shape[1::-1] == mask.shape:
+            mask = turned(mask, orientation(self.image))
+        refuse_unequal(self.image, image, self.mask, mask)
+        return image, mask
+
+
+def refuse_unequal(image_path: Path, image: UInt8Array, mask_path: Path | str, mask: UInt8Array) -> None:
+    if image.shape[:2] != mask.shape:
+        raise UserError(
+            f"{image_path} is {image.shape[1]}x{image.shape[0]} pixels and its mask {mask_path} "
+            f"{mask.shape[1]}x{mask.shape[0]}: both must have the same size."
+        )
+
+
+def turned(mask: UInt8Array, orientation: int) -> UInt8Array:
+    """A mask upright, by the EXIF orientation of its photograph, if that exchanges width and height."""
+    if orientation not in TURNS:
+        return mask
+    quarters, mirrored = TURNS[orientation]
+    found = np.rot90(mask, quarters)
+    return np.ascontiguousarray(found[:, ::-1] if mirrored else found)
+
+
+TURNS = {5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+"""EXIF orientation to quarter turns to the left, and whether left and right are exchanged after that."""
 
 
 def find_pairs(root: Path, split: str) -> list[Pair]:
@@ -21,6 +56,7 @@ def find_pairs(root: Path, split: str) -> list[Pair]:
         raise UserError(f"{root / split / 'images'} holds no image; put photographs there, or name another data.root.")
     _refuse_lonely("image", "mask", [images[stem] for stem in images.keys() - masks.keys()])
     _refuse_lonely("mask", "image", [masks[stem] for stem in masks.keys() - images.keys()])
+    refuse_outside(root, [*images.values(), *masks.values()])
     return [Pair(images[stem], masks[stem]) for stem in sorted(images)]
 
 

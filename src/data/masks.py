@@ -1,0 +1,117 @@
+"""What counts as crack in a stored mask, whatever it is stored as.
+
+| stored | crack is |
+|---|---|
+| JPEG | what is brighter than 127: at more than 0 its blurred edges grow |
+| two values, such as 0 and 1, or 0 and 255 | the higher |
+| more values, such as antialiased edges | what is brighter than 127 |
+| one colour on black, in a palette or not | what is at least half as bright as it gets |
+| drawn on a transparent ground | what is opaque, if all of it is black; else as on black |
+| 16 bit | the same of its upper 8 bit, or of its lower if it has no more |
+| any, with a crack colour | what is nearer to it than to the mask's other colours |
+
+Anything else is refused: a map of labels, or bright colours beside each other, could mean either.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from src.data.files import DEEP, UInt8Array, opened
+from src.errors import UserError
+
+MIDDLE = 127
+GREY = 32
+"""Channels that differ by no more are one grey: JPEG makes such colours."""
+HUES = 0.35
+"""Of a colour's parts by its brightest one: if those differ by more, there are several colours."""
+MAIN_SHARE = 5e-3
+"""Of the pixels: a colour that has as many is meant, and no antialiasing."""
+SAME = 48
+"""Colours that differ by no more in any channel are one."""
+
+Colour = tuple[int, int, int]
+
+
+def read_mask(path: Path, crack: Colour | None = None) -> UInt8Array:
+    """Crack mask, (H, W) uint8 in {0, 1}. A file that cannot be used, or understood, is a ``UserError``."""
+    with opened(path) as image:
+        blurred = image.format == "JPEG" or path.suffix.lower() in (".jpg", ".jpeg")
+        values = stored(image)
+    try:
+        if crack is not None:
+            return of_colour(values, crack)
+        if values.ndim == 3 and (np.ptp(values, axis=2) > GREY).any():
+            return of_colours(values)
+        return of_grey(values.max(axis=2) if values.ndim == 3 else values, blurred)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def stored(image: Image.Image) -> UInt8Array:
+    """The values of a mask: (H, W), or (H, W, 3) if it has colours."""
+    if image.mode in DEEP:
+        deep = np.asarray(image)
+        return (deep >> 8 if deep.max(initial=0) > 255 else deep).astype(np.uint8)
+    if image.mode in ("I", "F"):
+        raise UserError("its pixels are 32-bit numbers; store it with 8 bit.")
+    if "A" in image.mode or "transparency" in image.info:
+        return on_black(np.array(image.convert("RGBA")))
+    if image.mode == "1":
+        return np.array(image.convert("L"))
+    return np.array(image if image.mode == "L" else image.convert("RGB"))
+
+
+def on_black(rgba: UInt8Array) -> UInt8Array:
+    """(H, W, 4) to its opacity (H, W) if all that is drawn is black on a transparent ground, else drawn on black."""
+    colours, alpha = rgba[..., :3], rgba[..., 3]
+    if alpha.min(initial=255) == 255:
+        return colours
+    if not colours[alpha > 0].any():
+        return alpha
+    return (colours * (alpha[..., None] / 255)).round().astype(np.uint8)
+
+
+def of_grey(grey: UInt8Array, blurred: bool) -> UInt8Array:
+    """Crack of grey values; ``blurred`` by JPEG."""
+    found = np.flatnonzero(np.bincount(grey.ravel(), minlength=256))
+    if blurred or len(found) < 2:
+        return (grey > (0 if not blurred and found.max(initial=0) == 1 else MIDDLE)).astype(np.uint8)
+    if len(found) == 2:
+        return (grey == found[1]).astype(np.uint8)
+    if found[-1] <= MIDDLE:
+        shown = ", ".join(str(value) for value in found[:5]) + (", ..." if len(found) > 5 else "")
+        raise UserError(
+            f"the mask holds the values {shown}, at most {found[-1]}: which are crack? Prepare it: --crack-colour."
+        )
+    return (grey > MIDDLE).astype(np.uint8)
+
+
+def of_colours(values: UInt8Array) -> UInt8Array:
+    """Crack of a colour mask: what is drawn in one colour on black, where it is at least half as bright as it gets."""
+    brightness = values.max(axis=2)
+    drawn = values[brightness > MIDDLE // 2] / brightness[brightness > MIDDLE // 2][:, None]
+    low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
+    if (high - low > HUES).any():
+        shown = " and ".join(str(colour) for colour in main_colours(values)[:3])
+        raise UserError(f"the mask has several colours, such as {shown}: which is crack? Prepare it: --crack-colour.")
+    return (brightness > brightness.max() / 2).astype(np.uint8)
+
+
+def of_colour(values: UInt8Array, crack: Colour) -> UInt8Array:
+    """Crack is what is nearer to a colour than to every other one that the mask has."""
+    colours = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
+    others = [found for found in main_colours(colours) if np.abs(np.subtract(found, crack)).max() > SAME]
+    away = [np.square(colours.astype(np.int32) - np.array(colour)).sum(axis=2) for colour in (crack, *others)]
+    return (np.argmin(away, axis=0) == 0).astype(np.uint8)
+
+
+def main_colours(values: UInt8Array) -> list[Colour]:
+    """The colours of (H, W, 3), the most common first; what few pixels have is an edge or noise, and left out."""
+    coarse = (values >> 4).reshape(-1, 3).astype(np.int32) @ np.array([256, 16, 1])
+    counts = np.bincount(coarse, minlength=4096)
+    order = [bin for bin in np.argsort(-counts, kind="stable") if counts[bin] >= MAIN_SHARE * len(coarse)]
+    flat = values.reshape(-1, 3)
+    medians = (np.median(flat[coarse == bin], axis=0).astype(int).tolist() for bin in order)
+    return [(red, green, blue) for red, green, blue in medians]
