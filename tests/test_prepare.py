@@ -9,13 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.io import savemat
 
 from src import prepare
 from src.errors import UserError
-from src.groups import split_groups
 from src.prepare import main
 from src.schema import SPLITS
 from src.sources import read_labels
@@ -23,15 +20,6 @@ from src.sources import read_labels
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 REAL = [("cfd", 117), ("sut", 130), ("crack500_tiles", 300)]
 DEFAULT = (0.7, 0.15, 0.15)
-
-group_tables = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=4), st.sampled_from("uvwxyz"), min_size=1)
-share_triples = st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20)).map(
-    lambda parts: tuple(part / sum(parts) for part in parts)
-)
-
-
-def splittable(groups: dict[str, str], shares: tuple[float, ...]) -> bool:
-    return len(set(groups.values())) >= sum(share > 0 for share in shares)
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:
@@ -70,51 +58,6 @@ def run(source: Path, *words: str) -> Path:
 def manifest(out: Path) -> list[dict[str, str]]:
     with (out / "manifest.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
-
-
-@given(group_tables, share_triples, st.integers(0, 9))
-def test_every_file_gets_a_split_and_no_group_spans_two(groups: dict[str, str], shares: tuple[float, ...], seed: int):
-    if not splittable(groups, shares):
-        with pytest.raises(UserError, match=f"{len(set(groups.values()))} groups"):
-            split_groups(groups, shares, seed)
-        return
-    split = split_groups(groups, shares, seed)
-    assert split.keys() == groups.keys()
-    assert len({(groups[file], split[file]) for file in groups}) == len(set(groups.values()))
-    assert set(split.values()) == {name for name, share in zip(SPLITS, shares, strict=True) if share > 0}
-
-
-@given(group_tables, share_triples, st.integers(0, 9), st.randoms())
-def test_the_split_depends_on_the_seed_and_not_on_the_order(groups, shares, seed, random):
-    if splittable(groups, shares):
-        files = list(groups)
-        random.shuffle(files)
-        assert split_groups({file: groups[file] for file in files}, shares, seed) == split_groups(groups, shares, seed)
-
-
-@settings(max_examples=150)
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=25), share_triples, st.integers(0, 9))
-def test_counts_miss_their_share_by_less_than_the_largest_group(sizes: list[int], shares: tuple[float, ...], seed: int):
-    groups = {f"{group}_{file}": str(group) for group, size in enumerate(sizes) for file in range(size)}
-    if not splittable(groups, shares):
-        return
-    counts = Counter(split_groups(groups, shares, seed).values())
-    targets = [share * len(groups) for share in shares]
-    miss = max(abs(counts[split] - target) for split, target in zip(SPLITS, targets, strict=True))
-    # a share worth less than one group still gets one, and the others may be short by two
-    fits = min(target for target in targets if target > 0) >= max(sizes)
-    assert miss < (1 if fits else 2) * max(sizes) + 1e-9
-
-
-def test_another_seed_gives_another_split():
-    groups = {str(file): str(file) for file in range(40)}
-    assert split_groups(groups, DEFAULT, 1) != split_groups(groups, DEFAULT, 2)
-
-
-@pytest.mark.parametrize("shares", [(0.7, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, 0.5), (float("nan"), 0.5, 0.5)])
-def test_shares_that_are_no_shares_are_refused(shares: tuple[float, ...]):
-    with pytest.raises(UserError, match="sum"):
-        split_groups({"a": "1", "b": "2", "c": "3"}, shares, 42)
 
 
 def test_a_flat_folder_becomes_three_splits_with_the_images_untouched(flat: Path):
@@ -328,3 +271,58 @@ def test_a_real_set_splits_by_its_groups(name: str, pairs: int, tmp_path: Path):
     counts = Counter(row["split"] for row in rows)
     assert all(abs(counts[split] - share * pairs) < 2 for split, share in zip(SPLITS, DEFAULT, strict=True))
     assert name != "cfd" or "042" not in {row["file"] for row in rows}
+
+
+def test_photographs_are_cut_into_tiles_that_stay_together(flat: Path):
+    (flat / "groups.csv").unlink()
+    large = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    drawn = np.zeros((50, 70), np.uint8)
+    drawn[20:30] = 255
+    save(flat / "images" / "p0.png", large)
+    save(flat / "masks" / "p0.png", drawn)
+    out = run(flat, "--tile", "32", "--overlap", "8")
+    rows = [row for row in manifest(out) if row["file"].startswith("p0")]
+    assert [row["file"] for row in rows] == [f"p0_y{y}_x{x}" for y in (0, 18) for x in (0, 19, 38)]
+    assert {(row["group"], row["source"], row["width"]) for row in rows} == {("p0", "images/p0.png", "32")}
+    assert len({row["split"] for row in rows}) == 1
+    tile = cv2.imread(str(out / rows[0]["split"] / "images" / "p0_y18_x38.png"))
+    np.testing.assert_array_equal(tile, large[18:50, 38:70])
+    mask = cv2.imread(str(out / rows[0]["split"] / "masks" / "p0_y18_x38.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(mask, drawn[18:50, 38:70])
+    assert "p1" in {row["file"] for row in manifest(out)}  # smaller than a tile: as it is
+    shutil.rmtree(out)
+    with pytest.raises(UserError, match="--overlap=32: must be from 0 to less than --tile=32"):
+        run(flat, "--tile", "32", "--overlap", "32")
+
+
+def test_the_crack_colour_and_labels_of_polygons_are_asked_for(flat: Path):
+    coloured = np.where(crack()[..., None] > 0, (20, 20, 200), (40, 160, 30)).astype(np.uint8)  # blue first
+    for number in range(10):
+        save(flat / "masks" / f"p{number}.png", coloured)
+    with pytest.raises(UserError, match=r"several colours, such as .*--crack-colour"):
+        run(flat)
+    assert {row["crack_share"] for row in manifest(run(flat, "--crack-colour", "200,20,20"))} == {"0.125000"}
+
+
+@pytest.mark.parametrize("words", ["--crack-colour 1,2", "--crack-colour 1,2,300", "--crack-colour red"])
+def test_a_colour_that_is_none_is_refused(flat: Path, words: str):
+    with pytest.raises(SystemExit):
+        run(flat, *words.split())
+
+
+def test_a_summary_and_a_sheet_of_photographs_are_written(flat: Path, capsys: pytest.CaptureFixture[str]):
+    out = run(flat)
+    text = (out / "summary.md").read_text()
+    assert "| train | 6 | 3 | 12.50% |" in text
+    assert "10 images of 12x8 pixels; without any crack: 0" in text
+    sheet = cv2.imread(str(out / "contact_sheet.png"))
+    assert sheet is not None
+    assert (sheet.reshape(-1, 3) == (233, 180, 86)).all(axis=1).any()  # crack in blue
+    assert "contact_sheet.png" in capsys.readouterr().out
+
+
+def test_jpeg_masks_are_read_with_a_warning(flat: Path, capsys: pytest.CaptureFixture[str]):
+    (flat / "masks" / "p0.png").unlink()
+    save(flat / "masks" / "p0.jpg", np.repeat(np.repeat(crack(), 1, 0), 1, 1))
+    run(flat)
+    assert "1 masks are JPEG" in capsys.readouterr().out

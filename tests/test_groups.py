@@ -1,0 +1,112 @@
+"""What belongs together, and splits that keep it so."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from src.errors import UserError
+from src.groups import by_pattern, choose_splits, split_groups
+from src.schema import SPLITS
+from src.sources import Source
+
+DEFAULT = (0.7, 0.15, 0.15)
+
+group_tables = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=4), st.sampled_from("uvwxyz"), min_size=1)
+share_triples = st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20)).map(
+    lambda parts: tuple(part / sum(parts) for part in parts)
+)
+
+
+def splittable(groups: dict[str, str], shares: tuple[float, ...]) -> bool:
+    return len(set(groups.values())) >= sum(share > 0 for share in shares)
+
+
+@given(group_tables, share_triples, st.integers(0, 9))
+def test_every_file_gets_a_split_and_no_group_spans_two(groups: dict[str, str], shares: tuple[float, ...], seed: int):
+    if not splittable(groups, shares):
+        with pytest.raises(UserError, match=f"{len(set(groups.values()))} groups"):
+            split_groups(groups, shares, seed)
+        return
+    split = split_groups(groups, shares, seed)
+    assert split.keys() == groups.keys()
+    assert len({(groups[file], split[file]) for file in groups}) == len(set(groups.values()))
+    assert set(split.values()) == {name for name, share in zip(SPLITS, shares, strict=True) if share > 0}
+
+
+@given(group_tables, share_triples, st.integers(0, 9), st.randoms())
+def test_the_split_depends_on_the_seed_and_not_on_the_order(groups, shares, seed, random):
+    if splittable(groups, shares):
+        files = list(groups)
+        random.shuffle(files)
+        assert split_groups({file: groups[file] for file in files}, shares, seed) == split_groups(groups, shares, seed)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=25), share_triples, st.integers(0, 9))
+def test_counts_miss_their_share_by_less_than_the_largest_group(sizes: list[int], shares: tuple[float, ...], seed: int):
+    groups = {f"{group}_{file}": str(group) for group, size in enumerate(sizes) for file in range(size)}
+    if not splittable(groups, shares):
+        return
+    counts = Counter(split_groups(groups, shares, seed).values())
+    targets = [share * len(groups) for share in shares]
+    miss = max(abs(counts[split] - target) for split, target in zip(SPLITS, targets, strict=True))
+    # a share worth less than one group still gets one, and the others may be short by two
+    fits = min(target for target in targets if target > 0) >= max(sizes)
+    assert miss < (1 if fits else 2) * max(sizes) + 1e-9
+
+
+def test_another_seed_gives_another_split():
+    groups = {str(file): str(file) for file in range(40)}
+    assert split_groups(groups, DEFAULT, 1) != split_groups(groups, DEFAULT, 2)
+
+
+@pytest.mark.parametrize("shares", [(0.7, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, 0.5), (float("nan"), 0.5, 0.5)])
+def test_shares_that_are_no_shares_are_refused(shares: tuple[float, ...]):
+    with pytest.raises(UserError, match="sum"):
+        split_groups({"a": "1", "b": "2", "c": "3"}, shares, 42)
+
+
+def sources(*splits: str) -> dict[str, Source]:
+    return {f"f{number}": Source(Path(f"f{number}.jpg"), Path("m.png"), split) for number, split in enumerate(splits)}
+
+
+def alone(found: dict[str, Source]) -> dict[str, str]:
+    return {name: name for name in found}
+
+
+def test_a_data_sets_own_splits_are_kept_unless_new_ones_are_asked_for():
+    found = sources(*["train"] * 6, *["val"] * 2, *["test"] * 2)
+    own = {name: source.split for name, source in found.items()}
+    assert choose_splits(found, alone(found), DEFAULT, 1, anew=False) == own
+    assert choose_splits(found, alone(found), DEFAULT, 1, anew=True) != own
+
+
+def test_a_split_that_is_lacking_is_taken_from_training_by_group(capsys: pytest.CaptureFixture[str]):
+    found = sources(*["train"] * 20, *["test"] * 5)
+    groups = {name: str(number // 2) for number, name in enumerate(found)}
+    splits = choose_splits(found, groups, DEFAULT, 1, anew=False)
+    assert "The data set has no val split: taken from its training split" in capsys.readouterr().out
+    counts = Counter(splits.values())
+    assert (counts["test"], counts["val"], counts["train"]) == (5, 4, 16)
+    of_training = [name for name in found if found[name].split == "train"]
+    assert len({(groups[name], splits[name]) for name in of_training}) == 10
+
+
+def test_a_place_in_several_of_its_own_splits_is_a_warning(capsys: pytest.CaptureFixture[str]):
+    found = sources("train", "val", "test", "train")
+    groups = {"f0": "road", "f1": "road", "f2": "x", "f3": "y"}
+    choose_splits(found, groups, DEFAULT, 1, anew=False)
+    assert "Warning: 1 groups lie in several of the data set's own splits, road" in capsys.readouterr().out
+
+
+def test_a_pattern_says_what_belongs_together():
+    found = {name: Source(Path(f"{name}.jpg"), Path("m.png")) for name in ("road7_1", "road7_2", "road8_1")}
+    assert by_pattern(found, r"(road\d+)_") == {"road7_1": "road7", "road7_2": "road7", "road8_1": "road8"}
+    assert by_pattern(found, r"road\d") == {"road7_1": "road7", "road7_2": "road7", "road8_1": "road8"}
+    with pytest.raises(UserError, match=r"--group-pattern x\\d is not in road7_1\.jpg"):
+        by_pattern(found, r"x\d")
+    with pytest.raises(UserError, match="no regular expression"):
+        by_pattern(found, "(")
