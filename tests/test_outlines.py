@@ -34,9 +34,10 @@ def labelme(path: Path, *shapes: dict[str, Any]) -> Path:
     return path
 
 
-def shape(
-    kind: str = "polygon", label: str = "crack", points: Any = ((2, 3), (6, 3), (6, 8), (2, 8))
-) -> dict[str, Any]:
+CORNERS = list(zip(SQUARE[::2], SQUARE[1::2], strict=True))
+
+
+def shape(kind: str = "polygon", label: str = "crack", points: Any = CORNERS) -> dict[str, Any]:
     return {"label": label, "points": points, "shape_type": kind}
 
 
