@@ -5,10 +5,13 @@ import random
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.data.files import read_image
 from src.errors import UserError, unknown
+from src.leaks import find_kin, grey_of, groups_of_kin
 from src.schema import SPLITS
 from src.sources import Source, first_five
 
@@ -20,6 +23,8 @@ class Grouping:
     file: Path | None = None
     column: str | None = None
     pattern: str | None = None
+    find: bool = False
+    """By the pixels."""
 
 
 def read_groups(path: Path, column: str | None) -> dict[str, str]:
@@ -46,24 +51,44 @@ def read_groups(path: Path, column: str | None) -> dict[str, str]:
 
 
 def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) -> dict[str, str]:
-    """Name to group: by a pattern in its stem, by a CSV, by groups.csv in ``root``, else alone with a printed warning.
+    """Name to group: by a pattern in its stem, by the pixels, by a CSV, by groups.csv in ``root``, else alone.
+
+    That is printed as a warning.
 
     ``UserError``: a column without a group file, images missing from the file or without the pattern, and what
     ``read_groups`` raises.
     """
     if asked.pattern:
         return by_pattern(sources, asked.pattern)
+    if asked.find:
+        return by_pixels(sources)
     path = asked.file or root / "groups.csv"
     if not asked.file and not path.is_file():
         if asked.column:
             raise UserError(f"--group-column {asked.column} needs a group file: no --groups given and no {path}.")
-        print("Warning: no groups.csv, so every file is its own group; tiles of one photo may leak between the splits.")
+        print(
+            "Warning: no groups.csv, so every file is its own group, and tiles of one photo may leak between the splits: say "
+            "--groups or --group-pattern, or let --find-groups look for those that overlap or touch."
+        )
         return {name: name for name in sources}
     table = read_groups(path, asked.column)
     groups = {name: table.get(one.image.name) or table.get(one.image.stem, "") for name, one in sources.items()}
     if missing := [sources[name].image.name for name, group in groups.items() if not group]:
         raise UserError(f"{path} gives no group for {first_five(missing)}.")
     return groups
+
+
+def by_pixels(sources: Mapping[str, Source]) -> dict[str, str]:
+    """Those that show the same place (``src.leaks``) are a group, named for the first of them; prints how many."""
+    names = list(sources)
+    with ThreadPoolExecutor() as pool:
+        greys = list(pool.map(lambda one: grey_of(read_image(one.image)), sources.values()))
+    kin = find_kin(greys)
+    labels = groups_of_kin(kin, len(names))
+    print(
+        f"Groups: {len(kin)} pairs of photographs overlap or touch, which makes {len(set(labels))} groups of {len(names)}."
+    )
+    return {name: names[labels.index(label)] for name, label in zip(names, labels, strict=True)}
 
 
 def by_pattern(sources: Mapping[str, Source], pattern: str) -> dict[str, str]:

@@ -165,6 +165,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--groups", type=Path, help="CSV with a column 'file' (default: SOURCE/groups.csv)")
     add("--group-column", metavar="COLUMN", help="column of the group (default: the last)")
     add("--group-pattern", metavar="REGEX", help="what it, or its first bracket, matches in a stem is the group")
+    add("--find-groups", action="store_true", help="photographs that overlap or touch are a group")
     add("--split", type=float, nargs=3, default=[0.7, 0.15, 0.15], metavar=("TRAIN", "VAL", "TEST"))
     add("--resplit", action="store_true", help="make splits anew, though SOURCE has some")
     add("--seed", type=int, default=42)
@@ -192,7 +193,7 @@ def main(argv: list[str]) -> None:
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap={args.overlap}: must be from 0 to less than --tile={args.tile}.")
     sources = find_sources(args.source, args.exclude, args.allow_unpaired, args.label)
-    groups = choose_groups(sources, args.source, Grouping(args.groups, args.group_column, args.group_pattern))
+    groups = choose_groups(sources, args.source, grouping_of(args))
     splits = choose_splits(sources, groups, args.split, args.seed, args.resplit)
     rules = Rules(args.crack_colour, tuple(args.label), args.tile, args.overlap)
     items = [Item(name, source, splits[name], groups[name]) for name, source in sources.items()]
@@ -204,6 +205,15 @@ def main(argv: list[str]) -> None:
         table.add_row(*line)
     rich.print(table)
     print(f"Wrote {len(rows)} pairs to {args.out}; look at {args.out / 'contact_sheet.png'}.")
+
+
+def grouping_of(args: argparse.Namespace) -> Grouping:
+    """How groups are made; ways that exclude each other are a ``UserError``."""
+    said = [name for name in ("groups", "group_pattern", "find_groups") if getattr(args, name)]
+    if len(said) > 1:
+        one, other = (f"--{name.replace('_', '-')}" for name in said[:2])
+        raise UserError(f"{one} and {other} cannot be said together: which groups are meant?")
+    return Grouping(args.groups, args.group_column, args.group_pattern, args.find_groups)
 
 
 def warn_of_jpeg_masks(sources: Collection[Source]) -> None:

@@ -59,6 +59,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--warm-start", metavar="SWEEP", help="let the search know the trials of another sweep")
     add("--check", action="store_true", help="compare the sweep's ledger, folders and leaderboard; change nothing")
     add("--accept-changes", action="store_true", help="go on though settings, code or data have changed since")
+    add("--accept-data-warnings", action="store_true", help="search though the data has problems; python -m src.check")
     add("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_intermixed_args(argv)
 

@@ -45,7 +45,8 @@ def main(argv: list[str]) -> int:
     if options.dry_run:
         from sweeps.stages import dry_run, prepare
 
-        return dry_run(prepare(name, with_options(spec, options), options.seed or 0))
+        plan = prepare(name, with_options(spec, options), options.seed or 0, options.accept_data_warnings)
+        return dry_run(plan)
     if options.resume or options.extend is not None:
         refuse_nothing(folder)
         with locked(folder):
@@ -61,7 +62,7 @@ def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Names
 
     from sweeps.stages import Mode, prepare, search  # torch, Ray and Optuna: seconds to import
 
-    plan = prepare(name, with_options(spec, options), options.seed or 0)
+    plan = prepare(name, with_options(spec, options), options.seed or 0, options.accept_data_warnings)
     with locked(folder):
         refuse_to_mix(folder, options.fresh)
         return search(plan, Mode(options.spec, asked(options), warm_start=other))
@@ -73,7 +74,7 @@ def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace)
 
     from sweeps.stages import Mode, prepare, search
 
-    plan = prepare(name, with_options(spec, options), options.seed or 0)
+    plan = prepare(name, with_options(spec, options), options.seed or 0, accept_data=True)  # as when it was begun
     return search(plan, Mode(options.spec, asked(options), resume=True, accept_changes=options.accept_changes))
 
 

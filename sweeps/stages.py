@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from src.check import quick_problems
 from src.config import load_config
 from src.data.cache import load_split
 from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER, UserError
@@ -40,8 +41,11 @@ console = Console(
 )
 
 
-def prepare(name: str, spec: SweepSpec, seed: int) -> SweepPlan:
-    """Check everything that needs no training: keys and ranges, options, every image of the three splits."""
+def prepare(name: str, spec: SweepSpec, seed: int, accept_data: bool = False) -> SweepPlan:
+    """Check everything that needs no training: keys and ranges, options, every image of the three splits.
+
+    What would spoil every result is a ``UserError``, unless the data is accepted as it is.
+    """
     root = load_config(spec.fixed).data.root
     nobody_said = root == load_config().data.root and not (root / "train").is_dir()
     if spec.synthetic_without_data and nobody_said:
@@ -55,6 +59,11 @@ def prepare(name: str, spec: SweepSpec, seed: int) -> SweepPlan:
     sizes = [len(load_split(data.root, split, data.image_size, data.cache_dir)) for split in SPLITS]
     counts = ", ".join(f"{size} {split}" for size, split in zip(sizes, SPLITS, strict=True))
     console.print(f"{name}: images in {data.root}: {counts}")
+    if not accept_data and (problems := quick_problems(data)):
+        raise UserError(
+            f"{data.root} would give results that mean little:\n" + "\n".join(problems) + "\n"
+            f"More: python -m src.check {shlex.quote(str(data.root))}. To go on all the same: --accept-data-warnings."
+        )
     return make_plan(name, spec, seed, gpus=0 if config.device == "cpu" else torch.cuda.device_count())
 
 

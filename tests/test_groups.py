@@ -3,12 +3,14 @@
 from collections import Counter
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.errors import UserError
-from src.groups import by_pattern, choose_splits, split_groups
+from src.groups import by_pattern, by_pixels, choose_splits, split_groups
 from src.schema import SPLITS
 from src.sources import Source
 
@@ -110,3 +112,15 @@ def test_a_pattern_says_what_belongs_together():
         by_pattern(found, r"x\d")
     with pytest.raises(UserError, match="no regular expression"):
         by_pattern(found, "(")
+
+
+def test_photographs_that_touch_are_found_to_belong_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    large = np.random.default_rng(0).integers(0, 256, (200, 400), dtype=np.uint8)
+    soft = cv2.GaussianBlur(large, (0, 0), 1.0)
+    other = np.random.default_rng(1).integers(0, 256, (200, 200), dtype=np.uint8)
+    found: dict[str, Source] = {}
+    for name, picture in {"left": soft[:, :200], "right": soft[:, 200:], "other": other}.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+        found[name] = Source(tmp_path / f"{name}.png", Path("m.png"))
+    assert by_pixels(found) == {"left": "left", "right": "left", "other": "other"}
+    assert "1 pairs of photographs overlap or touch, which makes 2 groups of 3" in capsys.readouterr().out

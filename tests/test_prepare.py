@@ -326,3 +326,9 @@ def test_jpeg_masks_are_read_with_a_warning(flat: Path, capsys: pytest.CaptureFi
     save(flat / "masks" / "p0.jpg", np.repeat(np.repeat(crack(), 1, 0), 1, 1))
     run(flat)
     assert "1 masks are JPEG" in capsys.readouterr().out
+
+
+def test_ways_to_make_groups_exclude_each_other(flat: Path):
+    with pytest.raises(UserError, match="--groups and --find-groups cannot be said together"):
+        run(flat, "--find-groups", "--groups", "x.csv")
+    assert {row["group"] for row in manifest(run(flat, "--find-groups"))} == {"p0"}  # all the same picture

@@ -37,10 +37,11 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
-    """A file that a symbolic link leads out of ``root`` is a ``UserError``: what is in a data set lies in it."""
+    """A file that is a symbolic link out of ``root`` is a ``UserError``; whole folders may be links."""
     home = root.resolve()
     for path in paths:
-        if not (real := path.resolve()).is_relative_to(home):
+        real = path.resolve()
+        if not real.is_relative_to(home) and real.parent != path.parent.resolve():
             raise UserError(f"{path} leads out of {root}, to {real}: copy it, or link the whole folder.")
 
 

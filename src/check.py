@@ -1,0 +1,183 @@
+"""What is wrong with a data set, before any hours are spent on it: ``python -m src.check DATA_ROOT``.
+
+DATA_ROOT holds {train,val,test}/{images,masks}. What would spoil a result is a problem (exit code 2), what may be meant
+a warning: files that cannot be read or have no partner, the same place in two splits, masks that are almost full or
+look inverted, constant images; masks without crack, unusual shares of crack, masks that do not seem to fit their
+photograph.
+"""
+
+import argparse
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from src.data.cache import load_split
+from src.data.files import UInt8Array
+from src.data.pairs import Pair, find_pairs
+from src.errors import UserError, run_command
+from src.fit import fit
+from src.leaks import copies, find_kin, grey_of
+from src.schema import SPLITS, Data
+
+FULL = 0.5
+"""Share of crack from which a mask is almost full, or inverted."""
+FLAT = 2.0
+"""Standard deviation in grey levels, below which an image is constant."""
+UNUSUAL = 3.5
+"""Robust standard deviations (1.4826 times the median deviation) of the logarithm of the share of crack."""
+UNFIT = 2.0
+"""``src.fit``: below it a mask may belong to another photograph."""
+SHOWN = 8
+
+
+@dataclass
+class Findings:
+    """Names by what is wrong with them."""
+
+    problems: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
+    warnings: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
+
+    def lines(self) -> Iterator[str]:
+        """A line each: problems first."""
+        for kind, found in (("problem", self.problems), ("warning", self.warnings)):
+            for what, names in found.items():
+                shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+                yield f"{kind}: {len(names)} {what}: {shown}"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is known of one pair after it was read."""
+
+    name: str
+    split: str
+    picture: UInt8Array
+    """Grey, small."""
+    share: float
+    """Of crack, 0..1."""
+    contrast: float
+    fit: float
+
+
+def check(root: Path) -> tuple[Findings, list[Look]]:
+    """Read everything once, and say what is wrong."""
+    found = Findings()
+    pairs: list[tuple[str, Pair]] = []
+    for split in SPLITS:
+        try:
+            pairs += [(split, pair) for pair in find_pairs(root, split)]
+        except UserError as error:
+            found.problems["of the folders"].append(str(error))
+    looks: list[Look] = []
+    with ThreadPoolExecutor() as pool:
+        for seen in pool.map(lambda one: look(*one), pairs):
+            if isinstance(seen, Look):
+                looks.append(seen)
+            else:
+                found.problems["pairs that cannot be used"].append(seen)
+    judge_masks(looks, found)
+    judge_leaks(looks, groups_of(root), found)
+    return found, looks
+
+
+def look(split: str, pair: Pair) -> Look | str:
+    """Read one pair; the sentence if that cannot be."""
+    try:
+        image, mask = pair.read()
+    except UserError as error:
+        return str(error)
+    grey = grey_of(image)
+    name = f"{split}/{pair.image.stem}"
+    return Look(name, split, grey, float(mask.mean()), float(grey.std()), fit(image, mask))
+
+
+def judge_masks(looks: Sequence[Look], found: Findings) -> None:
+    """What the masks and images alone tell."""
+    shares = np.array([seen.share for seen in looks])
+    logs = np.log(shares[shares > 0])
+    middle = float(np.median(logs)) if len(logs) else 0.0
+    spread = 1.4826 * float(np.median(np.abs(logs - middle))) if len(logs) else 0.0
+    for seen in looks:
+        if seen.contrast < FLAT:
+            found.problems["constant images"].append(seen.name)
+        if seen.share >= FULL:
+            found.problems["masks that are almost full or look inverted"].append(f"{seen.name} {seen.share:.0%}")
+        elif seen.share == 0:
+            found.warnings["masks without crack"].append(seen.name)
+        elif spread and abs(np.log(seen.share) - middle) > UNUSUAL * spread:
+            found.warnings[f"unusual shares of crack (median {np.exp(middle):.2%})"].append(
+                f"{seen.name} {seen.share:.2%}"
+            )
+    for seen in sorted(looks, key=lambda seen: seen.fit):
+        if seen.fit < UNFIT:
+            found.warnings["masks that may not fit their photograph, the least first"].append(
+                f"{seen.name} {seen.fit:+.1f}"
+            )
+
+
+def judge_leaks(looks: Sequence[Look], groups: Mapping[str, str], found: Findings) -> None:
+    """The same place in two splits: by the manifest's groups, and by the pixels."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for seen in looks:
+        splits[groups.get(seen.name, seen.name)].add(seen.split)
+    for group, where in splits.items():
+        if len(where) > 1:
+            found.problems["groups in several splits"].append(f"{group} ({', '.join(sorted(where))})")
+    for kin in find_kin([seen.picture for seen in looks]):
+        one, other = looks[kin.one], looks[kin.other]
+        if one.split != other.split:
+            found.problems["pairs of one place in two splits"].append(f"{one.name} and {other.name} ({kin.why})")
+
+
+def groups_of(root: Path) -> dict[str, str]:
+    """Split and stem to group, of the manifest that ``src.prepare`` writes; empty without one."""
+    path = root / "manifest.csv"
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as stream:
+        return {f"{row['split']}/{row['file']}": row["group"] for row in csv.DictReader(stream)}
+
+
+def quick_problems(data: Data) -> list[str]:
+    """The cheap part, on the decoded images that a sweep has anyway: problems in lines."""
+    found = Findings()
+    looks: list[Look] = []
+    for split in SPLITS:
+        cached = load_split(data.root, split, data.image_size, data.cache_dir)
+        for stem, image, mask in zip(cached.stems, cached.images, cached.masks, strict=True):
+            grey = grey_of(np.asarray(image), SMALL)
+            looks.append(Look(f"{split}/{stem}", split, grey, float(mask.mean()), float(grey.std()), np.nan))
+    judge_masks(looks, found)
+    for one, other in copies([seen.picture for seen in looks]):
+        if looks[one].split != looks[other].split:
+            pair = f"{looks[one].name} and {looks[other].name}"
+            found.problems["pairs of the same picture in two splits"].append(pair)
+    found.warnings.clear()
+    return list(found.lines())
+
+
+SMALL = 64
+"""Pixels of the longer side, for the quick part."""
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m src.check", description=(__doc__ or "").partition("\n\n")[2])
+    parser.add_argument("root", type=Path, metavar="DATA_ROOT")
+    options = parser.parse_args(argv)
+    found, looks = check(options.root)
+    for line in found.lines():
+        print(line)
+    count = sum(len(names) for names in found.problems.values())
+    print(f"{len(looks)} pairs of {options.root} read, {count} problems.")
+    if count:
+        raise UserError(f"{options.root} has {count} problems, which are listed above.")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

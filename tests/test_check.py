@@ -1,0 +1,124 @@
+"""What is wrong with a data set."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from src.check import check, main, quick_problems
+from src.config import load_config
+from src.errors import UserError
+from src.synthetic import write_dataset
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_dataset(tmp_path / "data", images=20, seed=1, size=64)
+    return tmp_path / "data"
+
+
+def image(root: Path, split: str, number: int = 0) -> Path:
+    return sorted((root / split / "images").iterdir())[number]
+
+
+def mask(root: Path, split: str, number: int = 0) -> Path:
+    return root / split / "masks" / f"{image(root, split, number).stem}.png"
+
+
+def quick(root: Path, tmp_path: Path) -> list[str]:
+    words = [f"data.root={root}", f"data.cache_dir={tmp_path / 'cache'}", "data.image_size=[64,64]"]
+    return quick_problems(load_config(words).data)
+
+
+def test_a_sound_data_set_has_no_problems(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    main([str(root)])
+    assert "20 pairs of" in capsys.readouterr().out
+    assert quick(root, tmp_path) == []
+
+
+def test_a_copy_in_another_split_is_a_problem_also_mirrored_and_cut(root: Path, tmp_path: Path):
+    picture = cv2.imread(str(image(root, "train")))
+    assert picture is not None
+    cv2.imwrite(str(image(root, "test")), np.fliplr(picture))
+    (line,) = [line for line in quick(root, tmp_path) if "same picture" in line]
+    assert f"train/{image(root, 'train').stem} and test/{image(root, 'test').stem}" in line
+    found, _ = check(root)
+    assert any("same picture" in pair for pair in found.problems["pairs of one place in two splits"])
+    with pytest.raises(UserError, match="problems, which are listed above"):
+        main([str(root)])
+
+
+def test_a_group_of_the_manifest_in_two_splits_is_a_problem(root: Path):
+    rows = ["file,split,group", *(f"{image(root, split).stem},{split},road7" for split in ("train", "val"))]
+    (root / "manifest.csv").write_text("\n".join(rows))
+    found, _ = check(root)
+    assert found.problems["groups in several splits"] == ["road7 (train, val)"]
+
+
+def test_full_inverted_and_constant_ones_are_problems_and_empty_ones_a_warning(root: Path, tmp_path: Path):
+    cv2.imwrite(str(mask(root, "train", 0)), np.full((64, 64), 255, np.uint8))
+    drawn = cv2.imread(str(mask(root, "train", 1)), cv2.IMREAD_GRAYSCALE)
+    assert drawn is not None
+    cv2.imwrite(str(mask(root, "train", 1)), 255 - drawn)
+    cv2.imwrite(str(mask(root, "train", 2)), np.zeros((64, 64), np.uint8))
+    cv2.imwrite(str(image(root, "train", 3)), np.full((64, 64, 3), 90, np.uint8))
+    found, looks = check(root)
+    full = found.problems["masks that are almost full or look inverted"]
+    assert [one.partition(" ")[0] for one in full] == [looks[0].name, looks[1].name]
+    assert found.problems["constant images"] == [looks[3].name]
+    assert looks[2].name in found.warnings["masks without crack"]
+    said = quick(root, tmp_path)
+    assert any(line.startswith("problem: 2 masks that are almost full") for line in said)
+    assert not any(line.startswith("warning") for line in said)
+
+
+def test_every_file_that_cannot_be_used_is_named_and_not_only_the_first(root: Path):
+    for number in (0, 1):
+        image(root, "val", number).write_bytes(b"no picture")
+    mask(root, "test").unlink()
+    found, _ = check(root)
+    assert len(found.problems["pairs that cannot be used"]) == 2
+    (sentence,) = found.problems["of the folders"]
+    assert image(root, "test").stem in sentence
+
+
+def test_an_unusual_share_of_crack_and_a_mask_of_another_photograph_are_warnings(root: Path):
+    thick = np.zeros((64, 64), np.uint8)
+    thick[:, 10:40] = 255
+    cv2.imwrite(str(mask(root, "train", 0)), thick)
+    one, other = mask(root, "train", 1), mask(root, "train", 2)
+    swapped = one.read_bytes(), other.read_bytes()
+    one.write_bytes(swapped[1])
+    other.write_bytes(swapped[0])
+    found, looks = check(root)
+    unusual = next(names for what, names in found.warnings.items() if what.startswith("unusual shares"))
+    assert any(name.startswith(looks[0].name) for name in unusual)
+    unfit = next(names for what, names in found.warnings.items() if what.startswith("masks that may not fit"))
+    assert {looks[1].name, looks[2].name} & {name.partition(" ")[0] for name in unfit}
+
+
+def test_a_root_that_is_not_there_is_said_for_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(UserError):
+        main([str(tmp_path / "nowhere")])
+    assert "No such folder" in capsys.readouterr().out
+
+
+def test_crackforests_swapped_mask_is_the_one_that_fits_least(tmp_path: Path):
+    shared = Path(__file__).parents[2] / "shared" / "data" / "cfd"
+    if not shared.is_dir():
+        pytest.skip("shared/data/cfd is not beside this checkout")
+    from src.sources import read_labels
+
+    root = tmp_path / "data"
+    for split, stems in (("train", range(30, 60)), ("val", [1]), ("test", [2])):
+        for kind in ("images", "masks"):
+            (root / split / kind).mkdir(parents=True)
+        for stem in (f"{number:03d}" for number in stems):
+            shutil.copy(shared / "image" / f"{stem}.jpg", root / split / "images")
+            drawn = read_labels(shared / "groundTruth" / f"{stem}.mat") * 255
+            cv2.imwrite(str(root / split / "masks" / f"{stem}.png"), drawn)
+    found, _ = check(root)
+    unfit = next(names for what, names in found.warnings.items() if what.startswith("masks that may not fit"))
+    assert unfit[0].startswith("train/042 ")
