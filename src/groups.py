@@ -67,8 +67,8 @@ def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) ->
         if asked.column:
             raise UserError(f"--group-column {asked.column} needs a group file: no --groups given and no {path}.")
         print(
-            "Warning: no groups.csv, so every file is its own group, and tiles of one photo may leak between the splits: say "
-            "--groups or --group-pattern, or let --find-groups look for those that overlap or touch."
+            "Warning: no groups.csv, so every file is its own group, and tiles of one photo may leak between the splits: "
+            "say --groups or --group-pattern, or let --find-groups look for those that overlap or touch."
         )
         return {name: name for name in sources}
     table = read_groups(path, asked.column)
@@ -85,9 +85,8 @@ def by_pixels(sources: Mapping[str, Source]) -> dict[str, str]:
         greys = list(pool.map(lambda one: grey_of(read_image(one.image)), sources.values()))
     kin = find_kin(greys)
     labels = groups_of_kin(kin, len(names))
-    print(
-        f"Groups: {len(kin)} pairs of photographs overlap or touch, which makes {len(set(labels))} groups of {len(names)}."
-    )
+    count = len(set(labels))
+    print(f"Groups: {len(kin)} pairs of photographs overlap or touch, which makes {count} groups of {len(names)}.")
     return {name: names[labels.index(label)] for name, label in zip(names, labels, strict=True)}
 
 

@@ -39,8 +39,8 @@ PLACES, CELL = 8, 6
 SHIFT = 4.0
 """Pixels that an agreeing match may be off."""
 TOUCH, BEYOND = 0.5, 6.0
-"""Correlation of borders from which one goes on in the other, and how many standard deviations of all others' it must be:
-short and smooth borders correlate by chance."""
+"""Correlation of borders from which one goes on in the other, and how many standard deviations of all others' that must
+be: short and smooth borders correlate by chance."""
 LOWEST = 20.0
 """Pixels: slower changes of a border, such as a shadow, do not count."""
 
