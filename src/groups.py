@@ -67,8 +67,8 @@ def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) ->
         if asked.column:
             raise UserError(f"--group-column {asked.column} needs a group file: no --groups given and no {path}.")
         print(
-            "Warning: no groups.csv, so every file is its own group, and tiles of one photo may leak between the splits: "
-            "say --groups or --group-pattern, or let --find-groups look for those that overlap or touch."
+            "Warning: no groups.csv, so every file is its own group; tiles of one photo may leak between the splits. "
+            "Say --groups or --group-pattern, or let --find-groups look for those that overlap or touch."
         )
         return {name: name for name in sources}
     table = read_groups(path, asked.column)

@@ -62,6 +62,7 @@ def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
     elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
+    elsewhere |= {PREPARE, FIND, CHECK}
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -102,15 +103,27 @@ def test_synthetic_photographs_are_made_as_the_guides_say(tmp_path: Path):
     assert len(list((tmp_path / "made").glob("*/images/*"))) == 8
 
 
-def test_photographs_are_prepared_as_the_readme_says(tmp_path: Path):
-    (command,) = (line for line in README if "src.prepare" in line)
-    for folder, values in (("images", 90), ("masks", 255)):
-        (tmp_path / "photos" / folder).mkdir(parents=True)
-        for number in range(10):
-            picture = np.full((40, 40, 3), values, dtype=np.uint8)
+PREPARE = "python -m src.prepare PHOTOS --out data/mine"
+FIND = f"{PREPARE} --find-groups"
+CHECK = "python -m src.check data/mine"
+
+
+def test_photographs_are_prepared_and_checked_as_the_documents_say(tmp_path: Path):
+    assert {PREPARE, CHECK} <= set(README)
+    random = np.random.default_rng(0)
+    drawn = np.zeros((40, 40), np.uint8)
+    drawn[20] = 255
+    for number in range(10):
+        for folder, picture in (("images", random.integers(0, 255, (40, 40, 3), dtype=np.uint8)), ("masks", drawn)):
+            (tmp_path / "photos" / folder).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(tmp_path / "photos" / folder / f"{number}.png"), picture)
-    run_command_line(command.replace("PHOTOS", str(tmp_path / "photos")).replace("data/mine", str(tmp_path / "mine")))
-    assert len(list((tmp_path / "mine").glob("*/images/*.png"))) == 10
+    for command in (PREPARE, FIND):
+        run_command_line(
+            command.replace("PHOTOS", str(tmp_path / "photos")).replace("data/mine", str(tmp_path / "mine"))
+        )
+        assert len(list((tmp_path / "mine").glob("*/images/*.png"))) == 10
+        assert "10 pairs" in run_command_line(CHECK.replace("data/mine", str(tmp_path / "mine")))
+        shutil.rmtree(tmp_path / "mine")
 
 
 def few_trials(tiny: list[str]) -> list[str]:
