@@ -158,6 +158,13 @@ def test_a_link_out_of_the_root_is_refused_and_one_within_is_not(tmp_path: Path)
         refuse_outside(root, [root / "out.png"])
     (tmp_path / "linked").symlink_to(root)
     refuse_outside(tmp_path / "linked", [tmp_path / "linked" / "own.png"])
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path / "elsewhere" / "far.png", NOISE)
+    (root / "folder").symlink_to(tmp_path / "elsewhere")  # a whole folder may be a link
+    refuse_outside(root, [root / "folder" / "far.png"])
+    for path in (root / ".." / "secret.png", secret):
+        with pytest.raises(UserError, match="leads out of"):
+            refuse_outside(root, [path])
 
 
 @settings(max_examples=60, deadline=None)

@@ -93,11 +93,12 @@ def test_coco_is_found_beside_the_photographs_or_above_them(tmp_path: Path):
     assert above.read(None, [])[1].sum() == 24
     beside = find_sources(tmp_path / "beside", [], False, [])
     assert {name: source.split for name, source in beside.items()} == {"train-a": "train", "val-a": "val"}
-    about["images"][0]["file_name"] = "../../secret.jpg"  # type: ignore[index]
-    photo(tmp_path / "secret.jpg")
-    (tmp_path / "above" / "annotations.json").write_text(json.dumps(about))
-    with pytest.raises(UserError, match="leads out of"):
-        find_sources(tmp_path / "above", [], False, [])
+    secret = photo(tmp_path / "secret.jpg")
+    for name in ("../../secret.jpg", str(secret)):
+        about["images"][0]["file_name"] = name  # type: ignore[index]
+        (tmp_path / "above" / "annotations.json").write_text(json.dumps(about))
+        with pytest.raises(UserError, match="leads out of"):
+            find_sources(tmp_path / "above", [], False, [])
 
 
 def test_labelmes_polygons_lie_beside_their_photographs(tmp_path: Path):

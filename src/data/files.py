@@ -37,11 +37,12 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
-    """A file that is a symbolic link out of ``root`` is a ``UserError``; whole folders may be links."""
+    """A file that is a symbolic link, or a path, out of ``root`` is a ``UserError``; whole folders may be links."""
     home = root.resolve()
     for path in paths:
         real = path.resolve()
-        if not real.is_relative_to(home) and real.parent != path.parent.resolve():
+        in_linked_folder = real.parent == path.parent.resolve() and path.is_relative_to(root) and ".." not in path.parts
+        if not real.is_relative_to(home) and not in_linked_folder:
             raise UserError(f"{path} leads out of {root}, to {real}: copy it, or link the whole folder.")
 
 
