@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from src.run import train
 from sweeps.audit import audit
 from sweeps.ledger import NAME, Ledger, locked
 from sweeps.run import main
+from sweeps.spec import load_spec
+from sweeps.stages import prepare
 
 ROOT = Path(__file__).parents[1]
 TIMES = {"epoch_seconds", "images_per_second"}
@@ -428,3 +431,22 @@ def test_help_and_list_import_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert done.stdout.startswith("quickstart ")
+
+
+def test_data_that_would_spoil_every_result_is_refused_unless_it_is_accepted(
+    tmp_path: Path, tiny_data: Path, tiny_cache: Path
+):
+    root = tmp_path / "data"
+    shutil.copytree(tiny_data, root)
+    copied, replaced = (next((root / split / "images").iterdir()) for split in ("train", "test"))
+    shutil.copyfile(copied, replaced)
+    words = [f"data.root={root}", f"data.cache_dir={tiny_cache}", f"output_root={tmp_path / 'outputs'}"]
+    spec = load_spec("quickstart")
+    spec = replace(spec, fixed=(*spec.fixed, *words, "data.image_size=[32,32]", "device=cpu"))
+    pair = f"train/{copied.stem} and test/{replaced.stem}"
+    with pytest.raises(UserError, match=f"same picture in two splits: {pair}"):
+        prepare("quickstart", spec, 0)
+    assert prepare("quickstart", spec, 0, accept_data=True).name == "quickstart"
+    command = ["quickstart", *words, "data.image_size=[32,32]", "device=cpu", "--dry-run"]
+    with pytest.raises(UserError, match="To go on all the same: --accept-data-warnings"):
+        main(command)
