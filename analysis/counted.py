@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from analysis.intervals import Float64Array
+from src.data.pairs import manifest_groups
 from src.metrics import BINS, HALF, Int64Array, iou, scores_at, threshold_counts
 
 METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")
@@ -77,13 +78,9 @@ class Counted:
 
 
 def groups_of(root: Path, stems: Sequence[str]) -> tuple[str, ...]:
-    """The photograph or scene that each image is of, by the manifest of ``src.prepare``; without one, its own name."""
-    path = root / "manifest.csv"
-    known: dict[str, str] = {}
-    if path.is_file():
-        with path.open(newline="") as file:
-            known = {row["file"]: row["group"] for row in csv.DictReader(file)}
-    return tuple(known.get(stem, stem) for stem in stems)
+    """The photograph or scene that each test image is of, by the manifest; without one, its own name."""
+    known = manifest_groups(root)
+    return tuple(known.get(f"test/{stem}", stem) for stem in stems)
 
 
 def counted_runs(folder: Path, configuration: str) -> dict[int, Counted]:

@@ -7,7 +7,6 @@ photograph.
 """
 
 import argparse
-import csv
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 
 from src.data.cache import load_split
 from src.data.files import UInt8Array
-from src.data.pairs import Pair, find_pairs
+from src.data.pairs import Pair, find_pairs, manifest_groups
 from src.errors import UserError, run_command
 from src.fit import fit
 from src.leaks import copies, find_kin, grey_of
@@ -82,7 +81,7 @@ def check(root: Path) -> tuple[Findings, list[Look]]:
             else:
                 found.problems["pairs that cannot be used"].append(seen)
     judge_masks(looks, found)
-    judge_leaks(looks, groups_of(root), found)
+    judge_leaks(looks, manifest_groups(root), found)
     return found, looks
 
 
@@ -133,15 +132,6 @@ def judge_leaks(looks: Sequence[Look], groups: Mapping[str, str], found: Finding
         one, other = looks[kin.one], looks[kin.other]
         if one.split != other.split:
             found.problems["pairs of one place in two splits"].append(f"{one.name} and {other.name} ({kin.why})")
-
-
-def groups_of(root: Path) -> dict[str, str]:
-    """Split and stem to group, of the manifest that ``src.prepare`` writes; empty without one."""
-    path = root / "manifest.csv"
-    if not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8") as stream:
-        return {f"{row['split']}/{row['file']}": row["group"] for row in csv.DictReader(stream)}
 
 
 def quick_problems(data: Data) -> list[str]:

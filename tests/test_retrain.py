@@ -108,7 +108,8 @@ def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep,
     assert process.returncode == 130, said
     assert "Go on: retrain-best tiny_sweep --resume" in said
     begun = {path.name for path in folder.glob("t*")}
-    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-m", "analysis.retrain", *words(output_root, "--resume")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert begun <= {path.name for path in folder.glob("t*")}
     assert len({row["seed"] for row in table(folder / "runs.csv")}) == 3

@@ -1,5 +1,6 @@
 """Which photograph belongs to which mask: ``root/{train,val,test}/{images,masks}``, paired by file stem."""
 
+import csv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,6 +59,15 @@ def find_pairs(root: Path, split: str) -> list[Pair]:
     _refuse_lonely("mask", "image", [masks[stem] for stem in masks.keys() - images.keys()])
     refuse_outside(root, [*images.values(), *masks.values()])
     return [Pair(images[stem], masks[stem]) for stem in sorted(images)]
+
+
+def manifest_groups(root: Path) -> dict[str, str]:
+    """``split/stem`` to the photograph or scene, by the manifest that ``src.prepare`` writes; empty without one."""
+    path = root / "manifest.csv"
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as stream:
+        return {f"{row['split']}/{row['file']}": row["group"] for row in csv.DictReader(stream)}
 
 
 def _folder(root: Path, split: str, kind: str) -> Path:
