@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from analysis.counted import METRICS, Counted, counted_runs
 from analysis.figures import best_so_far, drawn_progress
 from analysis.intervals import Interval, Scored, interval
-from analysis.leaderboard import PLAIN_WIDTH, headline
+from analysis.leaderboard import headline, plain_console
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.verdict import span, words_of_more
 from src.errors import UserError, run_command, unknown
@@ -37,9 +36,7 @@ def main(argv: list[str]) -> None:
     metric = options.metric or one.metric
     if metric not in METRICS:
         raise unknown("metric to compare by", metric, METRICS)
-    console = Console(
-        markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH
-    )
+    console = plain_console()
     for sweep in (one, other):
         console.print(headline(sweep))
     console.print(drawn_differences(one, other))

@@ -26,9 +26,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--output-root", type=Path, help="the output_root of the sweep, if not the configured one")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(argv)
-    console = Console(
-        markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH
-    )
+    console = plain_console()
     if options.name is None:
         list_sweeps(options.output_root, console)
         return
@@ -42,6 +40,12 @@ def main(argv: list[str]) -> None:
     if options.csv:
         board(sweep).to_csv(options.csv, index=False)
         console.print(f"All of it: {options.csv}")
+
+
+def plain_console() -> Console:
+    """One that prints reasons and overrides as they are, brackets too."""
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, width=width)
 
 
 def list_sweeps(output_root: Path | None, console: Console) -> None:

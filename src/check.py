@@ -32,6 +32,8 @@ UNUSUAL = 3.5
 """Robust standard deviations (1.4826 times the median deviation) of the logarithm of the share of crack."""
 UNFIT = 2.0
 """``src.fit``: below it a mask may belong to another photograph."""
+SMALL = 64
+"""Pixels of the longer side, for the quick part."""
 SHOWN = 8
 
 
@@ -150,10 +152,6 @@ def quick_problems(data: Data) -> list[str]:
             found.problems["pairs of the same picture in two splits"].append(pair)
     found.warnings.clear()
     return list(found.lines())
-
-
-SMALL = 64
-"""Pixels of the longer side, for the quick part."""
 
 
 def main(argv: list[str]) -> None:

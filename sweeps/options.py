@@ -24,6 +24,7 @@ APART = {
     "extend": ("trials", "fresh", "warm_start", "dry_run", "check"),
     "check": ("fresh", "warm_start", "dry_run", "accept_changes"),
     "dry_run": ("accept_changes",),
+    "accept_data_warnings": ("resume", "extend", "check"),  # the data was accepted when the sweep was begun
 }
 """Options that cannot be said together: one of the two would be ignored."""
 

@@ -76,6 +76,8 @@ def test_a_jpeg_mask_does_not_grow_and_an_empty_one_stays_empty(tmp_path: Path, 
     assert np.abs(read_mask(tmp_path / "mask.jpg").astype(int) - large // 255).mean() < 0.002
     Image.fromarray((large > 0).astype(np.uint8)).save(tmp_path / "dark.jpg", quality=quality)
     assert not read_mask(tmp_path / "dark.jpg").any()
+    (tmp_path / "dark.jpg").rename(tmp_path / "dark.png")  # what a file is, its content says
+    assert not read_mask(tmp_path / "dark.png").any()
 
 
 @pytest.mark.parametrize("value", [0, 1, 255])

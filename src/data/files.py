@@ -58,7 +58,10 @@ def opened(path: Path) -> Generator[Image.Image]:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            yield ImageOps.exif_transpose(image)
+            if image.mode in ("I", "F"):
+                raise UserError(f"Cannot read {path}: its pixels are 32-bit numbers; store it with 8 or 16 bit.")
+            ImageOps.exif_transpose(image, in_place=True)
+            yield image
     except (FileNotFoundError, PermissionError) as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
     except UserError:
@@ -74,8 +77,6 @@ def read_image(path: Path) -> UInt8Array:
     with opened(path) as image:
         if image.mode in DEEP:
             return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-        if image.mode in ("I", "F"):
-            raise UserError(f"Cannot read {path}: its pixels are 32-bit numbers; store it with 8 or 16 bit.")
         return np.array(image.convert("RGB"))
 
 

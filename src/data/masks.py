@@ -37,7 +37,7 @@ Colour = tuple[int, int, int]
 def read_mask(path: Path, crack: Colour | None = None) -> UInt8Array:
     """Crack mask, (H, W) uint8 in {0, 1}. A file that cannot be used, or understood, is a ``UserError``."""
     with opened(path) as image:
-        blurred = image.format == "JPEG" or path.suffix.lower() in (".jpg", ".jpeg")
+        blurred = image.format == "JPEG"
         values = stored(image)
     try:
         if crack is not None:
@@ -54,8 +54,6 @@ def stored(image: Image.Image) -> UInt8Array:
     if image.mode in DEEP:
         deep = np.asarray(image)
         return (deep >> 8 if deep.max(initial=0) > 255 else deep).astype(np.uint8)
-    if image.mode in ("I", "F"):
-        raise UserError("its pixels are 32-bit numbers; store it with 8 bit.")
     if "A" in image.mode or "transparency" in image.info:
         return on_black(np.array(image.convert("RGBA")))
     if image.mode == "1":
