@@ -15,7 +15,7 @@ from analysis.race import SEED, Contender, Race
 from analysis.results import SweepResults
 from analysis.verdict import Run
 from src.config import load_config
-from src.data.cache import load_split
+from src.data.cache import open_split
 from src.errors import UserError
 from src.folders import move_aside
 from src.inference import load_network
@@ -59,7 +59,7 @@ class Finals:
     def groups(self) -> tuple[str, ...]:
         """Of the test images, in their order."""
         data = self.plan.config.data
-        return groups_of(data.root, load_split(data.root, "test", data.image_size, data.cache_dir).stems)
+        return groups_of(data.root, open_split(data, "test").stems)
 
     @property
     def begun(self) -> str:
@@ -194,7 +194,7 @@ def check(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
     """What would end the race, before it begins: missing images, a configuration that cannot be built any more."""
     data = plan.config.data
     for split in SPLITS:
-        load_split(data.root, split, data.image_size, data.cache_dir)
+        open_split(data, split)
     rehearse(trial_overrides(plan.fixed, found.params) for found in contenders)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.cache import load_split
+from src.data.cache import open_split
 from src.data.files import UInt8Array
 from src.data.pairs import Pair, find_pairs, manifest_groups
 from src.errors import UserError, run_command
@@ -141,8 +141,9 @@ def quick_problems(data: Data) -> list[str]:
     found = Findings()
     looks: list[Look] = []
     for split in SPLITS:
-        cached = load_split(data.root, split, data.image_size, data.cache_dir)
-        for stem, image, mask in zip(cached.stems, cached.images, cached.masks, strict=True):
+        cached = open_split(data, split)
+        for index, stem in enumerate(cached.stems):
+            image, mask = cached.sample(index)
             grey = grey_of(np.asarray(image), SMALL)
             looks.append(Look(f"{split}/{stem}", split, grey, float(mask.mean()), float(grey.std()), np.nan))
     judge_masks(looks, found)

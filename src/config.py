@@ -240,5 +240,5 @@ def _sentence(mistake: dict[str, Any], values: Mapping[str, Any]) -> str:
             parts.append(str(part))
     if mistake["type"] == "missing":
         parts.append(str(mistake["loc"][-1]))
-    shown = "" if isinstance(node, Mapping) else f"={node}"
-    return f"{'.'.join(parts)}{shown}: {message[:1].lower()}{message[1:]}"
+    where = ".".join(parts) + ("" if isinstance(node, Mapping) else f"={node}")
+    return f"{where}: {message[:1].lower()}{message[1:]}" if where else message

@@ -7,10 +7,12 @@ The checkpoint knows its configuration; further overrides change what is evaluat
     evaluation.save_predictions=true        masks, and overlays in three colours
     evaluation.save_confusion_matrix=true   as CSV and as a picture
     evaluation.tta=d4                       the mean over mirrored and turned views: none | flips | d4
+    evaluation.resolution=native            whole photographs at their own size, as src.predict sees them
     data.root=DIR                           other photographs
 
-All is written to results/SPLIT (SPLIT-TTA with views) in the run's folder, in place of what was there: metrics.json,
-images.csv, precision_recall.csv and .png. Masks are compared at data.image_size; tolerances are pixels of that size.
+All is written to results/SPLIT (SPLIT-TTA with views, SPLIT-native) in the run's folder, in place of what was there:
+metrics.json, images.csv, precision_recall.csv and .png. Masks are compared at data.image_size, or at the photographs'
+own size where that is asked for, and of a network that has learnt from crops; tolerances are pixels of that size.
 """
 
 import csv
@@ -27,9 +29,9 @@ from src.config import rejoin_lists
 from src.errors import UserError, run_command
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
-    from src.data.files import UInt8Array
     from src.inference import Network
-    from src.scoring import OnImage, Scores
+    from src.schema import Evaluation
+    from src.scoring import OnImage, Scores, Seen
 
 
 WRITTEN = (
@@ -52,7 +54,7 @@ def main(argv: list[str]) -> None:
     overrides = rejoin_lists(argv)
     network = load_network(find_checkpoint(overrides), overrides)
     wanted = network.config.evaluation
-    folder = results_folder(network.checkpoint, wanted.split, wanted.tta)
+    folder = results_folder(network.checkpoint, wanted)
     with replaced_at_the_end(folder) as partial:
         scores = evaluate(network, picture_writer(partial) if wanted.save_predictions else None)
         write_scores(scores, network, partial)
@@ -73,14 +75,15 @@ def find_checkpoint(overrides: Sequence[str]) -> Path:
     return Path(paths[-1])
 
 
-def results_folder(checkpoint: Path, split: str, tta: str) -> Path:
-    """``results/SPLIT[-TTA][-CHECKPOINT]`` in the run's folder, or beside a checkpoint that lies elsewhere.
+def results_folder(checkpoint: Path, wanted: "Evaluation") -> Path:
+    """``results/SPLIT[-TTA][-native][-CHECKPOINT]`` in the run's folder, or beside a checkpoint that lies elsewhere.
 
     The best network of a run needs no naming, another one of it does.
     """
     folder = checkpoint.resolve().parent
     in_run = folder.name == "checkpoints"
-    names = [split, *([tta] if tta != "none" else [])]
+    names = [wanted.split, *([wanted.tta] if wanted.tta != "none" else [])]
+    names += ["native"] if wanted.resolution == "native" else []
     names += [checkpoint.stem] if in_run and checkpoint.stem != "best_model" else []
     return (folder.parent if in_run else folder) / "results" / "-".join(names)
 
@@ -119,6 +122,7 @@ def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
         "images": len(scores.stems),
         "data_root": str(network.config.data.root),
         "image_size": "x".join(map(str, network.config.data.image_size)),
+        "resolution": "native" if network.config.native else "image_size",
         "tta": wanted.tta,
         "threshold_of_validation": scores.threshold / BINS,
         "threshold_of_oracle": oracle / BINS,
@@ -163,9 +167,9 @@ def picture_writer(folder: Path) -> "OnImage":
     for name in ("masks", "overlays"):
         (folder / name).mkdir()
 
-    def write(stem: str, image: "UInt8Array", predicted: "UInt8Array", actual: "UInt8Array") -> None:
-        write_picture(predicted * 255, folder / "masks" / f"{stem}.png")
-        write_picture(overlay(image, predicted, actual), folder / "overlays" / f"{stem}.png")
+    def write(seen: "Seen") -> None:
+        write_picture(seen.predicted * 255, folder / "masks" / f"{seen.stem}.png")
+        write_picture(overlay(seen.image, seen.predicted, seen.actual), folder / "overlays" / f"{seen.stem}.png")
 
     return write
 

@@ -83,7 +83,7 @@ class Experiment:
 
     def _show_predictions(self, epoch: int, trainer: Trainer) -> None:
         """The panel of validation predictions: of the best epoch in ``results/``, of some of these in TensorBoard."""
-        self.panel = self.panel or PredictionPanel(trainer.val_loader.dataset.split)
+        self.panel = self.panel or PredictionPanel(trainer.val_loader.dataset.source)
         picture = self.panel.draw(trainer.predict, trainer.threshold)
         write_picture(picture, self.folder / "results" / "val_predictions.png")
         if epoch >= self.next_event:

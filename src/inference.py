@@ -1,20 +1,24 @@
 """From uint8 photographs to probabilities of crack, by a network that a checkpoint brings back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from src.checkpoint import load_checkpoint
 from src.config import Config, expand_files, load_config
+from src.data.files import MAX_PIXELS, Float32Array, UInt8Array
 from src.device import MicroBatch, choose_device, choose_layout, choose_precision, use_threads
 from src.errors import UserError
 from src.models.registry import build_model
 from src.schema import Data, Rgb
+from src.tiles import predict_rows, stretched
 
 # test-time augmentation: quarter turns and whether mirrored before them
 VIEWS: dict[str, tuple[tuple[int, bool], ...]] = {
@@ -26,7 +30,7 @@ VIEWS: dict[str, tuple[tuple[int, bool], ...]] = {
 
 # what of the configuration scoring and predicting depend on
 READ = ("model", "data", "evaluation", "device", "threads", "output_root", "training.mixed_precision")
-NOT_READ = ("data.augmentation",)
+NOT_READ = ("data.augmentation", "data.crop")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,30 @@ class Network:
             return torch.cat([self._mean_of_views(part, tta) for part in images.split(size)])
 
         return self.micro_batch.heal(all_parts)
+
+    def rows(self, image: UInt8Array, tta: str, overlap: float) -> Iterator[Float32Array]:
+        """Probabilities of a photograph (H, W, 3) of any size, at its own size, in bands (rows, W) from top to bottom.
+
+        It is seen at the scale of the training images, in tiles of ``data.image_size`` that share ``overlap``. One that
+        would be too large at that scale is a ``UserError``.
+        """
+        height, width = image.shape[:2]
+        seen = max(1, round(height * self.scale[0])), max(1, round(width * self.scale[1]))
+        if seen[0] * seen[1] > MAX_PIXELS:
+            raise UserError(
+                f"A photograph of {width}x{height} would be {seen[1]}x{seen[0]} pixels at the scale of the network's "
+                f"training images, more than {MAX_PIXELS // 10**6} million: cut it into pieces."
+            )
+        interpolation = cv2.INTER_AREA if seen[0] * seen[1] < height * width else cv2.INTER_LINEAR
+        scaled = image if seen == (height, width) else cv2.resize(image, seen[::-1], interpolation=interpolation)
+        at_once = 1 if self.device.type == "cpu" else self.micro_batch.size  # a CPU gains nothing from more
+
+        def predict(tiles: UInt8Array) -> Float32Array:
+            parts = torch.from_numpy(tiles).split(at_once)
+            return torch.cat([self.probs(part, tta)[:, 0].cpu() for part in parts]).numpy()
+
+        bands = predict_rows(scaled.astype(np.uint8, copy=False), predict, self.config.data.image_size, overlap)
+        return bands if seen == (height, width) else stretched(bands, seen, (height, width))
 
     def _mean_of_views(self, images: Tensor, tta: str) -> Tensor:
         total: Tensor | None = None

@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
-from src.data.files import UInt8Array
+from src.data.files import STRIP, UInt8Array
 from src.metrics import FloatArray
 
 FOUND = (86, 180, 233)  # sky blue, RGB: crack that is predicted
@@ -22,20 +23,27 @@ GAP = 4  # pixels between them
 
 
 def overlay(image: UInt8Array, predicted: UInt8Array, actual: UInt8Array | None = None) -> UInt8Array:
-    """The photograph (H, W, 3) in grey with the prediction (H, W) over it; without a mask all of it is blue."""
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    picture = np.repeat(grey[..., None], 3, axis=2)
-    truth = predicted if actual is None else actual
-    picture[(predicted == 1) & (truth == 1)] = FOUND
-    picture[(predicted == 1) & (truth == 0)] = FALSE_ALARM
-    picture[(predicted == 0) & (truth == 1)] = MISSED
-    return picture.astype(np.uint8, copy=False)
+    """The photograph (H, W, 3) in grey with the prediction (H, W) over it; without a mask all of it is blue.
+
+    It is painted over the photograph, in place.
+    """
+    rows = max(1, STRIP // image.shape[1])
+    for top in range(0, len(image), rows):
+        strip, found = image[top : top + rows], predicted[top : top + rows]
+        truth = found if actual is None else actual[top : top + rows]
+        strip[:] = cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY)[..., None]
+        strip[(found == 1) & (truth == 1)] = FOUND
+        strip[(found == 1) & (truth == 0)] = FALSE_ALARM
+        strip[(found == 0) & (truth == 1)] = MISSED
+    return image
 
 
 def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Array:
     """Photograph, mask and overlay beside each other on white, a row for each (image, predicted, actual)."""
     drawn = [
-        _on_white([image, np.repeat(actual[..., None] * np.uint8(255), 3, axis=2), overlay(image, predicted, actual)])
+        _on_white(
+            [image, np.repeat(actual[..., None] * np.uint8(255), 3, axis=2), overlay(image.copy(), predicted, actual)]
+        )
         for image, predicted, actual in rows
     ]
     return np.pad(np.concatenate(drawn, axis=0), ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
@@ -43,7 +51,7 @@ def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Arr
 
 def contact_sheet(pairs: Sequence[tuple[UInt8Array, UInt8Array]], columns: int = 6) -> UInt8Array:
     """Photographs (H, W, 3) in grey with their masks (H, W) in blue, in rows on white."""
-    drawn = [_on_white([overlay(image, mask)]) for image, mask in pairs]
+    drawn = [_on_white([overlay(image.copy(), mask)]) for image, mask in pairs]
     side = max(max(one.shape[:2]) for one in drawn)
     cells = [np.full((side, side, 3), 255, np.uint8) for _ in range(len(drawn) + -len(drawn) % columns)]
     for cell, one in zip(cells, drawn, strict=False):
@@ -67,9 +75,8 @@ def _shrink(picture: UInt8Array, interpolation: int) -> UInt8Array:
 
 
 def write_picture(picture: UInt8Array, path: Path) -> None:
-    """Write RGB (H, W, 3) or grey (H, W) as PNG; through Python, which knows every file name."""
-    stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    path.write_bytes(cv2.imencode(".png", stored)[1].tobytes())
+    """Write RGB (H, W, 3) or grey (H, W) as PNG."""
+    Image.fromarray(picture).save(path, compress_level=1)
 
 
 def draw_confusion_matrix(matrix: Sequence[Sequence[int]], path: Path) -> None:

@@ -15,7 +15,7 @@ from src.data.files import IMAGE_SUFFIXES, list_images, read_image
 from src.errors import UserError, run_command
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
-    from src.data.files import Float32Array, UInt8Array
+    from src.data.files import UInt8Array
     from src.inference import Network
 
 
@@ -86,11 +86,8 @@ def predict_files(network: "Network", photographs: Sequence[Path], out: Path, ho
 
     A file that cannot be read does not keep the others from it; at the end it is a ``UserError``.
     """
-    import numpy as np
-
     from src.pictures import overlay, write_picture
 
-    threshold, tta, overlap = how
     for name in ("masks", "overlays"):
         (out / name).mkdir(parents=True, exist_ok=True)
     unreadable = list[str]()
@@ -100,35 +97,33 @@ def predict_files(network: "Network", photographs: Sequence[Path], out: Path, ho
         except UserError as error:
             unreadable.append(str(error))
             continue
-        predicted = (predict_photograph(network, image, tta, overlap) >= threshold).astype(np.uint8)
-        write_picture(predicted * 255, out / "masks" / f"{path.stem}.png")
-        write_picture(overlay(image, predicted), out / "overlays" / f"{path.stem}.png")
-        print(f"{path}  {predicted.mean():.2%} crack", flush=True)
-    print(f"{out}  (threshold {threshold:.3f}; crack is blue in the overlays)")
+        predicted = predict_photograph(network, image, how)
+        share = predicted.mean()
+        overlay(image, predicted)
+        predicted *= 255
+        write_picture(predicted, out / "masks" / f"{path.stem}.png")
+        del predicted  # a large photograph leaves no room for both
+        write_picture(image, out / "overlays" / f"{path.stem}.png")
+        print(f"{path}  {share:.2%} crack", flush=True)
+    print(f"{out}  (threshold {how[0]:.3f}; crack is blue in the overlays)")
     if unreadable:
         raise UserError(f"{len(unreadable)} of {len(photographs)} photographs were left out. {' '.join(unreadable)}")
 
 
-def predict_photograph(network: "Network", image: "UInt8Array", tta: str, overlap: float) -> "Float32Array":
-    """Probabilities (H, W) at the photograph's own size."""
-    import cv2
+def predict_photograph(network: "Network", image: "UInt8Array", how: tuple[float, str, float]) -> "UInt8Array":
+    """Mask (H, W) in {0, 1} at the photograph's own size; a bar on a terminal shows how far it is."""
     import numpy as np
-    import torch
+    from rich.progress import Progress
 
-    from src.tiles import predict_tiled
-
-    height, width = image.shape[:2]
-    seen = max(1, round(height * network.scale[0])), max(1, round(width * network.scale[1]))
-    interpolation = cv2.INTER_AREA if seen[0] * seen[1] < height * width else cv2.INTER_LINEAR
-    scaled = image if seen == (height, width) else cv2.resize(image, seen[::-1], interpolation=interpolation)
-
-    def predict(tile: "UInt8Array") -> "Float32Array":
-        return network.probs(torch.from_numpy(tile)[None], tta)[0, 0].cpu().numpy()
-
-    probs = predict_tiled(scaled.astype(np.uint8, copy=False), predict, network.config.data.image_size, overlap)
-    if seen == (height, width):
-        return probs
-    return cv2.resize(probs, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
+    threshold, tta, overlap = how
+    predicted, top = np.empty(image.shape[:2], np.uint8), 0
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
+        task = bar.add_task(f"{image.shape[1]}x{image.shape[0]} pixels", total=len(image))
+        for probs in network.rows(image, tta, overlap):
+            predicted[top : top + len(probs)] = probs >= threshold
+            top += len(probs)
+            bar.advance(task, len(probs))
+    return predicted
 
 
 if __name__ == "__main__":

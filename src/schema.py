@@ -20,10 +20,28 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
+class NoCrop(Section):
+    name: Literal["none"]
+
+
+class RandomCrop(Section):
+    name: Literal["random"]
+    per_photograph: Literal["auto"] | Count
+    """Crops in an epoch: a number, or as many as cover it."""
+
+
+class CrackCrop(Section):
+    name: Literal["crack"]
+    per_photograph: Literal["auto"] | Count
+    crack_share: Share
+    """Of the crops: those around a pixel of crack; the others lie anywhere."""
+
+
 class Data(Section):
     root: Path
     image_size: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
-    """Height, width in pixels: what the network sees; images are resized to it once, when they are cached."""
+    """Height, width in pixels: what the network sees. Images are resized to it when they are cached, or cropped."""
+    crop: Annotated[NoCrop | RandomCrop | CrackCrop, Field(discriminator="name")]
     batch_size: Count
     num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
     cache_dir: Path
@@ -203,6 +221,10 @@ class Evaluation(Section):
     metrics: Annotated[tuple[MetricName, ...], Field(min_length=1)]
     tta: Literal["none", "flips", "d4"]
     """Test-time augmentation: the mean over 1, 4 or 8 mirrored and turned views of each image."""
+    resolution: Literal["auto", "image_size", "native"]
+    """Images at ``data.image_size`` as the network saw them, or whole photographs at their own size, by tiles."""
+    overlap: Annotated[float, Field(ge=0, le=0.9)]
+    """Share of a tile's side that tiles share, at the photographs' own size."""
     save_predictions: bool
     save_confusion_matrix: bool
 
@@ -219,3 +241,16 @@ class Config(Section):
     model: Annotated[SmpModel | SwinUnetModel, Field(discriminator="architecture")]
     training: Training
     evaluation: Evaluation
+
+    @property
+    def native(self) -> bool:
+        """Whether whole photographs are scored; ``auto`` does so with a network that has learnt from crops."""
+        wanted = self.evaluation.resolution
+        return wanted == "native" or (wanted == "auto" and self.data.crop.name != "none")
+
+    @model_validator(mode="after")
+    def check_resolution(self) -> "Config":
+        """Photographs shrunk to the size of a crop are none that the network has seen."""
+        if self.evaluation.resolution == "image_size" and self.data.crop.name != "none":
+            raise ValueError("evaluation.resolution=image_size is not for crops (data.crop): choose auto or native")
+        return self

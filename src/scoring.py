@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-from torch import Tensor
+import torch
 
-from src.data.cache import load_split
+from src.data.cache import open_split
 from src.data.files import UInt8Array
 from src.data.loader import scoring_loader
+from src.data.pairs import Pair, find_pairs
 from src.inference import Network, refuse_views
-from src.metrics import BINS, Int64Array, best_threshold, oracle_scores, probability_histogram, scores_at
+from src.metrics import BINS, HALF, Int64Array, best_threshold, oracle_scores, probability_histogram, scores_at
 from src.shape_metrics import SHAPE_METRICS, Matches
 
-OnImage = Callable[[str, UInt8Array, UInt8Array, UInt8Array], None]
+OnImage = Callable[["Seen"], None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Scores:
 def evaluate(network: Network, on_image: OnImage | None = None) -> Scores:
     """Score ``evaluation.split`` at the threshold that validation chose for ``evaluation.tta``.
 
-    ``on_image(stem, image, predicted, actual)`` is called for every image.
+    ``on_image`` is called with every image, and may paint over it.
     """
     wanted = network.config.evaluation
     return score_split(network, wanted.split, choose_threshold(network, wanted.tta), on_image)
@@ -45,35 +46,69 @@ def choose_threshold(network: Network, tta: str) -> int:
     """The number of the threshold that validation chose; with views probabilities are others, so it is chosen anew."""
     if tta == "none":
         return round(network.threshold * BINS)
-    return best_threshold(np.concatenate([counted for *_, counted in each_batch(network, "val", tta)]))
+    return best_threshold(np.stack([seen.histogram for seen in each_image(network, "val", tta, HALF)]))
 
 
-def each_batch(network: Network, split: str, tta: str) -> Iterator[tuple[Tensor, Tensor, Tensor, Int64Array]]:
-    """A split's images (N, H, W, 3), masks (N, H, W), probabilities (N, H, W) on the CPU and histogram (N, 2, 256)."""
+@dataclass(frozen=True)
+class Seen:
+    """One image of a split and what the network makes of it."""
+
+    stem: str
+    image: UInt8Array
+    """(H, W, 3) RGB"""
+    actual: UInt8Array
+    """(H, W) in {0, 1}"""
+    predicted: UInt8Array
+    """(H, W) in {0, 1}"""
+    histogram: Int64Array
+    """(2, 256)"""
+
+
+def each_image(network: Network, split: str, tta: str, threshold: int) -> Iterator[Seen]:
+    """A split's images in their order, at ``data.image_size`` or whole, as ``evaluation.resolution`` has it."""
     refuse_views(tta, network.config.data.image_size)
+    if network.config.native:
+        pairs = find_pairs(network.config.data.root, split)
+        return (see_photograph(network, pair, tta, threshold) for pair in pairs)
+    return _each_resized(network, split, tta, threshold)
+
+
+def see_photograph(network: Network, pair: Pair, tta: str, threshold: int) -> Seen:
+    """A whole photograph at its own size, as ``src.predict`` sees it; its probabilities are never there at once."""
+    image, actual = pair.read()
+    predicted, histogram, top = np.empty_like(actual), np.zeros((2, BINS), np.int64), 0
+    for probs in network.rows(image, tta, network.config.evaluation.overlap):
+        rows = slice(top, top + len(probs))
+        predicted[rows] = probs >= threshold / BINS
+        counted = probability_histogram(torch.from_numpy(probs)[None, None], torch.from_numpy(actual[rows])[None, None])
+        histogram, top = histogram + counted[0].numpy(), rows.stop
+    return Seen(pair.image.stem, image, actual, predicted, histogram)
+
+
+def _each_resized(network: Network, split: str, tta: str, threshold: int) -> Iterator[Seen]:
+    stems = iter(open_split(network.config.data, split).stems)
     for images, masks in scoring_loader(network.config.data, split, network.device).epoch(0):
         probs = network.probs(images, tta)
-        counted = probability_histogram(probs, masks.to(network.device)[:, None])
-        yield images, masks, probs[:, 0].cpu(), counted.cpu().numpy().astype(np.int64)
+        counted = probability_histogram(probs, masks.to(network.device)[:, None]).cpu().numpy().astype(np.int64)
+        predicted = (probs[:, 0].cpu() >= threshold / BINS).numpy().astype(np.uint8)
+        for image, actual, found, histogram in zip(images.numpy(), masks.numpy(), predicted, counted, strict=True):
+            yield Seen(next(stems), image, actual, found, histogram)
 
 
 def score_split(network: Network, split: str, threshold: int, on_image: OnImage | None = None) -> Scores:
     """Every image once through the network (in several views with ``evaluation.tta``), and all the metrics of it."""
     config = network.config
     names = config.evaluation.metrics
-    data = config.data
-    stems = load_split(data.root, split, data.image_size, data.cache_dir).stems
-    histograms, matches = list[Int64Array](), list[dict[str, Matches]]()
-    for images, masks, probs, counted in each_batch(network, split, config.evaluation.tta):
-        histograms.append(counted)
-        for image, actual, predicted in zip(images, masks, probs >= threshold / BINS, strict=True):
-            pair = predicted.numpy().astype(np.uint8), actual.numpy()
-            if on_image:
-                on_image(stems[len(matches)], image.numpy(), *pair)
-            matches.append(compare_shapes(names, *pair))
-    histogram = np.concatenate(histograms)
+    stems, histograms, matches = list[str](), list[Int64Array](), list[dict[str, Matches]]()
+    for seen in each_image(network, split, config.evaluation.tta, threshold):
+        stems.append(seen.stem)
+        histograms.append(seen.histogram)
+        matches.append(compare_shapes(names, seen.predicted, seen.actual))
+        if on_image:
+            on_image(seen)
+    histogram = np.stack(histograms)
     alone = [combine(names, histogram[[index]], [found], threshold) for index, found in enumerate(matches)]
-    return Scores(stems, threshold, histogram, combine(names, histogram, matches, threshold), tuple(alone))
+    return Scores(tuple(stems), threshold, histogram, combine(names, histogram, matches, threshold), tuple(alone))
 
 
 def compare_shapes(names: Sequence[str], predicted: UInt8Array, actual: UInt8Array) -> dict[str, Matches]:

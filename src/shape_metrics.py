@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 from skimage.morphology import skeletonize
 
 from src.data.files import UInt8Array
@@ -45,13 +45,12 @@ class Matches(NamedTuple):
 
 def tolerant(predicted: UInt8Array, actual: UInt8Array, radius: float) -> Matches:
     """A pixel has a partner if one of the other mask is at most ``radius`` away."""
-    mine, its = predicted.astype(bool), actual.astype(bool)
-    return _within(mine, its, radius)
+    return _within(predicted.view(bool), actual.view(bool), radius)
 
 
 def centre_lines(predicted: UInt8Array, actual: UInt8Array) -> Matches:
     """Centre line of each mask against the other mask: clDice (Shit et al. 2021, eq. 1 and 2) is the F1 of it."""
-    mine, its = predicted.astype(bool), actual.astype(bool)
+    mine, its = predicted.view(bool), actual.view(bool)
     my_line, its_line = skeletonize(mine), skeletonize(its)
     right, found = my_line & its, its_line & mine
     return Matches(int(my_line.sum()), int(right.sum()), int(its_line.sum()), int(found.sum()))
@@ -59,7 +58,7 @@ def centre_lines(predicted: UInt8Array, actual: UInt8Array) -> Matches:
 
 def tolerant_centre_lines(predicted: UInt8Array, actual: UInt8Array, radius: float) -> Matches:
     """Centre line against centre line, with a tolerance: clIoU of OmniCrack30k (Benz and Rodehorst 2024)."""
-    return _within(skeletonize(predicted.astype(bool)), skeletonize(actual.astype(bool)), radius)
+    return _within(skeletonize(predicted.view(bool)), skeletonize(actual.view(bool)), radius)
 
 
 Compare = Callable[[UInt8Array, UInt8Array], Matches]
@@ -72,13 +71,13 @@ SHAPE_METRICS: dict[str, tuple[Compare, Callable[[Matches], float]]] = {
 
 
 def _within(mine: BoolArray, its: BoolArray, radius: float) -> Matches:
-    right, found = mine & _near(its, radius), its & _near(mine, radius)
-    return Matches(int(mine.sum()), int(right.sum()), int(its.sum()), int(found.sum()))
+    right = int((mine & _near(its, radius)).sum())
+    found = int((its & _near(mine, radius)).sum())
+    return Matches(int(mine.sum()), right, int(its.sum()), found)
 
 
 def _near(mask: BoolArray, radius: float) -> BoolArray:
-    """Pixels at most ``radius`` from a pixel of the mask."""
-    if not mask.any():  # scipy would measure the distance to a pixel outside
-        return np.zeros_like(mask)
-    distance = np.asarray(ndimage.distance_transform_edt(~mask))
-    return distance <= radius
+    """Pixels at most ``radius`` from a pixel of the mask: dilation by a disc, which takes a byte a pixel."""
+    steps = np.arange(-int(radius), int(radius) + 1)
+    disc = (np.square(steps)[:, None] + np.square(steps) <= radius**2).astype(np.uint8)
+    return cv2.dilate(mask.view(np.uint8), disc).view(bool)

@@ -1,33 +1,68 @@
-"""Photographs of any size by a network of one: overlapping tiles, blended into one map of probabilities."""
+"""Photographs of any size by a network of one: overlapping tiles, blended into one map of probabilities.
 
-from collections.abc import Callable, Iterator
+The map comes row by row from top to bottom, so that a large photograph needs little more memory than itself.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from src.data.files import Float32Array, UInt8Array
+from src.data.files import STRIP, Float32Array, UInt8Array
 
 Predict = Callable[[UInt8Array], Float32Array]
-"""(tile height, tile width, 3) uint8 to the same height and width of probabilities."""
+"""Tiles (N, height, width, 3) uint8 to probabilities (N, height, width)."""
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
-def predict_tiled(image: UInt8Array, predict: Predict, tile: tuple[int, int], overlap: float) -> Float32Array:
-    """Probabilities (H, W) of a photograph (H, W, 3), by tiles (height, width) that share ``overlap`` of their side.
+def predict_rows(image: UInt8Array, predict: Predict, tile: Size, overlap: float) -> Iterator[Float32Array]:
+    """Probabilities of a photograph (H, W, 3) in bands (rows, W), by tiles that share ``overlap`` of their side.
 
     A smaller photograph is mirrored at its edges to the size of a tile. Where tiles overlap, each counts the more the
     farther the pixel is from the tile's edge; the weights of a pixel add up to 1.
     """
     height, width = image.shape[:2]
-    below, right = max(tile[0] - height, 0), max(tile[1] - width, 0)
-    if below or right:
-        image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101).astype(np.uint8, copy=False)
-    probs = np.zeros(image.shape[:2], np.float32)
-    for top, down in weighted_starts(image.shape[0], tile[0], overlap):
-        for left, across in weighted_starts(image.shape[1], tile[1], overlap):
-            place = slice(top, top + tile[0]), slice(left, left + tile[1])
-            probs[place] += predict(np.ascontiguousarray(image[place])) * np.outer(down, across)
-    return probs[:height, :width]
+    image = mirrored(image, tile)
+    rows = list(weighted_starts(image.shape[0], tile[0], overlap))
+    columns = list(weighted_starts(image.shape[1], tile[1], overlap))
+    ends = [*(top for top, _ in rows[1:]), image.shape[0]]
+    band = np.zeros((tile[0], image.shape[1]), np.float32)  # the sum of all tiles so far, from the row ``top`` on
+    for (top, down), end in zip(rows, ends, strict=True):
+        tiles = np.stack([image[top : top + tile[0], left : left + tile[1]] for left, _ in columns])
+        for (left, across), probs in zip(columns, predict(tiles), strict=True):
+            band[:, left : left + tile[1]] += probs * np.outer(down, across)
+        yield band[: min(end, height) - top, :width]
+        band = np.concatenate([band[end - top :], np.zeros((end - top, band.shape[1]), np.float32)])
+
+
+def stretched(bands: Iterable[Float32Array], seen: Size, size: Size) -> Iterator[Float32Array]:
+    """The bands of a map of the size ``seen`` as smaller bands of the same map at ``size``: bilinear, as OpenCV's."""
+    at = np.clip((np.arange(size[0]) + 0.5) * (seen[0] / size[0]) - 0.5, 0, seen[0] - 1)
+    above = at.astype(int)
+    below = np.minimum(above + 1, seen[0] - 1)
+    share = (at - above).astype(np.float32)[:, None]
+    chunk = max(1, STRIP // size[1])
+    held, first, done = np.empty((0, size[1]), np.float32), 0, 0  # ``held`` begins with the row ``first`` of the map
+    for band in bands:
+        held = np.concatenate([held, cv2.resize(band, (size[1], len(band)), interpolation=cv2.INTER_LINEAR)])
+        ready = int(np.searchsorted(below, first + len(held)))
+        for begin in range(done, ready, chunk):
+            rows = slice(begin, min(begin + chunk, ready))
+            mixed = held[above[rows] - first] * (1 - share[rows]) + held[below[rows] - first] * share[rows]
+            yield mixed.astype(np.float32, copy=False)
+        done = ready
+        needed = min(int(above[done]) if done < size[0] else seen[0], first + len(held))
+        held, first = held[needed - first :], needed
+
+
+def mirrored(image: UInt8Array, size: Size) -> UInt8Array:
+    """An image (H, W[, 3]) of at least ``size``: what is missing is mirrored at the lower and the right edge."""
+    below, right = max(size[0] - image.shape[0], 0), max(size[1] - image.shape[1], 0)
+    if not below and not right:
+        return image
+    return cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REFLECT_101).astype(np.uint8, copy=False)
 
 
 def weighted_starts(length: int, tile: int, overlap: float) -> Iterator[tuple[int, Float32Array]]:

@@ -94,8 +94,9 @@ class Trainer:
         return self.epoch >= self.config.training.epochs or stale
 
     def train_epoch(self, on_step: Callable[[int, int], None] | None = None) -> EpochReport:
-        """Train on every image once, then validate. ``on_step(done, total)`` is called after each optimizer step.
+        """Train on every image or crop once, then validate.
 
+        ``on_step(done, total)`` is called after each optimizer step.
         A loss that is not finite raises ``Diverged``, at the latest at the end of the epoch.
         """
         started = time.perf_counter()
@@ -150,7 +151,7 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "random": random_state(),
             "data_fingerprint": self.data_fingerprint,
-            "scale": list(self.train_loader.dataset.split.scale),
+            "scale": list(self.train_loader.dataset.source.scale),
         }
         save_checkpoint(payload, path)
 

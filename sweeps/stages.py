@@ -15,7 +15,7 @@ from rich.console import Console
 
 from src.check import quick_problems
 from src.config import load_config
-from src.data.cache import load_split
+from src.data.cache import open_split
 from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER, UserError
 from src.schema import SPLITS
 from src.synthetic import write_dataset
@@ -56,7 +56,7 @@ def prepare(name: str, spec: SweepSpec, seed: int, accept_data: bool = False) ->
     default_point(spec.space, spec.fixed)  # the likeliest mistakes are in the keys: before anything slow
     config = load_config(spec.fixed)
     data = config.data
-    sizes = [len(load_split(data.root, split, data.image_size, data.cache_dir)) for split in SPLITS]
+    sizes = [len(open_split(data, split)) for split in SPLITS]
     counts = ", ".join(f"{size} {split}" for size, split in zip(sizes, SPLITS, strict=True))
     console.print(f"{name}: images in {data.root}: {counts}")
     if not accept_data and (problems := quick_problems(data)):

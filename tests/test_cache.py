@@ -51,27 +51,34 @@ def folders(cache_dir: Path) -> list[str]:
     return sorted(path.name for path in cache_dir.iterdir() if path.is_dir())
 
 
+def pixels(split: CachedSplit) -> tuple[UInt8Array, UInt8Array]:
+    """All images (N, H, W, 3) and masks (N, H, W) of a split of one size."""
+    pairs = [split.sample(index) for index in range(len(split))]
+    return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
+
+
 def test_without_resizing_the_cache_holds_the_pixels_of_the_files(data: Path, tmp_path: Path) -> None:
     split, pairs = load_split(data, "train", SIZE, tmp_path / "cache"), find_pairs(data, "train")
     assert len(split) == len(pairs) == 14
     assert split.stems == tuple(pair.image.stem for pair in pairs)
-    assert (split.images.shape, split.masks.shape) == ((14, 32, 32, 3), (14, 32, 32))
+    assert split.sizes == [[32, 32]] * 14
     for index, pair in enumerate(pairs):
-        assert np.array_equal(split.images[index], read_image(pair.image))
-        assert np.array_equal(split.masks[index], read_mask(pair.mask))
-    assert split.masks.max() == 1
+        assert np.array_equal(split.image(index), read_image(pair.image))
+        assert np.array_equal(split.mask(index), read_mask(pair.mask))
+    assert pixels(split)[1].max() == 1
 
 
 def test_images_are_resized_to_height_and_width_in_this_order(data: Path, tmp_path: Path) -> None:
     split = load_split(data, "train", (16, 24), tmp_path / "cache")
-    assert (split.images.shape, split.masks.shape) == ((14, 16, 24, 3), (14, 16, 24))
-    assert set(np.unique(split.masks).tolist()) == {0, 1}
+    images, masks = pixels(split)
+    assert (images.shape, masks.shape) == ((14, 16, 24, 3), (14, 16, 24))
+    assert set(np.unique(masks).tolist()) == {0, 1}
 
 
 def test_the_cache_cannot_be_written_through_a_split(data: Path, tmp_path: Path) -> None:
     split = load_split(data, "val", SIZE, tmp_path / "cache")
     with pytest.raises(ValueError, match="read-only"):
-        split.images[0] = 0
+        split.image(0)[:] = 0
 
 
 def test_a_split_is_decoded_once(data: Path, tmp_path: Path, built: list[Path]) -> None:
@@ -101,8 +108,8 @@ def test_changed_bytes_of_a_file_make_a_new_folder(data: Path, tmp_path: Path, k
     after = load_split(data, "val", SIZE, tmp_path / "cache")
     assert before.folder != after.folder
     assert before.fingerprint != after.fingerprint
-    changed = after.images if kind == "images" else after.masks
-    assert not np.array_equal(changed[0], before.images[0] if kind == "images" else before.masks[0])
+    changed = pixels(after)[0 if kind == "images" else 1]
+    assert not np.array_equal(changed[0], before.image(0) if kind == "images" else before.mask(0))
 
 
 def test_the_same_bytes_elsewhere_and_later_share_a_folder(data: Path, tmp_path: Path, built: list[Path]) -> None:
@@ -141,7 +148,7 @@ def test_after_a_bad_file_is_mended_the_cache_is_whole(data: Path, tmp_path: Pat
     with pytest.raises(UserError, match=path.name):
         load_split(data, "val", SIZE, tmp_path / "cache")
     path.write_bytes(good)
-    assert np.array_equal(load_split(data, "val", SIZE, tmp_path / "cache").images[2], read_image(path))
+    assert np.array_equal(load_split(data, "val", SIZE, tmp_path / "cache").image(2), read_image(path))
 
 
 def test_what_a_killed_process_left_is_not_used(data: Path, tmp_path: Path) -> None:
@@ -152,7 +159,7 @@ def test_what_a_killed_process_left_is_not_used(data: Path, tmp_path: Path) -> N
     (partial / "about.json").unlink()
     again = load_split(data, "val", SIZE, tmp_path / "cache")
     assert folders(tmp_path / "cache") == [again.folder.name]
-    assert len(again.images) == 3
+    assert len(pixels(again)[0]) == 3
 
 
 def test_a_build_that_breaks_off_leaves_no_folder_that_looks_whole(
@@ -166,7 +173,7 @@ def test_a_build_that_breaks_off_leaves_no_folder_that_looks_whole(
         with pytest.raises(KeyboardInterrupt):
             load_split(data, "val", SIZE, tmp_path / "cache")
     assert all(name.endswith(".partial") for name in folders(tmp_path / "cache"))
-    assert load_split(data, "val", SIZE, tmp_path / "cache").images.any()
+    assert load_split(data, "val", SIZE, tmp_path / "cache").image(0).any()
 
 
 def test_two_threads_at_once_build_one_good_cache(
@@ -186,7 +193,7 @@ def test_two_threads_at_once_build_one_good_cache(
         jobs = [pool.submit(load_split, data, "train", SIZE, tmp_path / "cache") for _ in range(2)]
         splits = [job.result() for job in jobs]
     assert len(built) == 1
-    assert np.array_equal(splits[0].images, splits[1].images)
+    assert np.array_equal(pixels(splits[0])[0], pixels(splits[1])[0])
     assert folders(tmp_path / "cache") == [splits[0].folder.name]
 
 
@@ -213,17 +220,17 @@ def test_two_processes_at_once_build_one_good_cache(data: Path, tmp_path: Path) 
         splits = [job.result(timeout=60) for job in jobs]
     assert splits[0].folder == splits[1].folder
     assert folders(tmp_path / "cache") == [splits[0].folder.name]
-    assert np.array_equal(splits[0].images[0], read_image(find_pairs(data, "train")[0].image))
+    assert np.array_equal(splits[0].image(0), read_image(find_pairs(data, "train")[0].image))
 
 
 def test_a_pickled_split_carries_its_path_and_not_the_arrays(data: Path, tmp_path: Path) -> None:
     split = load_split(data, "train", SIZE, tmp_path / "cache")
     pickled = pickle.dumps(split)
-    assert len(pickled) < 1000 < split.images.nbytes
+    assert len(pickled) < 1000 < pixels(split)[0].nbytes
     again = pickle.loads(pickled)
     assert isinstance(again, CachedSplit)
-    assert isinstance(again.images, np.memmap)
-    assert np.array_equal(again.images, split.images)
+    assert isinstance(again.image(0), np.memmap)
+    assert np.array_equal(pixels(again)[0], pixels(split)[0])
     assert (again.stems, again.fingerprint) == (split.stems, split.fingerprint)
 
 

@@ -247,6 +247,7 @@ def test_the_group_choices_are_the_options_in_force() -> None:
     assert ours == {
         "data": "dataloader/default",
         "data/augmentation": "light",
+        "data/crop": "none",
         "model": "architectures/swin_unet",
         "model/encoder": "swin_tiny",
         "model/decoder": "swin_unet",

@@ -116,7 +116,8 @@ def test_a_photograph_is_read_upright(tmp_path: Path, tag: int) -> None:
     upright = np.array(ImageOps.exif_transpose(Image.open(tmp_path / "a.png")))
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), upright)
     assert upright.shape == ((48, 64, 3) if tag > 4 else (64, 48, 3))
-    assert orientation(tmp_path / "a.png") == tag
+    with Image.open(tmp_path / "a.png") as image:
+        assert orientation(image) == tag
 
 
 def test_a_photograph_of_any_storage_has_the_same_pixels(tmp_path: Path) -> None:

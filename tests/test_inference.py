@@ -102,7 +102,7 @@ def test_a_loaded_network_predicts_what_it_did_in_training(tiny: list[str], trai
     trainer = Trainer(network.config, tiny)
     trainer.load(trained)
     split = load_split(network.config.data.root, "val", (32, 32), network.config.data.cache_dir)
-    images = torch.from_numpy(np.array(split.images))
+    images = torch.from_numpy(np.stack([split.image(index) for index in range(len(split))]))
     assert network.epoch == 2
     assert network.threshold == trainer.threshold
     assert torch.equal(network.probs(images), trainer.predict(images))

@@ -81,14 +81,14 @@ def test_hardly_any_augmented_sample_is_seen_twice(tiny: list[str], preset: str)
 
 
 def test_an_image_is_seen_in_all_eight_symmetries(split: CachedSplit) -> None:
-    dataset = CrackDataset(split, load_config().data.augmentation, seed=0)
+    dataset = CrackDataset(split, load_config().data.augmentation, 0, (32, 32))
     seen = {dataset[epoch * len(split)][0].numpy().tobytes() for epoch in range(150)}
     assert len(seen) == 8
 
 
 def test_whether_one_transform_is_applied_says_nothing_about_another(split: CachedSplit) -> None:
     preset = {"HorizontalFlip": {"p": 0.5}, "InvertImg": {"p": 0.5}}
-    dataset, image = CrackDataset(split, preset, seed=0), split.images[0].astype(np.int64)
+    dataset, image = CrackDataset(split, preset, 0, (32, 32)), split.image(0).astype(np.int64)
     outcomes = {"plain": image, "flipped": image[:, ::-1], "inverted": 255 - image, "both": 255 - image[:, ::-1]}
     drawn = [dataset[epoch * len(split)][0].numpy() for epoch in range(200)]
     counts = {name: sum(np.array_equal(one, outcome) for one in drawn) for name, outcome in outcomes.items()}
@@ -101,7 +101,8 @@ def test_every_image_comes_once_an_epoch_and_in_another_order_the_next(
     tiny: list[str], split: CachedSplit, workers: int
 ) -> None:
     drawn = epochs(tiny, "data.augmentation=none", f"data.num_workers={workers}")
-    files = [image.tobytes() + mask.tobytes() for image, mask in zip(split.images, split.masks, strict=True)]
+    pairs = [split.sample(index) for index in range(len(split))]
+    files = [image.tobytes() + mask.tobytes() for image, mask in pairs]
     assert samples(drawn[0]) != samples(drawn[1])
     assert sorted(samples(drawn[0])) == sorted(samples(drawn[1])) == sorted(files)
 
@@ -127,8 +128,10 @@ def test_the_scoring_loader_keeps_the_order_and_the_pixels(tiny: list[str], tiny
     test = load_split(tiny_data, "test", (32, 32), tiny_cache)
     for _ in range(2):
         batches = list(scoring_loader(data, "test", CPU).epoch(0))
-        assert np.array_equal(torch.cat([images for images, _ in batches]).numpy(), test.images)
-        assert np.array_equal(torch.cat([masks for _, masks in batches]).numpy(), test.masks)
+        images, masks = (torch.cat(parts).numpy() for parts in zip(*batches, strict=True))
+        for index in range(len(test)):
+            assert np.array_equal(images[index], test.image(index))
+            assert np.array_equal(masks[index], test.mask(index))
 
 
 def test_making_batches_draws_nothing_from_the_global_generator(tiny: list[str]) -> None:

@@ -69,7 +69,7 @@ def test_a_photograph_is_seen_at_the_scale_of_the_training_images(tiny: list[str
 
     network = replace(network_of(Look(), tiny), scale=(0.5, 0.25))
     image: UInt8Array = np.zeros((64, 128, 3), np.uint8)
-    assert predict_photograph(network, image, "none", 0.25).shape == (64, 128)
+    assert predict_photograph(network, image, (0.5, "none", 0.25)).shape == (64, 128)
     assert seen == [(1, 3, 32, 32)]
 
 

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from networks import Redness, network_of
 
-from src.data.files import UInt8Array
 from src.errors import UserError
-from src.scoring import evaluate, score_split
+from src.scoring import Seen, evaluate, score_split
 
-Seen = list[tuple[str, UInt8Array, UInt8Array, UInt8Array]]
 ALL = (
     "iou,f1,precision,recall,iou_image,miou_two_class,ap,ods,ois,f1_2px,f1_5px,cldice,cliou_4px"  # as the schema has it
 )
@@ -19,20 +17,21 @@ def asked(tiny: list[str], *more: str) -> list[str]:
 
 
 def test_every_image_is_shown_once_with_its_prediction(tiny: list[str]):
-    seen: Seen = []
+    seen = list[Seen]()
     network = network_of(Redness(), asked(tiny), threshold=0.25)
-    scores = evaluate(network, lambda *shown: seen.append(shown))
-    assert tuple(stem for stem, *_ in seen) == scores.stems
+    scores = evaluate(network, seen.append)
+    assert tuple(shown.stem for shown in seen) == scores.stems
     assert len(scores.stems) == len(scores.images) == 14
-    for _, image, predicted, _ in seen:
-        red = (image[..., 0] / 255 - network.config.data.mean[0]) / network.config.data.std[0]
-        np.testing.assert_array_equal(predicted, 1 / (1 + np.exp(-4 * red)) >= 0.25)
+    for shown in seen:
+        red = (shown.image[..., 0] / 255 - network.config.data.mean[0]) / network.config.data.std[0]
+        np.testing.assert_array_equal(shown.predicted, 1 / (1 + np.exp(-4 * red)) >= 0.25)
 
 
 def test_scores_over_the_split_count_all_pixels_together(tiny: list[str]):
-    seen: Seen = []
-    scores = evaluate(network_of(Redness(), asked(tiny)), lambda *shown: seen.append(shown))
-    predicted, actual = (np.stack([shown[place] for shown in seen]).astype(bool) for place in (2, 3))
+    seen = list[Seen]()
+    scores = evaluate(network_of(Redness(), asked(tiny)), seen.append)
+    predicted = np.stack([shown.predicted for shown in seen]).astype(bool)
+    actual = np.stack([shown.actual for shown in seen]).astype(bool)
     both, either = (predicted & actual).sum(), (predicted | actual).sum()
     assert scores.metrics["iou"] == pytest.approx(both / either)
     assert scores.metrics["recall"] == pytest.approx(both / actual.sum())
@@ -41,11 +40,11 @@ def test_scores_over_the_split_count_all_pixels_together(tiny: list[str]):
 
 
 def test_an_images_scores_are_those_of_a_split_of_it_alone(tiny: list[str]):
-    seen: Seen = []
-    scores = evaluate(network_of(Redness(), asked(tiny)), lambda *shown: seen.append(shown))
+    seen = list[Seen]()
+    scores = evaluate(network_of(Redness(), asked(tiny)), seen.append)
     assert list(scores.metrics) == ALL.split(",")
-    for (_, _, predicted, actual), image in zip(seen, scores.images, strict=True):
-        both, either = (predicted & actual).sum(), (predicted | actual).sum()
+    for shown, image in zip(seen, scores.images, strict=True):
+        both, either = (shown.predicted & shown.actual).sum(), (shown.predicted | shown.actual).sum()
         assert image["iou"] == image["iou_image"] == pytest.approx(both / either if either else 1)
         assert image["ods"] == image["ois"]
     assert np.mean([image["iou"] for image in scores.images]) == pytest.approx(scores.metrics["iou_image"])

@@ -1,12 +1,17 @@
 """Tiles over photographs of any size."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from src.data.files import Float32Array, UInt8Array
-from src.tiles import predict_tiled, weighted_starts
+from src.tiles import Predict, Size, predict_rows, stretched, weighted_starts
+
+
+def predict_tiled(image: UInt8Array, predict: Predict, tile: Size, overlap: float) -> Float32Array:
+    return np.concatenate(list(predict_rows(image, predict, tile, overlap)))
 
 
 def brightness(tile: UInt8Array) -> Float32Array:
@@ -41,14 +46,14 @@ def test_every_tile_has_the_size_that_the_network_was_trained_at():
         return brightness(tile)
 
     predict_tiled(np.zeros((50, 20, 3), np.uint8), look, (32, 32), 0.25)
-    assert seen == [(32, 32, 3)] * 2
+    assert seen == [(1, 32, 32, 3)] * 2
 
 
 def test_where_tiles_overlap_one_fades_into_the_other():
     answers = iter([0.0, 1.0])
 
-    def constant(tile: UInt8Array) -> Float32Array:
-        return np.full(tile.shape[:2], next(answers), np.float32)
+    def constant(tiles: UInt8Array) -> Float32Array:
+        return np.stack([np.full(tile.shape[:2], next(answers), np.float32) for tile in tiles])
 
     (row,) = predict_tiled(np.zeros((1, 30, 3), np.uint8), constant, (1, 20), 0.5)
     assert (row[:10] == 0).all()
@@ -59,11 +64,43 @@ def test_where_tiles_overlap_one_fades_into_the_other():
 def test_a_photograph_smaller_than_a_tile_is_mirrored_and_cut_back():
     seen = list[UInt8Array]()
 
-    def look(tile: UInt8Array) -> Float32Array:
-        seen.append(tile)
-        return brightness(tile)
+    def look(tiles: UInt8Array) -> Float32Array:
+        seen.extend(tiles)
+        return brightness(tiles)
 
     image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     assert predict_tiled(image, look, (4, 4), 0.25).shape == (2, 2)
     (tile,) = seen
     np.testing.assert_array_equal(tile[2], tile[0])
+
+
+@pytest.mark.parametrize("shape", [(32, 48), (90, 31), (100, 100)], ids=str)
+def test_rows_come_from_top_to_bottom_before_the_whole_photograph_was_seen(shape: tuple[int, int]):
+    seen = list[int]()
+
+    def look(tiles: UInt8Array) -> Float32Array:
+        seen.append(len(tiles))
+        return brightness(tiles)
+
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    heights = list[int]()
+    for number, band in enumerate(predict_rows(image, look, (32, 32), 0.25), start=1):
+        assert len(seen) == number
+        heights.append(len(band))
+        assert band.shape[1] == shape[1]
+    assert sum(heights) == shape[0]
+    assert max(heights) <= 32
+
+
+@given(
+    seen=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    cuts=st.lists(st.integers(0, 40), max_size=5),
+)
+def test_a_map_stretched_band_by_band_is_the_map_stretched_at_once(
+    seen: tuple[int, int], size: tuple[int, int], cuts: list[int]
+):
+    whole = np.random.default_rng(0).random(seen, dtype=np.float32)
+    bands = [band for band in np.split(whole, sorted(min(cut, seen[0]) for cut in cuts)) if len(band)]
+    expected = cv2.resize(whole, size[::-1], interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(np.concatenate(list(stretched(bands, seen, size))), expected, atol=1e-5)

@@ -1,8 +1,8 @@
 """What one trial may use: cores of this machine, and a share of its graphics card."""
 
-import os
 from dataclasses import dataclass
 
+from src.cores import available_cores
 from src.errors import UserError
 
 
@@ -37,8 +37,3 @@ def share_machine(trials_at_once: int | None, gpus: int, cores: int | None = Non
     if gpus and at_once % gpus:
         raise UserError(f"trials_at_once={at_once}: must be a multiple of the {gpus} graphics cards they share.")
     return Resources(at_once, max(1, cores // at_once), gpus / at_once)
-
-
-def available_cores() -> int:
-    """Cores this process may run on; ``taskset`` and batch systems make them fewer than the machine has."""
-    return len(os.sched_getaffinity(0))

@@ -1,32 +1,44 @@
 """Decoded, resized images, once per machine: uint8 arrays on disk that every process maps instead of decoding.
 
 A cache folder is named by what it holds (the bytes of all files of the split, and the size), so changed data gets a
-new one. It is built beside and renamed, under a lock: it is there whole or not at all.
+new one. It is built beside and renamed, under a lock: it is there whole or not at all. For crops the photographs are
+kept at their own sizes, one after the other.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from filelock import FileLock
+from numpy.lib.format import open_memmap
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from src.data.files import Float32Array, UInt8Array
+from src.cores import available_cores
+from src.data.files import Float32Array, UInt8Array, shown_size
 from src.data.pairs import Pair, find_pairs
 from src.errors import UserError
 from src.schema import Data
 
-RULES = 4  # raise it when decoding or resizing changes: other pixels must not look like the same data
+AT_ONCE = 2**27
+"""Pixels of photographs that are decoded at the same time, at most: some 8 bytes each."""
+RULES = 5  # raise it when decoding or resizing changes: other pixels must not look like the same data
+
+
+Int32Array = npt.NDArray[np.int32]
 
 
 class CachedSplit:
-    """One split, mapped into memory: ``images`` (N, H, W, 3) uint8 RGB and ``masks`` (N, H, W) uint8 in {0, 1}."""
+    """One split, mapped into memory: of each pair the image (H, W, 3) uint8 RGB and the mask (H, W) uint8 in {0, 1}."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,22 +48,49 @@ class CachedSplit:
         """Hash of the content of all image and mask files, whatever the size they are resized to."""
         self.scale = cast(tuple[float, float], tuple(cast(list[float], about["scale"])))
         """Height and width of the cached images by those of the files, the median of all."""
-        self.images: UInt8Array = np.load(folder / "images.npy", mmap_mode="r")
-        self.masks: UInt8Array = np.load(folder / "masks.npy", mmap_mode="r")
+        self.sizes = cast(list[tuple[int, int]], about["sizes"])
+        """Height and width of each in pixels."""
+        self._starts = _starts([height * width for height, width in self.sizes])
+        self._rows = _starts([height for height, _ in self.sizes])
+        self._images: UInt8Array = np.load(folder / "images.npy", mmap_mode="r")
+        self._masks: UInt8Array = np.load(folder / "masks.npy", mmap_mode="r")
+        self._cracks: Int32Array = np.load(folder / "cracks.npy", mmap_mode="r")
 
     def __len__(self) -> int:
         return len(self.stems)
+
+    def image(self, index: int) -> UInt8Array:
+        return self._images[self._starts[index] : self._starts[index + 1]].reshape(*self.sizes[index], 3)
+
+    def mask(self, index: int) -> UInt8Array:
+        return self._masks[self._starts[index] : self._starts[index + 1]].reshape(self.sizes[index])
+
+    def crack_rows(self, index: int) -> Int32Array:
+        """Crack pixels in each row of a mask, (H,)."""
+        return self._cracks[self._rows[index] : self._rows[index + 1]]
+
+    def sample(self, index: int, epoch: int = 0) -> tuple[UInt8Array, UInt8Array]:
+        """Image and mask, the same in every epoch."""
+        return self.image(index), self.mask(index)
 
     def __reduce__(self) -> tuple[type["CachedSplit"], tuple[Path]]:
         return CachedSplit, (self.folder,)  # a loader's worker maps the files again instead of copying the arrays
 
 
-def load_split(root: Path, split: str, image_size: tuple[int, int], cache_dir: Path) -> CachedSplit:
-    """The split at ``image_size`` (height, width), built on first use. A bad file is a ``UserError`` that names it."""
+def open_split(data: Data, split: str) -> CachedSplit:
+    """The split as ``data`` has it: at its image size, or, for crops, at the photographs' own sizes."""
+    return load_split(data.root, split, data.image_size if data.crop.name == "none" else None, data.cache_dir)
+
+
+def load_split(root: Path, split: str, image_size: tuple[int, int] | None, cache_dir: Path) -> CachedSplit:
+    """The split at ``image_size`` (height, width) or at its own sizes, built on first use.
+
+    A bad file is a ``UserError`` that names it.
+    """
     pairs = find_pairs(root, split)
     cache_dir.mkdir(parents=True, exist_ok=True)
     fingerprint = _fingerprint(pairs, cache_dir)
-    folder = cache_dir / f"{fingerprint}-{image_size[0]}x{image_size[1]}"
+    folder = cache_dir / f"{fingerprint}-{f'{image_size[0]}x{image_size[1]}' if image_size else 'whole'}"
     if not folder.is_dir():
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
@@ -61,8 +100,7 @@ def load_split(root: Path, split: str, image_size: tuple[int, int], cache_dir: P
 
 def data_fingerprint(data: Data) -> str:
     """Which data a network is trained on and chosen by: the hashes of the training and the validation split."""
-    splits = (load_split(data.root, split, data.image_size, data.cache_dir) for split in ("train", "val"))
-    return "-".join(split.fingerprint for split in splits)
+    return "-".join(open_split(data, split).fingerprint for split in ("train", "val"))
 
 
 def resize_pair(image: UInt8Array, mask: UInt8Array, size: tuple[int, int]) -> tuple[UInt8Array, UInt8Array]:
@@ -114,24 +152,25 @@ def _fingerprint(pairs: Sequence[Pair], cache_dir: Path) -> str:
     return fingerprint
 
 
-def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int], folder: Path) -> None:
+def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None, folder: Path) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed; we hold the lock
     partial.mkdir()
-    shape = (len(pairs), *size)
-    images = np.lib.format.open_memmap(partial / "images.npy", mode="w+", dtype=np.uint8, shape=(*shape, 3))
-    masks = np.lib.format.open_memmap(partial / "masks.npy", mode="w+", dtype=np.uint8, shape=shape)
-
-    scales = np.empty((len(pairs), 2))
+    files = [shown_size(pair.image) for pair in pairs]
+    sizes = [size or file for file in files]
+    starts, rows = _starts([height * width for height, width in sizes]), _starts([height for height, _ in sizes])
+    images = open_memmap(partial / "images.npy", mode="w+", dtype=np.uint8, shape=(starts[-1], 3))
+    masks = open_memmap(partial / "masks.npy", mode="w+", dtype=np.uint8, shape=(starts[-1],))
+    cracks = np.zeros(rows[-1], np.int32)
 
     def fill(index: int) -> None:
-        image, mask = pairs[index].read()
-        scales[index] = size[0] / mask.shape[0], size[1] / mask.shape[1]
-        images[index], masks[index] = resize_pair(image, mask, size)
+        image, mask = resize_pair(*pairs[index].read(), sizes[index])
+        images[starts[index] : starts[index + 1]] = image.reshape(-1, 3)
+        masks[starts[index] : starts[index + 1]] = mask.ravel()
+        cracks[rows[index] : rows[index + 1]] = mask.sum(axis=1)
 
-    with ThreadPoolExecutor() as pool:  # decoding and resizing release the interpreter's lock
-        list(pool.map(fill, range(len(pairs))))
-    if not masks.any():
+    fill_all(fill, [height * width for height, width in files], f"Decoding {pairs[0].image.parent}")
+    if not cracks.any():
         shutil.rmtree(partial)
         raise UserError(
             f"The masks in {pairs[0].mask.parent} hold no crack pixel at all. Crack is what is bright on dark; "
@@ -139,7 +178,34 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int], folde
         )
     images.flush()
     masks.flush()
-    scale = [float(value) for value in np.median(scales, axis=0)]
-    about = {"fingerprint": fingerprint, "scale": scale, "stems": [pair.image.stem for pair in pairs]}
+    np.save(partial / "cracks.npy", cracks)
+    about = {
+        "fingerprint": fingerprint,
+        "scale": np.median(np.divide(sizes, files), axis=0).tolist(),
+        "sizes": sizes,
+        "stems": [pair.image.stem for pair in pairs],
+    }
     (partial / "about.json").write_text(json.dumps(about))
     partial.replace(folder)
+
+
+def fill_all(fill: Callable[[int], None], pixels: Sequence[int], title: str) -> None:
+    """``fill(index)`` for each file of so many pixels, by all cores; a bar on a terminal shows how far it is.
+
+    Decoding and resizing release the interpreter's lock. Large photographs are decoded fewer at once.
+    """
+    at_once = min(available_cores(), max(1, AT_ONCE // max(pixels)))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with (
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        ThreadPoolExecutor(at_once) as pool,
+    ):
+        task = bar.add_task(title, total=len(pixels))
+        for _ in pool.map(fill, range(len(pixels))):
+            bar.advance(task)
+
+
+def _starts(lengths: Sequence[int]) -> list[int]:
+    """Where each of some pieces begins that lie one after the other; and where the last one ends."""
+    return [0, *accumulate(lengths)]

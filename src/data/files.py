@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from src.errors import UserError
 
@@ -48,7 +48,7 @@ def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
 
 @contextmanager
 def opened(path: Path) -> Generator[Image.Image]:
-    """The image in a file, upright by its EXIF orientation, decoded. A file that is none is a ``UserError``.
+    """The image in a file, as its pixels lie there. A file that is none, or is damaged, is a ``UserError``.
 
     So is one of more than ``MAX_PIXELS``, by its header alone.
     """
@@ -60,7 +60,6 @@ def opened(path: Path) -> Generator[Image.Image]:
                 raise Image.DecompressionBombError
             if image.mode in ("I", "F"):
                 raise UserError(f"Cannot read {path}: its pixels are 32-bit numbers; store it with 8 or 16 bit.")
-            ImageOps.exif_transpose(image, in_place=True)
             yield image
     except (FileNotFoundError, PermissionError) as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
@@ -73,20 +72,64 @@ def opened(path: Path) -> Generator[Image.Image]:
 
 
 def read_image(path: Path) -> UInt8Array:
-    """RGB photograph, (H, W, 3) uint8, upright; 16 bit are cut to 8. A file that cannot be used is a ``UserError``."""
+    """RGB photograph, (H, W, 3) uint8, upright; 16 bit are cut to 8. A file that cannot be used is a ``UserError``.
+
+    Pillow holds 4 bytes a pixel; beside those there is the array alone, which is filled strip by strip.
+    """
     with opened(path) as image:
-        if image.mode in DEEP:
-            return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-        return np.array(image.convert("RGB"))
+        way, (width, height) = orientation(image), image.size
+        photograph = np.empty((width, height, 3) if way in LYING else (height, width, 3), np.uint8)
+        lying = as_stored(photograph, way)
+        rows = max(1, STRIP // width)
+        for top in range(0, height, rows):
+            strip = image.crop((0, top, width, min(top + rows, height)))
+            if image.mode in DEEP:
+                lying[top : top + rows] = (np.asarray(strip) >> 8)[..., None]
+            else:
+                lying[top : top + rows] = np.asarray(strip.convert("RGB"))
+        return photograph
 
 
-def orientation(path: Path) -> int:
-    """How the pixels lie in the file, by EXIF: 1 as they are shown, 5 to 8 with width and height exchanged."""
+def orientation(image: Image.Image) -> int:
+    """How the pixels lie in a file, by EXIF: 1 as they are shown, others as ``TURNS`` has it."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            return int(image.getexif().get(EXIF_ORIENTATION, 1))
+        way = int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a tag that cannot be read is none
         return 1
+    return way if way in TURNS else 1
 
 
-EXIF_ORIENTATION = 0x0112
+def shown_size(path: Path) -> tuple[int, int]:
+    """Height and width of a photograph, upright, by its header."""
+    with opened(path) as image:
+        return image.size if orientation(image) in LYING else (image.height, image.width)
+
+
+def upright(values: UInt8Array, way: int) -> UInt8Array:
+    """An array as its file shows it, from one as it lies there; a view."""
+    quarters, mirrored = TURNS[way]
+    turned = np.rot90(values, quarters)
+    return turned[:, ::-1] if mirrored else turned
+
+
+def as_stored(values: UInt8Array, way: int) -> UInt8Array:
+    """The inverse of ``upright``; a view."""
+    quarters, mirrored = TURNS[way]
+    return np.rot90(values[:, ::-1] if mirrored else values, -quarters)
+
+
+STRIP = 2**20
+"""Pixels that are converted at once."""
+TURNS = {
+    1: (0, False),
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (3, False),
+    7: (1, True),
+    8: (1, False),
+}
+"""EXIF orientation to quarter turns to the left, and whether left and right are exchanged after that."""
+LYING = (5, 6, 7, 8)
+"""Those that exchange width and height."""

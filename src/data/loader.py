@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -10,30 +10,43 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from src.data.augmentation import build_augmentation, sample_seed, seed_augmentation
-from src.data.cache import CachedSplit, load_split
+from src.data.cache import open_split
+from src.data.crops import RandomCrops, TiledSplit
+from src.data.files import UInt8Array
 from src.schema import Data
 
 Sample = tuple[Tensor, Tensor]
 
 
-class CrackDataset(Dataset[Sample]):
-    """Samples of a split, augmented or not: image (H, W, 3) uint8 RGB, mask (H, W) uint8 in {0, 1}.
+class Source(Protocol):
+    """Images of one size with their masks: a split resized, or pieces of one."""
 
-    An index is a ticket, ``epoch * len(split) + index``: the epoch travels with it into workers that outlive an epoch.
+    scale: tuple[float, float]
+
+    def __len__(self) -> int: ...
+
+    def sample(self, index: int, epoch: int = 0) -> tuple[UInt8Array, UInt8Array]: ...
+
+
+class CrackDataset(Dataset[Sample]):
+    """Samples of a source, augmented or not: image (H, W, 3) uint8 RGB, mask (H, W) uint8 in {0, 1}.
+
+    An index is a ticket, ``epoch * len(source) + index``: the epoch travels with it into workers that outlive an epoch.
     """
 
-    def __init__(self, split: CachedSplit, augmentation: dict[str, dict[str, Any]] | None, seed: int) -> None:
-        self.split = split
+    def __init__(
+        self, source: Source, augmentation: dict[str, dict[str, Any]] | None, seed: int, size: tuple[int, int]
+    ) -> None:
+        self.source = source
         self.seed = seed
-        size = split.images.shape[1], split.images.shape[2]
         self.augmentation = build_augmentation(augmentation, size) if augmentation else None
 
     def __len__(self) -> int:
-        return len(self.split)
+        return len(self.source)
 
     def __getitem__(self, ticket: int) -> Sample:
-        epoch, index = divmod(ticket, len(self.split))
-        image, mask = np.array(self.split.images[index]), np.array(self.split.masks[index])
+        epoch, index = divmod(ticket, len(self.source))
+        image, mask = (np.array(kept) for kept in self.source.sample(index, epoch))
         if self.augmentation is not None:
             seed_augmentation(self.augmentation, sample_seed(self.seed, epoch, index))
             augmented = self.augmentation(image=image, mask=mask)
@@ -94,15 +107,18 @@ class EpochLoader:
 
 def train_loader(data: Data, seed: int, device: torch.device, accumulate: int) -> EpochLoader:
     """Augmented, shuffled effective batches of the training split: ``data.batch_size * accumulate`` images each."""
-    split = load_split(data.root, "train", data.image_size, data.cache_dir)
-    dataset = CrackDataset(split, data.augmentation, seed)
-    return _loader(dataset, EpochBatches(len(split), data.batch_size * accumulate, seed), data, device)
+    split = open_split(data, "train")
+    source = split if data.crop.name == "none" else RandomCrops(split, data.image_size, data.crop, seed)
+    dataset = CrackDataset(source, data.augmentation, seed, data.image_size)
+    return _loader(dataset, EpochBatches(len(source), data.batch_size * accumulate, seed), data, device)
 
 
 def scoring_loader(data: Data, split_name: str, device: torch.device) -> EpochLoader:
-    """A split in its order, without augmentation: for validation and tests."""
-    split = load_split(data.root, split_name, data.image_size, data.cache_dir)
-    return _loader(CrackDataset(split, None, 0), EpochBatches(len(split), data.batch_size, None), data, device)
+    """A split in its order, without augmentation: for validation and tests. Of crops: tiles of all photographs."""
+    split = open_split(data, split_name)
+    source = split if data.crop.name == "none" else TiledSplit(split, data.image_size)
+    dataset = CrackDataset(source, None, 0, data.image_size)
+    return _loader(dataset, EpochBatches(len(source), data.batch_size, None), data, device)
 
 
 def _loader(dataset: CrackDataset, batches: EpochBatches, data: Data, device: torch.device) -> EpochLoader:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src.data.files import DEEP, UInt8Array, opened
+from src.data.files import DEEP, UInt8Array, opened, orientation, upright
 from src.errors import UserError
 
 MIDDLE = 127
@@ -38,7 +38,7 @@ def read_mask(path: Path, crack: Colour | None = None) -> UInt8Array:
     """Crack mask, (H, W) uint8 in {0, 1}. A file that cannot be used, or understood, is a ``UserError``."""
     with opened(path) as image:
         blurred = image.format == "JPEG"
-        values = stored(image)
+        values = np.ascontiguousarray(upright(stored(image), orientation(image)))
     try:
         if crack is not None:
             return of_colour(values, crack)
@@ -50,7 +50,7 @@ def read_mask(path: Path, crack: Colour | None = None) -> UInt8Array:
 
 
 def stored(image: Image.Image) -> UInt8Array:
-    """The values of a mask: (H, W), or (H, W, 3) if it has colours."""
+    """The values of a mask as they lie in its file: (H, W), or (H, W, 3) if it has colours."""
     if image.mode in DEEP:
         deep = np.asarray(image)
         return (deep >> 8 if deep.max(initial=0) > 255 else deep).astype(np.uint8)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from src.data.files import UInt8Array, list_images, orientation, read_image, refuse_outside
+from src.data.files import LYING, UInt8Array, list_images, opened, orientation, read_image, refuse_outside, upright
 from src.data.masks import Colour, read_mask
 from src.errors import UserError
 from src.schema import SPLITS
@@ -23,7 +23,7 @@ class Pair(NamedTuple):
         """
         image, mask = read_image(self.image), read_mask(self.mask, crack)
         if image.shape[:2] != mask.shape and image.shape[1::-1] == mask.shape:
-            mask = turned(mask, orientation(self.image))
+            mask = turned(mask, self.image)
         refuse_unequal(self.image, image, self.mask, mask)
         return image, mask
 
@@ -36,17 +36,11 @@ def refuse_unequal(image_path: Path, image: UInt8Array, mask_path: Path | str, m
         )
 
 
-def turned(mask: UInt8Array, orientation: int) -> UInt8Array:
+def turned(mask: UInt8Array, photograph: Path) -> UInt8Array:
     """A mask upright, by the EXIF orientation of its photograph, if that exchanges width and height."""
-    if orientation not in TURNS:
-        return mask
-    quarters, mirrored = TURNS[orientation]
-    found = np.rot90(mask, quarters)
-    return np.ascontiguousarray(found[:, ::-1] if mirrored else found)
-
-
-TURNS = {5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
-"""EXIF orientation to quarter turns to the left, and whether left and right are exchanged after that."""
+    with opened(photograph) as image:
+        way = orientation(image)
+    return np.ascontiguousarray(upright(mask, way)) if way in LYING else mask
 
 
 def find_pairs(root: Path, split: str) -> list[Pair]:
