@@ -75,10 +75,10 @@ class Network:
         at_once = 1 if self.device.type == "cpu" else self.micro_batch.size  # a CPU gains nothing from more
 
         def predict(tiles: UInt8Array) -> Float32Array:
-            parts = torch.from_numpy(tiles).split(at_once)
-            return torch.cat([self.probs(part, tta)[:, 0].cpu() for part in parts]).numpy()
+            return self.probs(torch.from_numpy(tiles), tta)[:, 0].cpu().numpy()
 
-        bands = predict_rows(scaled.astype(np.uint8, copy=False), predict, self.config.data.image_size, overlap)
+        tile = self.config.data.image_size
+        bands = predict_rows(scaled.astype(np.uint8, copy=False), predict, tile, overlap, at_once)
         return bands if seen == (height, width) else stretched(bands, seen, (height, width))
 
     def _mean_of_views(self, images: Tensor, tta: str) -> Tensor:

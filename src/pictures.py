@@ -5,13 +5,13 @@ The three colours of an overlay differ in lightness and hue for every kind of co
 
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
-from src.data.files import STRIP, UInt8Array
+from src.data.files import STRIP, UInt8Array, exchange_red_and_blue
 from src.metrics import FloatArray
 
 FOUND = (86, 180, 233)  # sky blue, RGB: crack that is predicted
@@ -75,8 +75,15 @@ def _shrink(picture: UInt8Array, interpolation: int) -> UInt8Array:
 
 
 def write_picture(picture: UInt8Array, path: Path) -> None:
-    """Write RGB (H, W, 3) or grey (H, W) as PNG."""
-    Image.fromarray(picture).save(path, compress_level=1)
+    """Write RGB (H, W, 3) or grey (H, W) as PNG, without a copy of it: red and blue are exchanged, and back again."""
+    beside = path.with_name(f".{uuid4().hex}.png")  # OpenCV does not know every file name
+    exchange_red_and_blue(picture)
+    try:
+        if not cv2.imwrite(str(beside), picture):
+            raise OSError(f"cannot write {beside}")
+        beside.replace(path)
+    finally:
+        exchange_red_and_blue(picture)
 
 
 def draw_confusion_matrix(matrix: Sequence[Sequence[int]], path: Path) -> None:

@@ -17,8 +17,12 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 
-def predict_rows(image: UInt8Array, predict: Predict, tile: Size, overlap: float) -> Iterator[Float32Array]:
+def predict_rows(
+    image: UInt8Array, predict: Predict, tile: Size, overlap: float, at_once: int = 1
+) -> Iterator[Float32Array]:
     """Probabilities of a photograph (H, W, 3) in bands (rows, W), by tiles that share ``overlap`` of their side.
+
+    ``predict`` gets at most ``at_once`` tiles.
 
     A smaller photograph is mirrored at its edges to the size of a tile. Where tiles overlap, each counts the more the
     farther the pixel is from the tile's edge; the weights of a pixel add up to 1.
@@ -30,9 +34,11 @@ def predict_rows(image: UInt8Array, predict: Predict, tile: Size, overlap: float
     ends = [*(top for top, _ in rows[1:]), image.shape[0]]
     band = np.zeros((tile[0], image.shape[1]), np.float32)  # the sum of all tiles so far, from the row ``top`` on
     for (top, down), end in zip(rows, ends, strict=True):
-        tiles = np.stack([image[top : top + tile[0], left : left + tile[1]] for left, _ in columns])
-        for (left, across), probs in zip(columns, predict(tiles), strict=True):
-            band[:, left : left + tile[1]] += probs * np.outer(down, across)
+        for begin in range(0, len(columns), at_once):
+            some = columns[begin : begin + at_once]
+            tiles = np.stack([image[top : top + tile[0], left : left + tile[1]] for left, _ in some])
+            for (left, across), probs in zip(some, predict(tiles), strict=True):
+                band[:, left : left + tile[1]] += probs * np.outer(down, across)
         yield band[: min(end, height) - top, :width]
         band = np.concatenate([band[end - top :], np.zeros((end - top, band.shape[1]), np.float32)])
 

@@ -74,7 +74,7 @@ def opened(path: Path) -> Generator[Image.Image]:
 def read_image(path: Path) -> UInt8Array:
     """RGB photograph, (H, W, 3) uint8, upright; 16 bit are cut to 8. A file that cannot be used is a ``UserError``.
 
-    Pillow holds 4 bytes a pixel; beside those there is the array alone, which is filled strip by strip.
+    Pillow holds 4 bytes a pixel beside the array, which is filled strip by strip.
     """
     with opened(path) as image:
         way, (width, height) = orientation(image), image.size
@@ -88,6 +88,13 @@ def read_image(path: Path) -> UInt8Array:
             else:
                 lying[top : top + rows] = np.asarray(strip.convert("RGB"))
         return photograph
+
+
+def exchange_red_and_blue(picture: UInt8Array) -> None:
+    """In place, strip by strip; a grey picture (H, W) stays as it is."""
+    rows = max(1, STRIP // picture.shape[1])
+    for top in range(0, len(picture) if picture.ndim == 3 else 0, rows):
+        picture[top : top + rows] = picture[top : top + rows, :, ::-1].copy()
 
 
 def orientation(image: Image.Image) -> int:
