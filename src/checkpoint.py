@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import NoneType
 from typing import Any, cast
 from uuid import uuid4
 
@@ -14,6 +15,25 @@ import torch
 from src.errors import UserError
 
 FORMAT = 2  # raise it when a checkpoint gets other keys
+KEYS: dict[str, type | tuple[type, ...]] = {
+    "overrides": list,
+    "epoch": int,
+    "step": int,
+    "best_epoch": int,
+    "best_score": float,
+    "micro_batch": int,
+    "monitor": str,
+    "threshold": float,
+    "model": dict,
+    "ema": (dict, NoneType),
+    "optimizer": dict,
+    "lr_scheduler": dict,
+    "scaler": dict,
+    "random": dict,
+    "data_fingerprint": str,
+    "scale": list,
+}
+"""What a training keeps, and of which types."""
 
 
 def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
@@ -43,6 +63,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         raise UserError(f"No such checkpoint: {path}.")
     try:
         with zipfile.ZipFile(path) as archive:
+            if any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist()):
+                raise ValueError("its records are compressed")  # ours are not, and a bomb's are
             damaged = archive.testzip()  # torch does not look at the checksums it writes
         payload = None if damaged else torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a foreign file can make the unpickler stumble over anything
@@ -56,6 +78,22 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     if version != FORMAT:
         raise UserError(f"{path} has checkpoint format {version}; this program reads format {FORMAT}.")
     return cast(dict[str, Any], payload)
+
+
+def load_training(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The payload of a training, which has all of ``KEYS``; any other is a ``UserError``."""
+    payload = load_checkpoint(path, device)
+    for key, kinds in KEYS.items():
+        if not isinstance(payload.get(key), kinds):
+            raise UserError(f"{path} is not a checkpoint of ours, or it is damaged: its {key} is missing or wrong.")
+    numbers = [payload["threshold"], *payload["scale"]]
+    if not (
+        all(isinstance(word, str) for word in payload["overrides"])
+        and len(numbers) == 3
+        and all(isinstance(number, float) and 0 <= number < 1000 for number in numbers)
+    ):
+        raise UserError(f"{path} is damaged: its overrides, threshold or scale cannot be meant.")
+    return payload
 
 
 def is_sound(path: Path) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from src.checkpoint import load_checkpoint
+from src.checkpoint import load_training
 from src.config import Config, expand_files, load_config
 from src.data.files import MAX_PIXELS, Float32Array, UInt8Array
 from src.device import MicroBatch, choose_device, choose_layout, choose_precision, use_threads
@@ -104,7 +104,7 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
         key = word.lstrip("+~").replace("/", ".")
         if not key.startswith(READ) or key.startswith(NOT_READ):
             raise UserError(f"{word}: nothing here reads that. Legal: keys that begin with {', '.join(READ)}.")
-    payload = load_checkpoint(checkpoint)
+    payload = load_training(checkpoint)
     trained: list[str] = [word for word in payload["overrides"] if not word.startswith("training.resume_from=")]
     config = load_config([*trained, *overrides])
     use_threads(config)

@@ -39,11 +39,11 @@ class CrackCrop(Section):
 
 class Data(Section):
     root: Path
-    image_size: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
+    image_size: tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, le=8192)]]
     """Height, width in pixels: what the network sees. Images are resized to it when they are cached, or cropped."""
     crop: Annotated[NoCrop | RandomCrop | CrackCrop, Field(discriminator="name")]
     batch_size: Count
-    num_workers: Literal["auto"] | Annotated[int, Field(ge=0)]
+    num_workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)]
     cache_dir: Path
     mean: Rgb
     std: tuple[Positive, Positive, Positive]
@@ -236,7 +236,7 @@ class Config(Section):
     output_root: Path
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     device: Literal["auto", "cpu", "cuda"]
-    threads: Literal["auto"] | Count
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)]
     data: Data
     model: Annotated[SmpModel | SwinUnetModel, Field(discriminator="architecture")]
     training: Training

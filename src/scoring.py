@@ -36,7 +36,7 @@ class Scores:
 def evaluate(network: Network, on_image: OnImage | None = None) -> Scores:
     """Score ``evaluation.split`` at the threshold that validation chose for ``evaluation.tta``.
 
-    ``on_image`` is called with every image, and may paint over it.
+    ``on_image`` is called with every image, and may paint over its photograph.
     """
     wanted = network.config.evaluation
     return score_split(network, wanted.split, choose_threshold(network, wanted.tta), on_image)
@@ -103,9 +103,11 @@ def score_split(network: Network, split: str, threshold: int, on_image: OnImage 
     for seen in each_image(network, split, config.evaluation.tta, threshold):
         stems.append(seen.stem)
         histograms.append(seen.histogram)
-        matches.append(compare_shapes(names, seen.predicted, seen.actual))
+        predicted, actual = seen.predicted, seen.actual
         if on_image:
             on_image(seen)
+        del seen  # a large photograph leaves no room for both
+        matches.append(compare_shapes(names, predicted, actual))
     histogram = np.stack(histograms)
     alone = [combine(names, histogram[[index]], [found], threshold) for index, found in enumerate(matches)]
     return Scores(tuple(stems), threshold, histogram, combine(names, histogram, matches, threshold), tuple(alone))

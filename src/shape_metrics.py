@@ -71,9 +71,10 @@ SHAPE_METRICS: dict[str, tuple[Compare, Callable[[Matches], float]]] = {
 
 
 def _within(mine: BoolArray, its: BoolArray, radius: float) -> Matches:
-    right = int((mine & _near(its, radius)).sum())
-    found = int((its & _near(mine, radius)).sum())
-    return Matches(int(mine.sum()), right, int(its.sum()), found)
+    right, found = _near(its, radius), _near(mine, radius)
+    right &= mine
+    found &= its
+    return Matches(int(mine.sum()), int(right.sum()), int(its.sum()), int(found.sum()))
 
 
 def _near(mask: BoolArray, radius: float) -> BoolArray:

@@ -20,7 +20,8 @@ Size = tuple[int, int]
 def predict_rows(
     image: UInt8Array, predict: Predict, tile: Size, overlap: float, at_once: int = 1
 ) -> Iterator[Float32Array]:
-    """Probabilities of a photograph (H, W, 3) in bands (rows, W), by tiles that share ``overlap`` of their side.
+    """Probabilities of a photograph (H, W, 3) in bands (rows, W) of at most
+    ``STRIP`` pixels, by tiles that share ``overlap`` of their side.
 
     ``predict`` gets at most ``at_once`` tiles.
 
@@ -31,6 +32,7 @@ def predict_rows(
     image = mirrored(image, tile)
     rows = list(weighted_starts(image.shape[0], tile[0], overlap))
     columns = list(weighted_starts(image.shape[1], tile[1], overlap))
+    strip = max(1, STRIP // width)
     ends = [*(top for top, _ in rows[1:]), image.shape[0]]
     band = np.zeros((tile[0], image.shape[1]), np.float32)  # the sum of all tiles so far, from the row ``top`` on
     for (top, down), end in zip(rows, ends, strict=True):
@@ -39,7 +41,9 @@ def predict_rows(
             tiles = np.stack([image[top : top + tile[0], left : left + tile[1]] for left, _ in some])
             for (left, across), probs in zip(some, predict(tiles), strict=True):
                 band[:, left : left + tile[1]] += probs * np.outer(down, across)
-        yield band[: min(end, height) - top, :width]
+        done = band[: min(end, height) - top, :width]
+        for begin in range(0, len(done), strip):
+            yield done[begin : begin + strip]
         band = np.concatenate([band[end - top :], np.zeros((end - top, band.shape[1]), np.float32)])
 
 

@@ -16,7 +16,7 @@ import torch
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
-from src.checkpoint import load_checkpoint, save_checkpoint
+from src.checkpoint import load_training, save_checkpoint
 from src.config import Config
 from src.data.cache import data_fingerprint
 from src.data.loader import EpochLoader, scoring_loader, train_loader
@@ -160,7 +160,7 @@ class Trainer:
 
         Settings are the configuration's, not the checkpoint's: a changed weight decay or metric counts from here on.
         """
-        payload = load_checkpoint(path, self.device)
+        payload = load_training(path, self.device)
         if payload["data_fingerprint"] != self.data_fingerprint:
             raise UserError(f"{path} was trained on other data than data.root={self.config.data.root} holds now.")
         load_weights(self.model, payload["model"], path)
