@@ -22,6 +22,10 @@ from pydantic import ValidationError
 from src.errors import UserError, unknown
 from src.schema import Config
 
+LONGEST = 10_000
+"""Characters of an override."""
+DEEPEST = 100
+"""Brackets in it: Hydra reads them by recursion."""
 CONFIG_DIR = Path(__file__).resolve().parents[1] / "configs"
 PATHS = ("data.root", "data.cache_dir", "output_root", "model.checkpoint_path", "training.resume_from")
 
@@ -38,6 +42,8 @@ def compose_values(overrides: Iterable[str] = ()) -> dict[str, Any]:
     """The resolved values of these overrides as nested plain dicts, not yet checked against the schema."""
     spelled = select_groups(expand_files(rejoin_lists(overrides)))
     for word in spelled:
+        if len(word) > LONGEST or max(word.count("["), word.count("{")) > DEEPEST or "\0" in word:
+            raise UserError(f"'{word[:40]}...': longer or more nested than an override can be, or not text.")
         if _is_open(word.partition("=")[2]):
             raise UserError(f"'{word}': a bracket is not closed.")
         if "oc.env" in word:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import random
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from src import checkpoint
-from src.checkpoint import FORMAT, link_checkpoint, load_checkpoint, save_checkpoint
+from src.checkpoint import FORMAT, link_checkpoint, load_checkpoint, load_training, save_checkpoint
 from src.errors import UserError
 
 
@@ -189,3 +190,35 @@ def test_a_checkpoint_of_another_format_is_refused_with_both_numbers(tmp_path: P
     torch.save({"format": FORMAT + 1}, tmp_path / "new.pth")
     with pytest.raises(UserError, match=rf"new\.pth has checkpoint format {FORMAT + 1}; .* reads format {FORMAT}"):
         load_checkpoint(tmp_path / "new.pth")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": None},
+        {"overrides": "x"},
+        {"overrides": [1]},
+        {"threshold": float("nan")},
+        {"scale": [1.0]},
+        {"scale": [1e9, 1.0]},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_without_what_a_training_keeps_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    whole: dict[str, Any] = {
+        **{"overrides": [], "epoch": 1, "step": 1, "best_epoch": 1, "best_score": 0.5, "micro_batch": 1},
+        **{"monitor": "val/iou", "threshold": 0.5, "model": {}, "ema": None, "optimizer": {}, "lr_scheduler": {}},
+        **{"scaler": {}, "random": {}, "data_fingerprint": "a", "scale": [1.0, 1.0]},
+    }
+    save_checkpoint(whole, tmp_path / "a.pth")
+    assert load_training(tmp_path / "a.pth")["epoch"] == 1
+    save_checkpoint(whole | changes, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=r"a\.pth is .*damaged"):
+        load_training(tmp_path / "a.pth")
+
+
+def test_a_checkpoint_of_compressed_records_is_refused_before_they_are_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(10**7))
+    with pytest.raises(UserError, match="its records are compressed"):
+        load_checkpoint(tmp_path / "a.pth")

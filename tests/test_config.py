@@ -241,6 +241,13 @@ def test_an_encoder_of_another_architecture_is_refused() -> None:
     assert "model.encoder" in refusal("model=architectures/swin_unet", "model.encoder=resnet34")
 
 
+@pytest.mark.parametrize("word", ["a=" + "[" * 3000 + "]" * 3000, "a=" + "{b: " * 3000, "x" * 10**6, "data.root=a\0b"])
+def test_what_is_too_long_too_nested_or_no_text_is_one_short_sentence(word: str) -> None:
+    sentence = refusal(word)
+    assert "longer or more nested than an override can be, or not text" in sentence
+    assert len(sentence) < 200
+
+
 def test_the_group_choices_are_the_options_in_force() -> None:
     choices = group_choices(["training.loss=dice_focal", "model=architectures/swin_unet"])
     ours = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
