@@ -12,7 +12,11 @@ from src.config import load_config
 from src.data.cache import CachedSplit, load_split
 from src.data.crops import RandomCrops, TiledSplit
 from src.data.files import UInt8Array
+from src.data.masks import read_mask
+from src.evaluation import main as evaluation_main
 from src.pictures import write_picture
+from src.predict import main as predict_main
+from src.run import train
 from src.schema import CrackCrop, RandomCrop
 from src.scoring import evaluate
 from src.training import Trainer
@@ -156,3 +160,14 @@ def test_a_network_of_whole_photographs_can_be_scored_at_their_own_size(data: Pa
     assert [seen.predicted.shape for seen in shown] == list(SIZES.values())
     resized = evaluate(network_of(Redness(), tiny_on(data, tmp_path), threshold=0.9))
     assert resized.histogram.sum() == 3 * 32 * 32
+
+
+def test_what_is_scored_of_a_network_of_crops_is_what_it_predicts(data: Path, tmp_path: Path):
+    words = tiny_on(data, tmp_path, "data.crop=crack")
+    checkpoint = train(load_config(words), words) / "checkpoints" / "best_model.pth"
+    evaluation_main([f"model.checkpoint_path={checkpoint}", "evaluation.save_predictions=true"])
+    predict_main([str(checkpoint), str(data / "test" / "images"), "--out", str(tmp_path / "out")])
+    for name, size in SIZES.items():
+        scored = read_mask(checkpoint.parents[1] / "results" / "test" / "masks" / f"{name}.png")
+        assert scored.shape == size
+        np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / f"{name}.png"), scored)

@@ -4,6 +4,7 @@ import copy
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import huggingface_hub.constants
@@ -257,3 +258,31 @@ def test_an_encoder_that_was_never_published_starts_from_random_weights_unless_t
 def test_a_swin_of_another_family_is_refused() -> None:
     with pytest.raises(UserError, match="Unknown Swin encoder"):
         build(*SWIN, "model.encoder.name=swinv2_cr_tiny_224")
+
+
+@pytest.mark.parametrize("key", ["_target_", "img_size"])
+def test_an_encoder_of_the_library_takes_no_arguments(key: str) -> None:
+    model = load_config([f"+model.encoder.kwargs.{key}=1", "model.encoder.pretrained=false"]).model
+    with pytest.raises(UserError, match=r"model\.encoder\.kwargs=.*takes none, only timm's encoders"):
+        build_model(model, (64, 64))
+
+
+class Trap:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, canary: str) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.canary,)
+
+
+@pytest.mark.parametrize(
+    "key", ["_target_", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"]
+)
+def test_an_encoder_is_not_handed_what_would_load_a_file(tmp_path: Path, key: str) -> None:
+    torch.save(Trap(str(tmp_path / "canary")), tmp_path / "trap.pth")
+    model = load_config([*TINY, f"+model.encoder.kwargs.{key}={tmp_path / 'trap.pth'}"]).model
+    with pytest.raises(UserError, match=rf"model\.encoder\.kwargs\.{key}: only arguments of tu-test_resnet's class"):
+        build_model(model, (64, 64))
+    assert not (tmp_path / "canary").exists()

@@ -10,9 +10,7 @@ import numpy as np
 from src.data.cache import CachedSplit
 from src.data.files import UInt8Array
 from src.schema import CrackCrop, RandomCrop
-from src.tiles import mirrored, starts
-
-Size = tuple[int, int]
+from src.tiles import Size, mirrored, starts
 
 
 class TiledSplit:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from src.errors import UserError, unknown
-from src.schema import SmpModel, SwinUnetModel
+from src.schema import SmpEncoder, SmpModel, SwinUnetModel
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ def _build_smp(model: SmpModel, image_size: tuple[int, int], pretrained: bool) -
         raise unknown(
             "encoder in model.encoder.name", encoder.name, [*smp.encoders.get_encoder_names(), "tu-<any of timm>"]
         )
+    _refuse_encoder_arguments(encoder)
     legal = decoder_arguments(model.architecture)
     for key in model.decoder:
         if key not in legal:  # smp hands on what it does not know, and its own encoders swallow it
@@ -116,6 +117,20 @@ def _build_smp(model: SmpModel, image_size: tuple[int, int], pretrained: bool) -
         detail = " ".join(str(error).split())
         raise UserError(f"model: {model.architecture} does not work with encoder {encoder.name}: {detail}") from error
     return network
+
+
+def _refuse_encoder_arguments(encoder: SmpEncoder) -> None:
+    """Those that would be swallowed, and those of ``timm.create_model`` itself, which load files."""
+    import timm
+
+    if encoder.kwargs and not encoder.name.startswith("tu-"):
+        raise UserError(
+            f"model.encoder.kwargs={encoder.kwargs}: {encoder.name} takes none, only timm's encoders (tu-...) do."
+        )
+    own = inspect.signature(timm.create_model).parameters
+    for key in encoder.kwargs:
+        if key in own or key.startswith("_"):
+            raise UserError(f"model.encoder.kwargs.{key}: only arguments of {encoder.name}'s class are legal.")
 
 
 def decoder_arguments(architecture: str) -> list[str]:
