@@ -32,6 +32,7 @@ os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # it ends the whole
 import ray
 from ray import tune
 from ray.tune import RunConfig, TuneConfig, Tuner
+from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 from ray.tune.experiment import Experiment, Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search.search_algorithm import SearchAlgorithm
@@ -44,6 +45,9 @@ from trainable.trial import CrackTrial, TrialPlan
 
 OBJECT_STORE_BYTES = 100 * 2**20  # trials share images through mapped files, not through Ray
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# trials have our environment anyway; Ray would write these keys into a log that everybody on the machine may read
+ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
+
 FINAL = re.compile(r"^[\w.]*\b(Diverged|OutOfMemoryError|UserError)\b")
 """Failures that would only come again: of the configuration, not of the machine."""
 

@@ -1,10 +1,12 @@
 """Fixtures for all tests: a tiny data set, and the overrides of a run on it that takes seconds on a CPU."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -16,6 +18,11 @@ from src.synthetic import write_dataset
 for name in [name for name in os.environ if name.startswith("CRACK_")]:
     del os.environ[name]
 os.environ["PYTHON_DOTENV_DISABLED"] = "true"
+
+
+SECRETS = ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WANDB_API_KEY", "DATABASE_PASSWORD")
+CANARY = "canary-in-the-mine"
+"""What these hold in the environment of the finished sweep."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,6 +69,8 @@ class FinishedSweep:
     output_root: Path
     folder: Path
     stdout: str
+    ray_logs: Path
+    """What Ray wrote outside of the output folder."""
 
 
 @pytest.fixture(scope="session")
@@ -80,19 +89,24 @@ def finished_sweep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
             data = output_root.with_name("data")
             write_dataset(data, images=20, seed=1, size=32)
             said.write_text(run_sweep(data, output_root))
-    return FinishedSweep(output_root, output_root / "sweeps" / "tiny_sweep", said.read_text())
+    folder = output_root / "sweeps" / "tiny_sweep"
+    return FinishedSweep(output_root, folder, said.read_text(), output_root.with_name("ray_logs"))
 
 
 def run_sweep(data: Path, output_root: Path) -> str:
     overrides = ["data.image_size=[32,32]", "data.batch_size=4", "device=cpu", f"data.root={data}"]
     options = [f"output_root={output_root}", "--trials", "4", "--max-epochs", "3", "--name", "tiny_sweep"]
     options += ["--trials-at-once", "1"]  # so that the order of reports, and with it every decision, is always the same
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeps.run", "quickstart", *overrides, *options],
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    with TemporaryDirectory() as ray_home:  # a socket's path must be short
+        done = subprocess.run(
+            [sys.executable, "-m", "sweeps.run", "quickstart", *overrides, *options],
+            cwd=Path(__file__).parents[1],
+            env=os.environ | {"RAY_TMPDIR": ray_home} | dict.fromkeys(SECRETS, CANARY),
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert CANARY not in done.stdout + done.stderr
+        shutil.copytree(Path(ray_home) / "ray" / "session_latest" / "logs", output_root.with_name("ray_logs"))
     return done.stdout

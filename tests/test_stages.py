@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import FinishedSweep
+from conftest import CANARY, FinishedSweep
 
 from src.config import load_config, load_overrides
 from src.errors import UserError
@@ -50,6 +50,14 @@ def test_a_sweep_prints_its_leaderboard_and_the_next_commands(finished_sweep: Fi
         assert row["trial"] in said
     assert "retrain-best tiny_sweep" in said
     assert f"tensorboard --logdir {finished_sweep.folder}" in said
+
+
+def test_no_secret_of_the_environment_is_in_anything_that_a_sweep_writes(finished_sweep: FinishedSweep):
+    written = [path for path in finished_sweep.output_root.rglob("*") if path.is_file()]
+    logs = [path for path in finished_sweep.ray_logs.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".db" for path in written)
+    assert any(path.stat().st_size for path in logs)
+    assert not [path for path in written + logs if CANARY.encode() in path.read_bytes()]
 
 
 def test_every_trial_is_on_the_board_once_best_first(finished_sweep: FinishedSweep):
