@@ -4,6 +4,7 @@ Each argument is an override ``key=value`` of the configuration in ``configs/``,
 such as a ``best.yaml`` of ``retrain-best``. ``--show`` prints the resolved configuration and ends.
 """
 
+import shlex
 import sys
 from typing import Any
 
@@ -25,7 +26,8 @@ def main(argv: list[str]) -> None:
     from src.run import train
 
     folder = train(config, overrides)
-    print(f"evaluate: python -m src.evaluation model.checkpoint_path={folder / 'checkpoints' / 'best_model.pth'}")
+    best = shlex.quote(f"model.checkpoint_path={folder / 'checkpoints' / 'best_model.pth'}")
+    print(f"evaluate: python -m src.evaluation {best}")
 
 
 def show(values: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ def train(config: Config, overrides: Sequence[str], folder: Path | None = None) 
     experiment.describe(trainer)
     if trainer.best_epoch and config.training.resume_from is not None:  # the best so far may stay the best
         experiment.adopt_best(config.training.resume_from)
-    console = Console()
+    console = Console(markup=False, emoji=False, highlight=False)  # a folder may be named [old]
     console.print(
         f"{folder}  ({device_name(trainer.device)}, {len(trainer.train_loader.dataset)} training images)",
         soft_wrap=True,
@@ -38,11 +38,11 @@ def train(config: Config, overrides: Sequence[str], folder: Path | None = None) 
             with Epochbar(console, trainer) as bar:
                 report = trainer.train_epoch(bar.step)
             experiment.record(report, trainer)
-            console.print(epoch_line(report, config.training.epochs), highlight=False, soft_wrap=True)
+            console.print(epoch_line(report, config.training.epochs), soft_wrap=True)
     except KeyboardInterrupt:
         if experiment.last_checkpoint.is_file():
             again = shlex.join([*overrides, f"training.resume_from={experiment.last_checkpoint}"])
-            console.print(f"To go on: python run.py {again}", soft_wrap=True, highlight=False)
+            console.print(f"To go on: python run.py {again}", soft_wrap=True)
         raise
     finally:
         experiment.close()

@@ -21,6 +21,8 @@ os.environ["PYTHON_DOTENV_DISABLED"] = "true"
 
 
 SECRETS = ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WANDB_API_KEY", "DATABASE_PASSWORD")
+ODD_NAME = "sweep [old] = x, Größe 'q' $HOME #1"
+"""Of the folder that the finished sweep and its data are in."""
 CANARY = "canary-in-the-mine"
 """What these hold in the environment of the finished sweep."""
 
@@ -81,7 +83,7 @@ def finished_sweep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
     Made once for all processes that run tests.
     """
     base = tmp_path_factory.getbasetemp()
-    output_root = (base if worker_id == "master" else base.parent) / "finished_sweep" / "outputs"
+    output_root = (base if worker_id == "master" else base.parent) / ODD_NAME / "outputs"
     output_root.mkdir(parents=True, exist_ok=True)
     said = output_root.with_name("said.txt")
     with FileLock(output_root.with_name("lock")):

@@ -177,7 +177,7 @@ def test_a_long_sweep_goes_on_and_is_retrained_as_the_documents_say(tiny: list[s
 @pytest.fixture
 def tensorboard_url(finished_sweep: FinishedSweep) -> Iterator[str]:
     (command,) = (line for line in README if line.startswith("tensorboard"))
-    with serving(command.replace("outputs/sweeps", str(finished_sweep.folder.parent))) as url:
+    with serving(command.replace("outputs/sweeps", shlex.quote(str(finished_sweep.folder.parent)))) as url:
         yield url
 
 
@@ -210,7 +210,7 @@ def test_tensorboard_shows_the_trials_their_scores_and_their_parameters(
 def dashboard_url(finished_sweep: FinishedSweep) -> Iterator[str]:
     assert DASHBOARD in GUIDES
     database = finished_sweep.folder / "study.db"
-    with serving(DASHBOARD.replace("outputs/sweeps/swin_unet_lr/study.db", str(database))) as url:
+    with serving(DASHBOARD.replace("outputs/sweeps/swin_unet_lr/study.db", shlex.quote(str(database)))) as url:
         yield url
 
 

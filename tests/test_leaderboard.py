@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 import shutil
 from dataclasses import replace
 from io import StringIO
@@ -100,7 +101,8 @@ def test_the_board_of_a_finished_sweep_has_every_trial_under_every_rule_and_how_
             for text in (finished_sweep.folder / line["trial"] / "result.json").read_text().splitlines()
         ]
         assert (float(line["best"]), float(line["last"])) == (max(values), values[-1])
-        assert line["repeat"] == f"python run.py {finished_sweep.folder / line['trial'] / 'overrides.yaml'}"
+        again = shlex.quote(str(finished_sweep.folder / line["trial"] / "overrides.yaml"))
+        assert line["repeat"] == f"python run.py {again}"
         assert line["origin"] in ("default", "random", "model")
 
 

@@ -1,5 +1,7 @@
 """``python run.py`` as a user types it."""
 
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +9,15 @@ from pathlib import Path
 import pytest
 
 import run
+from src.check import main as check
 from src.checkpoint import load_checkpoint
 from src.config import load_config, save_overrides
 from src.errors import UserError, run_command
+from src.evaluation import main as evaluate
+from src.predict import main as predict
+from src.prepare import main as prepare
 from src.run import train
+from src.synthetic import write_dataset
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,7 +32,7 @@ def test_a_run_from_another_folder_prints_each_epoch_and_the_evaluation_command(
     assert "epoch 1/2" in done.stdout
     assert "epoch 2/2" in done.stdout
     command = done.stdout.splitlines()[-1].removeprefix("evaluate: python ")
-    evaluated = python(*command.split())
+    evaluated = python(*shlex.split(command))
     assert evaluated.returncode == 0, evaluated.stderr
     assert "iou " in evaluated.stdout
 
@@ -99,3 +106,47 @@ def test_a_resumed_run_keeps_the_best_network_of_the_run_before(tiny: list[str],
     second = train(load_config([*tiny, resume]), [*tiny, resume])
     assert load_checkpoint(second / "checkpoints" / "last.pth")["epoch"] == 2
     assert load_checkpoint(second / "checkpoints" / "best_model.pth")["epoch"] == 1
+
+
+ODD_STEMS = (
+    "a b",
+    "a=b",
+    "Größe",
+    "日本語",
+    "x,y",
+    "[1]",
+    "{c}",
+    "$HOME",
+    "#tag",
+    "~z",
+    "it's",
+    'a"b',
+    "-rf",
+    "*",
+    "[old]",
+)
+
+
+def test_photographs_and_folders_may_have_any_names(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """From a person's folder to predictions, through the commands that are printed on the way."""
+    home = tmp_path / "mine [old] = x, Größe 'q' $HOME #1"
+    write_dataset(tmp_path / "plain", images=len(ODD_STEMS), seed=1, size=32)
+    for kind in ("images", "masks"):
+        (home / "photographs" / kind).mkdir(parents=True)
+        for stem, path in zip(ODD_STEMS, sorted((tmp_path / "plain").glob(f"*/{kind}/*.png")), strict=True):
+            shutil.copy(path, home / "photographs" / kind / f"{stem}.png")
+    prepare([str(home / "photographs"), "--out", str(home / "data")])
+    check([str(home / "data")])
+    own = [word for word in tiny if not word.startswith(("data.root", "data.cache_dir", "output_root"))]
+    run.main([*own, f"data.root={home / 'data'}", f"output_root={home}"])
+    said = capsys.readouterr().out
+    assert f"Wrote {len(ODD_STEMS)} pairs to {home / 'data'};" in said
+    assert f"{home}/experiments/" in said
+    network = shlex.split(said.splitlines()[-1])[-1]
+    evaluate([network, "device=cpu", "evaluation.save_predictions=true"])
+    (overlays,) = home.glob("experiments/*/results/test/overlays")
+    assert {path.stem for path in overlays.iterdir()} == {path.stem for path in (home / "data/test/images").iterdir()}
+    predict([network.partition("=")[2], str(home / "photographs" / "images"), "--out", str(home / "out"), "device=cpu"])
+    assert {path.stem for path in (home / "out" / "masks").iterdir()} == set(ODD_STEMS)

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -49,7 +50,7 @@ def test_a_sweep_prints_its_leaderboard_and_the_next_commands(finished_sweep: Fi
     for row in board(finished_sweep):
         assert row["trial"] in said
     assert "retrain-best tiny_sweep" in said
-    assert f"tensorboard --logdir {finished_sweep.folder}" in said
+    assert f"tensorboard --logdir {shlex.quote(str(finished_sweep.folder))}" in said
 
 
 def test_no_secret_of_the_environment_is_in_anything_that_a_sweep_writes(finished_sweep: FinishedSweep):

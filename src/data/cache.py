@@ -195,7 +195,7 @@ def fill_all(fill: Callable[[int], None], pixels: Sequence[int], title: str) -> 
     Decoding and resizing release the interpreter's lock. Large photographs are decoded fewer at once.
     """
     at_once = min(available_cores(), max(1, AT_ONCE // max(pixels)))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with (
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
