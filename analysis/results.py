@@ -14,12 +14,12 @@ from typing import Any, cast
 import pandas as pd
 import pyarrow as pa
 import pyarrow.json
-import yaml
 
 from src.config import load_config
 from src.errors import UserError, unknown
 from sweeps.leaderboard import rank
 from sweeps.ledger import NAME, Ledger, is_finished, writer
+from sweeps.plan import read_plan
 
 COLUMNS = (
     "trial",
@@ -162,7 +162,7 @@ def load_sweep(name: str, output_root: Path | None = None) -> SweepResults:
 
 def read_folder(folder: Path) -> SweepResults:
     """The sweep in a folder. One without a ledger that can be read is a ``UserError``."""
-    about = cast(dict[str, Any], yaml.safe_load((folder / "sweep.yaml").read_text()))
+    about = read_plan(folder)
     ledger = Ledger(folder / NAME, read_only=True)
     try:
         ended = is_finished(ledger)

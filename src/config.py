@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from src.errors import UserError, unknown
 from src.schema import Config
+from src.yaml_file import read_yaml
 
 LONGEST = 10_000
 """Characters of an override."""
@@ -167,10 +168,7 @@ def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def load_overrides(path: Path) -> list[str]:
     """The overrides that a YAML file lists, such as a run's ``overrides.yaml``."""
-    try:
-        listed = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"Cannot read the overrides in {path}: {error}.") from error
+    listed = read_yaml(path)
     if not isinstance(listed, list) or not all(isinstance(item, str) for item in cast(list[Any], listed)):
         raise UserError(f"{path} must hold a YAML list of overrides, such as '- training.epochs=50'.")
     return cast(list[str], listed)

@@ -1,10 +1,8 @@
 """What a new sweep takes from one that was before: ``--warm-start OTHER``."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
-import yaml
 from optuna.distributions import BaseDistribution
 
 from src.config import compose_values, group_choices, value_at
@@ -12,7 +10,7 @@ from src.data.cache import data_fingerprint
 from src.errors import UserError
 from sweeps.leaderboard import TrialRow, ranked
 from sweeps.ledger import NAME, Ledger
-from sweeps.plan import SweepPlan
+from sweeps.plan import SweepPlan, read_plan
 from sweeps.space import Choice, Params, contains, walk
 from sweeps.standing import read_standing
 from trainable.trial import trial_overrides
@@ -45,7 +43,7 @@ def warmth(folder: Path, plan: SweepPlan) -> Warmth:
     study = read_standing(ledger)
     if study.metric != plan.spec.metric:
         raise UserError(f"{folder} was ranked by {study.metric}, this sweep is by {plan.spec.metric}: not comparable.")
-    fixed = cast(Mapping[str, Any], yaml.safe_load((folder / "sweep.yaml").read_text()))["fixed"]
+    fixed = read_plan(folder)["fixed"]
     ours, theirs = [*plan.spec.asha.rungs, plan.spec.asha.max_epochs], study.asha.max_epochs
     rows: list[TrialRow] = []
     for row in ranked(study.rows.values()):

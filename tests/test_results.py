@@ -15,7 +15,16 @@ from src.errors import UserError
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger, locked
 
-ABOUT = "metric: val/iou_best\nfixed: []\nasha: {rungs: [1], max_epochs: 3}\n"
+ABOUT = """
+metric: val/iou_best
+fixed: []
+space: {}
+trial_0: {}
+asha: {rungs: [1], max_epochs: 3}
+budget: {}
+resources: {}
+provenance: {}
+"""
 
 
 @pytest.fixture
