@@ -93,6 +93,9 @@ def load_training(path: Path, device: torch.device | str = "cpu") -> dict[str, A
         and all(isinstance(number, float) and 0 <= number < 1000 for number in numbers)
     ):
         raise UserError(f"{path} is damaged: its overrides, threshold or scale cannot be meant.")
+    for name in ("model", "ema"):
+        if not all(bool(value.isfinite().all()) for value in (payload[name] or {}).values()):
+            raise UserError(f"{path} is of a network that is broken: its weights are no numbers.")
     return payload
 
 

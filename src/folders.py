@@ -1,7 +1,9 @@
-"""Folders that make room for new ones without being lost."""
+"""What lies at a path: folders that make room for new ones without being lost, and files that are none."""
 
 from datetime import datetime
 from pathlib import Path
+
+from src.errors import UserError
 
 
 def move_aside(folder: Path) -> Path:
@@ -12,3 +14,10 @@ def move_aside(folder: Path) -> Path:
         number += 1
         aside = stamped.with_name(f"{stamped.name}-{number}")
     return folder.rename(aside)
+
+
+def refuse_irregular(path: Path) -> None:
+    """A folder, a pipe, a device or a link to nowhere is a ``UserError``: to read it would fail, wait, or never end."""
+    if not path.is_file():
+        why = "it is not a file" if path.exists() else "No such file"
+        raise UserError(f"Cannot read {path}: {why}.")

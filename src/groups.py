@@ -11,6 +11,7 @@ from pathlib import Path
 
 from src.data.files import read_image
 from src.errors import UserError, unknown
+from src.folders import refuse_irregular
 from src.leaks import find_kin, grey_of, groups_of_kin
 from src.schema import SPLITS
 from src.sources import Source, first_five
@@ -32,6 +33,7 @@ def read_groups(path: Path, column: str | None) -> dict[str, str]:
 
     ``UserError``: unreadable, no such column, one file in two groups. Lines with an empty group are left out.
     """
+    refuse_irregular(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, skipinitialspace=True)

@@ -11,6 +11,10 @@ import numpy as np
 
 from src.data.files import UInt8Array
 from src.errors import UserError
+from src.folders import refuse_irregular
+
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What comes of a file that holds other things than its format says."""
 
 Points = Sequence[tuple[float, float]]
 
@@ -23,6 +27,14 @@ class Outlines:
     height: int
     polygons: list[Points] = field(default_factory=list[Points])
 
+    def add(self, points: Points) -> None:
+        """One more polygon. A corner that is nowhere, or further outside than the photograph is large, is an error."""
+        side = max(self.width, self.height)
+        for x, y in points:
+            if not (-side <= x <= 2 * side and -side <= y <= 2 * side):
+                raise ValueError(f"({x}, {y}) is no place in a photograph of {self.width}x{self.height} pixels")
+        self.polygons.append(points)
+
     def mask(self) -> UInt8Array:
         """(H, W) uint8 in {0, 1}: 1 inside of any polygon."""
         drawn = np.zeros((self.height, self.width), np.uint8)
@@ -34,6 +46,7 @@ class Outlines:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. Anything else is a ``UserError``."""
+    refuse_irregular(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -63,9 +76,10 @@ def read_coco(path: Path, labels: Collection[str]) -> dict[str, Outlines]:
                 continue
             if not isinstance(one["segmentation"], list):
                 raise UserError(f"{path}: annotation {one.get('id')} is run-length encoded; export it as polygons.")
-            found[int(one["image_id"])].polygons.extend(pairs(flat) for flat in one["segmentation"])
+            for flat in one["segmentation"]:
+                found[int(one["image_id"])].add(pairs(flat))
         return {str(one["file_name"]): found[key] for key, one in images.items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         raise UserError(f"{path} is not as COCO has it: {error!r}.") from error
 
 
@@ -94,9 +108,9 @@ def read_labelme(path: Path, labels: Collection[str]) -> Outlines:
                 points = [(left, top), (right, top), (right, bottom), (left, bottom)]
             elif kind != "polygon":
                 raise UserError(f"{path}: a {kind} has no area; draw polygons or rectangles.")
-            found.polygons.append(points)
+            found.add(points)
         return found
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         raise UserError(f"{path} is not as labelme has it: {error!r}.") from error
 
 

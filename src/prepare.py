@@ -11,6 +11,7 @@ import glob
 import hashlib
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,6 +86,7 @@ def write(items: Sequence[Item], root: Path, out: Path, rules: Rules) -> list[Ro
         with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
             found = pool.map(lambda item: list(_write_item(item, root, partial, rules)), items)
             rows = [row for rows in found for row in rows]
+        refuse_twice(rows)
         with (partial / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
             lines = [row._replace(crack_share=f"{row.crack_share:.6f}") for row in rows]  # type: ignore[arg-type]
             csv.writer(stream, lineterminator="\n").writerows([Row._fields, *lines])
@@ -95,6 +97,13 @@ def write(items: Sequence[Item], root: Path, out: Path, rules: Rules) -> list[Ro
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return rows
+
+
+def refuse_twice(rows: Sequence[Row]) -> None:
+    """A photograph that is named as another one's tile is a ``UserError``: one would be written over the other."""
+    twice = [file for file, count in Counter(row.file for row in rows).items() if count > 1]
+    if twice:
+        raise UserError(f"{twice[0]} is the name of a photograph and of another one's tile: rename the photograph.")
 
 
 def _write_item(item: Item, root: Path, out: Path, rules: Rules) -> Iterator[Row]:

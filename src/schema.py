@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
 Rgb = tuple[float, float, float]
 SPLITS = ("train", "val", "test")
 Split = Literal["train", "val", "test"]
@@ -39,11 +39,13 @@ class CrackCrop(Section):
 
 class Data(Section):
     root: Path
-    image_size: tuple[Annotated[int, Field(ge=16, le=8192)], Annotated[int, Field(ge=16, le=8192)]]
+    image_size: tuple[
+        Annotated[int, Field(ge=16, le=8192, strict=True)], Annotated[int, Field(ge=16, le=8192, strict=True)]
+    ]
     """Height, width in pixels: what the network sees. Images are resized to it when they are cached, or cropped."""
     crop: Annotated[NoCrop | RandomCrop | CrackCrop, Field(discriminator="name")]
-    batch_size: Count
-    num_workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256)]
+    batch_size: Annotated[int, Field(ge=1, le=65536, strict=True)]
+    num_workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256, strict=True)]
     cache_dir: Path
     mean: Rgb
     std: tuple[Positive, Positive, Positive]
@@ -54,7 +56,7 @@ class Data(Section):
 class SmpEncoder(Section):
     name: str
     pretrained: Literal["auto"] | bool
-    depth: Annotated[int, Field(ge=3, le=5)]
+    depth: Annotated[int, Field(ge=3, le=5, strict=True)]
     base_lr: Positive
     kwargs: dict[str, Any]
     """More keyword arguments of the encoder, such as timm's ``img_size`` where ``name`` begins with ``tu-``."""
@@ -64,11 +66,11 @@ class SwinEncoder(Section):
     name: str
     pretrained: Literal["auto"] | bool
     base_lr: Positive
-    embed_dim: Annotated[int, Field(ge=8, multiple_of=8)]
+    embed_dim: Annotated[int, Field(ge=8, multiple_of=8, strict=True)]
     depths: tuple[Count, Count, Count, Count]
     num_heads: tuple[Count, Count, Count, Count] | None
-    window_size: Literal["auto"] | Annotated[int, Field(ge=2)]
-    drop_path_rate: Annotated[float, Field(ge=0, lt=1)]
+    window_size: Literal["auto"] | Annotated[int, Field(ge=2, strict=True)]
+    drop_path_rate: Annotated[float, Field(ge=0, lt=1, strict=True)]
 
 
 class SwinDecoder(Section):
@@ -113,7 +115,7 @@ class Optimizer(Section):
     lr_scale: Positive
     encoder_lr_mult: Positive
     """The encoder's learning rate as a multiple of the rest's."""
-    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    layer_decay: Annotated[float, Field(gt=0, le=1, strict=True)]
     """Each block of a Swin encoder learns this much slower than the one after it; 1 for networks without blocks."""
     weight_decay: NotNegative
 
@@ -139,15 +141,15 @@ class Constant(Section):
 class Step(Section):
     name: Literal["step"]
     warmup_fraction: Share
-    every_fraction: Annotated[float, Field(gt=0, le=1)]
-    decay_rate: Annotated[float, Field(gt=0, le=1)]
+    every_fraction: Annotated[float, Field(gt=0, le=1, strict=True)]
+    decay_rate: Annotated[float, Field(gt=0, le=1, strict=True)]
 
 
 class MultiStep(Section):
     name: Literal["multistep"]
     warmup_fraction: Share
     milestone_fractions: Annotated[tuple[Share, ...], Field(min_length=1)]
-    decay_rate: Annotated[float, Field(gt=0, le=1)]
+    decay_rate: Annotated[float, Field(gt=0, le=1, strict=True)]
 
 
 class OneCycle(Section):
@@ -162,7 +164,7 @@ class Plateau(Section):
     warmup_fraction: Share
     patience: Count
     """Epochs without a better ``training.metric`` before the rate falls."""
-    decay_rate: Annotated[float, Field(gt=0, lt=1)]
+    decay_rate: Annotated[float, Field(gt=0, lt=1, strict=True)]
     min_lr_ratio: Share
 
 
@@ -186,7 +188,7 @@ class Training(Section):
     mixed_precision: Literal["auto", "bf16", "fp16"] | bool
     gradient_accumulation_steps: Count
     clip_grad_norm: Positive | None
-    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    ema_decay: Annotated[float, Field(gt=0, lt=1, strict=True)] | None
     early_stopping_patience: Count | None
     deterministic: bool
     log_gpu_memory: bool
@@ -223,7 +225,7 @@ class Evaluation(Section):
     """Test-time augmentation: the mean over 1, 4 or 8 mirrored and turned views of each image."""
     resolution: Literal["auto", "image_size", "native"]
     """Images at ``data.image_size`` as the network saw them, or whole photographs at their own size, by tiles."""
-    overlap: Annotated[float, Field(ge=0, le=0.9)]
+    overlap: Annotated[float, Field(ge=0, le=0.9, strict=True)]
     """Share of a tile's side that tiles share, at the photographs' own size."""
     save_predictions: bool
     save_confusion_matrix: bool
@@ -232,11 +234,11 @@ class Evaluation(Section):
 class Config(Section):
     """A whole run. ``src.config.load_config`` is the one door to it."""
 
-    experiment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    experiment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     output_root: Path
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
     device: Literal["auto", "cpu", "cuda"]
-    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)]
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024, strict=True)]
     data: Data
     model: Annotated[SmpModel | SwinUnetModel, Field(discriminator="architecture")]
     training: Training

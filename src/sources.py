@@ -22,6 +22,7 @@ from src.data.files import IMAGE_SUFFIXES, UInt8Array, read_image, refuse_outsid
 from src.data.masks import Colour
 from src.data.pairs import Pair, refuse_unequal
 from src.errors import UserError
+from src.folders import refuse_irregular
 from src.outlines import Outlines, is_coco, read_coco, read_labelme
 
 IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs"})
@@ -47,13 +48,12 @@ class Source:
         if isinstance(self.mask, Path) and self.mask.suffix.lower() not in (".mat", ".json"):
             return Pair(self.image, self.mask).read(crack)
         image = read_image(self.image)
-        if isinstance(self.mask, Outlines):
-            mask = self.mask.mask()
-        else:
-            is_mat = self.mask.suffix.lower() == ".mat"
-            mask = read_labels(self.mask) if is_mat else read_labelme(self.mask, labels).mask()
-        refuse_unequal(self.image, image, self.mask if isinstance(self.mask, Path) else "", mask)
-        return image, mask
+        drawn = self.mask
+        if isinstance(drawn, Path):
+            drawn = read_labels(drawn) if drawn.suffix.lower() == ".mat" else read_labelme(drawn, labels)
+        shape = (drawn.height, drawn.width) if isinstance(drawn, Outlines) else drawn.shape
+        refuse_unequal(self.image, image.shape[:2], self.mask if isinstance(self.mask, Path) else "(polygons)", shape)
+        return image, drawn.mask() if isinstance(drawn, Outlines) else drawn
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ def find_sources(root: Path, exclude: Collection[str], unpaired: bool, labels: C
     stems = Counter(source.image.stem for source in found)
     if foreign := sorted(set(exclude) - {path.stem for path in root.rglob("*")}):
         raise UserError(f"--exclude: {root} has no file of the stem (name without ending) {first_five(foreign)}.")
+    if labels and not any(isinstance(one.mask, Outlines) or one.mask.suffix.lower() == ".json" for one in found):
+        raise UserError(f"--label {labels}: that is for polygons, and {root} has none.")
     if not found:
         raise UserError(f"{root} has no image and mask with the same stem.")
     refuse_outside(root, [path for one in found for path in (one.image, one.mask) if isinstance(path, Path)])
@@ -233,6 +235,7 @@ def first_five(items: Sequence[str]) -> str:
 
 def read_labels(path: Path) -> UInt8Array:
     """Mask of a CrackForest .mat: (H, W) uint8 in {0, 1}, 1 = labels 2 and 4 of 1..4. ``UserError`` naming the file."""
+    refuse_irregular(path)
     try:
         labels = np.asarray(cast(Any, loadmat(path, simplify_cells=True))["groundTruth"]["Segmentation"])
     except Exception as error:  # a damaged file makes scipy raise anything from OSError to zlib.error

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from src.errors import UserError
+from src.folders import refuse_irregular
 
 LARGEST = 256 * 1024
 """Bytes; those that this program writes have a few thousand."""
@@ -22,9 +23,8 @@ class PlainLoader(yaml.SafeLoader):
 
 def read_yaml(path: Path) -> Any:
     """What the file holds. One that is no file, too large, or no YAML of plain values is a ``UserError``."""
+    refuse_irregular(path)
     try:
-        if not path.is_file():  # a pipe would be waited for
-            raise UserError(f"No such file: {path}.")
         if (size := path.stat().st_size) > LARGEST:
             raise UserError(f"{path} has {size} bytes: more than the {LARGEST} that a file of overrides can have.")
         return yaml.load(path.read_text(), PlainLoader)

@@ -16,7 +16,7 @@ DECIDED = {
 }
 """What a user cannot override in a sweep."""
 
-NAMES = re.compile(r"\w[\w.-]*")
+NAMES = re.compile(r"\w[\w.-]{0,99}")
 """Of folders."""
 
 APART = {

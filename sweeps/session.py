@@ -6,6 +6,7 @@ something else under the same name is refused.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -55,7 +56,7 @@ def surroundings(plan: SweepPlan, *more: Path) -> dict[str, str]:
     return {
         **{f"fixed: {key}": value for key, _, value in (word.partition("=") for word in plan.fixed) if key != PLACE},
         "data": data_fingerprint(plan.config.data),
-        **{str(path.relative_to(ROOT)): _digest(path) for path in sorted(code)},
+        **{os.path.relpath(path, ROOT): _digest(path) for path in sorted(code)},
     }
 
 

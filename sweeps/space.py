@@ -74,8 +74,8 @@ def walk(space: Space, answer: Callable[[str, BaseDistribution], Choice]) -> Par
     trial = Walk(answer)
     try:
         as_function(space)(cast(Trial, cast(object, trial)))
-    except ValueError as error:
-        raise UserError(f"The search space is impossible: {error}") from error
+    except (ValueError, TypeError) as error:
+        raise UserError(f"The search space is impossible: {error}.") from error
     return trial.params
 
 

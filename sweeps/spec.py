@@ -14,6 +14,8 @@ from src.errors import UserError, unknown
 
 SPECS_DIR = Path(__file__).with_name("specs")
 
+MOST_AT_ONCE = 64
+"""Trials: each is a process of some hundred MiB."""
 METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")  # what a search can maximise
 
 Space = Mapping[str, BaseDistribution] | Callable[[Trial], None]
@@ -78,8 +80,10 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("trials", "trials_at_once", "gpus", "epochs", "hours", "hang_minutes", "checkpoints_gib"):
             value = cast(float | None, getattr(self, name))
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:  # so is no number
                 raise UserError(f"{name}={value}: must be above 0.")
+        if (self.trials_at_once or 1) > MOST_AT_ONCE:
+            raise UserError(f"trials_at_once={self.trials_at_once}: must be at most {MOST_AT_ONCE}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,17 +106,35 @@ class SweepSpec:
     """Where nobody names a ``data.root`` and the usual one is not there, make synthetic data and use that."""
 
     def __post_init__(self) -> None:
+        if not (callable(self.space) or _is_space(self.space)):
+            raise UserError(f"space={self.space}: must be keys with Optuna's distributions, or a function of a trial.")
+        for name, kind in {"asha": Asha, "budget": Budget, "fixed": tuple, "points": tuple}.items():
+            if not isinstance(getattr(self, name), kind):
+                raise UserError(f"{name}={getattr(self, name)}: must be of the type {kind.__name__}.")
         if self.metric not in METRICS:
             raise unknown("metric of a sweep", self.metric, METRICS)
         if self.form not in ("promotion", "stopping"):
             raise unknown("form of ASHA", self.form, ("promotion", "stopping"))
 
 
+def _is_space(space: object) -> bool:
+    return isinstance(space, Mapping) and all(
+        isinstance(key, str) and isinstance(found, BaseDistribution)
+        for key, found in cast(Mapping[object, object], space).items()
+    )
+
+
 def list_specs() -> dict[str, str]:
     """Every spec's name and question (the first line of its docstring), without importing it."""
     paths = [path for path in sorted(SPECS_DIR.glob("*.py")) if path.stem != "__init__"]
-    questions = {path.stem: ast.get_docstring(ast.parse(path.read_text())) or "" for path in paths}
-    return {name: question.partition("\n")[0] for name, question in questions.items()}
+    return {path.stem: _question(path).partition("\n")[0] for path in paths}
+
+
+def _question(path: Path) -> str:
+    try:
+        return ast.get_docstring(ast.parse(path.read_text())) or ""
+    except (SyntaxError, ValueError):  # to import it will say what is wrong
+        return "(no Python)"
 
 
 def load_spec(name: str) -> SweepSpec:
@@ -121,6 +143,10 @@ def load_spec(name: str) -> SweepSpec:
         raise unknown("sweep", name, list_specs())
     try:
         module = importlib.import_module(f"sweeps.specs.{name}")
-    except (ValueError, UserError) as error:  # Optuna's word for a reversed range is a ValueError
+    except UserError as error:
         raise UserError(f"sweeps/specs/{name}.py: {error}") from error
-    return cast(SweepSpec, module.SPEC)
+    except (Exception, SystemExit) as error:  # of Python that a user wrote; Optuna's of a reversed range
+        raise UserError(f"sweeps/specs/{name}.py: {type(error).__name__}: {error}. --debug says where.") from error
+    if not isinstance(spec := getattr(module, "SPEC", None), SweepSpec):
+        raise UserError(f"sweeps/specs/{name}.py must have a SPEC = SweepSpec(...); it is {spec!r}.")
+    return spec

@@ -192,6 +192,13 @@ def test_a_checkpoint_of_another_format_is_refused_with_both_numbers(tmp_path: P
         load_checkpoint(tmp_path / "new.pth")
 
 
+WHOLE: dict[str, Any] = {
+    **{"overrides": [], "epoch": 1, "step": 1, "best_epoch": 1, "best_score": 0.5, "micro_batch": 1},
+    **{"monitor": "val/iou", "threshold": 0.5, "model": {}, "ema": None, "optimizer": {}, "lr_scheduler": {}},
+    **{"scaler": {}, "random": {}, "data_fingerprint": "a", "scale": [1.0, 1.0]},
+}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -205,14 +212,9 @@ def test_a_checkpoint_of_another_format_is_refused_with_both_numbers(tmp_path: P
     ids=str,
 )
 def test_a_checkpoint_without_what_a_training_keeps_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
-    whole: dict[str, Any] = {
-        **{"overrides": [], "epoch": 1, "step": 1, "best_epoch": 1, "best_score": 0.5, "micro_batch": 1},
-        **{"monitor": "val/iou", "threshold": 0.5, "model": {}, "ema": None, "optimizer": {}, "lr_scheduler": {}},
-        **{"scaler": {}, "random": {}, "data_fingerprint": "a", "scale": [1.0, 1.0]},
-    }
-    save_checkpoint(whole, tmp_path / "a.pth")
+    save_checkpoint(WHOLE, tmp_path / "a.pth")
     assert load_training(tmp_path / "a.pth")["epoch"] == 1
-    save_checkpoint(whole | changes, tmp_path / "a.pth")
+    save_checkpoint(WHOLE | changes, tmp_path / "a.pth")
     with pytest.raises(UserError, match=r"a\.pth is .*damaged"):
         load_training(tmp_path / "a.pth")
 
@@ -222,3 +224,10 @@ def test_a_checkpoint_of_compressed_records_is_refused_before_they_are_unpacked(
         archive.writestr("archive/data.pkl", bytes(10**7))
     with pytest.raises(UserError, match="its records are compressed"):
         load_checkpoint(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("name", ["model", "ema"])
+def test_a_checkpoint_of_weights_that_are_no_numbers_is_refused(tmp_path: Path, name: str) -> None:
+    save_checkpoint(WHOLE | {name: {"a": torch.tensor([1.0, float("nan")])}}, tmp_path / "last.pth")
+    with pytest.raises(UserError, match=r"last\.pth is of a network that is broken"):
+        load_training(tmp_path / "last.pth")

@@ -1,10 +1,11 @@
 """Exit codes and words."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from src.errors import UserError, run_command, unknown
+from src.errors import EXIT_USER, UserError, run_command, unknown
 
 
 def test_an_unknown_name_gets_the_nearest_and_all_legal_ones():
@@ -40,3 +41,11 @@ def test_debug_is_taken_off_the_command_line_and_shows_the_traceback(
     assert run_command(main) == 2
     assert seen == [["a=1"]]
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_place_that_the_system_refuses_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "argv", ["program"])
+    assert run_command(lambda argv: Path("/proc/nowhere/at/all").mkdir()) == EXIT_USER
+    assert capsys.readouterr().err == "error: Cannot use /proc/nowhere/at/all: No such file or directory.\n"

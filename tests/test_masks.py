@@ -133,3 +133,12 @@ def test_edges_are_no_colour_of_their_own():
     soft = cv2.resize(two_colours(RED, BLACK), (320, 240), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
     assert main_colours(soft)[0] == BLACK
     assert RED in main_colours(soft)
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_a_photograph_in_the_place_of_a_mask_is_refused(colours: int, tmp_path: Path):
+    noise = np.random.default_rng(0).normal(120, 25, (64, 64)).clip(0, 255)
+    photograph = noise.astype(np.uint8) if colours == 1 else (noise[..., None] * [1, 0.9, 0.7]).astype(np.uint8)
+    Image.fromarray(photograph).save(tmp_path / "photograph.png")
+    with pytest.raises(UserError, match=r"photograph\.png: most of the mask is neither dark nor bright"):
+        read_mask(tmp_path / "photograph.png")

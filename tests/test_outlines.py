@@ -114,3 +114,16 @@ def test_what_is_not_labelmes_is_refused_by_name(tmp_path: Path, content: str):
 def test_a_line_has_no_area(tmp_path: Path):
     with pytest.raises(UserError, match=r"l\.json: a linestrip has no area"):
         read_labelme(labelme(tmp_path / "l.json", shape("linestrip")), [])
+
+
+@pytest.mark.parametrize("place", [float("inf"), float("nan"), 1e300, -41.0, 81.0])
+def test_a_corner_that_lies_nowhere_near_its_photograph_is_refused(place: float, tmp_path: Path):
+    with pytest.raises(UserError, match=r"c\.json is not as COCO has it: .* is no place in a photograph of"):
+        read_coco(coco(tmp_path / "c.json", **annotated(segmentation=[[1, place, 2, 3, 4, 5]])), [])
+
+
+@pytest.mark.parametrize("side", [float("inf"), "wide", None])
+def test_a_size_that_is_none_is_refused(side: float | str | None, tmp_path: Path):
+    images = [{"id": 7, "file_name": "a.jpg", "width": side, "height": 10}]
+    with pytest.raises(UserError, match=r"c\.json is not as COCO has it"):
+        read_coco(coco(tmp_path / "c.json", images=images), [])

@@ -1,6 +1,7 @@
 """Which image belongs to which mask: ``python -m pytest tests/test_pairs.py``."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from src.data.pairs import Pair, find_pairs
+from src.data.pairs import Pair, find_pairs, manifest_groups
 from src.errors import UserError
 
 
@@ -130,3 +131,28 @@ def test_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret.png").touch()
     (root / "train" / "masks" / "a.png").symlink_to(tmp_path / "secret.png")
     assert "leads out of" in refusal(root)
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_what_is_no_file_is_refused_and_not_waited_for(kind: str, tmp_path: Path) -> None:
+    ways: dict[str, Callable[[Path], None]] = {
+        "it is not a file": os.mkfifo,
+        "it is not a file.": Path.mkdir,
+        "No such file": lambda path: path.symlink_to("nowhere.png"),
+        "No such file.": lambda path: path.symlink_to(path.name),
+        "it is not a file..": lambda path: path.symlink_to("/dev/zero"),
+    }
+    for number, (sentence, put) in enumerate(ways.items()):
+        root = tmp_path / str(number)
+        make(root, ["a.png"], ["a.png"])
+        path = root / "train" / kind / "a.png"
+        path.unlink()
+        put(path)
+        with pytest.raises(UserError, match=rf"{kind}/a\.png: {sentence.rstrip('.')}"):
+            find_pairs(root, "train")
+
+
+def test_another_manifest_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("image,mask\na,b\n")
+    with pytest.raises(UserError, match=r"manifest\.csv is not as"):
+        manifest_groups(tmp_path)

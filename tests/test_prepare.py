@@ -334,3 +334,12 @@ def test_ways_to_make_groups_exclude_each_other(flat: Path):
     assert {row["group"] for row in manifest(run(flat, "--find-groups", "--split", "1", "0", "0"))} == {
         "p0"
     }  # all the same picture
+
+
+def test_a_photograph_that_is_named_as_a_tile_is_not_written_over(flat: Path):
+    (flat / "groups.csv").unlink()
+    save(flat / "images" / "p1_y0_x0.png", photo(8, 8))
+    save(flat / "masks" / "p1_y0_x0.png", crack()[:, :8])
+    with pytest.raises(UserError, match="p1_y0_x0 is the name of a photograph and of another one's tile"):
+        run(flat, "--tile", "8", "--split", "1", "0", "0")
+    assert not (flat.parent / "out").exists()

@@ -124,3 +124,9 @@ def test_one_without_partner_is_named_side_by_side_too(tmp_path: Path):
     with pytest.raises(UserError, match=r"no partner of the same stem for c\.jpg"):
         find_sources(tmp_path, [], False, [])
     assert list(find_sources(tmp_path, [], True, [])) == ["a", "b"]
+
+
+def test_labels_of_polygons_are_not_for_masks(tmp_path: Path):
+    build(tmp_path, LAYOUTS["flat"])
+    with pytest.raises(UserError, match="that is for polygons"):
+        find_sources(tmp_path, [], False, ["crack"])

@@ -1,9 +1,11 @@
 """Specs: what a sweep is."""
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -131,3 +133,47 @@ def test_a_spec_cannot_be_changed():
     )
     with pytest.raises(AttributeError):
         spec.metric = "val/iou"  # type: ignore[misc]
+
+
+GOOD = {
+    "space": {"seed": FloatDistribution(0, 1)},
+    "asha": Asha(grace_period=1, reduction_factor=2, max_epochs=2),
+    "budget": Budget(trials=1),
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("space", 3), ("space", {"seed": (0, 1)}), ("space", None), ("asha", None), ("fixed", "seed=3"), ("points", {})],
+)
+def test_a_part_of_another_type_is_refused_by_name(part: str, value: object):
+    with pytest.raises(UserError, match=f"^{part}="):
+        SweepSpec(**cast(dict[str, Any], GOOD | {part: value}))
+
+
+@pytest.mark.parametrize("value", [float("nan"), 65])
+def test_a_budget_that_no_machine_has_is_refused(value: float):
+    with pytest.raises(UserError, match=r"^(hours|trials_at_once)="):
+        Budget(trials=1, **cast(dict[str, Any], {"hours": value} if value != value else {"trials_at_once": value}))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "must have a SPEC"),
+        ("SPEC = 3", "it is 3"),
+        ("def (", "SyntaxError"),
+        ("import nothing_of_the_kind", "No module named 'nothing_of_the_kind'"),
+        ("raise SystemExit(0)", "SystemExit"),
+        ("1 / 0", "ZeroDivisionError: division by zero. --debug says where"),
+    ],
+)
+def test_a_module_that_holds_no_spec_is_refused_with_its_file(
+    text: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "broken_spec.py").write_text(text)
+    monkeypatch.setattr(spec_module, "SPECS_DIR", tmp_path)
+    monkeypatch.setattr("sweeps.specs.__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "sweeps.specs.broken_spec", raising=False)
+    with pytest.raises(UserError, match=rf"specs/broken_spec\.py.*{sentence}"):
+        load_spec("broken_spec")

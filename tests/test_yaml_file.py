@@ -60,9 +60,11 @@ def test_a_large_file_a_pipe_and_a_folder_are_refused_unread(tmp_path: Path):
     os.mkfifo(pipe)
     with pytest.raises(UserError, match="more than the 262144"):
         read_yaml(large)
-    for path in (pipe, tmp_path, tmp_path / "nothing.yaml"):
-        with pytest.raises(UserError, match="No such file"):
+    for path in (pipe, tmp_path):
+        with pytest.raises(UserError, match="it is not a file"):
             read_yaml(path)
+    with pytest.raises(UserError, match=r"Cannot read .*nothing\.yaml: No such file"):
+        read_yaml(tmp_path / "nothing.yaml")
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from src.errors import UserError
+from src.folders import refuse_irregular
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
@@ -37,9 +38,13 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
-    """A file that is a symbolic link, or a path, out of ``root`` is a ``UserError``; whole folders may be links."""
+    """A file that is a symbolic link, or a path, out of ``root`` is a ``UserError``; whole folders may be links.
+
+    So is what is no file at all.
+    """
     home = root.resolve()
     for path in paths:
+        refuse_irregular(path)
         real = path.resolve()
         in_linked_folder = real.parent == path.parent.resolve() and path.is_relative_to(root) and ".." not in path.parts
         if not real.is_relative_to(home) and not in_linked_folder:
@@ -52,8 +57,7 @@ def opened(path: Path) -> Generator[Image.Image]:
 
     So is one of more than ``MAX_PIXELS``, by its header alone.
     """
-    if path.exists() and not path.is_file():
-        raise UserError(f"Cannot read {path}: it is not a file.")
+    refuse_irregular(path)
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -61,7 +65,7 @@ def opened(path: Path) -> Generator[Image.Image]:
             if image.mode in ("I", "F"):
                 raise UserError(f"Cannot read {path}: its pixels are 32-bit numbers; store it with 8 or 16 bit.")
             yield image
-    except (FileNotFoundError, PermissionError) as error:
+    except PermissionError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
     except UserError:
         raise

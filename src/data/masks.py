@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from src.data.files import DEEP, UInt8Array, opened, orientation, upright
+from src.data.files import DEEP, Float32Array, UInt8Array, opened, orientation, upright
 from src.errors import UserError
 
 MIDDLE = 127
@@ -74,7 +74,9 @@ def on_black(rgba: UInt8Array) -> UInt8Array:
 
 def of_grey(grey: UInt8Array, blurred: bool) -> UInt8Array:
     """Crack of grey values; ``blurred`` by JPEG."""
-    found = np.flatnonzero(cv2.calcHist([grey], [0], None, [256], [0, 256]))  # numpy would count 8 bytes a pixel
+    found = np.flatnonzero(histogram(grey))
+    if len(found) > 2:
+        refuse_photograph(grey)
     if blurred or len(found) < 2:
         return (grey > (0 if not blurred and found.max(initial=0) == 1 else MIDDLE)).astype(np.uint8)
     if len(found) == 2:
@@ -87,6 +89,17 @@ def of_grey(grey: UInt8Array, blurred: bool) -> UInt8Array:
     return (grey > MIDDLE).astype(np.uint8)
 
 
+def histogram(grey: UInt8Array) -> Float32Array:
+    """Pixels of each of 256 values; numpy would count 8 bytes a pixel."""
+    return cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.float32)
+
+
+def refuse_photograph(grey: UInt8Array) -> None:
+    """Where most pixels are neither dark nor bright, nobody drew a crack."""
+    if histogram(grey)[64:192].sum() > grey.size / 2:
+        raise UserError("most of the mask is neither dark nor bright: is it a photograph? Put its mask there.")
+
+
 def of_colours(values: UInt8Array) -> UInt8Array:
     """Crack of a colour mask: what is drawn in one colour on black, where it is at least half as bright as it gets."""
     brightness = values.max(axis=2)
@@ -95,6 +108,7 @@ def of_colours(values: UInt8Array) -> UInt8Array:
     if (high - low > HUES).any():
         shown = " and ".join(str(colour) for colour in main_colours(values)[:3])
         raise UserError(f"the mask has several colours, such as {shown}: which is crack? Prepare it: --crack-colour.")
+    refuse_photograph(brightness)
     return (brightness > brightness.max() / 2).astype(np.uint8)
 
 

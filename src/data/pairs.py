@@ -24,15 +24,16 @@ class Pair(NamedTuple):
         image, mask = read_image(self.image), read_mask(self.mask, crack)
         if image.shape[:2] != mask.shape and image.shape[1::-1] == mask.shape:
             mask = turned(mask, self.image)
-        refuse_unequal(self.image, image, self.mask, mask)
+        refuse_unequal(self.image, image.shape[:2], self.mask, mask.shape)
         return image, mask
 
 
-def refuse_unequal(image_path: Path, image: UInt8Array, mask_path: Path | str, mask: UInt8Array) -> None:
-    if image.shape[:2] != mask.shape:
+def refuse_unequal(image_path: Path, image: tuple[int, ...], mask_path: Path | str, mask: tuple[int, ...]) -> None:
+    """Heights and widths that differ are a ``UserError``."""
+    if image != mask:
         raise UserError(
-            f"{image_path} is {image.shape[1]}x{image.shape[0]} pixels and its mask {mask_path} "
-            f"{mask.shape[1]}x{mask.shape[0]}: both must have the same size."
+            f"{image_path} is {image[1]}x{image[0]} pixels and its mask {mask_path} {mask[1]}x{mask[0]}: "
+            "both must have the same size."
         )
 
 
@@ -60,8 +61,11 @@ def manifest_groups(root: Path) -> dict[str, str]:
     path = root / "manifest.csv"
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as stream:
-        return {f"{row['split']}/{row['file']}": row["group"] for row in csv.DictReader(stream)}
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return {f"{row['split']}/{row['file']}": row["group"] for row in csv.DictReader(stream)}
+    except (KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not as `python -m src.prepare` writes it: {error!r}.") from error
 
 
 def _folder(root: Path, split: str, kind: str) -> Path:

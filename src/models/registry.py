@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 from urllib.request import getproxies
@@ -90,10 +91,7 @@ def _build_smp(model: SmpModel, image_size: tuple[int, int], pretrained: bool) -
     import segmentation_models_pytorch as smp  # seconds to import: only where it is needed
 
     encoder = model.encoder
-    if not encoder.name.startswith("tu-") and encoder.name not in smp.encoders.get_encoder_names():
-        raise unknown(
-            "encoder in model.encoder.name", encoder.name, [*smp.encoders.get_encoder_names(), "tu-<any of timm>"]
-        )
+    _refuse_unknown_encoder(encoder.name)
     _refuse_encoder_arguments(encoder)
     legal = decoder_arguments(model.architecture)
     for key in model.decoder:
@@ -117,6 +115,18 @@ def _build_smp(model: SmpModel, image_size: tuple[int, int], pretrained: bool) -
         detail = " ".join(str(error).split())
         raise UserError(f"model: {model.architecture} does not work with encoder {encoder.name}: {detail}") from error
     return network
+
+
+def _refuse_unknown_encoder(name: str) -> None:
+    """Names of timm may also say where a network's code and weights are to be had from: those are refused."""
+    import segmentation_models_pytorch as smp
+    import timm
+
+    if name.startswith("tu-") and not timm.is_model(name.removeprefix("tu-")):
+        near = get_close_matches(name.removeprefix("tu-"), timm.list_models(), n=3, cutoff=0)
+        raise UserError(f"model.encoder.name={name}: timm has no such model, but {', '.join(near)} and others.")
+    if not name.startswith("tu-") and name not in smp.encoders.get_encoder_names():
+        raise unknown("encoder in model.encoder.name", name, [*smp.encoders.get_encoder_names(), "tu-<any of timm>"])
 
 
 def _refuse_encoder_arguments(encoder: SmpEncoder) -> None:
