@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.bad_files import CHECKPOINTS, OF_A_RUN, checkpoint, yaml_files
+from benchmarks.bad_files import CHECKPOINTS, OF_A_RUN, OF_A_TRAINING, checkpoint, yaml_files
 from benchmarks.bad_home import Case, Home
 from benchmarks.bad_words import GOOD_SPACE, MODULES, OPTIONS, OVERRIDES, SHAPES, SPACES
 from sweeps.ledger import NAME
@@ -12,18 +12,29 @@ from sweeps.ledger import NAME
 LEDGERS = {"empty": b"", "text": b"not a database\n", "a head": b"SQLite format 3\0" + bytes(84), "zeros": bytes(4096)}
 
 
+def good_ones() -> Iterator[Case]:
+    """What is not to be refused, for every program."""
+    yield Case("good", "a run", "", "run.py", Home.words)
+    yield Case("good", "a sweep", "", "sweeps.run", partial(give_sweep, module_of(), "--dry-run"))
+    for program in ("src.evaluation", "src.predict", "run.py"):
+        yield Case("good", f"a network, for {program}", "", program, partial(give_checkpoint, None, program))
+
+
 def of_checkpoints() -> Iterator[Case]:
     """A network from elsewhere: to evaluate, to predict with, to go on training from."""
     for program in ("src.evaluation", "src.predict", "run.py"):
         for name in CHECKPOINTS:
-            if program == "run.py" and name in OF_A_RUN:  # a run that goes on has the overrides of its command line
+            if name in (OF_A_RUN if program == "run.py" else OF_A_TRAINING):
                 continue
-            yield Case("checkpoints", f"{name}, for {program}", "", program, partial(give_checkpoint, name, program))
+            yield Case(
+                "checkpoints", f"{name}, for {program}", "given.pth", program, partial(give_checkpoint, name, program)
+            )
 
 
-def give_checkpoint(name: str, program: str, home: Home) -> list[str]:
+def give_checkpoint(name: str | None, program: str, home: Home) -> list[str]:
+    """Without a name: a good one."""
     path = home.root / "given.pth"
-    path.write_bytes(checkpoint(name, home.network, home.canary))
+    path.write_bytes(checkpoint(name, home.network, home.canary) if name else home.network.read_bytes())
     if program == "src.predict":
         return [str(path), str(home.data / "test" / "images"), "--out", str(home.root / "predictions"), "device=cpu"]
     if program == "src.evaluation":
@@ -47,7 +58,13 @@ def give_yaml(name: str, home: Home) -> list[str]:
 def of_overrides() -> Iterator[Case]:
     """One word of the command line that is wrong."""
     for word, named in OVERRIDES.items():
-        yield Case("overrides", word[:80], named, "run.py", partial(say, word))
+        yield Case(
+            "overrides",
+            f"{word[:80]} ({len(word)} characters)" if len(word) > 80 else word,
+            named,
+            "run.py",
+            partial(say, word),
+        )
 
 
 def say(word: str, home: Home) -> list[str]:
@@ -65,7 +82,7 @@ def of_sweeps() -> Iterator[Case]:
     for name, (module, named) in MODULES.items():
         yield sweep_case("specs of sweeps", name, named, module)
     for name in ("", "../bad", "/etc/passwd", "bad.py", "os", "quikstart", "sweeps.specs.quickstart"):
-        yield Case("names of sweeps", name, name or "Which sweep", "sweeps.run", partial(name_sweep, name))
+        yield Case("names of sweeps", name, name or "Unknown sweep", "sweeps.run", partial(name_sweep, name))
     for words in ("--resume", "--check", "--extend 2", "--warm-start bad --name other"):
         for name, content in LEDGERS.items():
             spoil = partial(give_ledger, content, words)

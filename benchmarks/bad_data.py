@@ -41,6 +41,7 @@ def of_folders() -> Iterator[Case]:
     for kind in KINDS:
         for name, way in WAYS.items():
             yield Case("folders", f"{kind}: {name}", "/train/", "run.py", partial(go, way, kind))
+    yield Case("folders", "a pair of one pixel", "/train/", "run.py", shrink)
     yield Case("folders", "no mask has crack", "hold no crack pixel", "run.py", blacken)
     yield Case("folders", "a photograph as a mask", "/train/masks", "run.py", mistake)
     yield Case("folders", "no validation split", "No such folder", "run.py", lose_split)
@@ -96,6 +97,12 @@ WAYS: dict[str, Callable[[Path], None]] = {
 }
 
 
+def shrink(home: Home) -> list[str]:
+    for kind in KINDS:
+        sized(1, 1, first(home.data / "train" / kind))
+    return home.words()
+
+
 def blacken(home: Home) -> list[str]:
     for path in (home.data / "train" / "masks").iterdir():
         sized(SIDE, SIDE, path)
@@ -145,6 +152,14 @@ MATLAB: dict[str, Mapping[str, Any] | bytes] = {
     "of another size": {"groundTruth": {"Segmentation": np.full((4, 4), 2)}},
     "of words": {"groundTruth": {"Segmentation": "crack"}},
 }
+
+
+def good_ones() -> Iterator[Case]:
+    """What is not to be refused."""
+    yield Case("good", "polygons", "", "src.prepare", partial(give_polygons, json.dumps(coco())))
+    labels = {"groundTruth": {"Segmentation": np.eye(SIDE) + 1}}
+    yield Case("good", "a Matlab file", "", "src.prepare", partial(give_matlab, labels))
+    yield Case("good", "options of src.prepare", "", "src.prepare", partial(ask, "--find-groups"))
 
 
 def of_sources() -> Iterator[Case]:

@@ -146,6 +146,16 @@ CHECKPOINTS: dict[str, Callable[[Given], bytes]] = {
     "no weights": lambda given: given.lacking("model"),
     "a threshold of two": lambda given: given.changed(threshold="2"),
     "no scale": lambda given: given.changed(scale=[]),
+    "no state of the optimizer": lambda given: given.changed(optimizer={}),
+    "groups of another optimizer": lambda given: given.changed(optimizer={"state": {}, "param_groups": []}),
+    "a state of other weights": lambda given: given.changed(
+        optimizer=given.payload["optimizer"] | {"state": {0: {"x": 1}}}
+    ),
+    "no random state": lambda given: given.changed(random={}),
+    "a random state that is none": lambda given: given.changed(random=dict.fromkeys(given.payload["random"], "x")),
+    "a negative epoch": lambda given: given.changed(epoch=-1),
+    "an epoch after the last": lambda given: given.changed(epoch=1000),
+    "a batch of nothing": lambda given: given.changed(micro_batch=0),
     "compressed records": lambda given: compressed(given.content),
 }
 OF_A_RUN = (
@@ -156,7 +166,17 @@ OF_A_RUN = (
     "an override that reads the environment",
     "an override that is none",
 )
-"""Those whose overrides are wrong."""
+"""Those whose overrides are wrong: a run that goes on has the overrides of its command line."""
+OF_A_TRAINING = (
+    "no state of the optimizer",
+    "groups of another optimizer",
+    "a state of other weights",
+    "no random state",
+    "a random state that is none",
+    "a batch of nothing",
+    "an epoch after the last",
+)
+"""Those that only a training reads."""
 
 
 def checkpoint(name: str, good: Path, canary: Path) -> bytes:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,10 +27,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import bad_commands, bad_data
 from benchmarks.bad_commands import of_checkpoints, of_overrides, of_sweeps, of_yaml
 from benchmarks.bad_data import of_folders, of_photographs, of_sources
 from benchmarks.bad_home import Case, Home
-from src.errors import EXIT_FAILED, EXIT_USER, run_command, unknown
+from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command, unknown
 from src.synthetic import write_dataset
 from sweeps import spec, specs
 
@@ -140,6 +142,17 @@ def table(counts: dict[str, Counter[str]]) -> Table:
     return drawn
 
 
+def try_all(chosen: Sequence[Case], folder: Path) -> Iterator[tuple[Case, Outcome]]:
+    """What each comes to, after what is good has been shown not to be refused."""
+    good = make_home(folder / "good")
+    for case in (*bad_commands.good_ones(), *bad_data.good_ones()):
+        outcome = judge(case, good, folder / "case")
+        if outcome.kind != "through":
+            raise UserError(f"Good input is refused, {case.name}: {outcome.said}")
+    for case in chosen:
+        yield case, judge(case, good, folder / "case")
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bad_inputs", description=__doc__)
     parser.add_argument("families", nargs="*", metavar="FAMILY", help="those to try, if not all")
@@ -147,24 +160,17 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     families = list(dict.fromkeys(case.family for case in cases()))
-    for family in options.families:
-        if family not in families:
-            raise unknown("family of bad inputs", family, families)
+    if foreign := sorted(set(options.families) - set(families)):
+        raise unknown("family of bad inputs", foreign[0], families)
     counts: dict[str, Counter[str]] = {}
     outcomes: list[dict[str, object]] = []
+    chosen = [case for case in cases() if case.family in (options.families or families)]
     with tempfile.TemporaryDirectory() as folder:
-        good = make_home(Path(folder).resolve() / "good")
-        for case in cases():
-            if options.families and case.family not in options.families:
-                continue
-            outcome = judge(case, good, Path(folder).resolve() / "case")
+        for case, outcome in try_all(chosen, Path(folder).resolve()):
             counts.setdefault(case.family, Counter())[outcome.kind] += 1
             outcomes.append({"family": case.family, "name": case.name, **outcome._asdict()})
             if outcome.kind != "named":
-                print(
-                    f"{outcome.kind}: {case.family}, {case.name!r} ({case.program}): {outcome.said.strip()[-400:]}",
-                    flush=True,
-                )
+                print(f"{outcome.kind}: {case.family}, {case.name!r}: {outcome.said.strip()[-400:]}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(outcomes, indent=1))
     Console(width=120).print(table(counts))

@@ -20,7 +20,10 @@ from src.errors import run_command
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
 
-ABOUT = "metric: val/iou_best\nfixed: []\nspace: {}\nasha: {rungs: [1], max_epochs: 50}\n"
+ABOUT = """
+{metric: val/iou_best, fixed: [], space: {}, trial_0: {}, asha: {rungs: [1], max_epochs: 50}, budget: {}, resources: {},
+provenance: {}}
+"""
 METRICS: tuple[str, ...] = (
     "val/iou_best",
     *(

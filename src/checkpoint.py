@@ -93,6 +93,8 @@ def load_training(path: Path, device: torch.device | str = "cpu") -> dict[str, A
         and all(isinstance(number, float) and 0 <= number < 1000 for number in numbers)
     ):
         raise UserError(f"{path} is damaged: its overrides, threshold or scale cannot be meant.")
+    if payload["micro_batch"] < 1 or min(payload["epoch"], payload["step"], payload["best_epoch"]) < 0:
+        raise UserError(f"{path} is damaged: its epochs, steps or batches are fewer than none.")
     for name in ("model", "ema"):
         if not all(bool(value.isfinite().all()) for value in (payload[name] or {}).values()):
             raise UserError(f"{path} is of a network that is broken: its weights are no numbers.")

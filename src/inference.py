@@ -1,6 +1,7 @@
 """From uint8 photographs to probabilities of crack, by a network that a checkpoint brings back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,14 +107,20 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
             raise UserError(f"{word}: nothing here reads that. Legal: keys that begin with {', '.join(READ)}.")
     payload = load_training(checkpoint)
     trained: list[str] = [word for word in payload["overrides"] if not word.startswith("training.resume_from=")]
-    config = load_config([*trained, *overrides])
+    try:
+        config = load_config([*trained, *overrides])
+    except UserError:
+        with blaming(checkpoint):
+            load_config(trained)
+        raise  # of the overrides that were added
     use_threads(config)
     device = choose_device(config.device)
     # built for the size it was trained at, which decides the windows of attention; it takes images of any size
     built = load_config([*trained, *(word for word in overrides if word.startswith("model"))])
     # the weights come from the checkpoint: nothing is fetched for them
     encoder = built.model.encoder.model_copy(update={"pretrained": False})
-    model, _ = build_model(built.model.model_copy(update={"encoder": encoder}), built.data.image_size)
+    with blaming(checkpoint):
+        model, _ = build_model(built.model.model_copy(update={"encoder": encoder}), built.data.image_size)
     load_weights(model, payload["ema"] or payload["model"], checkpoint)
     return Network(
         checkpoint=checkpoint,
@@ -126,6 +133,15 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
         scale=tuple(payload["scale"]),
         micro_batch=MicroBatch(config.data.batch_size, 1),
     )
+
+
+@contextmanager
+def blaming(checkpoint: Path) -> Generator[None]:
+    """A ``UserError`` within is said to be of the checkpoint."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{checkpoint} holds no network that can be built here: {error}") from error
 
 
 def refuse_views(tta: str, size: tuple[int, int]) -> None:

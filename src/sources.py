@@ -20,7 +20,7 @@ from scipy.io import loadmat  # pyright: ignore[reportMissingTypeStubs, reportUn
 
 from src.data.files import IMAGE_SUFFIXES, UInt8Array, read_image, refuse_outside
 from src.data.masks import Colour
-from src.data.pairs import Pair, refuse_unequal
+from src.data.pairs import Pair, refuse_sizes
 from src.errors import UserError
 from src.folders import refuse_irregular
 from src.outlines import Outlines, is_coco, read_coco, read_labelme
@@ -52,7 +52,7 @@ class Source:
         if isinstance(drawn, Path):
             drawn = read_labels(drawn) if drawn.suffix.lower() == ".mat" else read_labelme(drawn, labels)
         shape = (drawn.height, drawn.width) if isinstance(drawn, Outlines) else drawn.shape
-        refuse_unequal(self.image, image.shape[:2], self.mask if isinstance(self.mask, Path) else "(polygons)", shape)
+        refuse_sizes(self.image, image.shape[:2], self.mask if isinstance(self.mask, Path) else "(polygons)", shape)
         return image, drawn.mask() if isinstance(drawn, Outlines) else drawn
 
 

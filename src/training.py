@@ -166,6 +166,13 @@ class Trainer:
         load_weights(self.model, payload["model"], path)
         if self.ema is not None:
             load_weights(self.ema.module, payload["ema"] or payload["model"], path)
+        try:
+            self._restore(payload)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise UserError(f"{path} is of another optimizer or schedule, or it is damaged: {error!r}.") from error
+
+    def _restore(self, payload: dict[str, Any]) -> None:
+        """All that a checkpoint holds beside weights."""
         settings = [{key: group[key] for key in group if key != "params"} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(payload["optimizer"])
         for group, own in zip(self.optimizer.param_groups, settings, strict=True):

@@ -208,6 +208,8 @@ WHOLE: dict[str, Any] = {
         {"threshold": float("nan")},
         {"scale": [1.0]},
         {"scale": [1e9, 1.0]},
+        {"epoch": -1},
+        {"micro_batch": 0},
     ],
     ids=str,
 )

@@ -11,6 +11,9 @@ from src.data.masks import Colour, read_mask
 from src.errors import UserError
 from src.schema import SPLITS
 
+SMALLEST = 8
+"""Pixels of a photograph's shorter side."""
+
 
 class Pair(NamedTuple):
     image: Path
@@ -24,12 +27,14 @@ class Pair(NamedTuple):
         image, mask = read_image(self.image), read_mask(self.mask, crack)
         if image.shape[:2] != mask.shape and image.shape[1::-1] == mask.shape:
             mask = turned(mask, self.image)
-        refuse_unequal(self.image, image.shape[:2], self.mask, mask.shape)
+        refuse_sizes(self.image, image.shape[:2], self.mask, mask.shape)
         return image, mask
 
 
-def refuse_unequal(image_path: Path, image: tuple[int, ...], mask_path: Path | str, mask: tuple[int, ...]) -> None:
-    """Heights and widths that differ are a ``UserError``."""
+def refuse_sizes(image_path: Path, image: tuple[int, ...], mask_path: Path | str, mask: tuple[int, ...]) -> None:
+    """Heights and widths that differ, or that no crack can be seen in, are a ``UserError``."""
+    if min(image) < SMALLEST:
+        raise UserError(f"{image_path} is {image[1]}x{image[0]} pixels: less than {SMALLEST} show no crack.")
     if image != mask:
         raise UserError(
             f"{image_path} is {image[1]}x{image[0]} pixels and its mask {mask_path} {mask[1]}x{mask[0]}: "
