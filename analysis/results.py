@@ -17,9 +17,9 @@ import pyarrow.json
 
 from src.config import load_config
 from src.errors import UserError, unknown
+from sweeps.about import read_about
 from sweeps.leaderboard import rank
 from sweeps.ledger import NAME, Ledger, is_finished, writer
-from sweeps.plan import read_plan
 
 COLUMNS = (
     "trial",
@@ -162,7 +162,7 @@ def load_sweep(name: str, output_root: Path | None = None) -> SweepResults:
 
 def read_folder(folder: Path) -> SweepResults:
     """The sweep in a folder. One without a ledger that can be read is a ``UserError``."""
-    about = read_plan(folder)
+    about = read_about(folder)
     ledger = Ledger(folder / NAME, read_only=True)
     try:
         ended = is_finished(ledger)

@@ -3,15 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from src.config import Config, load_config, with_data_root
-from src.errors import UserError
 from src.provenance import provenance
-from src.yaml_file import read_yaml
 from sweeps.forecast import Forecast, forecast
 from sweeps.space import Choice, Params, complete_point, default_point, describe, extremes, few_corners, walk
 from sweeps.spec import Space, SweepSpec
@@ -19,10 +16,6 @@ from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
 
 HOURS_A_DAY = 24
-PARTS = {"metric": str, "fixed": list, "space": dict, "trial_0": dict} | dict.fromkeys(
-    ("asha", "budget", "resources", "provenance"), dict
-)
-"""Of ``sweep.yaml``, those that are read again."""
 DEFAULT_METRIC = "val/iou_best"
 """Of a training, to keep its best network by."""
 SESSION_SECONDS = 15.0
@@ -136,17 +129,6 @@ class SweepPlan:
             "provenance": provenance(),
         }
         path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-
-def read_plan(folder: Path) -> dict[str, Any]:
-    """What ``SweepPlan.save`` has written in a sweep's folder. A file that lacks some of it is a ``UserError``."""
-    path = folder / "sweep.yaml"
-    found = read_yaml(path)
-    parts = found if isinstance(found, dict) else {}
-    for key, kind in PARTS.items():
-        if not isinstance(parts.get(key), kind):
-            raise UserError(f"{path} is not as a sweep writes it: '{key}' is missing or damaged.")
-    return cast(dict[str, Any], found)
 
 
 def make_plan(name: str, spec: SweepSpec, seed: int, gpus: int) -> SweepPlan:

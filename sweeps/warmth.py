@@ -8,9 +8,10 @@ from optuna.distributions import BaseDistribution
 from src.config import compose_values, group_choices, value_at
 from src.data.cache import data_fingerprint
 from src.errors import UserError
+from sweeps.about import read_about
 from sweeps.leaderboard import TrialRow, ranked
 from sweeps.ledger import NAME, Ledger
-from sweeps.plan import SweepPlan, read_plan
+from sweeps.plan import SweepPlan
 from sweeps.space import Choice, Params, contains, walk
 from sweeps.standing import read_standing
 from trainable.trial import trial_overrides
@@ -43,7 +44,7 @@ def warmth(folder: Path, plan: SweepPlan) -> Warmth:
     study = read_standing(ledger)
     if study.metric != plan.spec.metric:
         raise UserError(f"{folder} was ranked by {study.metric}, this sweep is by {plan.spec.metric}: not comparable.")
-    fixed = read_plan(folder)["fixed"]
+    fixed = read_about(folder)["fixed"]
     ours, theirs = [*plan.spec.asha.rungs, plan.spec.asha.max_epochs], study.asha.max_epochs
     rows: list[TrialRow] = []
     for row in ranked(study.rows.values()):

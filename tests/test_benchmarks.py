@@ -1,16 +1,20 @@
 """The benchmarks of the search: do they measure what they say?"""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from analysis.counted import Counted
-from benchmarks import crash, interval_coverage, result_loading, search_cost, search_on_images
+from benchmarks import cache_building, crash, interval_coverage, result_loading, search_cost, search_on_images
 from benchmarks import search_efficiency as efficiency
 from benchmarks.crash import Trial, lost
 from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
+from src.cores import available_cores
+from src.data import cache
 
 needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
 TASK = efficiency.TASKS[0]
@@ -148,3 +152,18 @@ def test_the_noise_of_retraining_is_measured_in_its_parts(tmp_path: Path):
     assert found.liking_sd == pytest.approx(0.2, rel=0.15)
     assert found.seed_sd == pytest.approx(0.3, rel=0.3)
     assert found.gain == pytest.approx(0.5, abs=0.15)
+
+
+def test_the_cache_is_built_by_as_many_threads_as_are_timed(tiny_data: Path, tmp_path: Path):
+    before, seen = cache.ThreadPoolExecutor, list[int]()
+
+    def count(threads: int | None = None) -> ThreadPoolExecutor:
+        seen.extend([threads] if threads else [])
+        return before(threads)
+
+    with patch.object(cache, "ThreadPoolExecutor", count):
+        times = cache_building.measure(tiny_data, (32, 32), tmp_path, repeats=2)
+    cores = available_cores()
+    assert seen == [1] * 3 + ([1] * 3 + [cores] * 3) * 2  # a pool a split
+    assert [len(part) for part in times] == [2, 2, 2]
+    assert len({folder.name for folder in tmp_path.glob("*/*-32x32")}) == 3

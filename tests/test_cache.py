@@ -4,7 +4,10 @@ import multiprocessing
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
@@ -22,8 +25,19 @@ from src.data.files import UInt8Array, read_image
 from src.data.masks import read_mask
 from src.data.pairs import Pair, find_pairs
 from src.errors import UserError
+from src.synthetic import write_dataset
 
 SIZE = (32, 32)
+ROOT = Path(__file__).parents[1]
+BUILD_SLOWLY = """
+import sys, time
+from pathlib import Path
+from src.data import cache
+
+resize = cache.resize_pair
+cache.resize_pair = lambda *pair: (time.sleep(0.05), resize(*pair))[1]
+cache.load_split(Path(sys.argv[1]), "train", (64, 64), Path(sys.argv[2]))
+"""
 
 
 @pytest.fixture
@@ -160,6 +174,28 @@ def test_what_a_killed_process_left_is_not_used(data: Path, tmp_path: Path) -> N
     again = load_split(data, "val", SIZE, tmp_path / "cache")
     assert folders(tmp_path / "cache") == [again.folder.name]
     assert len(pixels(again)[0]) == 3
+
+
+def test_a_build_that_is_killed_half_way_is_built_anew(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "data", images=100, seed=1, size=128)  # 70 of them train
+    cache_dir = tmp_path / "cache"
+    process = subprocess.Popen([sys.executable, "-c", BUILD_SLOWLY, tmp_path / "data", cache_dir], cwd=ROOT)
+    while not list(cache_dir.glob("*.partial/images.npy")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    (partial,) = folders(cache_dir)
+    assert partial.endswith(".partial")
+    split = load_split(tmp_path / "data", "train", (64, 64), cache_dir)
+    assert folders(cache_dir) == [split.folder.name]
+    for index in (0, len(split) - 1):
+        pair = find_pairs(tmp_path / "data", "train")[index]
+        image, mask = resize_pair(*pair.read(), (64, 64))
+        assert np.array_equal(split.image(index), image)
+        assert np.array_equal(split.mask(index), mask)
 
 
 def test_a_build_that_breaks_off_leaves_no_folder_that_looks_whole(

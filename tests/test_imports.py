@@ -20,6 +20,7 @@ LIGHT = {
     "src.provenance",
     "src.schema",
     "src.synthetic",
+    "src.yaml_file",
 }
 FORBIDDEN = {
     "src": {"ray", "optuna", "trainable", "sweeps", "analysis"},
@@ -28,7 +29,7 @@ FORBIDDEN = {
     "analysis": {"ray", "optuna"},
 }
 
-FILES = {"sweeps.ledger", "sweeps.leaderboard"}
+FILES = {"sweeps.about", "sweeps.ledger", "sweeps.leaderboard"}
 RETRAINING = {"answer", "finals", "race", "retrain"}
 
 

@@ -120,9 +120,9 @@ def upright(pixels: np.ndarray, tag: int) -> np.ndarray:
 
 
 def test_unequal_sizes_are_refused_with_both(tmp_path: Path) -> None:
-    for name, shape in (("a.png", (4, 6)), ("m.png", (4, 5))):
+    for name, shape in (("a.png", (8, 12)), ("m.png", (8, 10))):
         Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / name)
-    with pytest.raises(UserError, match=r"a\.png is 6x4 pixels and its mask .*m\.png 5x4"):
+    with pytest.raises(UserError, match=r"a\.png is 12x8 pixels and its mask .*m\.png 10x8"):
         Pair(tmp_path / "a.png", tmp_path / "m.png").read()
 
 
@@ -156,3 +156,10 @@ def test_another_manifest_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("image,mask\na,b\n")
     with pytest.raises(UserError, match=r"manifest\.csv is not as"):
         manifest_groups(tmp_path)
+
+
+def test_a_photograph_in_which_no_crack_can_be_seen_is_refused(tmp_path: Path) -> None:
+    for name in ("a.png", "m.png"):
+        Image.fromarray(np.zeros((64, 7), np.uint8)).save(tmp_path / name)
+    with pytest.raises(UserError, match=r"a\.png is 7x64 pixels: less than 8 show no crack"):
+        Pair(tmp_path / "a.png", tmp_path / "m.png").read()
