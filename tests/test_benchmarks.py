@@ -1,20 +1,23 @@
 """The benchmarks of the search: do they measure what they say?"""
 
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from analysis.counted import Counted
-from benchmarks import cache_building, crash, interval_coverage, result_loading, search_cost, search_on_images
+from benchmarks import cache_building, crash, fuzzing, interval_coverage, result_loading, search_cost, search_on_images
 from benchmarks import search_efficiency as efficiency
 from benchmarks.crash import Trial, lost
 from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
 from src.cores import available_cores
 from src.data import cache
+from src.errors import UserError
 
 needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
 TASK = efficiency.TASKS[0]
@@ -167,3 +170,28 @@ def test_the_cache_is_built_by_as_many_threads_as_are_timed(tiny_data: Path, tmp
     assert seen == [1] * 3 + ([1] * 3 + [cores] * 3) * 2  # a pool a split
     assert [len(part) for part in times] == [2, 2, 2]
     assert len({folder.name for folder in tmp_path.glob("*/*-32x32")}) == 3
+
+
+def test_damaged_files_are_counted_and_what_crashes_a_reader_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fragile(path: Path) -> None:
+        if b"A" not in path.read_bytes():
+            raise UserError(f"Cannot read {path}.")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(fuzzing, "BURST", 60)
+    monkeypatch.setattr(fuzzing, "seeds", lambda: [(".txt", b"A", fragile)])
+    counts: SimpleQueue[Counter[str]] = SimpleQueue()
+    fuzzing.burst(0, tmp_path, counts)
+    found = counts.get()
+    crashes = [count for text, count in found.items() if "ZeroDivisionError" in text]
+    assert sum(crashes) + found["refused"] == found.total() == 60
+    assert 0 < sum(crashes) < 60
+    assert len(list(tmp_path.glob("crash0-*.txt"))) == sum(crashes)
+
+
+def test_good_files_of_every_kind_are_read_before_they_are_damaged(tmp_path: Path):
+    for suffix, content, read in fuzzing.seeds():
+        path = tmp_path / f"good{suffix}"
+        path.write_bytes(content)
+        if read is not fuzzing.read_drawn:  # photographs are no masks
+            read(path)

@@ -28,7 +28,7 @@ Float32Array = npt.NDArray[np.float32]
 
 cv2.setNumThreads(0)  # loader workers and trials share the cores; OpenCV's own threads would fight over them
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters is an error; what does not, nobody can act on
 
 
 def list_images(folder: Path) -> list[Path]:
