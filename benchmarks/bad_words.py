@@ -35,6 +35,7 @@ OVERRIDES = {
     "training.optimizer.lr=inf": "training.optimizer.lr",
     "training.optimizer.weight_decay=-1": "training.optimizer.weight_decay",
     "data.batch_size=0": "data.batch_size",
+    "data.batch_size=1": "data.batch_size",
     "data.batch_size=1000000000000": "data.batch_size",
     "data.image_size=[0,0]": "data.image_size",
     "data.image_size=[-32,32]": "data.image_size",

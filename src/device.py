@@ -78,7 +78,10 @@ def refuse_impossible(config: Config, device: torch.device) -> None:
             str(training.mixed_precision).lower(),
         )
     if config.data.batch_size < smallest_micro_batch(config):
-        raise UserError(f"data.batch_size={config.data.batch_size}: {architecture} needs 2 or more: it has batch norm.")
+        size = list(config.data.image_size)
+        raise UserError(
+            f"data.batch_size=1: {architecture} needs 2 or more images of {size} pixels for its batch norm."
+        )
 
 
 def cpu_has_bf16() -> bool:
@@ -87,8 +90,10 @@ def cpu_has_bf16() -> bool:
 
 
 def smallest_micro_batch(config: Config) -> int:
-    """Images that the architecture needs at once to learn from them."""
-    return 2 if config.model.architecture in NEED_TWO_IMAGES else 1
+    """Images that the architecture needs at once to learn from them: batch norm wants two values of each channel."""
+    pooled = config.model.architecture in NEED_TWO_IMAGES
+    tiny = isinstance(config.model, SmpModel) and max(config.data.image_size) <= 2**config.model.encoder.depth
+    return 2 if pooled or tiny else 1
 
 
 class MicroBatch:

@@ -1,6 +1,7 @@
 """What the machine offers a training."""
 
 import logging
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -93,9 +94,16 @@ def test_a_loss_without_deterministic_form_is_refused_on_a_graphics_card_only():
 
 
 def test_an_architecture_that_cannot_learn_from_one_image_wants_batches_of_two():
-    with pytest.raises(UserError, match=r"data\.batch_size=1: pan needs 2 or more"):
+    with pytest.raises(UserError, match=r"data\.batch_size=1: pan needs 2 or more images"):
         refuse_impossible(load_config(["model=architectures/pan", "data.batch_size=1"]), torch.device("cpu"))
     refuse_impossible(load_config(["data.batch_size=1"]), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("size", "refused"), [(32, True), (48, False)])
+def test_an_image_that_leaves_one_value_of_a_channel_wants_batches_of_two(size: int, refused: bool):
+    config = load_config(["model=architectures/unet", "data.batch_size=1", f"data.image_size=[{size},{size}]"])
+    with pytest.raises(UserError, match="2 or more images") if refused else nullcontext():
+        refuse_impossible(config, torch.device("cpu"))
 
 
 def test_that_there_is_no_gpu_memory_to_tell_of_on_a_cpu_is_said(caplog: pytest.LogCaptureFixture):
