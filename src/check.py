@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from src.cores import available_cores
 from src.data.cache import open_split
 from src.data.files import UInt8Array
 from src.data.pairs import Pair, find_pairs, manifest_groups
@@ -76,7 +78,7 @@ def check(root: Path) -> tuple[Findings, list[Look]]:
         except UserError as error:
             found.problems["of the folders"].append(str(error))
     looks: list[Look] = []
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:  # each holds a photograph
         for seen in pool.map(lambda one: look(*one), pairs):
             if isinstance(seen, Look):
                 looks.append(seen)
@@ -95,7 +97,12 @@ def look(split: str, pair: Pair) -> Look | str:
         return str(error)
     grey = grey_of(image)
     name = f"{split}/{pair.image.stem}"
-    return Look(name, split, grey, float(mask.mean()), float(grey.std()), fit(image, mask))
+    return Look(name, split, grey, float(mask.mean()), contrast_of(image), fit(image, mask))
+
+
+def contrast_of(image: UInt8Array) -> float:
+    """Standard deviation of an image's brightness; shrunk, asphalt would have none."""
+    return float(cv2.meanStdDev(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[1].item())
 
 
 def judge_masks(looks: Sequence[Look], found: Findings) -> None:
@@ -144,8 +151,9 @@ def quick_problems(data: Data) -> list[str]:
         cached = open_split(data, split)
         for index, stem in enumerate(cached.stems):
             image, mask = cached.sample(index)
-            grey = grey_of(np.asarray(image), SMALL)
-            looks.append(Look(f"{split}/{stem}", split, grey, float(mask.mean()), float(grey.std()), np.nan))
+            image = np.asarray(image)
+            grey = grey_of(image, SMALL)
+            looks.append(Look(f"{split}/{stem}", split, grey, float(mask.mean()), contrast_of(image), np.nan))
     judge_masks(looks, found)
     for one, other in copies([seen.picture for seen in looks]):
         if looks[one].split != looks[other].split:

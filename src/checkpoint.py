@@ -1,5 +1,6 @@
 """Checkpoints: plain types and tensors in one file, written beside, synced, renamed; read without unpickling code."""
 
+import errno
 import os
 import shutil
 import zipfile
@@ -40,7 +41,10 @@ def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
     """Write ``payload`` so that ``path`` is at every moment the old file or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _written_beside(path) as beside, beside.open("wb") as file:
-        torch.save({"format": FORMAT, **payload}, file)
+        try:
+            torch.save({"format": FORMAT, **payload}, file)
+        except RuntimeError as error:  # torch's word for a disk that is full
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         file.flush()
         os.fsync(file.fileno())
 
@@ -91,12 +95,15 @@ def load_training(path: Path, device: torch.device | str = "cpu") -> dict[str, A
         all(isinstance(word, str) for word in payload["overrides"])
         and len(numbers) == 3
         and all(isinstance(number, float) and 0 <= number < 1000 for number in numbers)
+        and min(payload["scale"]) > 0
     ):
         raise UserError(f"{path} is damaged: its overrides, threshold or scale cannot be meant.")
     if payload["micro_batch"] < 1 or min(payload["epoch"], payload["step"], payload["best_epoch"]) < 0:
         raise UserError(f"{path} is damaged: its epochs, steps or batches are fewer than none.")
-    for name in ("model", "ema"):
-        if not all(bool(value.isfinite().all()) for value in (payload[name] or {}).values()):
+    for key, value in (*payload["model"].items(), *(payload["ema"] or {}).items()):
+        if not (isinstance(key, str) and isinstance(value, torch.Tensor) and value.layout is torch.strided):
+            raise UserError(f"{path} is damaged: its weights hold other things than tensors.")
+        if value.is_meta or not bool(value.isfinite().all()):
             raise UserError(f"{path} is of a network that is broken: its weights are no numbers.")
     return payload
 

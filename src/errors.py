@@ -1,5 +1,6 @@
 """Exit codes and words: what a command says when it cannot go on."""
 
+import errno
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 EXIT_FAILED = 1
 EXIT_USER = 2
 EXIT_SIGNAL = 128  # and the signal's number
@@ -44,11 +46,11 @@ def run_command(main: Callable[[list[str]], int | None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except OSError as error:
-        if not error.filename:
+        if not error.filename and error.errno not in FULL:
             raise
         if debug:
             traceback.print_exc()
-        print(f"error: Cannot use {error.filename}: {error.strerror}.", file=sys.stderr)
+        print(f"error: Cannot use {error.filename or 'the disk'}: {error.strerror}.", file=sys.stderr)
         return EXIT_USER
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -1,5 +1,7 @@
 """How well a mask fits its photograph: cracks are darker than what is beside them."""
 
+from itertools import chain
+
 import cv2
 import numpy as np
 
@@ -24,9 +26,9 @@ def fit(image: UInt8Array, mask: UInt8Array) -> float:
         return float("nan")
     dark = darkness(image)
     height, width = crack.shape
-    moves = [(down, right) for down in SHIFTS for right in SHIFTS if down or right]
-    elsewhere = [np.roll(crack, (round(down * height), round(right * width)), axis=(0, 1)) for down, right in moves]
-    elsewhere += [crack[::-1], crack[:, ::-1], crack[::-1, ::-1]]
+    moves = [(round(down * height), round(right * width)) for down in SHIFTS for right in SHIFTS if down or right]
+    shifted = (np.roll(crack, move, axis=(0, 1)) for move in moves)  # one at a time: a large photograph's are large
+    elsewhere = chain(shifted, (crack[::-1], crack[:, ::-1], crack[::-1, ::-1]))
     others = np.array([dark[place].mean() for place in elsewhere])
     return float((dark[crack].mean() - others.mean()) / max(float(others.std()), 1e-6))
 

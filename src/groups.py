@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.cores import available_cores
 from src.data.files import read_image
 from src.errors import UserError, unknown
 from src.folders import refuse_irregular
@@ -83,7 +84,7 @@ def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) ->
 def by_pixels(sources: Mapping[str, Source]) -> dict[str, str]:
     """Those that show the same place (``src.leaks``) are a group, named for the first of them; prints how many."""
     names = list(sources)
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:  # each holds a photograph
         greys = list(pool.map(lambda one: grey_of(read_image(one.image)), sources.values()))
     kin = find_kin(greys)
     labels = groups_of_kin(kin, len(names))
@@ -99,9 +100,10 @@ def by_pattern(sources: Mapping[str, Source], pattern: str) -> dict[str, str]:
     except re.error as error:
         raise UserError(f"--group-pattern {pattern}: no regular expression: {error}.") from error
     found = {name: rule.search(one.image.stem) for name, one in sources.items()}
-    if missing := [sources[name].image.name for name, match in found.items() if match is None]:
+    part = 1 if rule.groups else 0
+    if missing := [sources[name].image.name for name, match in found.items() if match is None or match[part] is None]:
         raise UserError(f"--group-pattern {pattern} is not in {first_five(missing)}.")
-    return {name: match[1 if rule.groups else 0] for name, match in found.items() if match}
+    return {name: match[part] for name, match in found.items() if match}
 
 
 def choose_splits(

@@ -27,6 +27,10 @@ class Outlines:
     height: int
     polygons: list[Points] = field(default_factory=list[Points])
 
+    def __post_init__(self) -> None:
+        if min(self.width, self.height) < 1:
+            raise ValueError(f"no photograph has {self.width}x{self.height} pixels")
+
     def add(self, points: Points) -> None:
         """One more polygon. A corner that is nowhere, or further outside than the photograph is large, is an error."""
         side = max(self.width, self.height)
@@ -45,15 +49,13 @@ class Outlines:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Anything else is a ``UserError``."""
+    """The object in a JSON file; empty if it holds something else. What is no JSON is a ``UserError``."""
     refuse_irregular(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"Cannot read {path}: {error}.") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path} is neither COCO's nor labelme's: it holds no object.")
-    return cast(dict[str, Any], found)
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
 
 def is_coco(path: Path) -> bool:
@@ -76,6 +78,8 @@ def read_coco(path: Path, labels: Collection[str]) -> dict[str, Outlines]:
                 continue
             if not isinstance(one["segmentation"], list):
                 raise UserError(f"{path}: annotation {one.get('id')} is run-length encoded; export it as polygons.")
+            if not one["segmentation"]:
+                raise UserError(f"{path}: annotation {one.get('id')} is a box without a polygon.")
             for flat in one["segmentation"]:
                 found[int(one["image_id"])].add(pairs(flat))
         return {str(one["file_name"]): found[key] for key, one in images.items()}
@@ -96,20 +100,27 @@ def read_labelme(path: Path, labels: Collection[str]) -> Outlines:
     about = read_json(path)
     try:
         shapes = about["shapes"]
-        refuse_unknown(path, labels if shapes else (), {str(shape["label"]) for shape in shapes} | set(labels))
         found = Outlines(int(about["imageWidth"]), int(about["imageHeight"]))
         for shape in shapes:
             if labels and str(shape["label"]) not in labels:
                 continue
             points = [(float(x), float(y)) for x, y in shape["points"]]
             kind = shape.get("shape_type", "polygon")
-            if kind == "rectangle":
+            if kind == "rectangle" and len(points) == 2:
                 (left, top), (right, bottom) = points
                 points = [(left, top), (right, top), (right, bottom), (left, bottom)]
-            elif kind != "polygon":
+            elif kind not in ("polygon", "rectangle"):
                 raise UserError(f"{path}: a {kind} has no area; draw polygons or rectangles.")
             found.add(points)
         return found
+    except DAMAGE as error:
+        raise UserError(f"{path} is not as labelme has it: {error!r}.") from error
+
+
+def labels_of(path: Path) -> set[str]:
+    """The labels that a labelme file has."""
+    try:
+        return {str(shape["label"]) for shape in read_json(path)["shapes"]}
     except DAMAGE as error:
         raise UserError(f"{path} is not as labelme has it: {error!r}.") from error
 

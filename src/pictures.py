@@ -3,6 +3,8 @@
 The three colours of an overlay differ in lightness and hue for every kind of colour vision (Okabe and Ito 2008).
 """
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +19,7 @@ from src.metrics import FloatArray
 FOUND = (86, 180, 233)  # sky blue, RGB: crack that is predicted
 FALSE_ALARM = (213, 94, 0)  # vermillion: predicted, but no crack
 MISSED = (240, 228, 66)  # yellow: crack that is not predicted
+PNG_END = b"IEND\xaeB`\x82"
 LEGEND = "blue: crack found, orange: false alarm, yellow: crack missed"
 PANEL_SIDE = 256  # pixels: the longer side of a picture in a panel
 GAP = 4  # pixels between them
@@ -79,11 +82,19 @@ def write_picture(picture: UInt8Array, path: Path) -> None:
     beside = path.with_name(f".{uuid4().hex}.png")  # OpenCV does not know every file name
     exchange_red_and_blue(picture)
     try:
-        if not cv2.imwrite(str(beside), picture):
-            raise OSError(f"cannot write {beside}")
+        if not cv2.imwrite(str(beside), picture) or not _is_whole(beside):  # OpenCV does not notice all failures
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         beside.replace(path)
     finally:
+        beside.unlink(missing_ok=True)
         exchange_red_and_blue(picture)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a PNG has its last chunk."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(PNG_END)))
+        return file.read() == PNG_END
 
 
 def draw_confusion_matrix(matrix: Sequence[Sequence[int]], path: Path) -> None:

@@ -36,6 +36,8 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--overlap={options.overlap}: must be from 0 to 0.9.")
     if options.out.exists() and not options.out.is_dir():
         raise UserError(f"--out={options.out}: that is a file; name a folder.")
+    if (options.out / "images").is_dir() and (options.out / "masks").is_dir():
+        raise UserError(f"--out={options.out}: its masks belong to its images, and would be replaced; name another.")
     overrides = [word for word in options.images if is_override(word)]
     photographs = find_photographs([Path(word) for word in options.images if not is_override(word)])
     if unread := [word for word in overrides if word.startswith("evaluation.")]:
@@ -69,9 +71,10 @@ def threshold_of(network: "Network", tta: str) -> float:
 def find_photographs(paths: Sequence[Path]) -> list[Path]:
     """The files, and those in the folders; two of one stem are a ``UserError``: their results would have one name."""
     found = dict[str, Path]()
+    for given in paths:
+        if not given.is_dir() and not given.is_file():
+            raise UserError(f"No such photograph: {given}.")
     for path in (file for given in paths for file in (list_images(given) if given.is_dir() else [given])):
-        if not path.is_file():
-            raise UserError(f"No such photograph: {path}.")
         if found.setdefault(path.stem, path).resolve() != path.resolve():
             raise UserError(
                 f"{found[path.stem]} and {path} have one stem, and so would their masks: predict them apart."
@@ -94,10 +97,10 @@ def predict_files(network: "Network", photographs: Sequence[Path], out: Path, ho
     for path in photographs:
         try:
             image = read_image(path)
+            predicted = predict_photograph(network, image, how)
         except UserError as error:
             unreadable.append(str(error))
             continue
-        predicted = predict_photograph(network, image, how)
         share = predicted.mean()
         overlay(image, predicted)
         predicted *= 255

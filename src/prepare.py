@@ -7,7 +7,6 @@ split. The result is OUT/{train,val,test}/{images,masks}/, OUT/manifest.csv, sum
 
 import argparse
 import csv
-import glob
 import hashlib
 import shutil
 import sys
@@ -22,13 +21,14 @@ import numpy as np
 import rich
 import rich.table
 
-from src.data.files import UInt8Array, read_image
+from src.cores import available_cores
+from src.data.files import UInt8Array, is_turned_unseen, read_image
 from src.data.masks import Colour, read_mask
 from src.errors import UserError, run_command
 from src.groups import Grouping, choose_groups, choose_splits
 from src.pictures import contact_sheet, write_picture
 from src.schema import SPLITS
-from src.sources import Source, find_sources
+from src.sources import Source, find_sources, first_five
 from src.tiles import starts
 
 SHOWN = 24
@@ -77,16 +77,20 @@ def write(items: Sequence[Item], root: Path, out: Path, rules: Rules) -> list[Ro
 
     ``UserError``: an unreadable file, unequal sizes, or a disk that refuses.
     """
-    partial = out.with_name(out.name + ".partial")
+    partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
 
     try:
         for folder in (partial / split / kind for split in SPLITS for kind in ("images", "masks")):
             folder.mkdir(parents=True)
-        with ThreadPoolExecutor() as pool:  # decoding releases the interpreter's lock
+        with ThreadPoolExecutor(available_cores()) as pool:  # decoding releases the interpreter's lock
             found = pool.map(lambda item: list(_write_item(item, root, partial, rules)), items)
             rows = [row for rows in found for row in rows]
         refuse_twice(rows)
+        if not any(row.crack_share for row in rows):
+            raise UserError(
+                f"No mask of {root} holds any crack: crack is what is bright on dark, or what --crack-colour says."
+            )
         with (partial / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
             lines = [row._replace(crack_share=f"{row.crack_share:.6f}") for row in rows]  # type: ignore[arg-type]
             csv.writer(stream, lineterminator="\n").writerows([Row._fields, *lines])
@@ -162,7 +166,7 @@ def write_summary(rows: Sequence[Row], out: Path, root: Path) -> None:
 
 
 def _read_back(row: Row, out: Path) -> tuple[UInt8Array, UInt8Array]:
-    (image,) = (out / row.split / "images").glob(f"{glob.escape(row.file)}.*")
+    (image,) = (path for path in (out / row.split / "images").iterdir() if path.stem == row.file)
     return read_image(image), read_mask(out / row.split / "masks" / f"{row.file}.png")
 
 
@@ -208,6 +212,9 @@ def main(argv: list[str]) -> None:
     items = [Item(name, source, splits[name], groups[name]) for name, source in sources.items()]
     rows = write(items, args.source, args.out, rules)
     warn_of_jpeg_masks(sources.values())
+    warn_of_turned(sources.values())
+    if empty := [split for split in SPLITS if not any(row.split == split for row in rows)]:
+        print(f"Warning: there is no photograph in {' and none in '.join(empty)}; a sweep wants some in every split.")
     head, *lines = summary(rows)
     table = rich.table.Table(*head)
     for line in lines:
@@ -229,6 +236,15 @@ def warn_of_jpeg_masks(sources: Collection[Source]) -> None:
     masks = [one.mask for one in sources if isinstance(one.mask, Path)]
     if blurred := [mask for mask in masks if mask.suffix.lower() in (".jpg", ".jpeg")]:
         print(f"Warning: {len(blurred)} masks are JPEG, whose edges are blurred: crack is what is brighter than 127.")
+
+
+def warn_of_turned(sources: Collection[Source]) -> None:
+    """Of photographs whose size does not tell whether their masks are turned as they are."""
+    if unclear := [one.image.name for one in sources if is_turned_unseen(one.image)]:
+        print(
+            f"Warning: {len(unclear)} photographs are turned by EXIF in a way that their size does not show, "
+            f"{first_five(unclear)}: masks are taken as drawn on what a viewer shows. Look at the contact sheet."
+        )
 
 
 if __name__ == "__main__":

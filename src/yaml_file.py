@@ -26,7 +26,7 @@ def read_yaml(path: Path) -> Any:
     refuse_irregular(path)
     try:
         if (size := path.stat().st_size) > LARGEST:
-            raise UserError(f"{path} has {size} bytes: more than the {LARGEST} that a file of overrides can have.")
+            raise UserError(f"{path} has {size} bytes: more than {LARGEST}, the most that is read.")
         return yaml.load(path.read_text(), PlainLoader)
     except RecursionError as error:
         raise UserError(f"Cannot read {path}: it is nested too deeply.") from error

@@ -1,5 +1,6 @@
 """The cache of decoded images: ``python -m pytest tests/test_cache.py``."""
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -336,3 +337,15 @@ def test_masks_without_any_crack_are_refused_with_their_folder(data: Path, tmp_p
     with pytest.raises(UserError, match=r"val/masks hold no crack pixel at all\."):
         load_split(data, "val", SIZE, tmp_path / "cache")
     assert folders(tmp_path / "cache") == []
+
+
+def test_a_disk_without_room_for_the_arrays_is_one_sentence_and_leaves_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("src.data.cache.os.posix_fallocate", full)
+    with pytest.raises(UserError, match=r"Cannot write .*: No space left on device; data\.cache_dir says where"):
+        load_split(data, "train", SIZE, tmp_path / "cache")
+    assert not folders(tmp_path / "cache")

@@ -122,3 +122,19 @@ def test_crackforests_swapped_mask_is_the_one_that_fits_least(tmp_path: Path):
     found, _ = check(root)
     unfit = next(names for what, names in found.warnings.items() if what.startswith("masks that may not fit"))
     assert unfit[0].startswith("train/042 ")
+
+
+def test_fine_texture_of_large_photographs_is_no_constant_image(tmp_path: Path):
+    random = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        for kind in ("images", "masks"):
+            (tmp_path / "data" / split / kind).mkdir(parents=True)
+        for number in range(2):
+            noise = random.normal(120, 18, (512, 512, 3)).clip(0, 255).astype(np.uint8)
+            crack = np.zeros((512, 512), np.uint8)
+            crack[number * 200 : number * 250] = 255
+            cv2.imwrite(str(tmp_path / "data" / split / "images" / f"{number}.png"), noise)
+            cv2.imwrite(str(tmp_path / "data" / split / "masks" / f"{number}.png"), crack)
+    words = [f"data.root={tmp_path / 'data'}", f"data.cache_dir={tmp_path / 'cache'}", "data.crop=random"]
+    assert quick_problems(load_config(words).data) == []
+    assert not check(tmp_path / "data")[0].problems

@@ -1,5 +1,6 @@
 """Checkpoints: ``python -m pytest tests/test_checkpoint.py``."""
 
+import errno
 import os
 import pickle
 import random
@@ -233,3 +234,17 @@ def test_a_checkpoint_of_weights_that_are_no_numbers_is_refused(tmp_path: Path, 
     save_checkpoint(WHOLE | {name: {"a": torch.tensor([1.0, float("nan")])}}, tmp_path / "last.pth")
     with pytest.raises(UserError, match=r"last\.pth is of a network that is broken"):
         load_training(tmp_path / "last.pth")
+
+
+def test_a_full_disk_is_an_error_of_the_system_that_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"No space left on device: .*a\.pth") as caught:
+        full(tmp_path)
+    assert caught.value.errno == errno.ENOSPC
+
+
+def full(folder: Path) -> None:
+    """Write a checkpoint where torch's writer fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        save = torch.save
+        patch.setattr(checkpoint.torch, "save", lambda payload, file: save(payload, "/dev/full"))
+        save_checkpoint({"a": torch.ones(100_000)}, folder / "a.pth")

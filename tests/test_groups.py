@@ -124,3 +124,9 @@ def test_photographs_that_touch_are_found_to_belong_together(tmp_path: Path, cap
         found[name] = Source(tmp_path / f"{name}.png", Path("m.png"))
     assert by_pixels(found) == {"left": "left", "right": "left", "other": "other"}
     assert "1 pairs of photographs overlap or touch, which makes 2 groups of 3" in capsys.readouterr().out
+
+
+def test_a_pattern_whose_bracket_matches_nothing_names_the_photograph():
+    sources = {name: Source(Path(f"{name}.png"), Path(f"{name}_mask.png")) for name in ("road1_a", "_b")}
+    with pytest.raises(UserError, match=r"is not in _b\.png"):
+        by_pattern(sources, r"(road\d+)?_")

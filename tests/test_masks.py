@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -142,3 +143,61 @@ def test_a_photograph_in_the_place_of_a_mask_is_refused(colours: int, tmp_path: 
     Image.fromarray(photograph).save(tmp_path / "photograph.png")
     with pytest.raises(UserError, match=r"photograph\.png: most of the mask is neither dark nor bright"):
         read_mask(tmp_path / "photograph.png")
+
+
+def png(path: Path, pixels: UInt8Array, **more: Any) -> Path:
+    Image.fromarray(pixels).save(path, **more)
+    return path
+
+
+def rows(*values: int | tuple[int, int, int]) -> UInt8Array:
+    """(64, 64) or (64, 64, 3) of the first value, with rows of the others, one each, at its top."""
+    mask = np.full((64, 64, 3) if isinstance(values[0], tuple) else (64, 64), values[0], np.uint8)
+    for row, value in enumerate(values[1:]):
+        mask[row] = value
+    return mask
+
+
+@pytest.mark.parametrize("crack", [1, 2, 40, 80])
+def test_the_colour_of_a_label_map_is_taken_exactly(crack: int, tmp_path: Path):
+    labels = (0, 1, 2, 2) if crack < 3 else (0, 40, 80, 80)
+    mask = read_mask(png(tmp_path / "a.png", rows(*labels)), (crack, crack, crack))
+    np.testing.assert_array_equal(mask, rows(*labels) == crack)
+
+
+def test_a_colour_that_is_as_good_as_everywhere_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="--crack-colour 5,5,5: the mask has no other colour"):
+        read_mask(png(tmp_path / "a.png", rows(0, 1)), (5, 5, 5))
+
+
+@pytest.mark.parametrize("cracks", [1, 3])
+def test_a_thin_crack_on_a_white_ground_is_not_overlooked(cracks: int, tmp_path: Path):
+    path = png(tmp_path / "a.png", rows((255, 255, 255), *[(255, 0, 0)] * cracks))
+    with pytest.raises(UserError, match="several colours"):
+        read_mask(path)
+    assert read_mask(path, (255, 0, 0)).sum() == 64 * cracks
+
+
+def test_a_row_of_another_colour_is_not_overlooked(tmp_path: Path):
+    with pytest.raises(UserError, match="several colours"):
+        read_mask(png(tmp_path / "a.png", rows((0, 0, 0), *[(255, 0, 0)] * 24, (0, 255, 0))))
+
+
+def test_labels_beside_a_value_to_ignore_are_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="the mask holds the values 0, 1, 255"):
+        read_mask(png(tmp_path / "a.png", rows(0, 1, 255)))
+
+
+@pytest.mark.parametrize(("value", "refused"), [(0, False), (100, True), (255, False)])
+def test_a_dark_jpeg_mask_is_refused_and_an_empty_one_is_not(value: int, refused: bool, tmp_path: Path):
+    path = png(tmp_path / "a.jpg", rows(0, *[value] * 16), quality=80)
+    if refused:
+        with pytest.raises(UserError, match="which are crack"):
+            read_mask(path)
+    else:
+        assert read_mask(path).sum() == (16 * 64 if value else 0)
+
+
+@pytest.mark.parametrize("colour", [(60, 0, 0), (128, 0, 0), (0, 0, 40)])
+def test_a_dark_colour_on_black_is_crack_however_much_of_it_there_is(colour: tuple[int, int, int], tmp_path: Path):
+    assert read_mask(png(tmp_path / "a.png", rows((0, 0, 0), *[colour] * 40))).sum() == 40 * 64

@@ -122,7 +122,7 @@ def test_a_corner_that_lies_nowhere_near_its_photograph_is_refused(place: float,
         read_coco(coco(tmp_path / "c.json", **annotated(segmentation=[[1, place, 2, 3, 4, 5]])), [])
 
 
-@pytest.mark.parametrize("side", [float("inf"), "wide", None])
+@pytest.mark.parametrize("side", [float("inf"), "wide", None, -12, 0])
 def test_a_size_that_is_none_is_refused(side: float | str | None, tmp_path: Path):
     images = [{"id": 7, "file_name": "a.jpg", "width": side, "height": 10}]
     with pytest.raises(UserError, match=r"c\.json is not as COCO has it"):

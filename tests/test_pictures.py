@@ -4,8 +4,9 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from src.data.files import read_image
+from src.data.files import UInt8Array, read_image
 from src.pictures import (
     FALSE_ALARM,
     FOUND,
@@ -84,3 +85,21 @@ def test_the_diagrams_are_drawn(tmp_path: Path):
     draw_curve(falling, falling[::-1].copy(), 100, 0.5, tmp_path / "curve.png")
     for name in ("matrix.png", "curve.png"):
         assert read_image(tmp_path / name).std() > 10
+
+
+def test_a_picture_that_the_disk_has_no_room_for_is_an_error_and_the_old_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "a.png"
+    write_picture(IMAGE.copy(), path)
+    old = path.read_bytes()
+
+    def cut(name: str, picture: UInt8Array) -> bool:  # as OpenCV does with a small picture on a full disk
+        Path(name).write_bytes(old[:-20])
+        return True
+
+    monkeypatch.setattr("src.pictures.cv2.imwrite", cut)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_picture(IMAGE.copy(), path)
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]

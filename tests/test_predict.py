@@ -141,3 +141,16 @@ def test_a_photograph_that_is_named_twice_is_predicted_once(tmp_path: Path, monk
     path = photograph(tmp_path / "a.png", 8, 8)
     monkeypatch.chdir(tmp_path)
     assert find_photographs([path, Path("a.png")]) == [path]
+
+
+def test_what_lies_in_a_folder_and_cannot_be_read_does_not_keep_the_others_from_it(checkpoint: Path, tmp_path: Path):
+    photograph(tmp_path / "photos" / "good.png", 32, 32)
+    (tmp_path / "photos" / "bad.png").symlink_to("nowhere.png")
+    with pytest.raises(UserError, match=r"1 of 2 photographs were left out.*bad\.png: No such file"):
+        main([str(checkpoint), str(tmp_path / "photos"), "--out", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "masks" / "good.png").is_file()
+
+
+def test_the_masks_of_a_data_set_are_not_replaced(tiny_data: Path):
+    with pytest.raises(UserError, match="its masks belong to its images"):
+        main(["x.pth", str(tiny_data / "test" / "images"), "--out", str(tiny_data / "test")])

@@ -9,13 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 from src import prepare
 from src.errors import UserError
 from src.prepare import main
 from src.schema import SPLITS
-from src.sources import read_labels
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 REAL = [("cfd", 117), ("sut", 130), ("crack500_tiles", 300)]
@@ -205,7 +205,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_succeeds(flat: Path, monke
         if len(copied) > 3:
             raise KeyboardInterrupt
 
-    leftover = flat.parent / "out.partial" / "train" / "images" / "old.png"  # of a run that could not tidy up
+    leftover = flat.parent / ".out.partial" / "train" / "images" / "old.png"  # of a run that could not tidy up
     leftover.parent.mkdir(parents=True)
     leftover.touch()
     with monkeypatch.context() as patched:
@@ -220,22 +220,6 @@ def save_labels(path: Path, labels: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     savemat(path, {"groundTruth": {"Segmentation": labels}})
     return path
-
-
-def test_crack_in_a_mat_file_is_labels_2_and_4(tmp_path: Path):
-    labels = np.array([[1, 2, 3], [4, 1, 1]], np.uint8)
-    mask = read_labels(save_labels(tmp_path / "001.mat", labels))
-    assert mask.dtype == np.uint8
-    assert mask.tolist() == [[0, 1, 0], [1, 0, 0]]
-
-
-def test_a_mat_file_without_such_labels_is_refused_by_name(tmp_path: Path):
-    (tmp_path / "damaged.mat").write_bytes(b"MATLAB 5.0")
-    savemat(tmp_path / "other.mat", {"something": 1})
-    save_labels(tmp_path / "labels.mat", np.array([[0, 7]], np.uint8))
-    for name in ("damaged", "other", "labels"):
-        with pytest.raises(UserError, match=rf"{name}\.mat"):
-            read_labels(tmp_path / f"{name}.mat")
 
 
 def test_crackforest_skips_bare_images_and_the_swapped_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -343,3 +327,35 @@ def test_a_photograph_that_is_named_as_a_tile_is_not_written_over(flat: Path):
     with pytest.raises(UserError, match="p1_y0_x0 is the name of a photograph and of another one's tile"):
         run(flat, "--tile", "8", "--split", "1", "0", "0")
     assert not (flat.parent / "out").exists()
+
+
+def test_stems_with_points_are_told_apart_on_the_contact_sheet(flat: Path):
+    for kind in ("images", "masks"):
+        (flat / kind / "p1.png").rename(flat / kind / "p0.1.png")
+    (flat / "groups.csv").unlink()
+    assert len(list(run(flat).rglob("images/*.png"))) == 10
+
+
+def test_masks_without_any_crack_are_refused(flat: Path):
+    for path in (flat / "masks").iterdir():
+        save(path, crack(0))
+    with pytest.raises(UserError, match=r"No mask of .*source holds any crack"):
+        run(flat)
+    assert not (flat.parent / "out").exists()
+
+
+def test_a_split_of_nothing_is_a_warning(flat: Path, capsys: pytest.CaptureFixture[str]):
+    run(flat, "--split", "0.6", "0.4", "0")
+    assert "Warning: there is no photograph in test; a sweep wants some in every split." in capsys.readouterr().out
+
+
+def test_photographs_that_are_turned_unseen_are_named(flat: Path, capsys: pytest.CaptureFixture[str]):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for path in (flat / "images").glob("p1.*"):
+        Image.fromarray(photo()).save(path, exif=exif)
+    run(flat)
+    assert (
+        "Warning: 1 photographs are turned by EXIF in a way that their size does not show, p1.png"
+        in capsys.readouterr().out
+    )

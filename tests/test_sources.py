@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from src.errors import UserError
-from src.sources import find_sources, split_of
+from src.sources import find_sources
 
 RANDOM = np.random.default_rng(0)
 
@@ -65,19 +65,6 @@ def test_equal_names_in_different_splits_are_told_apart(tmp_path: Path):
     assert list(found) == ["b", "train-a", "val-a"]
 
 
-@pytest.mark.parametrize(
-    ("name", "split"),
-    [
-        *((name, "train") for name in ("Train", "training_set", "traincrop")),
-        *((name, "val") for name in ("valid", "validation", "dev")),
-        *((name, "test") for name in ("TestCrop", "testdata")),
-        *((name, "") for name in ("contest", "images", "trainer")),
-    ],
-)
-def test_a_split_is_known_by_its_common_names(name: str, split: str):
-    assert split_of(name) == split
-
-
 def test_coco_is_found_beside_the_photographs_or_above_them(tmp_path: Path):
     about = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 12, "height": 10}],
@@ -121,7 +108,7 @@ def test_a_folder_of_no_layout_is_refused_with_what_it_lacks(tmp_path: Path):
 def test_one_without_partner_is_named_side_by_side_too(tmp_path: Path):
     build(tmp_path, LAYOUTS["side by side"])
     photo(tmp_path / "c.jpg")
-    with pytest.raises(UserError, match=r"no partner of the same stem for c\.jpg"):
+    with pytest.raises(UserError, match=r"c\.jpg must be there with a partner of the same stem"):
         find_sources(tmp_path, [], False, [])
     assert list(find_sources(tmp_path, [], True, [])) == ["a", "b"]
 
@@ -130,3 +117,70 @@ def test_labels_of_polygons_are_not_for_masks(tmp_path: Path):
     build(tmp_path, LAYOUTS["flat"])
     with pytest.raises(UserError, match="that is for polygons"):
         find_sources(tmp_path, [], False, ["crack"])
+
+
+def test_labels_that_no_polygon_has_are_refused(tmp_path: Path):
+    photo(tmp_path / "a.jpg")
+    drawn = {"label": "crack", "points": [[0, 0], [11, 0], [11, 1], [0, 1]], "shape_type": "polygon"}
+    (tmp_path / "a.json").write_text(json.dumps({"imageWidth": 12, "imageHeight": 10, "shapes": [drawn]}))
+    with pytest.raises(UserError, match=r"--label crakc: .* has no such label, but crack"):
+        find_sources(tmp_path, [], False, ["crakc"])
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["train/images/1", "training/images/2"], "are both a train split"),
+        (["train/images/1", "train/images/train-1", "val/images/1"], "would both be named train-1"),
+    ],
+)
+def test_names_that_would_hide_each_other_are_refused(names: list[str], sentence: str, tmp_path: Path):
+    pairs = [f"{name}.png {name.replace('images', 'masks')}.png" for name in names]
+    with pytest.raises(UserError, match=sentence):
+        find_sources(build(tmp_path, pairs), [], False, [])
+
+
+def coco(*names: str) -> dict[str, object]:
+    images = [{"id": number, "file_name": name, "width": 12, "height": 10} for number, name in enumerate(names)]
+    shape = {"category_id": 1, "segmentation": [[0, 0, 11, 0, 11, 1, 0, 1]]}
+    drawn = [{"id": number, "image_id": number} | shape for number, _ in enumerate(names)]
+    return {"images": images, "categories": [{"id": 1, "name": "crack"}], "annotations": drawn}
+
+
+def test_coco_names_photographs_from_the_root_too_and_those_that_it_leaves_out_are_missed(tmp_path: Path):
+    photo(tmp_path / "images" / "a.jpg")
+    (tmp_path / "result.json").write_text(json.dumps(coco("images/a.jpg")))
+    assert list(find_sources(tmp_path, [], False, [])) == ["a"]
+    photo(tmp_path / "images" / "b.jpg")
+    with pytest.raises(UserError, match=r"images/b\.jpg must be there in the JSON and in the folder both"):
+        find_sources(tmp_path, [], False, [])
+    assert list(find_sources(tmp_path, [], True, [])) == ["a"]
+
+
+def test_two_photographs_of_one_stem_in_coco_are_refused(tmp_path: Path):
+    for name in ("a.jpg", "a.png"):
+        photo(tmp_path / "images" / name)
+    (tmp_path / "result.json").write_text(json.dumps(coco("a.jpg", "a.png")))
+    with pytest.raises(UserError, match="would both be named a"):
+        find_sources(tmp_path, [], False, [])
+
+
+def test_polygons_are_turned_with_a_photograph_whose_pixels_lie_in_its_file(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (12, 10)).save(tmp_path / "images" / "a.jpg", exif=exif)
+    (tmp_path / "result.json").write_text(json.dumps(coco("a.jpg")))
+    (found,) = find_sources(tmp_path, [], False, []).values()
+    image, drawn = found.read(None, [])
+    assert image.shape[:2] == drawn.shape == (12, 10)
+    assert drawn[:, -2:].all()  # the upper rows of the file are the right columns of the photograph
+    assert drawn.sum() == 24
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path):
+    build(tmp_path, LAYOUTS["flat"])
+    (tmp_path / "images" / "a.jpg").rename(tmp_path / "images" / "a\udcdf.jpg")
+    (tmp_path / "masks" / "a.png").rename(tmp_path / "masks" / "a\udcdf.png")
+    with pytest.raises(UserError, match="the name is no text in UTF-8"):
+        find_sources(tmp_path, [], False, [])

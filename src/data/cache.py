@@ -7,12 +7,13 @@ kept at their own sizes, one after the other.
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import cv2
@@ -156,11 +157,21 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed; we hold the lock
     partial.mkdir()
+    try:
+        _fill(pairs, fingerprint, size, partial)
+        partial.replace(folder)
+    except OSError as error:
+        raise UserError(f"Cannot write {folder}: {error.strerror}; data.cache_dir says where.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)  # nobody may ask for a split with a bad file again
+
+
+def _fill(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None, partial: Path) -> None:
     files = [shown_size(pair.image) for pair in pairs]
     sizes = [size or file for file in files]
     starts, rows = _starts([height * width for height, width in sizes]), _starts([height for height, _ in sizes])
-    images = open_memmap(partial / "images.npy", mode="w+", dtype=np.uint8, shape=(starts[-1], 3))
-    masks = open_memmap(partial / "masks.npy", mode="w+", dtype=np.uint8, shape=(starts[-1],))
+    images = _new_array(partial / "images.npy", (starts[-1], 3))
+    masks = _new_array(partial / "masks.npy", (starts[-1],))
     cracks = np.zeros(rows[-1], np.int32)
 
     def fill(index: int) -> None:
@@ -171,7 +182,6 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None
 
     fill_all(fill, [height * width for height, width in files], f"Decoding {pairs[0].image.parent}")
     if not cracks.any():
-        shutil.rmtree(partial)
         raise UserError(
             f"The masks in {pairs[0].mask.parent} hold no crack pixel at all. Crack is what is bright on dark; "
             "`python -m src.prepare` has --crack-colour for other masks."
@@ -186,7 +196,14 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None
         "stems": [pair.image.stem for pair in pairs],
     }
     (partial / "about.json").write_text(json.dumps(about))
-    partial.replace(folder)
+
+
+def _new_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.uint8]]":
+    """An array in a file whose bytes the disk has set aside: to write into a mapped file that it has not is death."""
+    array = open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def fill_all(fill: Callable[[int], None], pixels: Sequence[int], title: str) -> None:

@@ -40,10 +40,14 @@ def list_images(folder: Path) -> list[Path]:
 def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
     """A file that is a symbolic link, or a path, out of ``root`` is a ``UserError``; whole folders may be links.
 
-    So is what is no file at all.
+    So is what is no file at all, or has a name that nobody could print.
     """
     home = root.resolve()
     for path in paths:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"{str(path)!a}: the name is no text in UTF-8; rename the file.") from error
         refuse_irregular(path)
         real = path.resolve()
         in_linked_folder = real.parent == path.parent.resolve() and path.is_relative_to(root) and ".." not in path.parts
@@ -108,6 +112,13 @@ def orientation(image: Image.Image) -> int:
     except Exception:  # a tag that cannot be read is none
         return 1
     return way if way in TURNS else 1
+
+
+def is_turned_unseen(path: Path) -> bool:
+    """Whether EXIF turns or mirrors a photograph in a way that leaves its width and height as they are."""
+    with opened(path) as image:
+        way = orientation(image)
+        return way != 1 and (way not in LYING or image.width == image.height)
 
 
 def shown_size(path: Path) -> tuple[int, int]:

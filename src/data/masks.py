@@ -10,7 +10,8 @@
 | 16 bit | the same of its upper 8 bit, or of its lower if it has no more |
 | any, with a crack colour | what is nearer to it than to the mask's other colours |
 
-Anything else is refused: a map of labels, or bright colours beside each other, could mean either.
+Anything else is refused: a map of labels (few values, of which some of 1 to 20), or bright colours beside each other,
+could mean either.
 """
 
 from pathlib import Path
@@ -27,8 +28,17 @@ GREY = 32
 """Channels that differ by no more are one grey: JPEG makes such colours."""
 HUES = 0.35
 """Of a colour's parts by its brightest one: if those differ by more, there are several colours."""
+STRAY = 1e-3
+"""Of the coloured pixels: so few may have any hue. Where JPEG has blurred the colours, ``BLURRED``."""
+BLURRED = 0.05
+FEW_VALUES = 8
+"""Of a label map; antialiasing makes more."""
+NEARLY_0 = 20
+NOISE = 16
+"""What JPEG makes of black, at most."""
 MAIN_SHARE = 5e-3
 """Of the pixels: a colour that has as many is meant, and no antialiasing."""
+FEW_COLOURS = 32
 SAME = 48
 """Colours that differ by no more in any channel are one."""
 
@@ -44,7 +54,7 @@ def read_mask(path: Path, crack: Colour | None = None) -> UInt8Array:
         if crack is not None:
             return of_colour(values, crack)
         if values.ndim == 3 and (np.ptp(values, axis=2) > GREY).any():
-            return of_colours(values)
+            return of_colours(values, blurred)
         return of_grey(values.max(axis=2) if values.ndim == 3 else values, blurred)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
@@ -74,17 +84,18 @@ def on_black(rgba: UInt8Array) -> UInt8Array:
 
 def of_grey(grey: UInt8Array, blurred: bool) -> UInt8Array:
     """Crack of grey values; ``blurred`` by JPEG."""
-    found = np.flatnonzero(histogram(grey))
+    counts = histogram(grey)
+    found = np.flatnonzero(counts)
     if len(found) > 2:
         refuse_photograph(grey)
-    if blurred or len(found) < 2:
-        return (grey > (0 if not blurred and found.max(initial=0) == 1 else MIDDLE)).astype(np.uint8)
-    if len(found) == 2:
-        return (grey == found[1]).astype(np.uint8)
-    if found[-1] <= MIDDLE:
+    top = int(found.max(initial=0))
+    if not blurred and len(found) < 3:
+        return (grey == found[1] if len(found) == 2 else grey > (0 if top == 1 else MIDDLE)).astype(np.uint8)
+    is_map = not blurred and len(found) <= FEW_VALUES and counts[1 : NEARLY_0 + 1].max() >= MAIN_SHARE * grey.size
+    if (NOISE if blurred else -1) < top <= MIDDLE or is_map:
         shown = ", ".join(str(value) for value in found[:5]) + (", ..." if len(found) > 5 else "")
         raise UserError(
-            f"the mask holds the values {shown}, at most {found[-1]}: which are crack? Prepare it: --crack-colour."
+            f"the mask holds the values {shown}, at most {top}: which are crack? Prepare it: --crack-colour N,N,N."
         )
     return (grey > MIDDLE).astype(np.uint8)
 
@@ -96,15 +107,18 @@ def histogram(grey: UInt8Array) -> Float32Array:
 
 def refuse_photograph(grey: UInt8Array) -> None:
     """Where most pixels are neither dark nor bright, nobody drew a crack."""
-    if histogram(grey)[64:192].sum() > grey.size / 2:
+    middle = histogram(grey)[64:192]
+    if middle.sum() > grey.size / 2 and np.count_nonzero(middle) > FEW_VALUES:
         raise UserError("most of the mask is neither dark nor bright: is it a photograph? Put its mask there.")
 
 
-def of_colours(values: UInt8Array) -> UInt8Array:
+def of_colours(values: UInt8Array, blurred: bool) -> UInt8Array:
     """Crack of a colour mask: what is drawn in one colour on black, where it is at least half as bright as it gets."""
     brightness = values.max(axis=2)
-    drawn = values[brightness > MIDDLE // 2] / brightness[brightness > MIDDLE // 2][:, None]
-    low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
+    bright = brightness > brightness.max() // 4
+    drawn = values[bright] / brightness[bright][:, None]
+    stray = BLURRED if blurred and bright.mean() < 0.5 else STRAY
+    low, high = np.quantile(drawn, [stray, 1 - stray], axis=0)
     if (high - low > HUES).any():
         shown = " and ".join(str(colour) for colour in main_colours(values)[:3])
         raise UserError(f"the mask has several colours, such as {shown}: which is crack? Prepare it: --crack-colour.")
@@ -113,11 +127,29 @@ def of_colours(values: UInt8Array) -> UInt8Array:
 
 
 def of_colour(values: UInt8Array, crack: Colour) -> UInt8Array:
-    """Crack is what is nearer to a colour than to every other one that the mask has."""
+    """Crack is what has a colour; and, unless the mask is a label map, what is nearer to it than to the others.
+
+    A colour that is as good as everywhere is a ``UserError``.
+    """
     colours = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
+    if (exact := (colours == np.array(crack)).all(axis=2)).any() and is_label_map(colours):
+        return exact.astype(np.uint8)
     others = [found for found in main_colours(colours) if np.abs(np.subtract(found, crack)).max() > SAME]
+    if not others:
+        raise UserError(f"--crack-colour {','.join(map(str, crack))}: the mask has no other colour.")
     away = [np.square(colours.astype(np.int32) - np.array(colour)).sum(axis=2) for colour in (crack, *others)]
     return (np.argmin(away, axis=0) == 0).astype(np.uint8)
+
+
+def is_label_map(values: UInt8Array) -> bool:
+    """Whether (H, W, 3) has a few colours and no others, not even at edges."""
+    packed = values.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
+    seen: set[int] = set()
+    for row in packed:
+        seen.update(np.unique(row).tolist())
+        if len(seen) > FEW_COLOURS:
+            return False
+    return True
 
 
 def main_colours(values: UInt8Array) -> list[Colour]:

@@ -62,15 +62,18 @@ def find_pairs(root: Path, split: str) -> list[Pair]:
 
 
 def manifest_groups(root: Path) -> dict[str, str]:
-    """``split/stem`` to the photograph or scene, by the manifest that ``src.prepare`` writes; empty without one."""
+    """``split/stem`` to the photograph or scene, by the manifest that ``src.prepare`` writes; empty without one.
+
+    A manifest of somebody else is none.
+    """
     path = root / "manifest.csv"
     if not path.is_file():
         return {}
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             return {f"{row['split']}/{row['file']}": row["group"] for row in csv.DictReader(stream)}
-    except (KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not as `python -m src.prepare` writes it: {error!r}.") from error
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        return {}
 
 
 def _folder(root: Path, split: str, kind: str) -> Path:

@@ -1,0 +1,51 @@
+"""CrackForest's Matlab files."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from src.errors import UserError
+from src.matlab import read_labels
+
+
+def save_labels(path: Path, labels: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, {"groundTruth": {"Segmentation": labels}})
+    return path
+
+
+def test_crack_in_a_mat_file_is_labels_2_and_4(tmp_path: Path):
+    labels = np.array([[1, 2, 3], [4, 1, 1]], np.uint8)
+    mask = read_labels(save_labels(tmp_path / "001.mat", labels))
+    assert mask.dtype == np.uint8
+    assert mask.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def test_a_mat_file_without_such_labels_is_refused_by_name(tmp_path: Path):
+    (tmp_path / "damaged.mat").write_bytes(b"MATLAB 5.0")
+    savemat(tmp_path / "other.mat", {"something": 1})
+    save_labels(tmp_path / "labels.mat", np.array([[0, 7]], np.uint8))
+    for name in ("damaged", "other", "labels"):
+        with pytest.raises(UserError, match=rf"{name}\.mat"):
+            read_labels(tmp_path / f"{name}.mat")
+
+
+def deadly() -> bytes:
+    """A file that names a kind of number that there is none of, of which scipy's reader dies (scipy 1.17)."""
+    stream = io.BytesIO()
+    savemat(stream, {"groundTruth": {"Segmentation": np.ones((2, 2))}})
+    content = bytearray(stream.getvalue())
+    content[-40] = 8
+    return bytes(content)
+
+
+def test_a_file_that_its_reader_dies_of_is_refused_and_the_next_one_read(tmp_path: Path):
+    (tmp_path / "deadly.mat").write_bytes(deadly())
+    good = save_labels(tmp_path / "good.mat", np.ones((2, 2)))
+    assert not read_labels(good).any()
+    with pytest.raises(UserError, match=r"deadly\.mat"):
+        read_labels(tmp_path / "deadly.mat")
+    assert not read_labels(good).any()
