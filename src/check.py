@@ -20,7 +20,7 @@ import numpy as np
 from src.cores import available_cores
 from src.data.cache import open_split
 from src.data.files import UInt8Array
-from src.data.pairs import Pair, find_pairs, manifest_groups
+from src.data.pairs import Pair, look_for_pairs, manifest_groups
 from src.errors import UserError, run_command
 from src.fit import fit
 from src.leaks import copies, find_kin, grey_of
@@ -46,12 +46,12 @@ class Findings:
     problems: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
     warnings: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, most: int = SHOWN) -> Iterator[str]:
         """A line each: problems first."""
         for kind, found in (("problem", self.problems), ("warning", self.warnings)):
             for what, names in found.items():
-                shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-                yield f"{kind}: {len(names)} {what}: {shown}"
+                more = f" and {len(names) - most} more (--all)" if len(names) > most else ""
+                yield f"{kind}: {len(names)} {what}: {', '.join(names[:most])}{more}"
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,18 @@ class Look:
 
 def check(root: Path) -> tuple[Findings, list[Look]]:
     """Read everything once, and say what is wrong."""
+    if not root.is_dir():
+        raise UserError(f"No such folder: {root}.")
     found = Findings()
     pairs: list[tuple[str, Pair]] = []
     for split in SPLITS:
         try:
-            pairs += [(split, pair) for pair in find_pairs(root, split)]
+            there, problems = look_for_pairs(root, split)
         except UserError as error:
-            found.problems["of the folders"].append(str(error))
+            there, problems = [], [str(error)]
+        pairs += [(split, pair) for pair in there]
+        if problems:
+            found.problems["of folders and partners"] += problems
     looks: list[Look] = []
     with ThreadPoolExecutor(available_cores()) as pool:  # each holds a photograph
         for seen in pool.map(lambda one: look(*one), pairs):
@@ -85,6 +90,7 @@ def check(root: Path) -> tuple[Findings, list[Look]]:
             else:
                 found.problems["pairs that cannot be used"].append(seen)
     judge_masks(looks, found)
+    judge_fit(looks, found)
     judge_leaks(looks, manifest_groups(root), found)
     return found, looks
 
@@ -122,11 +128,17 @@ def judge_masks(looks: Sequence[Look], found: Findings) -> None:
             found.warnings[f"unusual shares of crack (median {np.exp(middle):.2%})"].append(
                 f"{seen.name} {seen.share:.2%}"
             )
-    for seen in sorted(looks, key=lambda seen: seen.fit):
-        if seen.fit < UNFIT:
-            found.warnings["masks that may not fit their photograph, the least first"].append(
-                f"{seen.name} {seen.fit:+.1f}"
-            )
+    for split in SPLITS:
+        if (mine := [seen.share for seen in looks if seen.split == split]) and not any(mine):
+            found.problems["splits without any crack"].append(split)
+
+
+def judge_fit(looks: Sequence[Look], found: Findings) -> None:
+    """Which masks may be those of other photographs; of those with too little crack nothing can be said (nan)."""
+    for seen in sorted((seen for seen in looks if seen.fit < UNFIT), key=lambda seen: seen.fit):
+        found.warnings["masks that may not fit their photograph, the least first"].append(
+            f"{seen.name} {seen.fit:+.1f}"
+        )
 
 
 def judge_leaks(looks: Sequence[Look], groups: Mapping[str, str], found: Findings) -> None:
@@ -143,11 +155,11 @@ def judge_leaks(looks: Sequence[Look], groups: Mapping[str, str], found: Finding
             found.problems["pairs of one place in two splits"].append(f"{one.name} and {other.name} ({kin.why})")
 
 
-def quick_problems(data: Data) -> list[str]:
-    """The cheap part, on the decoded images that a sweep has anyway: problems in lines."""
+def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
+    """The cheap part, on the decoded images that a training has anyway: problems in lines."""
     found = Findings()
     looks: list[Look] = []
-    for split in SPLITS:
+    for split in splits:
         cached = open_split(data, split)
         for index, stem in enumerate(cached.stems):
             image, mask = cached.sample(index)
@@ -166,9 +178,10 @@ def quick_problems(data: Data) -> list[str]:
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m src.check", description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("root", type=Path, metavar="DATA_ROOT")
+    parser.add_argument("--all", action="store_true", help="name all photographs, and not only the first of a kind")
     options = parser.parse_args(argv)
     found, looks = check(options.root)
-    for line in found.lines():
+    for line in found.lines(len(looks) if options.all else SHOWN):
         print(line)
     count = sum(len(names) for names in found.problems.values())
     print(f"{len(looks)} pairs of {options.root} read, {count} problems.")

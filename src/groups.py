@@ -70,7 +70,7 @@ def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) ->
         if asked.column:
             raise UserError(f"--group-column {asked.column} needs a group file: no --groups given and no {path}.")
         print(
-            "Warning: no groups.csv, so every file is its own group; tiles of one photo may leak between the splits. "
+            "Warning: no groups.csv, so every file is its own group; photographs of one place may leak between splits. "
             "Say --groups or --group-pattern, or let --find-groups look for those that overlap or touch."
         )
         return {name: name for name in sources}

@@ -5,16 +5,13 @@ Its documentation says so of ``loadmat``: it is not hardened for untrusted input
 
 import multiprocessing
 import resource
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
-from scipy.io import loadmat
+from scipy.io import loadmat  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from src.data.files import UInt8Array
 from src.errors import UserError
@@ -29,28 +26,41 @@ one_at_a_time = Lock()
 def read_labels(path: Path) -> UInt8Array:
     """Mask of a CrackForest .mat: (H, W) uint8 in {0, 1}, 1 = labels 2 and 4 of 1..4. ``UserError`` naming the file."""
     refuse_irregular(path)
-    try:
-        with one_at_a_time:
-            labels = _reader().submit(_load, path).result()
-    except BrokenProcessPool as error:
-        _reader.cache_clear()
-        raise UserError(f"Cannot read {path}: it is damaged, and Matlab's reader died of it.") from error
-    except Exception as error:  # a damaged file makes scipy raise anything from OSError to zlib.error
-        raise UserError(f"Cannot read {path} as CrackForest's groundTruth.Segmentation: {error!r}.") from error
+    with one_at_a_time:
+        try:
+            _reader().send(path)
+            labels = _reader().recv()
+        except (EOFError, ConnectionError) as error:
+            _reader.cache_clear()
+            raise UserError(f"Cannot read {path}: it is damaged, and Matlab's reader died of it.") from error
+    if isinstance(labels, str):
+        raise UserError(f"Cannot read {path} as CrackForest's groundTruth.Segmentation: {labels}.")
     if labels.ndim != 2 or not np.isin(labels, (1, 2, 3, 4)).all():
         raise UserError(f"{path}: groundTruth.Segmentation must be a matrix of labels 1 to 4.")
     return np.isin(labels, (2, 4)).astype(np.uint8)
 
 
 @lru_cache
-def _reader() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _limit)
+def _reader() -> Any:
+    """The way to a reader of our own. It ends when we do, for then nobody holds this end."""
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    spawn.Process(target=serve, args=(there,), daemon=True).start()
+    there.close()
+    return here
 
 
-def _limit() -> None:
+def serve(pipe: Any) -> None:
+    """Answer each path with the labels, or with what was wrong, in words."""
     resource.setrlimit(resource.RLIMIT_AS, (READER_BYTES, READER_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _load(path: Path) -> npt.NDArray[Any]:
-    return np.asarray(cast(Any, loadmat(path, simplify_cells=True))["groundTruth"]["Segmentation"])
+    while True:
+        try:
+            path = pipe.recv()
+        except EOFError:
+            return
+        try:
+            about = cast(Any, loadmat(path, simplify_cells=True))
+            pipe.send(np.asarray(about["groundTruth"]["Segmentation"]))
+        except Exception as error:  # a damaged file makes scipy raise anything from OSError to zlib.error
+            pipe.send(repr(error))

@@ -53,14 +53,23 @@ def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Arr
 
 
 def contact_sheet(pairs: Sequence[tuple[UInt8Array, UInt8Array]], columns: int = 6) -> UInt8Array:
-    """Photographs (H, W, 3) in grey with their masks (H, W) in blue, in rows on white."""
-    drawn = [_on_white([overlay(image.copy(), mask)]) for image, mask in pairs]
+    """Photographs (H, W, 3) with the outlines of their masks (H, W) in blue, in rows on white."""
+    drawn = [_on_white([outlined(image, mask)]) for image, mask in pairs]
     side = max(max(one.shape[:2]) for one in drawn)
     cells = [np.full((side, side, 3), 255, np.uint8) for _ in range(len(drawn) + -len(drawn) % columns)]
     for cell, one in zip(cells, drawn, strict=False):
         cell[: one.shape[0], : one.shape[1]] = one
     rows = [np.concatenate(cells[start : start + columns], axis=1) for start in range(0, len(cells), columns)]
     return np.pad(np.concatenate(rows, axis=0), ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+
+
+def outlined(image: UInt8Array, mask: UInt8Array) -> UInt8Array:
+    """A photograph as small as in a panel, with a line around what is crack; what is under it can be seen."""
+    small = _shrink(image, cv2.INTER_AREA).copy()
+    around = cv2.dilate(_shrink(mask, cv2.INTER_AREA), np.ones((5, 5), np.uint8))
+    lines, _ = cv2.findContours(around, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(small, lines, -1, FOUND, 1)
+    return small
 
 
 def _on_white(pictures: Sequence[UInt8Array]) -> UInt8Array:

@@ -8,6 +8,7 @@ split. The result is OUT/{train,val,test}/{images,masks}/, OUT/manifest.csv, sum
 import argparse
 import csv
 import hashlib
+import shlex
 import shutil
 import sys
 from collections import Counter
@@ -22,33 +23,15 @@ import rich
 import rich.table
 
 from src.cores import available_cores
-from src.data.files import UInt8Array, is_turned_unseen, read_image
-from src.data.masks import Colour, read_mask
+from src.data.files import is_turned_unseen
+from src.data.masks import Colour
 from src.errors import UserError, run_command
 from src.groups import Grouping, choose_groups, choose_splits
-from src.pictures import contact_sheet, write_picture
+from src.pictures import write_picture
 from src.schema import SPLITS
 from src.sources import Source, find_sources, first_five
+from src.summary import Row, summary, write_summary
 from src.tiles import starts
-
-SHOWN = 24
-"""Photographs on the contact sheet."""
-
-
-class Row(NamedTuple):
-    """One line of manifest.csv: ``source`` is relative to SOURCE, sizes are pixels, ``crack_share`` lies in 0..1.
-
-    ``sha256`` is that of the source's file.
-    """
-
-    file: str
-    split: str
-    group: str
-    source: str
-    width: int
-    height: int
-    crack_share: float
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +77,8 @@ def write(items: Sequence[Item], root: Path, out: Path, rules: Rules) -> list[Ro
         with (partial / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
             lines = [row._replace(crack_share=f"{row.crack_share:.6f}") for row in rows]  # type: ignore[arg-type]
             csv.writer(stream, lineterminator="\n").writerows([Row._fields, *lines])
-        write_summary(rows, partial, root)
+        refuse_inverted(rows, rules)
+        write_summary(rows, partial, root, sys.argv[1:])
         partial.rename(out)  # an empty folder gives way
     except OSError as error:
         raise UserError(f"Cannot write {out}: {error}.") from error
@@ -108,6 +92,14 @@ def refuse_twice(rows: Sequence[Row]) -> None:
     twice = [file for file, count in Counter(row.file for row in rows).items() if count > 1]
     if twice:
         raise UserError(f"{twice[0]} is the name of a photograph and of another one's tile: rename the photograph.")
+
+
+def refuse_inverted(rows: Sequence[Row], rules: Rules) -> None:
+    """Masks that hold more crack than not, all in all, are a ``UserError`` unless the user said what is crack."""
+    if rules.crack is None and np.median([row.crack_share for row in rows]) > 0.5:
+        raise UserError(
+            "Most of the masks are crack by more than half: is black crack in them? --crack-colour 0,0,0 says so."
+        )
 
 
 def _write_item(item: Item, root: Path, out: Path, rules: Rules) -> Iterator[Row]:
@@ -134,40 +126,6 @@ def cuts(height: int, width: int, rules: Rules) -> Iterator[tuple[str, slice, sl
     for top in starts(height, min(rules.tile, height), rules.tile - rules.overlap):
         for left in starts(width, min(rules.tile, width), rules.tile - rules.overlap):
             yield f"_y{top}_x{left}", slice(top, top + rules.tile), slice(left, left + rules.tile)
-
-
-def summary(rows: Sequence[Row]) -> list[list[str]]:
-    """Images, groups and share of crack pixels of each split, with a heading."""
-    lines = [["split", "images", "groups", "crack pixels"]]
-    for split in SPLITS:
-        mine = [row for row in rows if row.split == split]
-        pixels = sum(row.width * row.height for row in mine)
-        crack = sum(row.crack_share * row.width * row.height for row in mine)
-        lines.append([split, str(len(mine)), str(len({row.group for row in mine})), f"{crack / max(pixels, 1):.2%}"])
-    return lines
-
-
-def write_summary(rows: Sequence[Row], out: Path, root: Path) -> None:
-    """``summary.md``, and ``contact_sheet.png`` of some photographs from least crack to most."""
-    order = sorted(rows, key=lambda row: (row.crack_share, row.file))
-    places = np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int).tolist()
-    chosen = [order[place] for place in places]
-    write_picture(contact_sheet([_read_back(row, out) for row in chosen]), out / "contact_sheet.png")
-    head, *lines = summary(rows)
-    table = "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
-    sizes = sorted({(row.width, row.height) for row in rows})
-    said = f"{sizes[0][0]}x{sizes[0][1]}" + (f" to {sizes[-1][0]}x{sizes[-1][1]}" if len(sizes) > 1 else "")
-    names = ", ".join(row.file for row in chosen)
-    (out / "summary.md").write_text(
-        f"# {root.name}\n\n{table}\n\n{len(rows)} images of {said} pixels; without any crack: "
-        f"{sum(row.crack_share == 0 for row in rows)}; most crack: {order[-1].file}, {order[-1].crack_share:.1%}.\n\n"
-        f"Crack in blue, from least to most:\n\n![photographs](contact_sheet.png)\n\nBy rows: {names}.\n"
-    )
-
-
-def _read_back(row: Row, out: Path) -> tuple[UInt8Array, UInt8Array]:
-    (image,) = (path for path in (out / row.split / "images").iterdir() if path.stem == row.file)
-    return read_image(image), read_mask(out / row.split / "masks" / f"{row.file}.png")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -221,6 +179,7 @@ def main(argv: list[str]) -> None:
         table.add_row(*line)
     rich.print(table)
     print(f"Wrote {len(rows)} pairs to {args.out}; look at {args.out / 'contact_sheet.png'}.")
+    print(f"Is it sound? python -m src.check {shlex.quote(str(args.out))}")
 
 
 def grouping_of(args: argparse.Namespace) -> Grouping:

@@ -2,12 +2,13 @@
 
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from src.check import quick_problems
 from src.config import Config
 from src.errors import UserError
 from src.experiment import Experiment, device_name, new_run_folder
@@ -29,10 +30,8 @@ def train(config: Config, overrides: Sequence[str], folder: Path | None = None) 
     if trainer.best_epoch and config.training.resume_from is not None:  # the best so far may stay the best
         experiment.adopt_best(config.training.resume_from)
     console = Console(markup=False, emoji=False, highlight=False)  # a folder may be named [old]
-    console.print(
-        f"{folder}  ({device_name(trainer.device)}, {len(trainer.train_loader.dataset)} training images)",
-        soft_wrap=True,
-    )
+    for line in first_lines(folder, config, trainer):
+        console.print(line, soft_wrap=True)
     try:
         while not trainer.finished:
             with Epochbar(console, trainer) as bar:
@@ -51,6 +50,15 @@ def train(config: Config, overrides: Sequence[str], folder: Path | None = None) 
         f"best {config.training.metric.monitor} {best:.4f} at epoch {trainer.best_epoch}, in {folder}", soft_wrap=True
     )
     return folder
+
+
+def first_lines(folder: Path, config: Config, trainer: Trainer) -> Iterator[str]:
+    """What is trained on what, and what looks wrong with the images that it learns from and is chosen by."""
+    count = len(trainer.train_loader.dataset)
+    kept = f"{count} {'training images' if config.data.crop.name == 'none' else 'crops an epoch'}"
+    yield f"{folder}  ({device_name(trainer.device)}, {kept})"
+    for line in quick_problems(config.data, ("train", "val")):
+        yield f"warning: {line}; python -m src.check says more"
 
 
 def epoch_line(report: EpochReport, epochs: int) -> str:

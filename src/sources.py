@@ -16,7 +16,7 @@ from pathlib import Path
 
 from src.data.files import IMAGE_SUFFIXES, UInt8Array, read_image, refuse_outside
 from src.data.masks import Colour
-from src.data.pairs import Pair, refuse_sizes, turned
+from src.data.pairs import Pair, by_stem, refuse_sizes, turned
 from src.errors import UserError
 from src.layouts import Place, coco_files, image_files, places, visible
 from src.matlab import read_labels
@@ -120,10 +120,15 @@ def refuse_alone(paths: Collection[Path], root: Path, skip: bool, needed: str) -
 
 
 def two_folders(place: Place) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Stem to image, and stem to mask, of a folder each; CrackForest's mask folder holds pictures of them too."""
+    """Stem to image, and stem to mask, of a folder each; CrackForest's mask folder holds pictures of them too.
+
+    Where a photograph has no mask but labelme's polygons beside it, those count.
+    """
     masks = [path for path in visible(place.masks) if path.suffix.lower() == ".mat"]
     masks = masks or [path for path in visible(place.masks) if path.suffix.lower() in {*IMAGE_SUFFIXES, ".json"}]
-    return by_stem(image_files(place.images)), by_stem(masks, MASK_ENDINGS)
+    images, found = by_stem(image_files(place.images)), by_stem(masks, MASK_ENDINGS)
+    drawn = by_stem(path for path in visible(place.images) if path.suffix.lower() == ".json")
+    return images, {stem: drawn[stem] for stem in drawn.keys() & images.keys()} | found
 
 
 def side_by_side(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -138,16 +143,6 @@ def side_by_side(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
         or (path.stem in jpegs and path.suffix.lower() not in (".jpg", ".jpeg"))
     ]
     return by_stem(path for path in files if path not in masks), by_stem(masks, MASK_ENDINGS)
-
-
-def by_stem(paths: Iterator[Path] | Sequence[Path], ending: re.Pattern[str] | None = None) -> dict[str, Path]:
-    """Stem, without its ending, to file; a stem twice is a ``UserError``."""
-    found: dict[str, Path] = {}
-    for path in paths:
-        stem = ending.sub("", path.stem) if ending else path.stem
-        if found.setdefault(stem, path) != path:
-            raise UserError(f"{found[stem]} and {path} have the same stem: rename or remove one of them.")
-    return found
 
 
 def is_crackforest(masks: Collection[Path]) -> bool:

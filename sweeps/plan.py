@@ -39,6 +39,8 @@ class SweepPlan:
     given: tuple[Params, ...]
     """The next trials: the spec's known-good points, complete."""
     resources: Resources
+    accepted: tuple[str, ...] = ()
+    """Problems of the data that the user has accepted."""
     home: str = "sweeps"
     """The folder of ``output_root`` that holds it."""
 
@@ -120,6 +122,7 @@ class SweepPlan:
             "question": question,
             "metric": self.spec.metric,
             "fixed": list(self.fixed),
+            "accepted": list(self.accepted),
             "space": described(self.spec.space),
             "trial_0": dict(self.first),
             "asha": asdict(self.spec.asha) | {"rungs": self.spec.asha.rungs},

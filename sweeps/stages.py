@@ -59,12 +59,16 @@ def prepare(name: str, spec: SweepSpec, seed: int, accept_data: bool = False) ->
     sizes = [len(open_split(data, split)) for split in SPLITS]
     counts = ", ".join(f"{size} {split}" for size, split in zip(sizes, SPLITS, strict=True))
     console.print(f"{name}: images in {data.root}: {counts}")
-    if not accept_data and (problems := quick_problems(data)):
+    problems = quick_problems(data)
+    for line in problems if accept_data else ():
+        console.print(f"accepted: {line}")
+    if problems and not accept_data:
         raise UserError(
             f"{data.root} would give results that mean little:\n" + "\n".join(problems) + "\n"
             f"More: python -m src.check {shlex.quote(str(data.root))}. To go on all the same: --accept-data-warnings."
         )
-    return make_plan(name, spec, seed, gpus=0 if config.device == "cpu" else torch.cuda.device_count())
+    plan = make_plan(name, spec, seed, gpus=0 if config.device == "cpu" else torch.cuda.device_count())
+    return replace(plan, accepted=tuple(problems))
 
 
 def dry_run(plan: SweepPlan) -> int:

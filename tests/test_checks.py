@@ -1,12 +1,14 @@
 """What one is warned of before believing a sweep."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import FinishedSweep
 
 from analysis.checks import checks, edge
-from analysis.results import Range, SweepResults
+from analysis.results import Range, SweepResults, read_folder
 
 SPACE = {"lr": "0.001 to 0.1 (log)", "loss": "one of bce, dice"}
 
@@ -69,3 +71,10 @@ def test_what_should_make_one_careful_is_said(found: SweepResults, sentence: str
 )
 def test_an_edge_is_a_twentieth_of_the_range_on_its_own_scale(of: Range, value: object, side: str):
     assert edge(of, value) == side
+
+
+def test_problems_of_the_data_that_were_accepted_are_said(finished_sweep: FinishedSweep):
+    sweep = read_folder(finished_sweep.folder)
+    about = sweep.about | {"accepted": ["problem: 1 constant images: train/a"]}
+    said = checks(replace(sweep, about=about))
+    assert "The data was accepted with a problem: 1 constant images: train/a. Scores may be too good." in said

@@ -1,6 +1,11 @@
 """CrackForest's Matlab files."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +54,33 @@ def test_a_file_that_its_reader_dies_of_is_refused_and_the_next_one_read(tmp_pat
     with pytest.raises(UserError, match=r"deadly\.mat"):
         read_labels(tmp_path / "deadly.mat")
     assert not read_labels(good).any()
+
+
+def test_the_reader_ends_with_the_program_that_asks_it_however_that_ends(tmp_path: Path):
+    path = save_labels(tmp_path / "good.mat", np.ones((2, 2)))
+    ask = f"""
+import os, signal
+from multiprocessing import active_children
+from pathlib import Path
+from src.matlab import read_labels
+
+if __name__ == "__main__":
+    read_labels(Path({str(path)!r}))
+    print(active_children()[0].pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    script = tmp_path / "ask.py"
+    script.write_text(ask)
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(root)}, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL
+    reader = int(done.stdout)
+    for _ in range(100):
+        try:
+            os.kill(reader, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the reader lives on")

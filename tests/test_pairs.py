@@ -1,6 +1,7 @@
 """Which image belongs to which mask: ``python -m pytest tests/test_pairs.py``."""
 
 import os
+import unicodedata
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -162,3 +163,17 @@ def test_a_photograph_in_which_no_crack_can_be_seen_is_refused(tmp_path: Path) -
         Image.fromarray(np.zeros((64, 7), np.uint8)).save(tmp_path / name)
     with pytest.raises(UserError, match=r"a\.png is 7x64 pixels: less than 8 show no crack"):
         Pair(tmp_path / "a.png", tmp_path / "m.png").read()
+
+
+def test_accents_that_look_the_same_are_the_same(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "Straße ä.png") for form in ("NFC", "NFD"))
+    assert composed != apart
+    root = make(tmp_path, [composed], [apart])
+    ((image, mask),) = find_pairs(root, "train")
+    assert (image.name, mask.name) == (composed, apart)
+
+
+def test_a_partner_of_a_kind_that_is_not_read_is_named(tmp_path: Path) -> None:
+    sentence = refusal(make(tmp_path, ["a.heic", "b.png"], ["a.png", "b.png"]))
+    assert "1 mask without image of the same stem" in sentence
+    assert "a.heic is there, but .heic is not read: convert it." in sentence

@@ -294,17 +294,6 @@ def test_a_colour_that_is_none_is_refused(flat: Path, words: str):
         run(flat, *words.split())
 
 
-def test_a_summary_and_a_sheet_of_photographs_are_written(flat: Path, capsys: pytest.CaptureFixture[str]):
-    out = run(flat)
-    text = (out / "summary.md").read_text()
-    assert "| train | 6 | 3 | 12.50% |" in text
-    assert "10 images of 12x8 pixels; without any crack: 0" in text
-    sheet = cv2.imread(str(out / "contact_sheet.png"))
-    assert sheet is not None
-    assert (sheet.reshape(-1, 3) == (233, 180, 86)).all(axis=1).any()  # crack in blue
-    assert "contact_sheet.png" in capsys.readouterr().out
-
-
 def test_jpeg_masks_are_read_with_a_warning(flat: Path, capsys: pytest.CaptureFixture[str]):
     (flat / "masks" / "p0.png").unlink()
     save(flat / "masks" / "p0.jpg", np.repeat(np.repeat(crack(), 1, 0), 1, 1))
@@ -359,3 +348,25 @@ def test_photographs_that_are_turned_unseen_are_named(flat: Path, capsys: pytest
         "Warning: 1 photographs are turned by EXIF in a way that their size does not show, p1.png"
         in capsys.readouterr().out
     )
+
+
+def test_a_summary_and_a_sheet_of_photographs_are_written(flat: Path, capsys: pytest.CaptureFixture[str]):
+    out = run(flat)
+    text = (out / "summary.md").read_text()
+    assert "| train | 6 | 3 | 12.50% |" in text
+    assert "10 images of 12x8 pixels; without any crack: 0" in text
+    sheet = cv2.imread(str(out / "contact_sheet.png"))
+    assert sheet is not None
+    assert (sheet.reshape(-1, 3) == (233, 180, 86)).all(axis=1).any()  # crack in blue
+    said = capsys.readouterr().out
+    assert "contact_sheet.png" in said
+    assert f"Is it sound? python -m src.check {out}" in said
+
+
+def test_masks_that_are_inverted_are_refused_until_black_is_said_to_be_crack(flat: Path):
+    for path in (flat / "masks").iterdir():
+        save(path, 255 - crack())
+    with pytest.raises(UserError, match="is black crack in them"):
+        run(flat)
+    rows = manifest(run(flat, "--crack-colour", "0,0,0"))
+    assert {row["crack_share"] for row in rows} == {"0.125000"}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import run
 from src.check import main as check
@@ -150,3 +151,15 @@ def test_photographs_and_folders_may_have_any_names(
     assert {path.stem for path in overlays.iterdir()} == {path.stem for path in (home / "data/test/images").iterdir()}
     predict([network.partition("=")[2], str(home / "photographs" / "images"), "--out", str(home / "out"), "device=cpu"])
     assert {path.stem for path in (home / "out" / "masks").iterdir()} == set(ODD_STEMS)
+
+
+def test_what_looks_wrong_with_the_images_is_said_before_the_first_epoch(
+    tiny: list[str], tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    data = shutil.copytree(tiny_data, tmp_path / "data")
+    path = min((data / "train" / "masks").iterdir())
+    Image.new("L", (32, 32), 255).save(path)
+    run.main([*tiny, "training.epochs=1", f"data.root={data}"])
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].startswith("warning: problem: 1 masks that are almost full or look inverted: train/")
+    assert said[2].startswith("epoch 1/1")

@@ -184,3 +184,13 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path):
     (tmp_path / "masks" / "a.png").rename(tmp_path / "masks" / "a\udcdf.png")
     with pytest.raises(UserError, match="the name is no text in UTF-8"):
         find_sources(tmp_path, [], False, [])
+
+
+def test_polygons_beside_a_photograph_count_where_it_has_no_mask(tmp_path: Path):
+    build(tmp_path, LAYOUTS["flat"])
+    photo(tmp_path / "images" / "c.jpg")
+    drawn = {"label": "crack", "points": [[0, 0], [11, 0], [11, 1], [0, 1]], "shape_type": "polygon"}
+    (tmp_path / "images" / "c.json").write_text(json.dumps({"imageWidth": 12, "imageHeight": 10, "shapes": [drawn]}))
+    found = find_sources(tmp_path, [], False, [])
+    assert list(found) == ["a", "b", "c"]
+    assert found["c"].read(None, [])[1].sum() == 24

@@ -443,7 +443,7 @@ def test_help_and_list_import_nothing_heavy():
 
 
 def test_data_that_would_spoil_every_result_is_refused_unless_it_is_accepted(
-    tmp_path: Path, tiny_data: Path, tiny_cache: Path
+    tmp_path: Path, tiny_data: Path, tiny_cache: Path, capsys: pytest.CaptureFixture[str]
 ):
     root = tmp_path / "data"
     shutil.copytree(tiny_data, root)
@@ -455,7 +455,9 @@ def test_data_that_would_spoil_every_result_is_refused_unless_it_is_accepted(
     pair = f"train/{copied.stem} and test/{replaced.stem}"
     with pytest.raises(UserError, match=f"same picture in two splits: {pair}"):
         prepare("quickstart", spec, 0)
-    assert prepare("quickstart", spec, 0, accept_data=True).name == "quickstart"
+    (problem,) = prepare("quickstart", spec, 0, accept_data=True).accepted
+    assert problem.startswith("problem: ")
+    assert f"accepted: {problem}" in capsys.readouterr().out
     command = ["quickstart", *words, "data.image_size=[32,32]", "device=cpu", "--dry-run"]
     with pytest.raises(UserError, match="To go on all the same: --accept-data-warnings"):
         main(command)

@@ -1,12 +1,25 @@
 """Which photograph belongs to which mask: ``root/{train,val,test}/{images,masks}``, paired by file stem."""
 
 import csv
+import re
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from src.data.files import LYING, UInt8Array, list_images, opened, orientation, read_image, refuse_outside, upright
+from src.data.files import (
+    IMAGE_SUFFIXES,
+    LYING,
+    UInt8Array,
+    list_images,
+    opened,
+    orientation,
+    read_image,
+    refuse_outside,
+    upright,
+)
 from src.data.masks import Colour, read_mask
 from src.errors import UserError
 from src.schema import SPLITS
@@ -51,14 +64,30 @@ def turned(mask: UInt8Array, photograph: Path) -> UInt8Array:
 
 def find_pairs(root: Path, split: str) -> list[Pair]:
     """The pairs of one split by stem. A missing or empty folder, or a file without partner, is a ``UserError``."""
-    images = _by_stem(_folder(root, split, "images"))
-    masks = _by_stem(_folder(root, split, "masks"))
+    pairs, problems = look_for_pairs(root, split)
+    if problems:
+        raise UserError(problems[0])
+    return pairs
+
+
+def look_for_pairs(root: Path, split: str) -> tuple[list[Pair], list[str]]:
+    """The pairs of one split, and sentences about files that are none. A missing or empty folder is a ``UserError``."""
+    folders = [_folder(root, split, kind) for kind in ("images", "masks")]
+    images, masks = (by_stem(list_images(folder)) for folder in folders)
     if not images:
-        raise UserError(f"{root / split / 'images'} holds no image; put photographs there, or name another data.root.")
-    _refuse_lonely("image", "mask", [images[stem] for stem in images.keys() - masks.keys()])
-    _refuse_lonely("mask", "image", [masks[stem] for stem in masks.keys() - images.keys()])
-    refuse_outside(root, [*images.values(), *masks.values()])
-    return [Pair(images[stem], masks[stem]) for stem in sorted(images)]
+        raise UserError(f"{folders[0]} holds no image; put photographs there, or name another data.root.")
+    problems = [
+        *_lonely("image", "mask", [images[stem] for stem in images.keys() - masks.keys()], folders[1]),
+        *_lonely("mask", "image", [masks[stem] for stem in masks.keys() - images.keys()], folders[0]),
+    ]
+    pairs: list[Pair] = []
+    for stem in sorted(images.keys() & masks.keys()):
+        try:
+            refuse_outside(root, (images[stem], masks[stem]))
+            pairs.append(Pair(images[stem], masks[stem]))
+        except UserError as error:
+            problems.append(str(error))
+    return pairs, problems
 
 
 def manifest_groups(root: Path) -> dict[str, str]:
@@ -87,18 +116,24 @@ def _folder(root: Path, split: str, kind: str) -> Path:
     return folder
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def by_stem(paths: Iterable[Path], ending: re.Pattern[str] | None = None) -> dict[str, Path]:
+    """Stem, without its ending, to file; a stem twice is a ``UserError``.
+
+    An accent may be stored in two ways that look the same; macOS has another one than the rest.
+    """
     found: dict[str, Path] = {}
-    for path in list_images(folder):
-        if path.stem in found:
-            raise UserError(f"{found[path.stem]} and {path} have the same stem: which one is meant? Rename one.")
-        found[path.stem] = path
+    for path in paths:
+        stem = unicodedata.normalize("NFC", ending.sub("", path.stem) if ending else path.stem)
+        if found.setdefault(stem, path) != path:
+            raise UserError(f"{found[stem]} and {path} have the same stem: rename or remove one of them.")
     return found
 
 
-def _refuse_lonely(kind: str, partner: str, paths: list[Path]) -> None:
-    if paths:
-        shown = ", ".join(str(path) for path in sorted(paths)[:5]) + (" ..." if len(paths) > 5 else "")
-        raise UserError(
-            f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} without {partner} of the same stem: {shown}."
-        )
+def _lonely(kind: str, partner: str, paths: list[Path], elsewhere: Path) -> list[str]:
+    if not paths:
+        return []
+    shown = ", ".join(str(path) for path in sorted(paths)[:5]) + (" ..." if len(paths) > 5 else "")
+    stems = {path.stem for path in paths}
+    other = [path for path in sorted(elsewhere.iterdir()) if path.stem in stems and path.suffix not in IMAGE_SUFFIXES]
+    hint = f" {other[0]} is there, but {other[0].suffix} is not read: convert it." if other else ""
+    return [f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} without {partner} of the same stem: {shown}.{hint}"]
