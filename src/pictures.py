@@ -55,8 +55,8 @@ def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Arr
 def contact_sheet(pairs: Sequence[tuple[UInt8Array, UInt8Array]], columns: int = 6) -> UInt8Array:
     """Photographs (H, W, 3) with the outlines of their masks (H, W) in blue, in rows on white."""
     drawn = [_on_white([outlined(image, mask)]) for image, mask in pairs]
-    side = max(max(one.shape[:2]) for one in drawn)
-    cells = [np.full((side, side, 3), 255, np.uint8) for _ in range(len(drawn) + -len(drawn) % columns)]
+    height, width = (max(one.shape[axis] for one in drawn) for axis in (0, 1))
+    cells = [np.full((height, width, 3), 255, np.uint8) for _ in range(len(drawn) + -len(drawn) % columns)]
     for cell, one in zip(cells, drawn, strict=False):
         cell[: one.shape[0], : one.shape[1]] = one
     rows = [np.concatenate(cells[start : start + columns], axis=1) for start in range(0, len(cells), columns)]

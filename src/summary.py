@@ -59,7 +59,7 @@ def write_summary(rows: Sequence[Row], out: Path, root: Path, words: Sequence[st
         f"# {root.name}\n\n{table}\n\n{len(rows)} images of {said} pixels; without any crack: "
         f"{empty}; most crack: {order[-1].file}, {order[-1].crack_share:.1%}.\n\n"
         f"Made by `python -m src.prepare {shlex.join(words)}`.\n\n"
-        "Crack outlined in blue, one without and then from least to most:\n\n"
+        "Crack outlined in blue, from least to most:\n\n"
         f"![photographs](contact_sheet.png)\n\nBy rows: {names}.\n"
     )
 
