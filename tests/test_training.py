@@ -277,7 +277,7 @@ def test_out_of_memory_heals_as_if_the_micro_batch_had_been_small_from_the_start
 
 
 def test_out_of_memory_in_validation_heals_too(tiny: list[str]):
-    healed, whole = trainer(tiny), trainer(tiny)
+    healed, whole = (trainer(tiny, "data.image_size=[48,48]") for _ in range(2))
     healed.model.eval()
     expected = score(whole.model, whole.val_loader, whole.config.data, None, whole.loss, whole.micro_batch)
     asked = run_out_of_memory(healed, above=1)
