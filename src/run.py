@@ -58,7 +58,7 @@ def first_lines(folder: Path, config: Config, trainer: Trainer) -> Iterator[str]
     kept = f"{count} {'training images' if config.data.crop.name == 'none' else 'crops an epoch'}"
     yield f"{folder}  ({device_name(trainer.device)}, {kept})"
     for line in quick_problems(config.data, ("train", "val")):
-        yield f"warning: {line}; python -m src.check says more"
+        yield f"warning: {line.removeprefix('problem: ')}; python -m src.check says more"
 
 
 def epoch_line(report: EpochReport, epochs: int) -> str:

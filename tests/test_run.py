@@ -161,5 +161,5 @@ def test_what_looks_wrong_with_the_images_is_said_before_the_first_epoch(
     Image.new("L", (32, 32), 255).save(path)
     run.main([*tiny, "training.epochs=1", f"data.root={data}"])
     said = capsys.readouterr().out.splitlines()
-    assert said[1].startswith("warning: problem: 1 masks that are almost full or look inverted: train/")
+    assert said[1].startswith("warning: 1 masks that are almost full or look inverted: train/")
     assert said[2].startswith("epoch 1/1")
