@@ -131,6 +131,7 @@ def start(*words: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_trials_all_diverge_says_why_and_ends_with_1(tiny: list[str], tmp_path: Path):
     hopeless = sweep_words(tiny, "training.optimizer=sgd", "training.optimizer.lr=1e30")
     process = start(*hopeless, "--trials", "2", "--max-epochs", "2", "--trials-at-once", "1", "--name", "hopeless")

@@ -66,7 +66,7 @@ def test_a_search_ends_with_all_its_trials_and_one_at_least_complete(form: Form,
     assert {row.state for row in study.rows.values()} <= {"complete", "stopped"}
 
 
-@pytest.mark.parametrize("form", ["promotion", "stopping"])
+@pytest.mark.parametrize("form", ["promotion", pytest.param("stopping", marks=pytest.mark.slow)])
 def test_a_search_that_is_killed_after_any_step_goes_on_as_if_nothing_had_happened(form: Form, tmp_path: Path):
     whole = make(form=form, trials=6)
     steps = play(whole)
