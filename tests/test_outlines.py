@@ -97,6 +97,11 @@ def annotated(**changes: Any) -> dict[str, Any]:
             "not as COCO has it",
         ),
         ({"images": 3}, [], "not as COCO has it"),
+        (
+            {"annotations": [{"id": 5, "image_id": 7, "category_id": 1, "segmentation": []}]},
+            [],
+            "annotation 5 is a box without a polygon",
+        ),
     ],
 )
 def test_what_coco_does_not_allow_is_refused(tmp_path: Path, changes: dict[str, Any], labels: list[str], sentence: str):
