@@ -1,6 +1,5 @@
 """Checkpoints: plain types and tensors in one file, written beside, synced, renamed; read without unpickling code."""
 
-import errno
 import os
 import shutil
 import zipfile
@@ -43,8 +42,11 @@ def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
     with _written_beside(path) as beside, beside.open("wb") as file:
         try:
             torch.save({"format": FORMAT, **payload}, file)
-        except RuntimeError as error:  # torch's word for a disk that is full
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        except (OSError, RuntimeError) as error:
+            refused = error if isinstance(error, OSError) else error.__context__  # torch stumbles over what was refused
+            if not isinstance(refused, OSError):
+                raise
+            raise OSError(refused.errno, refused.strerror, str(path)) from error
         file.flush()
         os.fsync(file.fileno())
 

@@ -1,11 +1,11 @@
 """The layouts that data sets come in: which folders hold photographs, and which their masks."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.data.files import IMAGE_SUFFIXES
+from src.data.files import list_images
 from src.errors import UserError
 from src.outlines import is_coco
 
@@ -85,7 +85,7 @@ def folders_of(root: Path) -> tuple[Path, Path]:
     images, masks = ([path for path in inner if path.name.lower() in names] for names in (IMAGE_FOLDERS, MASK_FOLDERS))
     if len(images) == 1 and len(masks) == 1:
         return images[0], masks[0]
-    if not images and not masks and list(image_files(root)):
+    if not images and not masks and list_images(root):
         return root, root
     if len(images) == 1 and not masks and coco_files(Place("", images[0], images[0]), root):
         return images[0], images[0]
@@ -93,10 +93,6 @@ def folders_of(root: Path) -> tuple[Path, Path]:
         f"{root} needs one folder named {' or '.join(sorted(IMAGE_FOLDERS))}, and one named "
         f"{' or '.join(sorted(MASK_FOLDERS))}, or both side by side; it has {len(images)} and {len(masks)}."
     )
-
-
-def image_files(folder: Path) -> Iterator[Path]:
-    yield from (path for path in visible(folder) if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def visible(folder: Path) -> list[Path]:

@@ -14,11 +14,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.data.files import IMAGE_SUFFIXES, UInt8Array, read_image, refuse_outside
+from src.data.files import IMAGE_SUFFIXES, UInt8Array, list_images, read_image, refuse_outside
 from src.data.masks import Colour
 from src.data.pairs import Pair, by_stem, refuse_sizes, turned
 from src.errors import UserError
-from src.layouts import Place, coco_files, image_files, places, visible
+from src.layouts import Place, coco_files, places, visible
 from src.matlab import read_labels
 from src.outlines import Outlines, labels_of, read_coco, read_labelme, refuse_unknown
 
@@ -91,7 +91,7 @@ def sources_of(
     if coco := coco_files(place, root):
         drawn = {where(name, place, root): one for path in coco for name, one in read_coco(path, labels).items()}
         refuse_outside(root, [path for path in drawn if path.is_file()])
-        wanted = {path for path in (*drawn, *image_files(place.images)) if path.stem not in exclude}
+        wanted = {path for path in (*drawn, *list_images(place.images)) if path.stem not in exclude}
         alone = {path for path in wanted if path not in drawn or not path.is_file()}
         refuse_alone(alone, root, unpaired, "in the JSON and in the folder both")
         yield from (Source(path, drawn[path], place.split) for path in sorted(wanted - alone))
@@ -126,7 +126,7 @@ def two_folders(place: Place) -> tuple[dict[str, Path], dict[str, Path]]:
     """
     masks = [path for path in visible(place.masks) if path.suffix.lower() == ".mat"]
     masks = masks or [path for path in visible(place.masks) if path.suffix.lower() in {*IMAGE_SUFFIXES, ".json"}]
-    images, found = by_stem(image_files(place.images)), by_stem(masks, MASK_ENDINGS)
+    images, found = by_stem(list_images(place.images)), by_stem(masks, MASK_ENDINGS)
     drawn = by_stem(path for path in visible(place.images) if path.suffix.lower() == ".json")
     return images, {stem: drawn[stem] for stem in drawn.keys() & images.keys()} | found
 

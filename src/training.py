@@ -168,7 +168,7 @@ class Trainer:
             load_weights(self.ema.module, payload["ema"] or payload["model"], path)
         try:
             self._restore(payload)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{path} is of another optimizer or schedule, or it is damaged: {error!r}.") from error
 
     def _restore(self, payload: dict[str, Any]) -> None:

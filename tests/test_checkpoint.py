@@ -236,15 +236,21 @@ def test_a_checkpoint_of_weights_that_are_no_numbers_is_refused(tmp_path: Path, 
         load_training(tmp_path / "last.pth")
 
 
-def test_a_full_disk_is_an_error_of_the_system_that_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"No space left on device: .*a\.pth") as caught:
-        full(tmp_path)
+def test_a_full_disk_is_an_error_of_the_system_that_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = torch.save
+    with Path("/dev/full").open("wb", buffering=0) as device:
+        monkeypatch.setattr(checkpoint.torch, "save", lambda payload, file: save(payload, device))
+        with pytest.raises(OSError, match=r"No space left on device: .*a\.pth") as caught:
+            save_checkpoint({"a": torch.ones(100_000)}, tmp_path / "a.pth")
     assert caught.value.errno == errno.ENOSPC
 
 
-def full(folder: Path) -> None:
-    """Write a checkpoint where torch's writer fails."""
-    with pytest.MonkeyPatch.context() as patch:
-        save = torch.save
-        patch.setattr(checkpoint.torch, "save", lambda payload, file: save(payload, "/dev/full"))
-        save_checkpoint({"a": torch.ones(100_000)}, folder / "a.pth")
+def test_another_failure_of_torch_is_not_said_to_be_the_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(payload: object, file: object) -> None:
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr(checkpoint.torch, "save", fail)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        save_checkpoint({}, tmp_path / "a.pth")

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from src.data.files import (
-    IMAGE_SUFFIXES,
     LYING,
     UInt8Array,
     list_images,
@@ -134,6 +133,6 @@ def _lonely(kind: str, partner: str, paths: list[Path], elsewhere: Path) -> list
         return []
     shown = ", ".join(str(path) for path in sorted(paths)[:5]) + (" ..." if len(paths) > 5 else "")
     stems = {path.stem for path in paths}
-    other = [path for path in sorted(elsewhere.iterdir()) if path.stem in stems and path.suffix not in IMAGE_SUFFIXES]
+    other = [path for path in sorted(elsewhere.iterdir()) if path.stem in stems and path.is_file()]
     hint = f" {other[0]} is there, but {other[0].suffix} is not read: convert it." if other else ""
     return [f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} without {partner} of the same stem: {shown}.{hint}"]
