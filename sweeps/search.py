@@ -222,7 +222,11 @@ def build_tuner(
 
     ``reuse_actors``: a trial's process takes the next trial, which saves its seconds of imports. Ray's own files of a
     session are in ``ray/`` in the sweep's folder, and nothing reads them.
+
+    All places start their processes together. By itself Tune starts one at a time, and gives it up when a running trial
+    ends sooner than it is ready, so with short rungs one process would do all the work.
     """
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.trials_at_once)  # read by fit()
     storage = trial_plan.sweep_dir / "ray"
     sessions = len(list(storage.glob("session*")))
     return Tuner(

@@ -1,0 +1,78 @@
+"""A search through the real Ray whose trials only sleep: ``python tests/sleeping_trials.py FOLDER --places 2 ...``.
+
+Each process writes a line into FOLDER/said.txt for every epoch: its pid, the cards it may use, and the trial.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from optuna.distributions import FloatDistribution
+from ray import tune
+
+import sweeps.search
+from src.lines import append_line, read_lines
+from sweeps.sampler import Sampler
+from sweeps.search import Halt, Signals, build_tuner, local_ray
+from sweeps.spec import Asha, Budget
+from sweeps.study import Study
+from trainable.resources import Resources
+from trainable.trial import TrialPlan
+
+METRIC = "val/iou_best"
+START_SECONDS, EPOCH_SECONDS, PATIENCE_SECONDS = 4.0, 0.4, 60.0
+
+
+def sleeping(said: Path, together: int) -> type[tune.Trainable]:
+    """The trainable; an epoch ends when ``together`` processes have begun one."""
+
+    class Sleeping(tune.Trainable):
+        def setup(self, config: dict[str, Any], plan: TrialPlan | None = None) -> None:
+            time.sleep(START_SECONDS)
+            self.reset_config(config)
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.trial, self.epoch = new_config["trial"], new_config["known"]
+            return True
+
+        def step(self) -> dict[str, Any]:
+            cards = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+            append_line(said, {"pid": os.getpid(), "cards": cards, "trial": self.trial})
+            end = time.monotonic() + PATIENCE_SECONDS
+            while len({line["pid"] for line in read_lines(said)}) < together and time.monotonic() < end:
+                time.sleep(0.1)
+            time.sleep(EPOCH_SECONDS)
+            self.epoch += 1
+            return {"epoch": self.epoch, METRIC: 1 / (1 + int(self.trial[1:5]) % 3), "finished": False}
+
+    return Sleeping
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--places", type=int, default=1)
+    parser.add_argument("--gpus", type=int, default=0, help="made-up cards")
+    parser.add_argument("--trials", type=int, default=4)
+    parser.add_argument("--together", type=int, default=1, help="processes that wait for each other")
+    options = parser.parse_args()
+    folder: Path = options.folder.resolve()
+    sweeps.search.CrackTrial = sleeping(folder / "said.txt", options.together)  # pyright: ignore[reportAttributeAccessIssue]
+    resources = Resources(options.places, 1, options.gpus / options.places)
+    asha = Asha(grace_period=2, reduction_factor=2, max_epochs=4)
+    sampler = Sampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
+    study = Study(sampler, asha, Budget(trials=options.trials), METRIC)
+    plan = TrialPlan(folder, (), METRIC)
+    with Signals() as signals, local_ray(resources):
+        build_tuner(study, resources, plan, Halt(study, signals, None), []).fit()
+    print(json.dumps({row.name: row.state for row in study.rows.values()}))
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as ray_home:  # a socket's path must be short
+        os.environ["RAY_TMPDIR"] = ray_home
+        main()
