@@ -6,48 +6,36 @@ Shapes: ``logits`` (N, 1, H, W) float32, any real; ``masks`` (N, 1, H, W) float3
 from collections.abc import Callable, Mapping
 
 import torch
-from segmentation_models_pytorch.losses import (
-    DiceLoss,
-    FocalLoss,
-    JaccardLoss,
-    LovaszLoss,
-    MCCLoss,
-    SoftBCEWithLogitsLoss,
-    TverskyLoss,
-)
+from segmentation_models_pytorch.losses import FocalLoss, LovaszLoss, SoftBCEWithLogitsLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
 from src.errors import UserError, unknown
 
+EPSILON = 1e-7
+Score = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""Of each image's soft counts (N) in pixels: true positives, false positives, false negatives, true negatives."""
 
-class PerImage(nn.Module):
-    """The loss of each image by itself, then their mean: splitting a batch into micro-batches does not change it.
 
-    An image without crack has loss 0 and no gradient, as overlap says nothing there: pair it with a pixel loss.
+class Overlap(nn.Module):
+    """One minus a score of each image by itself, then the mean: splitting a batch into parts does not change it.
+
+    All images at once, since a loop over them launches some 50 kernels an image on a graphics card. An image without
+    crack has loss 0 and no gradient, as overlap says nothing there: pair it with a pixel loss.
     """
 
-    def __init__(self, loss: nn.Module, exponent: float = 1.0) -> None:
+    def __init__(self, score: Score, exponent: float = 1.0) -> None:
         super().__init__()
-        self.loss, self.exponent = loss, exponent
+        self.score, self.exponent = score, exponent
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
-        pairs = zip(logits.split(1), masks.split(1), strict=True)
-        each = torch.stack([self.loss(image, mask) for image, mask in pairs])
+        probs, masks = logits.sigmoid().flatten(1), masks.flatten(1)
+        tp, found, cracks = (probs * masks).sum(1), probs.sum(1), masks.sum(1)
+        fp, fn = found - tp, cracks - tp
+        each = 1 - self.score(tp, fp, fn, masks.shape[1] - tp - fp - fn)
         if self.exponent != 1:
-            each = each.clamp_min(1e-7) ** self.exponent  # at 0 an exponent below 1 has no finite slope
-        return (each * masks.flatten(1).amax(1)).mean()
-
-
-class OfProbabilities(nn.Module):
-    """A loss that wants probabilities, for logits."""
-
-    def __init__(self, loss: nn.Module) -> None:
-        super().__init__()
-        self.loss = loss
-
-    def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
-        return self.loss(logits.sigmoid(), masks)
+            each = each.clamp_min(EPSILON) ** self.exponent  # at 0 an exponent below 1 has no finite slope
+        return (each * (cracks > 0)).mean()
 
 
 class CentreLineDice(nn.Module):
@@ -97,20 +85,25 @@ def bce(pos_weight: float) -> nn.Module:
 
 def dice(smooth: float) -> nn.Module:
     """``smooth`` pixels are added to the intersection, and to the denominator, where it is halved beside the sizes."""
-    return PerImage(DiceLoss("binary", smooth=smooth))
+    return tversky(0.5, 0.5, 1.0, smooth)
 
 
 def jaccard(smooth: float) -> nn.Module:
     """1 - IoU of probabilities, per image; ``smooth`` pixels are added to intersection and union."""
-    return PerImage(JaccardLoss("binary", smooth=smooth))
+    return tversky(1.0, 1.0, 1.0, smooth)
 
 
 def tversky(alpha: float, beta: float, gamma: float, smooth: float) -> nn.Module:
-    """Tversky loss per image: ``alpha`` weighs false positives, ``beta`` missed cracks; both 0.5 make it Dice.
+    """Tversky loss per image: ``alpha`` weighs false positives, ``beta`` missed cracks.
 
-    ``gamma`` is the exponent of focal Tversky (Abraham and Khan 2019, arXiv 1810.07842, eq. 4, where it is 1/gamma).
+    Both 0.5 make it Dice, both 1 IoU. ``gamma`` is the exponent of focal Tversky (Abraham and Khan 2019, arXiv
+    1810.07842, eq. 4, where it is 1/gamma).
     """
-    return PerImage(TverskyLoss("binary", alpha=alpha, beta=beta, smooth=smooth), exponent=gamma)
+
+    def score(tp: Tensor, fp: Tensor, fn: Tensor, _: Tensor) -> Tensor:
+        return (tp + smooth) / (tp + alpha * fp + beta * fn + smooth).clamp_min(EPSILON)
+
+    return Overlap(score, exponent=gamma)
 
 
 def lovasz() -> nn.Module:
@@ -120,7 +113,12 @@ def lovasz() -> nn.Module:
 
 def mcc() -> nn.Module:
     """1 - Matthews correlation coefficient of probabilities, per image."""
-    return PerImage(OfProbabilities(MCCLoss()))
+
+    def score(tp: Tensor, fp: Tensor, fn: Tensor, tn: Tensor) -> Tensor:
+        tp, fp, fn, tn = (count + 1e-5 for count in (tp, fp, fn, tn))
+        return (tp * tn - fp * fn) / ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)).sqrt()
+
+    return Overlap(score)
 
 
 def cldice(iterations: float, smooth: float) -> nn.Module:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import pytest
 import torch
+from segmentation_models_pytorch.losses import DiceLoss, JaccardLoss, MCCLoss, TverskyLoss
 from torch import Tensor
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from src.config import CONFIG_DIR, load_config
 from src.errors import UserError
@@ -70,6 +73,57 @@ def test_the_gradient_does_not_depend_on_how_a_batch_is_split(name: str, parts: 
     for part, truth in zip(split.split(parts), masks.split(parts), strict=True):
         (loss(part, truth) * (len(part) / len(logits))).backward()
     torch.testing.assert_close(split.grad, whole.grad, rtol=1e-5, atol=1e-9)
+
+
+REFERENCE = {
+    "dice": DiceLoss("binary", smooth=1.0),
+    "jaccard": JaccardLoss("binary", smooth=1.0),
+    "tversky": TverskyLoss("binary", alpha=0.3, beta=0.7, smooth=1.0),
+    "mcc": lambda logits, masks: MCCLoss()(logits.sigmoid(), masks),
+}
+PARAMETERS: dict[str, dict[str, float]] = {
+    "dice": {"smooth": 1.0},
+    "jaccard": {"smooth": 1.0},
+    "tversky": {"alpha": 0.3, "beta": 0.7, "gamma": 1.0, "smooth": 1.0},
+    "mcc": {},
+}
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_overlap_losses_are_those_of_the_library_taken_image_by_image(name: str) -> None:
+    loss, (logits, masks) = LOSSES[name](**PARAMETERS[name]), batch(size=32)
+    ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    single = [
+        REFERENCE[name](image, mask) * mask.amax() for image, mask in zip(theirs.split(1), masks.split(1), strict=True)
+    ]
+    expected, found = torch.stack(single).mean(), loss(ours, masks)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    expected.backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-9)
+
+
+class Operations(TorchDispatchMode):
+    """Counts what would be launched on a card, views aside."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        self.count += not func.is_view
+        return found
+
+
+@pytest.mark.parametrize("name", [*REFERENCE, "cldice"])
+def test_a_loss_launches_as_much_for_eight_images_as_for_one(name: str) -> None:
+    counts: list[int] = []
+    for images in (1, 8):
+        logits, masks = batch(images)
+        loss = configured("dice_bce_cldice") if name == "cldice" else LOSSES[name](**PARAMETERS[name])
+        with Operations() as operations:
+            loss(logits.requires_grad_(), masks).backward()
+        counts.append(operations.count)
+    assert counts[0] == counts[1]
 
 
 def test_dice_is_the_mean_of_the_losses_of_single_images() -> None:
