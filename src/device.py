@@ -7,12 +7,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from src.cards import MIB, count_cards, refuse_old_card
 from src.config import Config
 from src.errors import UserError
 from src.schema import SmpModel, SwinUnetModel
 
 T = TypeVar("T")
-MIB = 2**20
 # adaptive average pooling to more than one cell has no deterministic CUDA kernel
 NOT_DETERMINISTIC = ("pspnet", "upernet")
 # nor has the cumulative sum of floats
@@ -30,10 +30,18 @@ def use_threads(config: Config) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` is the graphics card where there is one; ``cuda`` without one is a ``UserError``."""
-    if name == "cuda" and not torch.cuda.is_available():
+    """``auto`` is the graphics card where there is one; ``cuda`` without one is a ``UserError``.
+
+    So is a card that torch cannot use, but for ``cpu``.
+    """
+    if name == "cpu":
+        return torch.device("cpu")
+    if count_cards():
+        refuse_old_card()
+        return torch.device("cuda")
+    if name == "cuda":
         raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    return torch.device("cpu")
 
 
 def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | None:
@@ -42,8 +50,15 @@ def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | N
         return None
     if mixed in ("bf16", "fp16"):
         return torch.bfloat16 if mixed == "bf16" else torch.float16
-    native_bf16 = device.type == "cpu" or torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.bfloat16 if native_bf16 else torch.float16
+    return torch.bfloat16 if device.type == "cpu" or card_has_bf16(device) else torch.float16
+
+
+def use_precision(dtype: torch.dtype | None) -> None:
+    """Let convolutions on a card be float32 throughout where no autocast type is named, and not NVIDIA's TF32.
+
+    TF32 has ten bits of mantissa. Beside autocast it does what torch does by itself.
+    """
+    torch.backends.cudnn.allow_tf32 = dtype is not None
 
 
 def choose_layout(model: SmpModel | SwinUnetModel, device: torch.device) -> torch.memory_format:
@@ -72,16 +87,31 @@ def refuse_impossible(config: Config, device: torch.device) -> None:
         )
     if training.log_gpu_memory and device.type != "cuda":
         log.warning("training.log_gpu_memory=true: no graphics card is used here, so there is nothing to tell")
-    if training.mixed_precision not in (False, "auto") and device.type == "cpu" and not cpu_has_bf16():
-        log.warning(
-            "training.mixed_precision=%s: this CPU has no bfloat16 units, so it is slower for it; auto leaves it off",
-            str(training.mixed_precision).lower(),
-        )
+    warn_of_emulated_bf16(training.mixed_precision, device)
     if config.data.batch_size < smallest_micro_batch(config):
         size = list(config.data.image_size)
         raise UserError(
             f"data.batch_size=1: {architecture} needs 2 or more images of {size} pixels for its batch norm."
         )
+
+
+def warn_of_emulated_bf16(mixed: str | bool, device: torch.device) -> None:
+    """Say that a precision was asked for which the device has no units for, so that it is slower and not faster."""
+    if device.type == "cpu" and mixed not in (False, "auto") and not cpu_has_bf16():
+        log.warning(
+            "training.mixed_precision=%s: this CPU has no bfloat16 units, so it is slower for it; auto leaves it off",
+            str(mixed).lower(),
+        )
+    if device.type == "cuda" and mixed == "bf16" and not card_has_bf16(device):
+        log.warning(
+            "training.mixed_precision=bf16: this graphics card has no bfloat16 units, so it is slower for it; auto "
+            "takes fp16"
+        )
+
+
+def card_has_bf16(device: torch.device) -> bool:
+    """Whether a graphics card multiplies bfloat16 by itself: from Ampere on (compute capability 8.0)."""
+    return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def cpu_has_bf16() -> bool:
@@ -96,22 +126,43 @@ def smallest_micro_batch(config: Config) -> int:
     return 2 if pooled or tiny else 1
 
 
+OUT_OF_MEMORY = (
+    "CUDA error: out of memory",  # an AcceleratorError
+    "unable to find an engine to execute this computation",  # cuDNN: no algorithm's workspace fits
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+"""What errors say that are no ``torch.OutOfMemoryError`` and come of a full card all the same."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a card's memory has run out, whichever library says so."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
+
+
 class MicroBatch:
     """How many images go through the network at once: halved when memory runs out, and not raised again."""
 
     def __init__(self, size: int, smallest: int) -> None:
         self.size, self.smallest = size, smallest
 
-    def heal(self, work: Callable[[int], T]) -> T:
-        """``work(size)``, repeated with half the size while memory runs out; ``smallest`` is tried last."""
+    def heal(self, work: Callable[[int], T], undo: Callable[[], None] | None = None) -> T:
+        """``work(size)``, repeated with half the size while memory runs out; ``smallest`` is tried last.
+
+        ``undo`` is called before each repetition, to drop what the failed attempt has left.
+        """
         while True:
             try:
                 return work(self.size)
-            except torch.OutOfMemoryError:
-                if self.size // 2 < self.smallest:
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or self.size // 2 < self.smallest:
                     raise
             # outside of the except block: the exception holds the tensors of the failed attempt
             self.size //= 2
+            if undo:
+                undo()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             log.warning("out of memory: going on with micro-batches of %d; the effective batch stays", self.size)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from src.checkpoint import load_training
 from src.config import Config, expand_files, load_config
 from src.data.files import MAX_PIXELS, Float32Array, UInt8Array
-from src.device import MicroBatch, choose_device, choose_layout, choose_precision, use_threads
+from src.device import MicroBatch, choose_device, choose_layout, choose_precision, use_precision, use_threads
 from src.errors import UserError
 from src.models.registry import build_model
 from src.schema import Data, Rgb
@@ -115,6 +115,8 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
         raise  # of the overrides that were added
     use_threads(config)
     device = choose_device(config.device)
+    dtype = choose_precision(config.training.mixed_precision, device)
+    use_precision(dtype)
     # built for the size it was trained at, which decides the windows of attention; it takes images of any size
     built = load_config([*trained, *(word for word in overrides if word.startswith("model"))])
     # the weights come from the checkpoint: nothing is fetched for them
@@ -127,7 +129,7 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
         config=config,
         model=cast(Any, model.eval()).to(device, memory_format=choose_layout(config.model, device)),
         device=device,
-        dtype=choose_precision(config.training.mixed_precision, device),
+        dtype=dtype,
         epoch=payload["epoch"],
         threshold=payload["threshold"],
         scale=tuple(payload["scale"]),

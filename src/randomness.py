@@ -21,23 +21,26 @@ def seed_everything(seed: int, deterministic: bool) -> None:
     torch.backends.cudnn.benchmark = not deterministic
 
 
-def random_state() -> dict[str, Any]:
-    """The states of all generators, in types that ``torch.load(weights_only=True)`` reads."""
+def random_state(device: torch.device) -> dict[str, Any]:
+    """The states of all generators that a training on ``device`` draws from.
+
+    In types that ``torch.load(weights_only=True)`` reads.
+    """
     name, keys, *rest = np.random.get_state(legacy=True)
     return {
         "python": random.getstate(),
         "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": [torch.cuda.get_rng_state(device)] if device.type == "cuda" else [],
     }
 
 
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Go on drawing where ``random_state`` was taken."""
+def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Go on drawing where ``random_state`` was taken; on a card only if it was taken on one, whichever it was."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), *rest))
     torch.set_rng_state(state["torch"].cpu())
-    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([item.cpu() for item in state["cuda"]])
+    if state["cuda"] and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"][0].cpu(), device)

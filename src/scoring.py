@@ -87,7 +87,7 @@ def see_photograph(network: Network, pair: Pair, tta: str, threshold: int) -> Se
 
 def _each_resized(network: Network, split: str, tta: str, threshold: int) -> Iterator[Seen]:
     stems = iter(open_split(network.config.data, split).stems)
-    for images, masks in scoring_loader(network.config.data, split, network.device).epoch(0):
+    for images, masks in scoring_loader(network.config, split, network.device).epoch(0):
         probs = network.probs(images, tta)
         counted = probability_histogram(probs, masks.to(network.device)[:, None]).cpu().numpy().astype(np.int64)
         predicted = (probs[:, 0].cpu() >= threshold / BINS).numpy().astype(np.uint8)

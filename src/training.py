@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from src.checkpoint import load_training, save_checkpoint
 from src.config import Config
@@ -29,6 +30,7 @@ from src.device import (
     gpu_memory,
     refuse_impossible,
     smallest_micro_batch,
+    use_precision,
     use_threads,
 )
 from src.errors import UserError
@@ -66,8 +68,8 @@ class Trainer:
         use_threads(config)
         seed_everything(config.seed, config.training.deterministic)
         training = config.training
-        self.train_loader = train_loader(config.data, config.seed, self.device, training.gradient_accumulation_steps)
-        self.val_loader = scoring_loader(config.data, "val", self.device)
+        self.train_loader = train_loader(config, self.device)
+        self.val_loader = scoring_loader(config, "val", self.device)
         self.data_fingerprint = data_fingerprint(config.data)
         model, self.pretrained_loaded = build_model(config.model, config.data.image_size)
         self.model = cast(Any, model).to(self.device, memory_format=choose_layout(config.model, self.device))
@@ -75,11 +77,13 @@ class Trainer:
         self.optimizer = build_optimizer(self.model, training)
         self.lr_scheduler = build_lr_scheduler(self.optimizer, training, len(self.train_loader))
         self.dtype = choose_precision(training.mixed_precision, self.device)
+        use_precision(self.dtype)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.ema = ModelEmaV3(self.model, decay=training.ema_decay, use_warmup=True) if training.ema_decay else None
         if training.compile:
             self.model.compile()
         self.micro_batch = MicroBatch(config.data.batch_size, smallest_micro_batch(config))
+        self.val_micro_batch = MicroBatch(config.data.batch_size, 1)  # its halving must not halve the training's
         self.before_step = StepState(self.model, self.device)
         self.epoch = self.step = 0
         self.best_epoch, self.best_score, self.threshold = 0, -math.inf, 0.5
@@ -97,26 +101,33 @@ class Trainer:
         """Train on every image or crop once, then validate.
 
         ``on_step(done, total)`` is called after each optimizer step.
-        A loss that is not finite raises ``Diverged``, at the latest at the end of the epoch.
+        Steps whose loss is not finite, as when fp16 overflows, are left out of ``train/loss``; if they are half of the
+        epoch or more, or the validation loss is not finite, ``Diverged`` is raised at the end of the epoch.
         """
         started = time.perf_counter()
         lr = max(float(group["lr"]) for group in self.optimizer.param_groups)
         self.model.train()
-        total = torch.zeros((), device=self.device)
+        total, counted = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         for done, (images, masks) in enumerate(self.train_loader.epoch(self.epoch), start=1):
-            total += self._train_step(images, masks) * len(images)
+            loss = self._train_step(images, masks)
+            finite = loss.isfinite()
+            total += torch.where(finite, loss, 0.0) * len(images)
+            counted += finite * len(images)
             if on_step:
                 on_step(done, len(self.train_loader))
         size = len(self.train_loader.dataset)
-        loss = float(total) / size  # the epoch's first wait for the device
+        sound = float(counted)  # the epoch's first wait for the device
+        train_loss = float(total) / sound if 2 * sound > size else math.nan
         trained = time.perf_counter()
         val_loss, histogram = score(
-            self.scored_model, self.val_loader, self.config.data, self.dtype, self.loss, self.micro_batch
+            self.scored_model, self.val_loader, self.config.data, self.dtype, self.loss, self.val_micro_batch
         )
-        if not (math.isfinite(loss) and math.isfinite(val_loss)):
-            raise Diverged(f"epoch {self.epoch + 1}: train/loss={loss}, val/loss={val_loss}")
+        if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
+            raise Diverged(f"epoch {self.epoch + 1}: train/loss={train_loss}, val/loss={val_loss}")
         self.epoch += 1
-        metrics = {"train/loss": loss, "val/loss": val_loss, **validation_scores(histogram), "lr": lr}
+        metrics = {"train/loss": train_loss, "val/loss": val_loss, **validation_scores(histogram), "lr": lr}
+        if self.micro_batch.size < self.config.data.batch_size:
+            metrics["micro_batch"] = float(self.micro_batch.size)
         is_best = self._keep_best(metrics)
         if self.config.training.log_gpu_memory:
             metrics |= gpu_memory(self.device)
@@ -134,6 +145,10 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write the checkpoint: what ``load`` needs to go on as if nothing had happened, and what evaluation needs."""
+        save_checkpoint(self.snapshot(), path)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a checkpoint holds, as it is now: its tensors are copies in the machine's memory."""
         payload = {
             "overrides": self.overrides,
             "epoch": self.epoch,
@@ -149,18 +164,18 @@ class Trainer:
             # the other schedules are functions of the step
             "lr_scheduler": self.lr_scheduler.state_dict() if isinstance(self.lr_scheduler, Plateau) else {},
             "scaler": self.scaler.state_dict(),
-            "random": random_state(),
+            "random": random_state(self.device),
             "data_fingerprint": self.data_fingerprint,
             "scale": list(self.train_loader.dataset.source.scale),
         }
-        save_checkpoint(payload, path)
+        return tree_map_only(Tensor, lambda item: item.detach().to("cpu", copy=True), payload)
 
     def load(self, path: Path) -> None:
         """Go on after the checkpoint's epoch. Other weights' shapes, or other data, are a ``UserError``.
 
         Settings are the configuration's, not the checkpoint's: a changed weight decay or metric counts from here on.
         """
-        payload = load_training(path, self.device)
+        payload = load_training(path)  # on the CPU: what must be on the card is moved there by who loads it
         if payload["data_fingerprint"] != self.data_fingerprint:
             raise UserError(f"{path} was trained on other data than data.root={self.config.data.root} holds now.")
         load_weights(self.model, payload["model"], path)
@@ -185,7 +200,7 @@ class Trainer:
         self.micro_batch.size = min(self.micro_batch.size, payload["micro_batch"])
         self.lr_scheduler.load_state_dict(payload["lr_scheduler"])
         self.lr_scheduler.step_update(self.step)
-        restore_random_state(payload["random"])
+        restore_random_state(payload["random"], self.device)
 
     def _train_step(self, images: Tensor, masks: Tensor) -> Tensor:
         """One optimizer step on an effective batch; the mean loss per image, left on the device.
@@ -194,13 +209,13 @@ class Trainer:
         aside), the last, smaller batch of an epoch included. When memory runs out the batch is begun again with
         micro-batches of half the size.
         """
-        begun = self.micro_batch.size
         self.before_step.take()
 
+        def begin_again() -> None:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.before_step.restore()
+
         def accumulate(size: int) -> Tensor:
-            if size < begun:
-                self.optimizer.zero_grad(set_to_none=True)
-                self.before_step.restore()
             loss = torch.zeros((), device=self.device)
             for micro_images, micro_masks in micro_batches(images, masks, size, self.micro_batch.smallest):
                 inputs, targets = to_device(micro_images, micro_masks, self.config.data, self.device)
@@ -211,7 +226,7 @@ class Trainer:
                 loss += share.detach()
             return loss
 
-        loss = self.micro_batch.heal(accumulate)
+        loss = self.micro_batch.heal(accumulate, undo=begin_again)
         self._update()
         return loss
 

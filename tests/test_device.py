@@ -15,7 +15,9 @@ from src.device import (
     choose_layout,
     choose_precision,
     gpu_memory,
+    is_out_of_memory,
     refuse_impossible,
+    use_precision,
 )
 from src.errors import UserError
 
@@ -54,6 +56,93 @@ def test_the_micro_batch_halves_until_it_fits(fits: int, smallest: int, tried: l
     assert seen == tried
     assert micro_batch.heal(work) == "done"
     assert seen == [*tried, tried[-1]]  # what did not fit is not tried again
+
+
+FULL = (
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("GET was unable to find an engine to execute this computation"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be reported asynchronously"),
+)
+
+
+@pytest.mark.parametrize("error", FULL, ids=lambda error: str(error)[:40])
+def test_whichever_library_says_that_memory_ran_out_the_micro_batch_is_halved(error: RuntimeError):
+    def work(size: int) -> int:
+        if size > 2:
+            raise error
+        return size
+
+    assert is_out_of_memory(error)
+    undone: list[str] = []
+    assert MicroBatch(8, 1).heal(work, undo=lambda: undone.append("again")) == 2
+    assert undone == ["again", "again"]
+    with pytest.raises(type(error)):
+        MicroBatch(8, 4).heal(work)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("mat1 and mat2 shapes cannot be multiplied"), torch.AcceleratorError("CUDA error: illegal access")],
+    ids=str,
+)
+def test_another_error_is_not_healed(error: RuntimeError):
+    asked: list[int] = []
+
+    def work(size: int) -> None:
+        asked.append(size)
+        raise error
+
+    with pytest.raises(type(error)):
+        MicroBatch(8, 1).heal(work)
+    assert asked == [8]
+
+
+def test_what_a_failed_attempt_has_left_is_dropped_before_the_cards_memory_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    done: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("given back"))
+
+    def work(size: int) -> None:
+        if size > 4:
+            raise FULL[0]
+
+    MicroBatch(8, 1).heal(work, undo=lambda: done.append("dropped"))
+    assert done == ["dropped", "given back"]
+
+
+def test_float32_is_float32_throughout_and_autocast_may_use_tf32():
+    use_precision(None)
+    assert not torch.backends.cudnn.allow_tf32
+    use_precision(torch.bfloat16)
+    assert torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize(
+    ("capability", "asked", "chosen", "said"),
+    [
+        ((7, 5), "bf16", torch.bfloat16, True),  # emulated
+        ((7, 5), "auto", torch.float16, False),
+        ((8, 6), "bf16", torch.bfloat16, False),
+        ((8, 6), "true", torch.bfloat16, False),
+    ],
+)
+def test_a_card_without_units_for_bfloat16_takes_fp16_and_says_so_where_bf16_is_asked_for(
+    capability: tuple[int, int],
+    asked: str,
+    chosen: torch.dtype,
+    said: bool,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    config = load_config([f"training.mixed_precision={asked}"])
+    refuse_impossible(config, torch.device("cuda"))
+    assert choose_precision(config.training.mixed_precision, torch.device("cuda")) == chosen
+    assert ("no bfloat16 units" in caplog.text) == said
 
 
 def test_below_the_smallest_micro_batch_running_out_of_memory_is_an_error(caplog: pytest.LogCaptureFixture):

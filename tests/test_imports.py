@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("src", "trainable", "sweeps", "analysis")
 # the light parts of src that the sweep's own checks and words need; never training, models, losses or metrics
 LIGHT = {
+    "src.cards",
     "src.check",
     "src.checkpoint",
     "src.config",

@@ -26,7 +26,7 @@ def split(tiny_data: Path, tiny_cache: Path) -> CachedSplit:
 def loader(tiny: list[str], *overrides: str) -> EpochLoader:
     """The training loader of the tiny run."""
     config = load_config([*tiny, *overrides])
-    return train_loader(config.data, config.seed, CPU, config.training.gradient_accumulation_steps)
+    return train_loader(config, CPU)
 
 
 def epochs(tiny: list[str], *overrides: str, numbers: tuple[int, ...] = (0, 1)) -> list[Batches]:
@@ -123,11 +123,32 @@ def test_an_effective_batch_is_batch_size_times_the_accumulated_steps(tiny: list
     assert [len(images) for images, _ in train.epoch(0)] == [12, 2]
 
 
+@pytest.mark.parametrize(
+    ("threads", "asked", "train", "val"),
+    [("16", "auto", 4, 1), ("4", "auto", 3, 1), ("1", "auto", 1, 1), ("16", "0", 0, 0), ("2", "6", 6, 6)],
+)
+def test_beside_a_card_processes_load_on_the_runs_own_cores(
+    tiny: list[str], threads: str, asked: str, train: int, val: int
+) -> None:
+    config = load_config([*tiny, f"threads={threads}", f"data.num_workers={asked}"])
+    card = torch.device("cuda")
+    assert train_loader(config, card).workers == train
+    assert scoring_loader(config, "val", card).workers == val
+    assert train_loader(config, CPU).workers == (0 if asked == "auto" else train)
+
+
+def test_a_run_that_may_use_all_cores_counts_those_it_really_has(
+    tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.data.loader.available_cores", lambda: 3)  # as under taskset
+    assert train_loader(load_config([*tiny, "threads=auto"]), torch.device("cuda")).workers == 2
+
+
 def test_the_scoring_loader_keeps_the_order_and_the_pixels(tiny: list[str], tiny_data: Path, tiny_cache: Path) -> None:
-    data = load_config([*tiny, "data.augmentation=strong", "data.batch_size=2"]).data
+    config = load_config([*tiny, "data.augmentation=strong", "data.batch_size=2"])
     test = load_split(tiny_data, "test", (32, 32), tiny_cache)
     for _ in range(2):
-        batches = list(scoring_loader(data, "test", CPU).epoch(0))
+        batches = list(scoring_loader(config, "test", CPU).epoch(0))
         images, masks = (torch.cat(parts).numpy() for parts in zip(*batches, strict=True))
         for index in range(len(test)):
             assert np.array_equal(images[index], test.image(index))

@@ -11,6 +11,8 @@ import torch
 from src.checkpoint import load_checkpoint, save_checkpoint
 from src.randomness import random_state, restore_random_state, seed_everything
 
+CPU = torch.device("cpu")
+
 
 @pytest.fixture(autouse=True)
 def torch_as_it_was() -> Iterator[None]:
@@ -37,28 +39,45 @@ def test_the_same_seed_draws_the_same_numbers_and_another_one_others() -> None:
 def test_after_a_checkpoint_the_same_numbers_are_drawn(tmp_path: Path) -> None:
     seed_everything(7, deterministic=False)
     draw()
-    save_checkpoint({"random": random_state()}, tmp_path / "last.pth")
+    save_checkpoint({"random": random_state(CPU)}, tmp_path / "last.pth")
     expected = draw()
     seed_everything(8, deterministic=False)
     draw()
-    restore_random_state(load_checkpoint(tmp_path / "last.pth")["random"])
+    restore_random_state(load_checkpoint(tmp_path / "last.pth")["random"], CPU)
     assert draw() == expected
+
+
+def test_only_the_card_in_use_is_asked_for_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[torch.device, torch.Tensor] = {}
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.tensor([7], dtype=torch.uint8))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: kept.update({device: state}))
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", None)  # would start CUDA on every card
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)  # another machine than the checkpoint's
+    assert random_state(CPU)["cuda"] == []
+    card = torch.device("cuda")
+    state = random_state(card)
+    restore_random_state(state, card)
+    assert kept[card].tolist() == [7]
+    kept.clear()
+    restore_random_state(state, CPU)
+    restore_random_state(random_state(CPU), card)
+    assert not kept
 
 
 def test_taking_the_state_draws_nothing() -> None:
     seed_everything(7, deterministic=False)
     expected = draw()
     seed_everything(7, deterministic=False)
-    random_state()
+    random_state(CPU)
     assert draw() == expected
 
 
 def test_a_state_is_not_changed_by_what_is_drawn_after_it() -> None:
-    state = random_state()
+    state = random_state(CPU)
     expected = draw()
     draw()
     for _ in range(2):
-        restore_random_state(state)
+        restore_random_state(state, CPU)
         assert draw() == expected
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.checkpoint import load_checkpoint
+from src.checkpoint import load_checkpoint, load_training
 from src.config import load_config
 from src.errors import UserError
 from src.inference import to_device
@@ -265,7 +265,9 @@ def test_out_of_memory_heals_as_if_the_micro_batch_had_been_small_from_the_start
     asked = run_out_of_memory(healed, above=2)
     report = healed.train_epoch()
     assert asked[:2] == [4, 2]
-    assert max(asked[1:]) == 2
+    assert max(asked[1:-3]) == 2
+    assert asked[-3:] == [3, 2, 1]  # validation, by its own
+    assert (healed.micro_batch.size, report.metrics["micro_batch"]) == (2, 2.0)
     small = trainer(own, *network, "data.batch_size=2", "training.gradient_accumulation_steps=4")
     assert small.train_epoch().metrics["train/loss"] == report.metrics["train/loss"]
     found, expected = (
@@ -285,6 +287,68 @@ def test_out_of_memory_in_validation_heals_too(tiny: list[str]):
     assert asked == [3, 2, 1, 1, 1]
     assert loss == pytest.approx(expected[0])
     assert (histogram == expected[1]).all()
+
+
+def test_a_validation_that_ran_out_of_memory_leaves_the_trainings_batches_whole(tiny: list[str]):
+    one = trainer(tiny)
+    forward = one.model.forward
+
+    def limited(images: Tensor) -> Tensor:
+        if not one.model.training and len(images) > 1:
+            raise torch.OutOfMemoryError("no room")
+        return forward(images)
+
+    one.model.forward = limited  # type: ignore[method-assign]
+    metrics = one.train_epoch().metrics
+    assert (one.micro_batch.size, one.val_micro_batch.size) == (4, 1)
+    assert "micro_batch" not in metrics
+
+
+@pytest.mark.parametrize(("overflows", "sound"), [([0], True), ([0, 1], False)])  # of the epoch's four steps
+def test_steps_that_overflow_are_left_out_of_the_loss_unless_they_are_half_of_the_epoch(
+    tiny: list[str], overflows: list[int], sound: bool
+):
+    one = trainer(tiny)
+    steps = iter(range(4))
+    losses = [1.0, 2.0, 3.0, 4.0]
+
+    def step(images: Tensor, masks: Tensor) -> Tensor:
+        number = next(steps)
+        return torch.tensor(math.inf if number in overflows else losses[number])
+
+    one._train_step = step  # type: ignore[method-assign]
+    if sound:  # batches of 4, 4, 4 and 2 images
+        assert one.train_epoch().metrics["train/loss"] == pytest.approx((2 * 4 + 3 * 4 + 4 * 2) / 10)
+    else:
+        with pytest.raises(Diverged, match="epoch 1: train/loss=nan"):
+            one.train_epoch()
+
+
+def test_a_checkpoint_comes_back_in_the_machines_memory(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    one = trainer(tiny)
+    one.train_epoch()
+    one.save(tmp_path / "last.pth")
+    asked: list[object] = []
+    monkeypatch.setattr(
+        "src.training.load_training", lambda path, *device: asked.append(device) or load_training(path, *device)
+    )
+    one.load(tmp_path / "last.pth")
+    assert asked == [()]  # on a card AdamW would wait for each of its counters at every step
+
+
+def test_a_snapshot_does_not_change_while_the_training_goes_on(tiny: list[str]):
+    one = trainer(tiny, "training.ema_decay=0.9")
+    one.train_epoch()
+    kept = one.snapshot()
+    before = {name: value.clone() for name, value in kept["model"].items()}
+    moments = [state["exp_avg"].clone() for state in kept["optimizer"]["state"].values()]
+    one.train_epoch()
+    assert same(kept["model"], before)
+    for state, moment in zip(kept["optimizer"]["state"].values(), moments, strict=True):
+        assert torch.equal(state["exp_avg"], moment)
+    assert not same(weights(one.model), before)
 
 
 def test_a_compiled_network_keeps_the_names_of_its_weights(tiny: list[str], monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,5 @@
 """Batches of a split: the loader yields the effective batch as uint8; the training loop splits and normalises it."""
 
-import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -9,13 +8,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from src.config import Config
+from src.cores import available_cores
 from src.data.augmentation import build_augmentation, sample_seed, seed_augmentation
 from src.data.cache import open_split
 from src.data.crops import RandomCrops, TiledSplit
 from src.data.files import UInt8Array
-from src.schema import Data
 
 Sample = tuple[Tensor, Tensor]
+MOST_WORKERS = 4
+"""Processes that augment for one training beside a card. Validation, which only reads, has one."""
 
 
 class Source(Protocol):
@@ -85,7 +87,7 @@ class EpochLoader:
     """A split's batches epoch by epoch: ``images`` (N, H, W, 3) uint8 and ``masks`` (N, H, W) uint8 in {0, 1}."""
 
     def __init__(self, dataset: CrackDataset, batches: EpochBatches, workers: int, pin_memory: bool) -> None:
-        self.dataset, self.batches = dataset, batches
+        self.dataset, self.batches, self.workers = dataset, batches, workers
         self._loader: DataLoader[Sample] = DataLoader(
             dataset,
             batch_sampler=batches,
@@ -105,23 +107,31 @@ class EpochLoader:
         yield from self._loader
 
 
-def train_loader(data: Data, seed: int, device: torch.device, accumulate: int) -> EpochLoader:
-    """Augmented, shuffled effective batches of the training split: ``data.batch_size * accumulate`` images each."""
+def train_loader(config: Config, device: torch.device) -> EpochLoader:
+    """Augmented, shuffled effective batches of the training split: ``batch_size * accumulation_steps`` images each."""
+    data, seed = config.data, config.seed
     split = open_split(data, "train")
     source = split if data.crop.name == "none" else RandomCrops(split, data.image_size, data.crop, seed)
     dataset = CrackDataset(source, data.augmentation, seed, data.image_size)
-    return _loader(dataset, EpochBatches(len(source), data.batch_size * accumulate, seed), data, device)
+    batches = EpochBatches(len(source), data.batch_size * config.training.gradient_accumulation_steps, seed)
+    return _loader(dataset, batches, config, device, most=MOST_WORKERS)
 
 
-def scoring_loader(data: Data, split_name: str, device: torch.device) -> EpochLoader:
+def scoring_loader(config: Config, split_name: str, device: torch.device) -> EpochLoader:
     """A split in its order, without augmentation: for validation and tests. Of crops: tiles of all photographs."""
+    data = config.data
     split = open_split(data, split_name)
     source = split if data.crop.name == "none" else TiledSplit(split, data.image_size)
     dataset = CrackDataset(source, None, 0, data.image_size)
-    return _loader(dataset, EpochBatches(len(source), data.batch_size, None), data, device)
+    batches = EpochBatches(len(source), data.batch_size, None)
+    return _loader(dataset, batches, config, device, most=1)
 
 
-def _loader(dataset: CrackDataset, batches: EpochBatches, data: Data, device: torch.device) -> EpochLoader:
-    beside_gpu = min(4, os.cpu_count() or 1) if device.type == "cuda" else 0
-    workers = beside_gpu if data.num_workers == "auto" else data.num_workers
+def _loader(
+    dataset: CrackDataset, batches: EpochBatches, config: Config, device: torch.device, most: int
+) -> EpochLoader:
+    """``data.num_workers=auto``: at most ``most`` processes beside a card, and a core left for the one that trains."""
+    cores = available_cores() if config.threads == "auto" else config.threads
+    beside_card = min(most, max(1, cores - 1)) if device.type == "cuda" else 0
+    workers = beside_card if config.data.num_workers == "auto" else config.data.num_workers
     return EpochLoader(dataset, batches, workers, pin_memory=device.type == "cuda")

@@ -1,0 +1,179 @@
+"""The graphics cards that torch can use here: ``python -m src.cards``.
+
+Planning and training ask the same two functions, ``count_cards`` and ``refuse_old_card``. A card that the driver shows
+and torch cannot use is a ``UserError``: a training on the CPU instead would take days, and nobody would know why.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from src.errors import UserError, run_command
+
+MIB = 2**20
+SPARE_MIB = 256
+"""Of a card that trials leave alone: what a desktop and other programs come to need while they run."""
+CONTEXT_MIB = 450
+"""What a process takes of a card beside torch's tensors, where that cannot be measured. An estimate, not measured."""
+OLDEST_DRIVER = {"12": "525", "13": "580"}
+"""Of Linux, by CUDA's major version (NVIDIA's CUDA compatibility tables)."""
+DEVICE_FILE = Path("/dev/nvidia0")
+LOOK_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Card:
+    """A graphics card, and what is free on it."""
+
+    name: str
+    memory_mib: int
+    free_mib: int
+    """Of its memory, for the tensors of one process whose context is there already."""
+    context_mib: int = CONTEXT_MIB
+    """What each further process takes beside its tensors: CUDA's context, cuDNN's and cuBLAS's handles."""
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.memory_mib / 1024:.1f} GiB"
+
+    def share(self, processes: int) -> int:
+        """MiB for the tensors of each of so many processes side by side."""
+        return (self.free_mib - (processes - 1) * self.context_mib - SPARE_MIB) // processes
+
+
+def absent_card(gib: float) -> Card:
+    """A card that is not here, to plan for."""
+    memory = round(gib * 1024)
+    return Card("a graphics card that is not here", memory, memory - CONTEXT_MIB)
+
+
+def count_cards() -> int:
+    """Graphics cards that torch can use. One that the driver shows and torch cannot use is a ``UserError``."""
+    if torch.cuda.is_available():
+        return torch.cuda.device_count()
+    shown = torch.cuda.device_count()  # asks the driver's own library, which works with drivers too old for torch
+    hidden = not shown and "CUDA_VISIBLE_DEVICES" in os.environ
+    if shown or (DEVICE_FILE.exists() and not hidden):
+        raise UserError(
+            f"There is a graphics card that torch {torch.__version__} cannot use: {'; '.join(_shown_by_driver())}. "
+            f"{_needed()} Until then say device=cpu."
+        )
+    return 0
+
+
+def refuse_old_card(index: int = 0) -> None:
+    """A card that this torch has no kernels for is a ``UserError``."""
+    kernels = torch.cuda.get_arch_list()
+    capability = torch.cuda.get_device_capability(index)
+    if not kernels or any(_runs(kernel, capability) for kernel in kernels):
+        return
+    legal = ", ".join(kernel.removeprefix("sm_").removeprefix("compute_") for kernel in kernels)
+    raise UserError(
+        f"{torch.cuda.get_device_name(index)} has compute capability {capability[0]}.{capability[1]}, and torch "
+        f"{torch.__version__} has no kernels for it, only for {legal}. Say device=cpu, or leave the card out: "
+        "CUDA_VISIBLE_DEVICES names the ones to use."
+    )
+
+
+def find_cards() -> list[Card]:
+    """The cards that torch can use, with what is free on them; none where there is none.
+
+    A process of its own looks, in seconds: it leaves no context of CUDA in this one.
+    """
+    if not count_cards():
+        return []
+    words = [sys.executable, "-m", "src.cards", "--json"]
+    done = subprocess.run(
+        words, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=LOOK_SECONDS, check=False
+    )
+    if done.returncode:
+        detail = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise UserError(f"{detail[0].removeprefix('error: ')}")
+    return [Card(**found) for found in json.loads(done.stdout)]
+
+
+def look(index: int) -> Card:
+    """One card, from within a process that may take a context on it."""
+    refuse_old_card(index)
+    about = torch.cuda.get_device_properties(index)
+    before = _free_by_driver().get(str(getattr(about, "uuid", "")))
+    torch.cuda.set_device(index)
+    images = torch.rand(1, 3, 32, 32, device="cuda")
+    torch.mm(torch.nn.functional.conv2d(images, images).flatten(1), torch.rand(1, 1, device="cuda"))  # both handles
+    torch.cuda.synchronize()
+    tensors = torch.cuda.memory_reserved(index) // MIB
+    free, total = (size // MIB for size in torch.cuda.mem_get_info(index))
+    context = before - free - tensors if before is not None else CONTEXT_MIB
+    return Card(about.name, total, free + tensors, context if context > 0 else CONTEXT_MIB)
+
+
+def _runs(kernel: str, capability: tuple[int, int]) -> bool:
+    """Whether ``sm_86`` (machine code of one generation) or ``compute_90`` (compiled on the card) runs on a card."""
+    found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", kernel)
+    if not found:
+        return False
+    made_for = int(found[2]), int(found[3])
+    if found[4]:
+        return made_for == capability
+    return made_for <= capability and (found[1] == "compute" or made_for[0] == capability[0])
+
+
+def _needed() -> str:
+    version = torch.version.cuda
+    if version is None:
+        return "This torch was built without CUDA: install one that was built with it."
+    oldest = OLDEST_DRIVER.get(version.partition(".")[0])
+    needed = f"needs NVIDIA's driver {oldest} or newer" if oldest else "is what it was built for"
+    return f"Its CUDA {version} {needed}."
+
+
+def _shown_by_driver() -> list[str]:
+    """Each card in words, as ``nvidia-smi`` has it."""
+    rows = _ask_driver("name,driver_version,compute_cap") or _ask_driver("name,driver_version")  # older ones
+    return [
+        f"{name}, driver {driver}, compute capability {''.join(capability) or 'unknown'}"
+        for name, driver, *capability in rows
+    ] or [f"{DEVICE_FILE}, of which nvidia-smi says nothing"]
+
+
+def driver_version() -> str | None:
+    """Of NVIDIA's driver; None where ``nvidia-smi`` does not say."""
+    return next((version for (version,) in _ask_driver("driver_version")), None)
+
+
+def _free_by_driver() -> dict[str, int]:
+    """MiB free on each card, by its identity."""
+    rows = _ask_driver("uuid,memory.free")
+    return {identity.removeprefix("GPU-"): int(free) for identity, free in rows if free.isdigit()}
+
+
+def _ask_driver(fields: str) -> list[list[str]]:
+    """A row a card, with these fields; none where ``nvidia-smi`` is missing or fails."""
+    words = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    rows = [[field.strip() for field in line.split(",")] for line in done.stdout.splitlines()]
+    return [row for row in rows if len(row) == fields.count(",") + 1]
+
+
+def main(argv: Sequence[str]) -> None:
+    cards = [look(index) for index in range(count_cards())]
+    if "--json" in argv:
+        print(json.dumps([asdict(card) for card in cards]))
+        return
+    for index, card in enumerate(cards):
+        print(f"{index}: {card}, {card.free_mib} MiB free for one training, {card.context_mib} MiB of context each")
+    if not cards:
+        print("No graphics card: everything runs on the CPU.")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
