@@ -3,7 +3,8 @@
 import os
 import shutil
 import zipfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
@@ -49,6 +50,31 @@ def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
             raise OSError(refused.errno, refused.strerror, str(path)) from error
         file.flush()
         os.fsync(file.fileno())
+
+
+class Background:
+    """A thread that writes while the training goes on, one piece of work at a time."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._work: Future[None] | None = None
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Begin ``work`` when the work before is done; what that one raised is raised here."""
+        self.wait()
+        self._work = self._thread.submit(work)
+
+    def wait(self) -> None:
+        """Until all is written; what the writing raised is raised here, once."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.result()
+
+    def close(self) -> None:
+        try:
+            self.wait()
+        finally:
+            self._thread.shutdown()
 
 
 def link_checkpoint(source: Path, target: Path) -> None:

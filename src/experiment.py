@@ -11,6 +11,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ import yaml
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from src.checkpoint import is_sound, link_checkpoint
+from src.cards import driver_version
+from src.checkpoint import Background, is_sound, link_checkpoint, save_checkpoint
 from src.config import Config, save_overrides
 from src.panel import PredictionPanel
 from src.pictures import write_picture
 from src.provenance import provenance
 from src.training import EpochReport, Trainer
+
+WRITES_BESIDE = ("cuda",)
+"""Devices that train on while a checkpoint is written: a card would wait for the disk. A CPU's cores are needed."""
 
 
 class Experiment:
@@ -37,6 +42,7 @@ class Experiment:
         save_overrides(overrides, folder / "overrides.yaml")
         (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         self.writer = SummaryWriter(str(folder / "logs"), flush_secs=5)
+        self.background = Background()
         self.panel: PredictionPanel | None = None
         self.next_event = 0
         """Epoch from which on a panel goes to TensorBoard again: about ten of a run, for each takes half a MiB."""
@@ -62,6 +68,7 @@ class Experiment:
         about = provenance() | {
             "seed": trainer.config.seed,
             "device": device_name(trainer.device),
+            **about_card(trainer.device),
             "threads": torch.get_num_threads(),
             "precision": str(trainer.dtype or torch.float32).removeprefix("torch."),
             "data_fingerprint": trainer.data_fingerprint,
@@ -70,16 +77,32 @@ class Experiment:
         }
         (self.folder / "provenance.json").write_text(json.dumps(about, indent=2))
 
-    def record(self, report: EpochReport, trainer: Trainer) -> None:
-        """Keep one epoch: events, the CSV row, the checkpoint, and the best checkpoint if it is the best."""
+    def record(self, report: EpochReport, trainer: Trainer, keep_previous: bool = False) -> None:
+        """Keep one epoch: events, the CSV row, the checkpoint, and the best checkpoint if it is the best.
+
+        Beside a card the checkpoint may be on the disk only after ``wait``, or when the next epoch is recorded.
+        ``keep_previous`` keeps the one before it too: if the last is damaged, only one epoch is trained again.
+        """
         for name, value in report.metrics.items():
             self.writer.add_scalar(name, value, report.epoch)
         self._append_row({"epoch": report.epoch} | report.metrics)
-        trainer.save(self.last_checkpoint)
+        self.background.begin(partial(self._write, trainer.snapshot(), report.is_best, keep_previous))
+        if trainer.device.type not in WRITES_BESIDE:
+            self.wait()
         if report.is_best:
-            link_checkpoint(self.last_checkpoint, self.best_checkpoint)
             self._show_predictions(report.epoch, trainer)
         self.writer.flush()
+
+    def wait(self) -> None:
+        """Until the checkpoint of the last epoch is on the disk; what the writing raised is raised here."""
+        self.background.wait()
+
+    def _write(self, payload: Mapping[str, Any], is_best: bool, keep_previous: bool) -> None:
+        if keep_previous and self.last_checkpoint.is_file():
+            link_checkpoint(self.last_checkpoint, self.previous_checkpoint)
+        save_checkpoint(payload, self.last_checkpoint)
+        if is_best:
+            link_checkpoint(self.last_checkpoint, self.best_checkpoint)
 
     def _show_predictions(self, epoch: int, trainer: Trainer) -> None:
         """The panel of validation predictions: of the best epoch in ``results/``, of some of these in TensorBoard."""
@@ -104,11 +127,6 @@ class Experiment:
         self._write_rows([row for row in read_rows(self.csv_path) if int(row["epoch"]) <= trainer.epoch])
         return trainer.epoch
 
-    def keep_previous(self) -> None:
-        """Keep the last checkpoint beside the one that comes: if that is damaged, only one epoch is trained again."""
-        if self.last_checkpoint.is_file():
-            link_checkpoint(self.last_checkpoint, self.previous_checkpoint)
-
     def adopt_best(self, resumed_from: Path) -> None:
         """Take over the best network of the run that this one goes on from."""
         best = resumed_from.with_name(self.best_checkpoint.name)
@@ -128,7 +146,9 @@ class Experiment:
             writer.add_summary(summary)
 
     def close(self) -> None:
+        """End all writing; what it raised is raised here."""
         self.writer.close()
+        self.background.close()
 
     def _append_row(self, row: Mapping[str, float]) -> None:
         """Add an epoch to the CSV; a resumed run drops the rows of epochs that it trains again."""
@@ -141,7 +161,8 @@ class Experiment:
             return
         beside = self.csv_path.with_suffix(".partial")
         with beside.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
+            names = dict.fromkeys(name for row in rows for name in row)  # not every epoch has every metric
+            writer = csv.DictWriter(file, fieldnames=list(names))
             writer.writeheader()
             writer.writerows(rows)
         beside.replace(self.csv_path)  # at every moment the old rows or the new ones
@@ -177,3 +198,17 @@ def new_run_folder(config: Config) -> Path:
 def device_name(device: torch.device) -> str:
     """``cpu``, or the graphics card's name."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def about_card(device: torch.device) -> dict[str, Any]:
+    """What numbers of different cards are compared by: memory, driver, CUDA and cuDNN; nothing on a CPU."""
+    if device.type != "cuda":
+        return {}
+    about = torch.cuda.get_device_properties(device)
+    return {
+        "gpu_memory_mib": about.total_memory // 2**20,
+        "capability": f"{about.major}.{about.minor}",
+        "driver": driver_version(),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+    }

@@ -39,6 +39,7 @@ def train(config: Config, overrides: Sequence[str], folder: Path | None = None) 
             experiment.record(report, trainer)
             console.print(epoch_line(report, config.training.epochs), soft_wrap=True)
     except KeyboardInterrupt:
+        experiment.wait()
         if experiment.last_checkpoint.is_file():
             again = shlex.join([*overrides, f"training.resume_from={experiment.last_checkpoint}"])
             console.print(f"To go on: python run.py {again}", soft_wrap=True)

@@ -1,8 +1,13 @@
 """The run folder."""
 
+import errno
 import json
+import threading
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +19,11 @@ from tensorboard.plugins.hparams.metadata import (
     parse_session_start_info_plugin_data,
 )
 
+from src.checkpoint import save_checkpoint
 from src.config import load_config, load_overrides
 from src.data.cache import load_split
 from src.data.files import read_image
-from src.experiment import Experiment, new_run_folder, read_rows
+from src.experiment import Experiment, about_card, new_run_folder, read_rows
 from src.inference import load_network
 from src.panel import PredictionPanel
 from src.run import train
@@ -128,6 +134,72 @@ def test_a_resumed_run_replaces_the_rows_of_epochs_it_trains_again(tiny: list[st
     experiment.record(again, trainer)
     experiment.close()
     assert [(row["epoch"], row["val/iou"]) for row in read_rows(experiment.csv_path)] == [("1", "0.123")]
+
+
+def test_beside_a_card_the_training_goes_on_while_a_checkpoint_is_written(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("src.experiment.WRITES_BESIDE", ("cpu",))
+    written, slow = threading.Event(), save_checkpoint
+
+    def save(payload: Mapping[str, Any], path: Path) -> None:
+        assert written.wait(timeout=60)
+        slow(payload, path)
+
+    monkeypatch.setattr("src.experiment.save_checkpoint", save)
+    trainer = Trainer(load_config(tiny), tiny)
+    experiment = Experiment(tmp_path / "run", trainer.config, tiny)
+    first = trainer.train_epoch()
+    experiment.record(first, trainer)
+    second = trainer.train_epoch()  # while the first is being written
+    assert not experiment.last_checkpoint.exists()
+    written.set()
+    experiment.wait()
+    kept = torch.load(experiment.best_checkpoint, weights_only=True)
+    assert kept["epoch"] == torch.load(experiment.last_checkpoint, weights_only=True)["epoch"] == 1
+    experiment.record(type(second)(2, second.metrics, is_best=False), trainer, keep_previous=True)
+    experiment.close()
+    epochs = {
+        path.name: torch.load(path, weights_only=True)["epoch"] for path in experiment.last_checkpoint.parent.iterdir()
+    }
+    assert epochs == {"best_model.pth": 1, "previous.pth": 1, "last.pth": 2}
+
+
+def test_a_checkpoint_that_could_not_be_written_is_an_error_of_the_next_epoch(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("src.experiment.WRITES_BESIDE", ("cpu",))
+    trainer = Trainer(load_config(tiny), tiny)
+    experiment = Experiment(tmp_path / "run", trainer.config, tiny)
+    report = trainer.train_epoch()
+
+    def fail(payload: Mapping[str, Any], path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("src.experiment.save_checkpoint", fail)
+    experiment.record(report, trainer)
+    with pytest.raises(OSError, match="No space left"):
+        experiment.record(report, trainer)
+    experiment.close()
+
+
+def test_a_metric_that_not_every_epoch_has_is_a_column_with_gaps(tiny: list[str], tmp_path: Path):
+    trainer = Trainer(load_config(tiny), tiny)
+    experiment = Experiment(tmp_path / "run", trainer.config, tiny)
+    report = trainer.train_epoch()
+    experiment.record(type(report)(1, report.metrics | {"micro_batch": 2.0}, True), trainer)
+    experiment.record(type(report)(2, report.metrics, True), trainer)
+    experiment.close()
+    assert [row["micro_batch"] for row in read_rows(experiment.csv_path)] == ["2.0", ""]
+
+
+def test_what_is_known_of_a_card_is_kept(monkeypatch: pytest.MonkeyPatch):
+    about = SimpleNamespace(total_memory=8 * 2**30, major=8, minor=6)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: about)
+    monkeypatch.setattr("src.experiment.driver_version", lambda: "580.65")
+    found = about_card(torch.device("cuda"))
+    assert (found["gpu_memory_mib"], found["capability"], found["driver"]) == (8192, "8.6", "580.65")
+    assert about_card(torch.device("cpu")) == {}
 
 
 def test_two_runs_in_one_second_get_two_folders(tiny: list[str]):
