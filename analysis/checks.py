@@ -31,6 +31,12 @@ def of_the_search(sweep: SweepResults) -> Iterator[str]:
         yield f"The sweep is {sweep.state}: its best may not be the best yet."
     if states and (share := states.count("failed") / len(states)) > INFEASIBLE:
         yield f"{share:.0%} of the trials failed: parts of the space cannot be trained; take them out of it."
+    if halved := sweep.micro_batches:
+        named = ", ".join(f"{trial} ({size} images at once)" for trial, size in sorted(halved.items()))
+        yield (
+            f"Memory ran out in {named}: batch norm saw fewer images there than in the other trials, so scores are not "
+            "quite comparable. A smaller data.batch_size is the same for all."
+        )
     complete = states.count("complete")
     if states and complete < FEW:
         trained = "One trial was" if complete == 1 else f"{complete or 'No'} trials were"

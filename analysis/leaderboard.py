@@ -13,7 +13,7 @@ from rich.table import Table
 from analysis.results import SweepResults, load_sweep, read_folder, sweeps_dir
 from analysis.rules import RULES, by_rules, picks
 from src.errors import UserError, run_command
-from sweeps.leaderboard import short, short_names
+from sweeps.leaderboard import in_words, short, short_names
 
 PLAIN_WIDTH = 200  # characters of a line in a file or a pipe
 
@@ -100,8 +100,9 @@ def drawn(sweep: SweepResults, top: int | None) -> Table:
     for row in sweep.trials.head(top or len(sweep.trials)).to_dict("records"):
         values = [f"{scores[row['trial']][rule]:.4f}" if scores[row["trial"]] else "-" for rule in RULES]
         params = [short(sweep.params[row["trial"]].get(key, "")) for key in sweep.parameters]
+        state = in_words(row["state"], sweep.micro_batches.get(row["trial"]))
         counts = [str(row["best_epoch"] or "-"), str(row["epochs"])]
-        table.add_row(row["trial"], *values, *counts, row["state"], row["origin"], *params, row["reason"])
+        table.add_row(row["trial"], *values, *counts, state, row["origin"], *params, row["reason"])
     return table
 
 

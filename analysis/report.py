@@ -16,7 +16,7 @@ from analysis.leaderboard import repeat, words_of_picks
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.rungs import rung_table
 from src.errors import run_command
-from sweeps.leaderboard import short, short_names
+from sweeps.leaderboard import in_words, short, short_names
 
 TEMPLATE = Path(__file__).with_name("report.html")
 DPI = 130
@@ -124,7 +124,8 @@ def rows(sweep: SweepResults) -> list[list[str]]:
     for row in sweep.trials.to_dict("records"):
         score = "-" if row["score"] != row["score"] else f"{row['score']:.4f}"  # nan
         params = [short(sweep.params[row["trial"]].get(key, "")) for key in sweep.parameters]
-        head = [row["trial"], score, str(row["best_epoch"]), str(row["epochs"]), row["state"], row["origin"]]
+        state = in_words(row["state"], sweep.micro_batches.get(row["trial"]))
+        head = [row["trial"], score, str(row["best_epoch"]), str(row["epochs"]), state, row["origin"]]
         found.append([*head, *params, repeat(sweep, row["trial"])])
     return found
 

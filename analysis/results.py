@@ -87,6 +87,14 @@ class SweepResults:
         return list(dict.fromkeys(key for params in self.params.values() for key in params))
 
     @property
+    def micro_batches(self) -> dict[str, int]:
+        """Images at once of the trials whose memory ran out, so that they were fewer than ``data.batch_size``."""
+        if "micro_batch" not in self.reports:
+            return {}
+        halved: Any = self.reports.dropna(subset="micro_batch")
+        return {trial: int(size) for trial, size in halved.groupby("trial")["micro_batch"].min().items()}
+
+    @property
     def rungs(self) -> list[int]:
         """Epochs at which trials were compared, and the end."""
         return [*self.about["asha"]["rungs"], self.about["asha"]["max_epochs"]]

@@ -8,6 +8,9 @@ from typing import Any
 
 from rich.table import Table
 
+LAST = ("micro_batch", "origin", "reason")
+"""The last columns of ``leaderboard.csv``."""
+
 
 @dataclass
 class TrialRow:
@@ -32,6 +35,8 @@ class TrialRow:
     """The sweep's metric at each rung that it has reached, and at the end."""
     seconds: float = 0.0
     """Spent in epochs."""
+    micro_batch: int | None = None
+    """Images at once, where memory ran out and they were fewer than ``data.batch_size``: batch norm saw fewer."""
     failures: int = 0
     dropped: bool = False
     """Its networks were removed for want of disk."""
@@ -41,8 +46,20 @@ class TrialRow:
         """Take in the metrics after an epoch."""
         self.epochs = epoch
         self.seconds += metrics.get("epoch_seconds", 0.0)
+        if "micro_batch" in metrics:
+            self.micro_batch = int(metrics["micro_batch"])
         if self.score is None or metrics[metric] > self.score:
             self.score, self.best_epoch, self.metrics = metrics[metric], epoch, dict(metrics)
+
+    @property
+    def state_in_words(self) -> str:
+        """``complete``, or ``complete, micro-batch 2`` where memory ran out."""
+        return in_words(self.state, self.micro_batch)
+
+
+def in_words(state: str, micro_batch: int | None) -> str:
+    """A trial's state, and whether it was trained as it was meant to be."""
+    return state if micro_batch is None else f"{state}, micro-batch {micro_batch}"
 
 
 def ranked(rows: Iterable[TrialRow]) -> list[TrialRow]:
@@ -63,9 +80,7 @@ def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
     beside = path.with_suffix(".partial")
     with beside.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["trial", "state", metric, "best_epoch", "epochs", "seconds", *scores, *parameters, "origin", "reason"]
-        )
+        writer.writerow(["trial", "state", metric, "best_epoch", "epochs", "seconds", *scores, *parameters, *LAST])
         for row in rows:
             head = [
                 row.name,
@@ -76,7 +91,8 @@ def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
                 round(row.seconds, 2),
             ]
             tail = [row.params.get(key, "") for key in parameters]
-            writer.writerow([*head, *(row.metrics.get(key, "") for key in scores), *tail, row.origin, row.reason])
+            last = ["" if row.micro_batch is None else row.micro_batch, row.origin, row.reason]
+            writer.writerow([*head, *(row.metrics.get(key, "") for key in scores), *tail, *last])
     beside.replace(path)
 
 
@@ -95,7 +111,7 @@ def table(rows: Iterable[TrialRow], metric: str, top: int | None = None) -> Tabl
     for row in rows:
         score = "-" if row.score is None else f"{row.score:.4f}"
         values = [short(row.params.get(key, "")) for key in keys]
-        drawn.add_row(row.name, score, str(row.epochs), row.state, *values)
+        drawn.add_row(row.name, score, str(row.epochs), row.state_in_words, *values)
     return drawn
 
 

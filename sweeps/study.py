@@ -23,7 +23,7 @@ CONVERGED_TRIALS = 15
 HOURS_OVER = "The hours of this session are over"
 DISK_FULL = "The disk is full"
 
-KEPT = ("train/", "val/", "lr", "epoch_seconds", "images_per_second", "gpu")
+KEPT = ("train/", "val/", "lr", "epoch_seconds", "images_per_second", "gpu", "micro_batch")
 """How the names of an epoch's metrics begin; Ray adds others of its own."""
 
 

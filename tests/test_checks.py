@@ -24,7 +24,9 @@ def sweep(rows: list[dict[str, object]], state: str = "finished") -> SweepResult
     params = {str(row["trial"]): {"lr": row["lr"], "loss": "bce"} for row in trials}
     about = {"asha": {"rungs": [3, 9], "max_epochs": 18}, "space": SPACE}
     table = pd.DataFrame(trials, columns=["trial", "number", "state", "epochs", "score", "best_epoch"])
-    return SweepResults(Path("s"), about, state, table, pd.DataFrame(), params)
+    halved = [{"trial": row["trial"], "micro_batch": row.get("micro_batch")} for row in trials]
+    reports = pd.DataFrame(halved if any("micro_batch" in row for row in rows) else [])
+    return SweepResults(Path("s"), about, state, table, reports, params)
 
 
 GOOD: list[dict[str, object]] = [{"score": 0.1}, {}, {}, {}]
@@ -50,6 +52,7 @@ def test_a_sweep_that_nothing_is_wrong_with_has_no_warnings():
             sweep([GOOD[0], {"best_epoch": 17}, {}, {}]),
             "17 of 18: a longer training may be better still",
         ),
+        (sweep([*GOOD, {"micro_batch": 2.0}]), "Memory ran out in t4 (2 images at once)"),
         (sweep([{"state": "failed"}]), "No trial has a score"),
         (sweep([]), "No trial has a score"),
     ],

@@ -63,6 +63,20 @@ def test_the_file_has_a_line_a_trial_and_a_column_a_parameter(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["leaderboard.csv"]
 
 
+def test_a_trial_whose_memory_ran_out_is_marked(tmp_path: Path):
+    whole, halved = row("t0000", 0.1), row("t0001", 0.3)
+    halved.report(2, {"val/iou_best": 0.2, "micro_batch": 2.0}, "val/iou_best")
+    halved.report(3, {"val/iou_best": 0.2, "micro_batch": 1.0}, "val/iou_best")
+    write_csv([whole, halved], "val/iou_best", tmp_path / "leaderboard.csv")
+    with (tmp_path / "leaderboard.csv").open() as file:
+        assert [line["micro_batch"] for line in csv.DictReader(file)] == ["1", ""]
+    console = Console(file=StringIO(), width=100)
+    console.print(table([whole, halved], "val/iou_best"))
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "stopped, micro-batch 1" in drawn
+    assert drawn.count("micro-batch") == 1
+
+
 def test_a_narrow_terminal_never_cuts_the_score():
     rows = [row("t0000-abcdef", 0.12345)]
     rows[0].params = {f"training.part.parameter_{number}": 0.123456 for number in range(8)}

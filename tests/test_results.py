@@ -80,6 +80,19 @@ def test_failed_trials_come_last_and_their_values_that_are_none_are_nan(empty: P
     assert sweep.reports["val/iou_best"].isna().tolist() == [False, False, True]
 
 
+def test_trials_whose_memory_ran_out_are_known_by_their_smallest_batch(empty: Path):
+    ledger = Ledger(empty / NAME)
+    whole, halved = (TrialRow(f"t000{number}-a", {"x": number}, number=number, epochs=1) for number in range(2))
+    for row in (whole, halved):
+        ledger.record("start", row)
+    ledger.record_report(whole, {"val/iou_best": 0.25}, 0.25, "continue", False)
+    assert read_folder(empty).micro_batches == {}
+    for epoch, size in ((1, 4.0), (2, 2.0)):
+        halved.epochs = epoch
+        ledger.record_report(halved, {"val/iou_best": 0.25, "micro_batch": size}, 0.25, "continue", False)
+    assert read_folder(empty).micro_batches == {"t0001-a": 2}
+
+
 def test_a_sweep_is_running_while_somebody_writes_and_interrupted_after_a_kill(empty: Path):
     ledger = Ledger(empty / NAME)
     ledger.record("start", TrialRow("t0000-a", {"x": 1}))
