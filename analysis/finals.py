@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
 from analysis.counted import Counted, groups_of
 from analysis.race import SEED, Contender, Race
 from analysis.results import SweepResults
@@ -28,8 +26,9 @@ from sweeps.plan import SweepPlan, chosen_by
 from sweeps.session import differences, surroundings
 from sweeps.spec import Asha, Budget, SweepSpec
 from sweeps.study import Study
+from trainable.memory import fit_networks
 from trainable.rehearsal import rehearse
-from trainable.resources import share_machine
+from trainable.resources import Resources
 from trainable.trial import trial_overrides
 
 OURS = ("seed=", "threads=", "training.epochs=", "training.metric=", "output_root=")
@@ -102,13 +101,16 @@ def folder_of(sweep: SweepResults) -> Path:
     return sweep.folder.parents[1] / "retrain" / sweep.name
 
 
-def plan_of(sweep: SweepResults, asked: Asked, contenders: Sequence[Contender]) -> SweepPlan:
-    """The race as a sweep: the search's fixed overrides, without what is decided anew."""
-    kept = tuple(word for word in sweep.about["fixed"] if not word.startswith(OURS))
+def fixed_of(sweep: SweepResults) -> tuple[str, ...]:
+    """The search's fixed overrides, without what is decided anew."""
+    return tuple(word for word in sweep.about["fixed"] if not word.startswith(OURS))
+
+
+def plan_of(sweep: SweepResults, asked: Asked, contenders: Sequence[Contender], resources: Resources) -> SweepPlan:
+    """The race as a sweep on the machine it runs on, which need not be that of the search."""
+    kept = fixed_of(sweep)
     epochs = asked.epochs or sweep.rungs[-1]
     budget: dict[str, Any] = sweep.about["budget"]
-    gpus = 0 if load_config(kept).device == "cpu" else torch.cuda.device_count()
-    resources = share_machine(sweep.about["resources"]["trials_at_once"], min(budget["gpus"], gpus))
     root = sweep.folder.parents[1]
     place = () if root == load_config().output_root else (f"output_root={root}",)
     fixed = (*kept, *place, chosen_by(asked.metric), f"training.epochs={epochs}", *resources.overrides())
@@ -127,7 +129,7 @@ def plan_of(sweep: SweepResults, asked: Asked, contenders: Sequence[Contender]) 
     return SweepPlan(sweep.name, spec, 0, fixed, {}, points, resources, home="retrain")
 
 
-def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) -> Finals:
+def open_finals(sweep: SweepResults, asked: Asked, resources: Resources, resume: bool, fresh: bool) -> Finals:
     """Begin the race, or go on with it.
 
     If one is there of other configurations, epochs, data or code, that is a ``UserError`` with the differences.
@@ -146,7 +148,7 @@ def open_finals(sweep: SweepResults, asked: Asked, resume: bool, fresh: bool) ->
         contenders = [Contender(**found) for found in before["contenders"]]
     else:
         contenders = contenders_of(sweep, asked)
-    plan = plan_of(sweep, asked, contenders)
+    plan = plan_of(sweep, asked, contenders, resources)
     names = ", ".join(found.trial for found in contenders)
     now = {"sweep begun": sweep.begun, "configurations": names, "metric": asked.metric}
     now |= surroundings(plan)
@@ -195,7 +197,10 @@ def check(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
     data = plan.config.data
     for split in SPLITS:
         open_split(data, split)
-    rehearse(trial_overrides(plan.fixed, found.params) for found in contenders)
+    networks = rehearse(trial_overrides(plan.fixed, found.params) for found in contenders)
+    for fit in fit_networks(networks, plan.resources, plan.fixed):
+        if fit.halved:
+            print(fit)
 
 
 def fresh_seeds(sweep: SweepResults, count: int) -> list[int]:

@@ -17,9 +17,9 @@ SEEDS = 5
 
 def main(argv: list[str]) -> int:
     options = parse(argv)
-    for name in ("top", "seeds", "epochs"):
+    for name in ("top", "seeds", "epochs", "trials_at_once", "gpus"):
         if (value := getattr(options, name)) is not None and value < 1:
-            raise UserError(f"--{name}={value}: must be at least 1.")
+            raise UserError(f"--{name.replace('_', '-')}={value}: must be at least 1.")
     for name in ("fresh", "top", "epochs", "metric"):
         if options.resume and getattr(options, name):
             raise UserError(f"--resume goes on with what was begun, so --{name} cannot be said with it.")
@@ -34,6 +34,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--seeds", type=int, help=f"fresh seeds each, counted from 0 (default {SEEDS})")
     add("--epochs", type=int, help="of each training, if not the sweep's own")
     add("--metric", help="to choose the best by and to compare, if not the sweep's own")
+    add("--trials-at-once", type=int, help="trainings that share the machine")
+    add("--gpus", type=int, help="graphics cards to use, if not all that are here")
     add("--output-root", type=Path, help="the output_root of the sweep, if it was not the configured one")
     add("--resume", action="store_true", help="go on with what was begun, though the sweep has others at the top now")
     add("--fresh", action="store_true", help="move what was begun aside and start anew")
@@ -45,11 +47,14 @@ def retrain(options: argparse.Namespace) -> int:
     """Train, score, compare, write ``{output_root}/retrain/{name}/``; returns the exit code."""
     from analysis.answer import conclude
     from analysis.counted import METRICS
-    from analysis.finals import Asked, folder_of, open_finals
+    from analysis.finals import Asked, fixed_of, folder_of, open_finals
     from analysis.results import load_sweep
+    from src.cards import find_cards
+    from src.config import load_config
     from sweeps.execution import run_trials
     from sweeps.ledger import locked
     from sweeps.stages import console
+    from trainable.resources import choose_cards, share_machine
 
     sweep = load_sweep(options.name, options.output_root)
     if sweep.state != "finished":
@@ -62,8 +67,11 @@ def retrain(options: argparse.Namespace) -> int:
     )
     if asked.metric not in METRICS:
         raise unknown("metric to compare by", asked.metric, METRICS)
+    cards = () if load_config(fixed_of(sweep)).device == "cpu" else find_cards()
+    resources = share_machine(options.trials_at_once, choose_cards(cards, options.gpus))
     with locked(folder_of(sweep)):
-        finals = open_finals(sweep, asked, options.resume, options.fresh)
+        finals = open_finals(sweep, asked, resources, options.resume, options.fresh)
+        console.print(finals.plan.place)
         received = run_trials(finals.plan, finals.study, console)
         if not finals.study.done:
             finals.study.interrupt()

@@ -58,7 +58,7 @@ def tiny_plan(folder: Path, trials: int) -> SweepPlan:
         asha=Asha(grace_period=1, reduction_factor=3, max_epochs=1),
         budget=Budget(trials=trials, trials_at_once=1),
     )
-    return make_plan("overhead", spec, seed=0, gpus=0)
+    return make_plan("overhead", spec, seed=0)
 
 
 def measure(plan: SweepPlan, sweep_dir: Path, reuse: bool) -> Stopwatch:

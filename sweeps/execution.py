@@ -24,9 +24,12 @@ def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
         plan.fixed,
         plan.spec.metric,
         plan.searched,
-        resources.gpus_per_trial,
-        resources.trials_at_once,
-        budget.hang_minutes * 60,
+        rungs=tuple(plan.spec.asha.rungs),
+        trials_at_once=resources.trials_at_once,
+        trials_per_card=resources.trials_per_card,
+        card_free_mib=resources.card_free_mib,
+        memory_limit_mib=resources.memory_limit_mib,
+        hang_seconds=budget.hang_minutes * 60,
     )
     with Signals() as signals, local_ray(resources), view:
         signals.listen()

@@ -1,6 +1,7 @@
 """The command line of a sweep: its words, those that exclude each other, and the spec that they come to."""
 
 import argparse
+import math
 import re
 from dataclasses import replace
 from typing import NoReturn
@@ -45,6 +46,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--trials", type=int, help="sampled configurations")
     add("--max-epochs", type=int, help="epochs of a trial that is never stopped; the rungs are scaled with it")
     add("--trials-at-once", type=int, help="trials that share the machine")
+    add("--gpus", type=int, help="graphics cards to use, if not all that are here")
+    add("--gpu-memory", type=float, metavar="GIB", help="with --dry-run: plan for cards of so much memory")
     add("--epochs", type=int, help="epochs of all trials together, after which running trials pause")
     add("--hours", type=float, help="wall clock of this session, after which running trials pause")
     add(
@@ -77,8 +80,19 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
     for name, least in {"extend": 1, "max_epochs": 1, "seed": 0}.items():
         if name in said and getattr(options, name) < least:
             raise UserError(f"{_option(name)}={getattr(options, name)}: must be at least {least}.")
+    refuse_gpu_memory(options)
     if options.name and not NAMES.fullmatch(options.name):
         raise UserError(f"--name={options.name}: a folder's name of letters, digits, and the signs _ . - within.")
+
+
+def refuse_gpu_memory(options: argparse.Namespace) -> None:
+    """A card's memory that is none, or a card to run on that is not here, is a ``UserError``."""
+    if options.gpu_memory is None:
+        return
+    if not 0 < options.gpu_memory < math.inf:
+        raise UserError(f"--gpu-memory={options.gpu_memory}: must be the GiB of a graphics card, such as 8.")
+    if not options.dry_run:
+        raise UserError("--gpu-memory plans for a card that is not here, and nothing can run on it: say --dry-run too.")
 
 
 def _option(name: str) -> str:
@@ -103,9 +117,8 @@ def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
             raise UserError(f"{key} is {DECIDED[key]}.")
         if key in keys(spec.space):
             raise UserError(f"{override}: {key} is what this sweep searches, so a value of yours would not last.")
-    changes = {
-        name: getattr(options, name) for name in ("trials", "trials_at_once", "epochs", "hours", "stop_when_converged")
-    }
+    bounds = ("trials", "trials_at_once", "gpus", "epochs", "hours", "stop_when_converged")
+    changes = {name: getattr(options, name) for name in bounds}
     budget = replace(spec.budget, **{name: value for name, value in changes.items() if value is not None})
     asha = spec.asha
     if options.max_epochs is not None:

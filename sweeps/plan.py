@@ -1,12 +1,13 @@
 """What a sweep is going to do: made of a spec and this machine, printed by ``--dry-run``, kept in ``sweep.yaml``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from src.cards import Card
 from src.config import Config, load_config, with_data_root
 from src.provenance import provenance
 from sweeps.forecast import Forecast, forecast
@@ -59,6 +60,11 @@ class SweepPlan:
         return self.config.output_root / self.home / self.name
 
     @property
+    def place(self) -> str:
+        """Where the trials run, in words: ``1 at once, each on NVIDIA GeForce RTX 3070 Ti, 7.8 GiB``."""
+        return f"{self.resources.trials_at_once} at once, each on {self.resources}"
+
+    @property
     def expected(self) -> Forecast:
         """Trials at each rung, and epochs; a budget of epochs may end it before."""
         expected = forecast(self.spec.asha, self.spec.form, self.spec.budget.trials)
@@ -69,8 +75,9 @@ class SweepPlan:
 
         Trials on cores of their own run side by side; on one graphics card they take from each other.
         """
-        cards = round(self.resources.gpus_per_trial * self.resources.trials_at_once)
-        busy = self.expected.epochs * cost.seconds + self.expected.starts * START_SECONDS
+        cards = len(self.resources.cards)
+        start = START_SECONDS + cost.first_seconds
+        busy = self.expected.epochs * cost.seconds + self.expected.starts * start
         return (SESSION_SECONDS + busy / (cards or self.resources.trials_at_once)) / 3600
 
     def families(self) -> dict[str, list[Params]]:
@@ -93,9 +100,9 @@ class SweepPlan:
         visit({})
         return {key: [visit(chosen) for chosen in choices] for key, choices in found.items()}
 
-    def lines(self, cost: EpochCost) -> Iterator[str]:
-        """The plan in words, with hours from measured epochs."""
-        asha, trials, hours, expected = self.spec.asha, self.spec.budget.trials, self.hours(cost), self.expected
+    def lines(self, cost: EpochCost | None) -> Iterator[str]:
+        """The plan in words, with hours and disk where epochs were measured."""
+        asha, trials, expected = self.spec.asha, self.spec.budget.trials, self.expected
         yield "space, and the default that is trial 0:"
         for key, text in described(self.spec.space).items():
             yield f"  {key:40} {text}; {self.first.get(key, 'not asked')}"
@@ -103,7 +110,12 @@ class SweepPlan:
         for epoch, count in expected.trials_at.items():
             yield f"  {epoch:4}  {count:6.1f}{'  the end' if epoch == asha.max_epochs else ''}"
         yield f"{trials} trials, about {expected.epochs:.0f} epochs (without stopping {trials * asha.max_epochs})"
-        yield f"{self.resources.trials_at_once} at once, each on {self.resources}"
+        yield self.place
+        if cost is not None:
+            yield from self._lines_of_cost(cost)
+
+    def _lines_of_cost(self, cost: EpochCost) -> Iterator[str]:
+        trials, hours = self.spec.budget.trials, self.hours(cost)
         yield f"an epoch takes {cost.seconds:.1f} s here ({cost.device}), measured: about {duration(hours)} in all"
         if self.spec.budget.hours is not None and hours > self.spec.budget.hours:
             yield f"the budget of {self.spec.budget.hours:g} hours ends it before that"
@@ -134,9 +146,12 @@ class SweepPlan:
         path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def make_plan(name: str, spec: SweepSpec, seed: int, gpus: int) -> SweepPlan:
-    """Complete the spec's overrides for this machine; a space that the configuration lacks is a ``UserError``."""
-    resources = share_machine(spec.budget.trials_at_once, min(spec.budget.gpus, gpus))
+def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ()) -> SweepPlan:
+    """Complete the spec's overrides for this machine, with these graphics cards of it.
+
+    A space that the configuration lacks is a ``UserError``.
+    """
+    resources = share_machine(spec.budget.trials_at_once, cards)
     kept_by = () if spec.metric == DEFAULT_METRIC else (chosen_by(spec.metric),)
     fixed = (*kept_by, *with_data_root(spec.fixed), f"training.epochs={spec.asha.max_epochs}", *resources.overrides())
     first = default_point(spec.space, fixed)

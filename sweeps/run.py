@@ -16,6 +16,7 @@ ASKED = (
     "trials",
     "max_epochs",
     "trials_at_once",
+    "gpus",
     "epochs",
     "hours",
     "stop_when_converged",
@@ -45,8 +46,9 @@ def main(argv: list[str]) -> int:
     if options.dry_run:
         from sweeps.stages import dry_run, prepare
 
-        plan = prepare(name, with_options(spec, options), options.seed or 0, options.accept_data_warnings)
-        return dry_run(plan)
+        seed, memory = options.seed or 0, options.gpu_memory
+        plan = prepare(name, with_options(spec, options), seed, options.accept_data_warnings, memory)
+        return dry_run(plan, measure=memory is None)
     if options.resume or options.extend is not None:
         refuse_nothing(folder)
         with locked(folder):
@@ -142,7 +144,7 @@ def complete_options(folder: Path, options: argparse.Namespace) -> None:
         raise UserError(f"--trials={options.trials}: {folder} has begun {begun}; say how many it is to have in all.")
     new = [word for word in options.overrides if word not in before["overrides"]]
     options.overrides = [*before["overrides"], *new]
-    vars(options).update({key: before[key] for key in ASKED if getattr(options, key) is None})
+    vars(options).update({key: before.get(key) for key in ASKED if getattr(options, key) is None})
 
 
 def sweep_folder(spec: SweepSpec | None, overrides: list[str], name: str) -> Path:

@@ -48,7 +48,7 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # trials have our environment anyway; Ray would write these keys into a log that everybody on the machine may read
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
 
-FINAL = re.compile(r"^[\w.]*\b(Diverged|OutOfMemoryError|UserError)\b")
+FINAL = re.compile(r"^[\w.]*\b(Diverged|OutOfCardMemory|UserError)\b")
 """Failures that would only come again: of the configuration, not of the machine."""
 
 NO_SPACE = re.compile(r"\[Errno (28|122)\]|No space left|[Dd]isk quota exceeded|StreamWriter failed writing")
@@ -64,7 +64,7 @@ def local_ray(resources: Resources) -> Generator[None]:
         ray.init(
             address="local",
             num_cpus=resources.cores_per_trial * resources.trials_at_once,
-            num_gpus=round(resources.gpus_per_trial * resources.trials_at_once),
+            num_gpus=len(resources.cards),
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
@@ -249,8 +249,14 @@ def name_of(trial: Trial) -> str:
     return str(trial.config["trial"])
 
 
+ERROR_LINE = re.compile(r"[\w.]*(Error|Exception|Interrupt|Diverged|OutOf\w*Memory|CardWasFull|Timeout)\b")
+"""How the line of a traceback begins that names the exception; what follows it is advice, as CUDA's four lines."""
+
+
 def reason_of(trial: Trial) -> str:
-    """The last line of the trial's error: exception and message, without the traceback."""
+    """The error's own line in the trial's text: exception and message, without the traceback."""
     path = Path(trial.error_file) if trial.error_file else None  # Ray's own text, in its staging folder
     text = path.read_text() if path is not None and path.is_file() else ""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "the process died")
+    lines = [line.strip() for line in reversed(text.splitlines()) if line.strip()]
+    named = (line for line in lines if ERROR_LINE.match(line))
+    return next(named, lines[0] if lines else "the process died")

@@ -32,6 +32,8 @@ CODE = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml", *SEARCH)
 
 PLACE = "output_root"
 """No part of what a sweep is: its folder may be moved."""
+CORES = "threads"
+"""Where a card does the sums, cores only load images, which gives the same with any number of them."""
 COMPARED_BY = ("metric", "rungs")
 """What a sweep's trials were compared by: with another, what was decided before would be wrong."""
 
@@ -52,9 +54,11 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
 
 def surroundings(plan: SweepPlan, *more: Path) -> dict[str, str]:
     """Fixed overrides, data, and the code of trainings and of the search, with ``more`` files."""
+    left_out = {PLACE, CORES} if plan.resources.cards else {PLACE}
+    fixed = {key: value for key, _, value in (word.partition("=") for word in plan.fixed)}
     code = {path for pattern in CODE for path in ROOT.glob(pattern)} | set(more)
     return {
-        **{f"fixed: {key}": value for key, _, value in (word.partition("=") for word in plan.fixed) if key != PLACE},
+        **{f"fixed: {key}": value for key, value in fixed.items() if key not in left_out},
         "data": data_fingerprint(plan.config.data),
         **{os.path.relpath(path, ROOT): _digest(path) for path in sorted(code)},
     }

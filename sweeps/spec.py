@@ -64,8 +64,8 @@ class Budget:
     trials: int
     trials_at_once: int | None = None
     """None: one a graphics card; without one, a trial a core, at most 4."""
-    gpus: int = 1
-    """Graphics cards to share, where there is one; without one the budget is the cores."""
+    gpus: int | None = None
+    """Graphics cards to use. None: all that torch can use here; without one the budget is the cores."""
     epochs: int | None = None
     """Of all trials together. None: as many as the trials need."""
     hours: float | None = None

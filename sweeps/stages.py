@@ -4,15 +4,15 @@ import logging
 import shlex
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
 from rich.console import Console
 
+from src.cards import Card, absent_card, find_cards
 from src.check import quick_problems
 from src.config import load_config
 from src.data.cache import open_split
@@ -29,7 +29,9 @@ from sweeps.space import Params, corners, default_point, few_corners
 from sweeps.spec import SweepSpec, list_specs
 from sweeps.study import HOURS_OVER, Study
 from sweeps.warmth import COLD, warmth
+from trainable.memory import fit_networks
 from trainable.rehearsal import EpochCost, measure_epoch, rehearse
+from trainable.resources import choose_cards
 from trainable.trial import trial_overrides
 
 SYNTHETIC = Path("data") / "synthetic"
@@ -41,10 +43,13 @@ console = Console(
 )
 
 
-def prepare(name: str, spec: SweepSpec, seed: int, accept_data: bool = False) -> SweepPlan:
-    """Check everything that needs no training: keys and ranges, options, every image of the three splits.
+def prepare(
+    name: str, spec: SweepSpec, seed: int, accept_data: bool = False, gpu_memory: float | None = None
+) -> SweepPlan:
+    """Check everything that needs no training: cards, keys and ranges, options, every image of the three splits.
 
-    What would spoil every result is a ``UserError``, unless the data is accepted as it is.
+    What would spoil every result is a ``UserError``, unless the data is accepted as it is. ``gpu_memory``: plan for
+    cards of so many GiB in place of those of this machine.
     """
     root = load_config(spec.fixed).data.root
     nobody_said = root == load_config().data.root and not (root / "train").is_dir()
@@ -55,6 +60,7 @@ def prepare(name: str, spec: SweepSpec, seed: int, accept_data: bool = False) ->
         spec = replace(spec, fixed=(*spec.fixed, f"data.root={SYNTHETIC}"))
     default_point(spec.space, spec.fixed)  # the likeliest mistakes are in the keys: before anything slow
     config = load_config(spec.fixed)
+    cards = cards_for(config.device, spec.budget.gpus, gpu_memory)
     data = config.data
     sizes = [len(open_split(data, split)) for split in SPLITS]
     counts = ", ".join(f"{size} {split}" for size, split in zip(sizes, SPLITS, strict=True))
@@ -67,14 +73,27 @@ def prepare(name: str, spec: SweepSpec, seed: int, accept_data: bool = False) ->
             f"{data.root} would give results that mean little:\n" + "\n".join(problems) + "\n"
             f"More: python -m src.check {shlex.quote(str(data.root))}. To go on all the same: --accept-data-warnings."
         )
-    plan = make_plan(name, spec, seed, gpus=0 if config.device == "cpu" else torch.cuda.device_count())
+    plan = make_plan(name, spec, seed, cards)
     return replace(plan, accepted=tuple(problems))
 
 
-def dry_run(plan: SweepPlan) -> int:
-    """Check every corner of the space, measure an epoch of each family of networks, print the plan."""
-    check_corners(plan, corners(plan.spec.space))
-    for line in plan.lines(measure_families(plan)):
+def cards_for(device: str, gpus: int | None, gpu_memory: float | None) -> tuple[Card, ...]:
+    """The graphics cards to plan for: those of this machine, or made-up ones of ``gpu_memory`` GiB."""
+    if gpu_memory is None:
+        return choose_cards(() if device == "cpu" else find_cards(), gpus)
+    if device == "cpu":
+        raise UserError("--gpu-memory is for graphics cards, and device=cpu uses none: leave out one of the two.")
+    return (absent_card(gpu_memory),) * (gpus or 1)
+
+
+def dry_run(plan: SweepPlan, measure: bool = True) -> int:
+    """Check every corner of the space, and each network's memory; measure an epoch of each family; print the plan.
+
+    ``measure``: not for a card that is not here.
+    """
+    networks = check_corners(plan, corners(plan.spec.space))
+    check_memory(plan, networks, all_of_them=True)
+    for line in plan.lines(measure_families(plan) if measure else None):
         console.print(line)
     return 0
 
@@ -85,25 +104,41 @@ def measure_families(plan: SweepPlan) -> EpochCost:
     Costs of choices of different keys are taken to multiply.
     """
     base = measure_epoch(trial_overrides(plan.fixed, plan.first))
-    seconds, mib = base.seconds, base.checkpoint_mib
+    seconds, mib, first = base.seconds, base.checkpoint_mib, base.first_seconds
     for key, points in plan.families().items():
         costs = [measure_epoch(trial_overrides(plan.fixed, point)) for point in points]
         for point, cost in zip(points, costs, strict=True):
             console.print(f"{key}={point[key]}: {cost.seconds:.1f} s an epoch")
         seconds *= fmean(cost.seconds for cost in costs) / base.seconds
         mib *= fmean(cost.checkpoint_mib for cost in costs) / base.checkpoint_mib
-    return EpochCost(seconds, mib, base.device)
+        first = max(first, fmean(cost.first_seconds for cost in costs))
+    return EpochCost(seconds, mib, base.device, first)
 
 
-def check_corners(plan: SweepPlan, points: Iterable[Params]) -> None:
-    """Compose, build and step these points of the space once each."""
+def check_corners(plan: SweepPlan, points: Iterable[Params]) -> list[Sequence[str]]:
+    """Compose, build and step these points of the space once each; returns one of each different network."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     warnings.simplefilter("ignore")
     points = list(points)
     networks = rehearse(trial_overrides(plan.fixed, point) for point in points)
     console.print(
-        f"{len(points)} corners of the space make valid configurations; {networks} different networks and losses train."
+        f"{len(points)} corners of the space make valid configurations; {len(networks)} different networks and losses "
+        "train."
     )
+    return networks
+
+
+def check_memory(plan: SweepPlan, networks: Iterable[Sequence[str]], all_of_them: bool = False) -> None:
+    """Print how networks fit on a trial's card, or only those whose batches will be halved.
+
+    One that does not fit at all is a ``UserError``.
+    """
+    fits = fit_networks(networks, plan.resources, plan.fixed)
+    if fits and all_of_them:
+        console.print(f"memory of a trial on its card: {plan.resources.share_mib} MiB; networks need, by prediction")
+    for fit in fits:
+        if all_of_them or fit.halved:
+            console.print(f"  {fit}")
 
 
 @dataclass(frozen=True)
@@ -122,6 +157,7 @@ class Mode:
 def search(plan: SweepPlan, mode: Mode) -> int:
     """Rehearse, run all trials, print the leaderboard; returns the exit code."""
     now = identity(plan, mode.spec_name)
+    console.print(plan.place)
     if mode.resume:
         ledger = Ledger(plan.folder / NAME)
         refuse_changes(ledger, now, mode.accept_changes)
@@ -133,7 +169,7 @@ def search(plan: SweepPlan, mode: Mode) -> int:
             console.print(
                 f"From {mode.warm_start}: {len(warm.rows)} trials for the model, {len(warm.points)} to try first."
             )
-        check_corners(plan, few_corners(plan.spec.space))
+        check_memory(plan, check_corners(plan, few_corners(plan.spec.space)))
         ledger = begin(plan, warm)
     from sweeps.execution import run_trials  # Ray: seconds to import, and nothing to do before all is checked
 

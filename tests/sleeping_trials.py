@@ -15,12 +15,13 @@ from optuna.distributions import FloatDistribution
 from ray import tune
 
 import sweeps.search
+from src.cards import Card
 from src.lines import append_line, read_lines
 from sweeps.sampler import Sampler
 from sweeps.search import Halt, Signals, build_tuner, local_ray
 from sweeps.spec import Asha, Budget
 from sweeps.study import Study
-from trainable.resources import Resources
+from trainable.resources import share_machine
 from trainable.trial import TrialPlan
 
 METRIC = "val/iou_best"
@@ -61,8 +62,10 @@ def main() -> None:
     parser.add_argument("--together", type=int, default=1, help="processes that wait for each other")
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
-    sweeps.search.CrackTrial = sleeping(folder / "said.txt", options.together)  # pyright: ignore[reportAttributeAccessIssue]
-    resources = Resources(options.places, 1, options.gpus / options.places)
+    sweeps.search.CrackTrial = sleeping(
+        folder / "said.txt", options.together
+    )  # pyright: ignore[reportAttributeAccessIssue]
+    resources = share_machine(options.places, [Card("made up", 8192, 8000)] * options.gpus)
     asha = Asha(grace_period=2, reduction_factor=2, max_epochs=4)
     sampler = Sampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
     study = Study(sampler, asha, Budget(trials=options.trials), METRIC)

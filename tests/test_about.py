@@ -13,7 +13,7 @@ from sweeps.spec import load_spec
 
 @pytest.mark.parametrize("key", PARTS)
 def test_a_file_of_a_sweep_that_lacks_a_part_is_refused_with_its_name(key: str, tmp_path: Path):
-    plan = make_plan("quickstart", load_spec("quickstart"), seed=5, gpus=0)
+    plan = make_plan("quickstart", load_spec("quickstart"), seed=5)
     plan.save(tmp_path / "sweep.yaml", "Why?")
     kept = yaml.safe_load((tmp_path / "sweep.yaml").read_text())
     for damaged in ({name: part for name, part in kept.items() if name != key}, kept | {key: 1}, [key]):

@@ -10,6 +10,9 @@ from analysis.finals import Asked, best_values, contenders_of, folder_of, fresh_
 from analysis.results import SweepResults, load_sweep
 from src.errors import UserError
 from sweeps.forecast import forecast
+from trainable.resources import Resources
+
+ONE_CORE = Resources(trials_at_once=1, cores_per_trial=1)
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_the_race_has_the_searchs_overrides_without_those_it_decides_anew(
 ):
     sweep.about["fixed"].append("seed=9")
     contenders = contenders_of(sweep, asked())
-    plan = plan_of(sweep, asked(epochs=7), contenders)
+    plan = plan_of(sweep, asked(epochs=7), contenders, ONE_CORE)
     assert plan.folder == folder_of(sweep) == finished_sweep.output_root / "retrain" / "tiny_sweep"
     assert plan.searched == {"seed": 0, **contenders[-1].params}
     assert "training.epochs=7" in plan.fixed
@@ -73,10 +76,10 @@ def test_code_and_data_that_changed_since_the_search_are_said(
     sweep: SweepResults, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
-    open_finals(sweep, asked(top=1), resume=False, fresh=False).ledger.close()
+    open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
     assert "Changed since the search" not in capsys.readouterr().out
     sweep.identity["data"] = sweep.identity["src/losses.py"] = "another"
-    open_finals(sweep, asked(top=1), resume=False, fresh=False).ledger.close()
+    open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
     assert (
         "Changed since the search, so its scores are of something else: data, src/losses.py" in capsys.readouterr().out
     )
@@ -93,23 +96,23 @@ def test_a_race_goes_on_with_what_it_was_begun_with_and_fresh_moves_it_aside(
     sweep: SweepResults, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
-    first = open_finals(sweep, asked(top=1), resume=False, fresh=False)
+    first = open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False)
     assert [row.params["seed"] for row in (first.study.next_job(), first.study.next_job()) if row] == [0, 0]
     first.ledger.close()
-    more = open_finals(sweep, asked(top=1, seeds=5), resume=False, fresh=False)  # seeds may be added
+    more = open_finals(sweep, asked(top=1, seeds=5), ONE_CORE, resume=False, fresh=False)  # seeds may be added
     assert (len(more.study.waiting), more.study.budget.trials) == (2, 10)
     more.ledger.close()
     with pytest.raises(
         UserError, match=r"configurations: t0000-\w+, t\d+-\w+ -> t0000-\w+, (.|\n)*--fresh moves it aside"
     ):
-        open_finals(sweep, asked(top=2), resume=False, fresh=False)
-    again = open_finals(sweep, asked(top=2, seeds=0), resume=True, fresh=False)
+        open_finals(sweep, asked(top=2), ONE_CORE, resume=False, fresh=False)
+    again = open_finals(sweep, asked(top=2, seeds=0), ONE_CORE, resume=True, fresh=False)
     assert (len(again.race.contenders), again.study.budget.trials) == (2, 10)
     again.ledger.close()
-    more = open_finals(sweep, asked(top=1, seeds=7), resume=True, fresh=False)
+    more = open_finals(sweep, asked(top=1, seeds=7), ONE_CORE, resume=True, fresh=False)
     assert more.study.budget.trials == 14
     more.ledger.close()
-    anew = open_finals(sweep, asked(top=2), resume=False, fresh=True)
+    anew = open_finals(sweep, asked(top=2), ONE_CORE, resume=False, fresh=True)
     assert (len(anew.race.contenders), len(anew.study.rows)) == (3, 0)
     (aside,) = (tmp_path / "retrain").glob("tiny_sweep-*")
     assert str(aside) in capsys.readouterr().out.replace("\n", "")

@@ -21,7 +21,7 @@ from sweeps.study import Study
 
 @pytest.fixture
 def study() -> Study:
-    plan = make_plan("quickstart", load_spec("quickstart"), seed=0, gpus=0)
+    plan = make_plan("quickstart", load_spec("quickstart"), seed=0)
     return Study(Sampler(plan.spec.space, 0, plan.first), plan.spec.asha, plan.spec.budget, plan.spec.metric)
 
 

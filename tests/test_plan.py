@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 from optuna import Trial
 
+from src.cards import Card
 from sweeps.about import read_about
 from sweeps.plan import SESSION_SECONDS, START_SECONDS, duration, make_plan
 from sweeps.spec import load_spec
 from trainable.rehearsal import EpochCost
 
+CARD = Card("NVIDIA GeForce RTX 3070 Ti", memory_mib=7965, free_mib=7100, context_mib=400)
+
 
 def test_the_plan_says_rungs_epochs_hours_and_disk():
-    plan = make_plan("quickstart", load_spec("quickstart"), seed=0, gpus=0)
+    plan = make_plan("quickstart", load_spec("quickstart"), seed=0)
     said = "\n".join(plan.lines(EpochCost(seconds=100.0, checkpoint_mib=1024.0, device="cpu")))
     expected = plan.expected
     for epoch, count in expected.trials_at.items():
@@ -33,26 +36,24 @@ def test_the_plan_says_rungs_epochs_hours_and_disk():
 
 def test_a_budget_of_epochs_bounds_what_is_expected():
     spec = load_spec("quickstart")
-    plan = make_plan("quickstart", replace(spec, budget=replace(spec.budget, epochs=30)), seed=0, gpus=0)
+    plan = make_plan("quickstart", replace(spec, budget=replace(spec.budget, epochs=30)), seed=0)
     assert plan.expected.epochs == 30
 
 
 def test_every_choice_of_a_network_is_a_family():
-    plan = make_plan("unet_encoder", load_spec("unet_encoder"), seed=0, gpus=0)
+    plan = make_plan("unet_encoder", load_spec("unet_encoder"), seed=0)
     families = plan.families()
     assert families.keys() == {"model.encoder", "model.decoder.decoder_attention_type"}
     encoders = [point["model.encoder"] for point in families["model.encoder"]]
     assert encoders[:2] == ["resnet18", "resnet34"]
     assert len(set(encoders)) == 7
     assert {point["training.optimizer.lr_scale"] for point in families["model.encoder"]} == {1.0}
-    assert make_plan("quickstart", load_spec("quickstart"), seed=0, gpus=0).families() == {}
-    assert (
-        make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, gpus=0).families() == {}
-    )  # drop path costs nothing
+    assert make_plan("quickstart", load_spec("quickstart"), seed=0).families() == {}
+    assert make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0).families() == {}  # drop path costs nothing
 
 
 def test_all_keys_of_a_conditional_space_are_known_with_a_value():
-    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, gpus=0)
+    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0)
     assert plan.searched.keys() == plan.first.keys()
 
     def space(trial: Trial) -> None:
@@ -66,25 +67,25 @@ def test_all_keys_of_a_conditional_space_are_known_with_a_value():
 @pytest.mark.parametrize(("metric", "kept"), [("val/f1", "val/f1"), ("val/iou_image", "val/iou_image")])
 def test_a_training_keeps_its_best_network_by_what_it_is_ranked_by(metric: str, kept: str):
     spec = replace(load_spec("quickstart"), metric=metric)
-    assert make_plan("quickstart", spec, seed=0, gpus=0).config.training.metric.monitor == kept
+    assert make_plan("quickstart", spec, seed=0).config.training.metric.monitor == kept
     own = replace(spec, fixed=(*spec.fixed, "training.metric=loss"))
-    assert make_plan("quickstart", own, seed=0, gpus=0).config.training.metric.monitor == "val/loss"
+    assert make_plan("quickstart", own, seed=0).config.training.metric.monitor == "val/loss"
 
 
 def test_days_on_a_cpu_are_said_plainly():
-    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, gpus=0)
+    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0)
     assert any(line.startswith("Days on this CPU") for line in plan.lines(EpochCost(3600.0, 300.0, "cpu")))
     assert not any(line.startswith("Days") for line in plan.lines(EpochCost(3600.0, 300.0, "cuda")))
 
 
 def test_a_card_is_one_resource_of_the_plan():
-    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, gpus=1)
+    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, cards=[CARD])
     assert (plan.resources.trials_at_once, plan.resources.gpus_per_trial) == (1, 1.0)
-    assert not any(word.startswith("threads=") for word in plan.fixed)
+    assert plan.place == "1 at once, each on NVIDIA GeForce RTX 3070 Ti, 7.8 GiB"
 
 
 def test_the_sweep_is_kept_as_run(tmp_path: Path):
-    plan = make_plan("quickstart", load_spec("quickstart"), seed=5, gpus=0)
+    plan = make_plan("quickstart", load_spec("quickstart"), seed=5)
     plan.save(tmp_path / "sweep.yaml", "Why?")
     kept = read_about(tmp_path)
     assert kept["search_seed"] == 5

@@ -1,6 +1,7 @@
 """A trial in miniature."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +14,9 @@ from trainable.rehearsal import measure_epoch, rehearse
 
 
 def test_numbers_that_change_no_network_share_a_step(tiny: list[str]):
-    assert rehearse([[*tiny, f"training.optimizer.lr={lr}"] for lr in (1e-4, 1e-3, 1e-2)]) == 1
-    assert rehearse([[*tiny, f"training.loss={loss}"] for loss in ("bce", "dice_bce", "dice_focal")]) == 3
+    assert len(rehearse([[*tiny, f"training.optimizer.lr={lr}"] for lr in (1e-4, 1e-3, 1e-2)])) == 1
+    losses = [[*tiny, f"training.loss={loss}"] for loss in ("bce", "dice_bce", "dice_focal")]
+    assert rehearse([*losses, losses[0]]) == losses
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,7 @@ def test_a_corner_that_cannot_be_trained_is_named_with_its_overrides(tiny: list[
 
 
 def test_rehearsing_leaves_the_users_data_alone(tiny: list[str]):
-    assert rehearse([[*tiny, "data.root=/nowhere"]]) == 1
+    assert len(rehearse([[*tiny, "data.root=/nowhere"]])) == 1
 
 
 def test_an_epoch_is_measured_whole_if_it_is_short(tiny: list[str]):
@@ -45,6 +47,35 @@ def test_an_epoch_is_measured_whole_if_it_is_short(tiny: list[str]):
     assert cost.device == "cpu"
     parameters = sum(parameter.numel() for parameter in Trainer(load_config(tiny), tiny).model.parameters())
     assert cost.checkpoint_mib == pytest.approx(3 * 4 * parameters / 2**20)
+
+
+def test_what_a_trial_writes_after_an_epoch_is_measured_and_the_first_epochs_surplus_told_apart(
+    tiny: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    now, epochs = 0.0, 0
+
+    class Steady(Trainer):
+        """Its first epoch takes 20 seconds, each later one 5, and a snapshot one."""
+
+        def train_epoch(self, on_step: Callable[[int, int], None] | None = None) -> EpochReport:
+            nonlocal now, epochs
+            epochs += 1
+            now += 20.0 if epochs == 1 else 5.0
+            return EpochReport(epochs, {"val/iou_best": 0.5}, is_best=False)
+
+        def snapshot(self) -> dict[str, Any]:
+            nonlocal now
+            now += 1.0
+            return super().snapshot()
+
+    monkeypatch.setattr(rehearsal, "Trainer", Steady)
+    monkeypatch.setattr(rehearsal.time, "perf_counter", lambda: now)
+    cost = measure_epoch(tiny, limit_seconds=60.0)
+    assert (cost.seconds, cost.first_seconds) == (6.0, 14.0)
+    before, epochs = epochs, 0
+    assert before == 2
+    assert measure_epoch(tiny, limit_seconds=30.0).seconds == 20.0  # no time for a second one
+    assert not list(load_config(tiny).data.cache_dir.glob("tmp*"))
 
 
 def test_a_long_epoch_is_extrapolated_from_its_steps_after_the_first(tiny: list[str], monkeypatch: pytest.MonkeyPatch):

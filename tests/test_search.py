@@ -79,7 +79,9 @@ def test_a_full_disk_ends_the_session_and_no_trial_has_failed(study: Study, tmp_
     ("reason", "final"),
     [
         ("src.training.Diverged: epoch 1: train/loss=nan", True),
-        ("torch.OutOfMemoryError: CUDA out of memory", True),
+        ("trainable.guard.OutOfCardMemory: CUDA out of memory", True),
+        ("trainable.guard.CardWasFull: 2 trials share the card. CUDA out of memory", False),
+        ("torch.OutOfMemoryError: CUDA out of memory", False),  # nobody has said whose the card was
         ("src.errors.UserError: Unknown encoder", True),
         ("trainable.guard.OutOfHostMemory: 3 MiB are left", False),
         ("RuntimeError: DataLoader worker was killed", False),
@@ -88,6 +90,22 @@ def test_a_full_disk_ends_the_session_and_no_trial_has_failed(study: Study, tmp_
 )
 def test_a_failure_of_the_configuration_is_not_tried_again(reason: str, final: bool):
     assert bool(FINAL.search(reason)) == final
+
+
+def test_the_reason_is_the_errors_own_line_and_not_the_advice_below_it(tmp_path: Path):
+    advice = "CUDA kernel errors might be asynchronously reported\nCompile with `TORCH_USE_CUDA_DSA` to enable"
+    path = tmp_path / "error.txt"
+    for line in (
+        "torch.AcceleratorError: CUDA error: an illegal memory access was encountered",
+        "src.training.Diverged: epoch 2: train/loss=nan",
+        "trainable.guard.OutOfCardMemory: CUDA out of memory.",
+        "filelock._error.Timeout: The file lock could not be acquired.",
+        "KeyboardInterrupt",
+    ):
+        path.write_text(f'Traceback ...\n  File "trial.py", line 3\n    raise Error\n{line}\n{advice}\n\n')
+        assert reason_of(fake("t0000", path)) == line
+    path.write_text("some words\nof another kind\n")
+    assert reason_of(fake("t0000", path)) == "of another kind"
 
 
 def test_a_process_that_died_without_a_word_is_said_to_have_died():

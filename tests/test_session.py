@@ -17,7 +17,7 @@ from sweeps.spec import load_spec
 @pytest.fixture
 def plan(tiny: list[str], tmp_path: Path) -> SweepPlan:
     fixed = tuple(word for word in tiny if not word.startswith(("training.epochs=", "threads=")))
-    return make_plan("mine", replace(load_spec("quickstart"), fixed=fixed), seed=0, gpus=0)
+    return make_plan("mine", replace(load_spec("quickstart"), fixed=fixed), seed=0)
 
 
 COMMAND = {"spec": "quickstart"}

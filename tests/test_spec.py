@@ -80,14 +80,14 @@ def test_every_spec_asks_a_question_in_its_first_line():
 def test_every_spec_follows_the_rules_and_contains_its_default(name: str):
     spec = load_spec(name)
     assert spec.asha.grace_period / spec.asha.max_epochs >= 0.06
-    plan = make_plan(name, spec, seed=0, gpus=0)
+    plan = make_plan(name, spec, seed=0)
     assert plan.first
     assert f"training.epochs={spec.asha.max_epochs}" in plan.fixed
 
 
 def rehearsed(name: str, walk: Callable[[Space], Iterable[Params]]) -> int:
-    plan = make_plan(name, load_spec(name), seed=0, gpus=0)
-    return rehearse(trial_overrides(plan.fixed, point) for point in walk(plan.spec.space))
+    plan = make_plan(name, load_spec(name), seed=0)
+    return len(rehearse(trial_overrides(plan.fixed, point) for point in walk(plan.spec.space)))
 
 
 @pytest.mark.parametrize(

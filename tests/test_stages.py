@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from conftest import CANARY, FinishedSweep
 
@@ -330,6 +331,13 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
         (["swin_unet_lr", "--max-epochs", "0"], "--max-epochs=0"),
         (["swin_unet_lr", "--trials", "0"], "trials=0"),
         (["swin_unet_lr", "datas"], "is not an override"),
+        (["swin_unet_lr", "device=cpu", "--gpus", "2"], "gpus=2: more graphics cards than there are"),
+        (["swin_unet_lr", "--gpus", "0"], "gpus=0: must be above 0"),
+        (["swin_unet_lr", "--gpu-memory", "8"], "--gpu-memory plans for a card that is not here"),
+        (["swin_unet_lr", "--gpu-memory", "-1", "--dry-run"], "--gpu-memory=-1.0: must be the GiB"),
+        (["swin_unet_lr", "--gpu-memory", "nan", "--dry-run"], "--gpu-memory=nan: must be the GiB"),
+        (["swin_unet_lr", "--gpu-memory"], "argument --gpu-memory: expected one argument"),
+        (["swin_unet_lr", "--gpu-memory", "8", "--dry-run", "device=cpu"], "--gpu-memory is for graphics cards"),
         (["quickstart", "--seed", "-1"], "--seed=-1: must be at least 0"),
         (["quickstart", "--resume", "--fresh"], "--resume and --fresh cannot be said together"),
         (["quickstart", "--extend", "0"], "--extend=0: must be at least 1"),
@@ -354,6 +362,15 @@ def test_a_mistake_is_named_before_ray_starts(
     with pytest.raises(UserError, match=re.escape(sentence)):
         main(words)
     assert not (tmp_path / "outputs" / "sweeps").exists()
+
+
+def test_a_card_that_torch_cannot_use_is_named_before_anything_slow(tiny: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("sweeps.stages.open_split", None)  # to look at the images would fail
+    words = [word for word in tiny if word.startswith(("data.", "output_root"))]
+    with pytest.raises(UserError, match="There is a graphics card that torch"):
+        main(["quickstart", *words])
 
 
 def test_a_broken_image_is_named_before_ray_starts(tiny: list[str], tiny_data: Path, tmp_path: Path):

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from filelock import Timeout
 from src.config import compose_values, group_choices, load_config, load_overrides
 from src.errors import UserError
 from src.experiment import read_rows
+from src.training import EpochReport
+from trainable.guard import CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan, check_sampled, override_value, trial_overrides
 
 
@@ -207,6 +210,8 @@ def test_a_trial_that_makes_no_step_ends_itself_and_leaves_its_stacks(tiny: list
     code = f"""
 import time
 from pathlib import Path
+from src.training import EpochReport
+from trainable.guard import CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan
 
 trial = CrackTrial.__new__(CrackTrial)
@@ -220,6 +225,80 @@ trial.step()
     stacks = (tmp_path / "t0000-hangs" / "stacks.txt").read_text()
     assert "Timeout" in stacks
     assert "trial.py" in stacks
+
+
+def test_an_epoch_after_which_a_trial_may_stop_is_on_the_disk_before_it_is_reported(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("src.experiment.WRITES_BESIDE", ("cpu",))
+    trial = CrackTrial.__new__(CrackTrial)
+    trial.setup(job({"training.epochs": 4}), plan=replace(plan(tiny, tmp_path), rungs=(2,)))
+    waited: list[int] = []
+    monkeypatch.setattr(type(trial.experiment), "wait", lambda self: waited.append(trial.trainer.epoch))
+    for _ in range(4):
+        trial.step()
+    assert waited == [2, 4]
+
+
+FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore words")
+
+
+@pytest.mark.parametrize(
+    ("per_card", "free", "kind"),
+    [(1, 7000, OutOfCardMemory), (1, 6000, CardWasFull), (2, 7000, CardWasFull)],
+    ids=["alone", "alone on a card that another program uses", "beside another trial"],
+)
+def test_running_out_of_memory_is_final_only_for_a_trial_that_had_the_card_to_itself(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_card: int, free: int, kind: type[Exception]
+):
+    trial = process(tiny, tmp_path, job({}))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free * 2**20, 8000 * 2**20))
+    trial.plan = replace(trial.plan, trials_per_card=per_card, card_free_mib=7000)
+    trial.missing_mib = trial._missing_mib()
+
+    def fail(on_step: object = None) -> EpochReport:
+        raise FULL
+
+    trial.trainer.train_epoch = fail
+    with pytest.raises(kind, match=r"CUDA out of memory\. Tried to allocate 2\.00 GiB\.$"):
+        trial.step()
+
+
+def test_an_error_that_is_not_of_memory_stays_what_it_is(trial: CrackTrial):
+    def fail(on_step: object = None) -> EpochReport:
+        raise RuntimeError("it broke")
+
+    trial.trainer.train_epoch = fail
+    with pytest.raises(RuntimeError, match="it broke"):
+        trial.step()
+
+
+@pytest.mark.parametrize(("limit", "fraction"), [(None, None), (2000, 0.25), (9000, 1.0)])
+def test_a_trial_that_shares_its_card_has_a_limit_of_memory(
+    tiny: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int | None,
+    fraction: float | None,
+):
+    monkeypatch.setattr(CrackTrial, "_start", lambda self, config: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (7000 * 2**20, 8000 * 2**20))
+    said: list[float] = []
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", said.append)
+    CrackTrial.__new__(CrackTrial).setup(job({}), plan=replace(plan(tiny, tmp_path), memory_limit_mib=limit))
+    assert said == ([] if fraction is None else [fraction])
+
+
+def test_the_next_trial_of_a_process_compiles_anew(trial: CrackTrial, monkeypatch: pytest.MonkeyPatch):
+    forgotten: list[str] = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: forgotten.append("all"))
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: None)
+    trial.reset_config(job({"training.compile": True}, "t0001-compiled"))
+    assert forgotten == []
+    trial.reset_config(job({}, "t0002-next"))
+    assert forgotten == ["all"]
 
 
 def test_memory_that_did_not_come_back_is_said_and_the_process_goes_on(

@@ -28,7 +28,7 @@ def spec_of(tiny: list[str], space: dict[str, BaseDistribution], max_epochs: int
 @pytest.fixture
 def before(tiny: list[str]) -> Path:
     """A sweep of the learning rate whose trials score by it; the first failed."""
-    plan = make_plan("before", spec_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)}), seed=0, gpus=0)
+    plan = make_plan("before", spec_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)}), seed=0)
     ledger = begin(plan)
     study = open_study(plan, ledger, {}, identity(plan, "quickstart"))
     plan.save(plan.folder / "sweep.yaml", "Why?")
@@ -45,7 +45,7 @@ def before(tiny: list[str]) -> Path:
 
 
 def plan_of(tiny: list[str], space: dict[str, BaseDistribution], max_epochs: int = 9) -> SweepPlan:
-    return make_plan("after", spec_of(tiny, space, max_epochs), seed=1, gpus=0)
+    return make_plan("after", spec_of(tiny, space, max_epochs), seed=1)
 
 
 def test_its_trials_enter_the_model_as_points_of_our_space(tiny: list[str], before: Path):

@@ -1,17 +1,50 @@
-"""What keeps one bad trial from spoiling the others: a watchdog over its steps, and a limit on its memory."""
+"""What keeps one bad trial from spoiling the others: a watchdog over its steps, and limits on its memory."""
 
 import faulthandler
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+from src.device import is_out_of_memory
 
 MIB = 2**20
 SPARE_SHARE = 0.05  # of the machine's memory, below which the largest trial has to go
 CGROUP = Path("/sys/fs/cgroup")
+HELD_MIB = 512
+"""Less free on a card than was planned with: another program, or a process that is still ending, holds it."""
 
 
 class OutOfHostMemory(MemoryError):
     """The machine's memory is almost gone, and this process has more of it than its share."""
+
+
+class OutOfCardMemory(Exception):
+    """A trial does not fit on the graphics card that it had to itself: it would not fit the next time either."""
+
+
+class CardWasFull(Exception):
+    """A trial ran out of the memory of a graphics card that others used too: the next time it may fit."""
+
+
+@contextmanager
+def judging_full_cards(trials_per_card: int, missing_mib: int) -> Generator[None]:
+    """Say of a card whose memory runs out within whether the trial had it to itself.
+
+    ``missing_mib``: of the memory that was planned with, what was not free when the trial began.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        first = str(error).strip().partition("\n")[0]
+        if trials_per_card > 1:
+            raise CardWasFull(f"{trials_per_card} trials share the card. {first}") from error
+        if missing_mib > HELD_MIB:
+            raise CardWasFull(f"{missing_mib} MiB of the card were held by others when it began. {first}") from error
+        raise OutOfCardMemory(first) from error
 
 
 class Watchdog:

@@ -4,6 +4,8 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from src.config import Config, load_config
 from src.data.augmentation import build_augmentation
 from src.device import choose_device, refuse_impossible
 from src.errors import UserError
+from src.experiment import Experiment
 from src.losses import build_loss
 from src.models.registry import build_model
 from src.optimization import build_lr_scheduler, build_optimizer
@@ -20,13 +23,13 @@ from src.training import Trainer
 TINY = 128  # pixels: a size that every architecture accepts
 
 
-def rehearse(corners: Iterable[Sequence[str]]) -> int:
-    """Compose every corner, build and step each different network once; returns how many networks that were.
+def rehearse(corners: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """Compose every corner, build and step each different network once; returns a corner for each of these networks.
 
     A corner that fails is a ``UserError`` that names its overrides. Corners which differ only in numbers that do not
     change what is built (learning rate, decay, weights of terms) share one step.
     """
-    stepped: set[str] = set()
+    stepped: dict[str, Sequence[str]] = {}
     for overrides in corners:
         try:
             config = load_config(overrides)
@@ -34,10 +37,10 @@ def rehearse(corners: Iterable[Sequence[str]]) -> int:
             build_loss(config.training.loss)  # its numbers have rules too, and it costs nothing
             if (identity := _structure(config)) not in stepped:
                 step_once(config)
-                stepped.add(identity)
+                stepped[identity] = overrides
         except Exception as error:  # whatever a library says of it
             raise UserError(f"The corner {' '.join(overrides)} cannot be trained: {error}") from error
-    return len(stepped)
+    return list(stepped.values())
 
 
 def step_once(config: Config) -> None:
@@ -58,14 +61,17 @@ def step_once(config: Config) -> None:
 @dataclass(frozen=True)
 class EpochCost:
     seconds: float
-    """Of one epoch: training and validation."""
+    """Of one epoch: training, validation and what is kept of it."""
     checkpoint_mib: float
     device: str
+    first_seconds: float = 0.0
+    """What a process's first epoch takes more than the next: loaders start, and on a card libraries choose kernels."""
 
 
 def measure_epoch(overrides: Sequence[str], limit_seconds: float = 60.0) -> EpochCost:
     """The cost of one epoch on this machine, measured; after ``limit_seconds`` the rest is extrapolated from the steps.
 
+    Where the first epoch has left time for it, a second one is measured, with all that a trial writes after an epoch.
     The first step is left out of an extrapolation: it warms up caches.
     """
     trainer = Trainer(load_config(overrides), overrides)
@@ -77,16 +83,31 @@ def measure_epoch(overrides: Sequence[str], limit_seconds: float = 60.0) -> Epoc
             raise _LongEnough
 
     started = time.perf_counter()
+    first_seconds = 0.0
     try:
         trainer.train_epoch(on_step)
         seconds = time.perf_counter() - started
+        if 2 * seconds <= limit_seconds:
+            first, seconds = seconds, _recorded_epoch(trainer)
+            first_seconds = max(0.0, first - seconds)
     except _LongEnough:
         step_seconds = (marks[-1] - marks[0]) / (len(marks) - 1)
         # a validation image costs about a third of a training image: a forward pass of forward and backward
         validation = len(trainer.val_loader.dataset) / len(trainer.train_loader.dataset) / 3
         seconds = step_seconds * len(trainer.train_loader) * (1 + validation)
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
-    return EpochCost(seconds, checkpoint_mib=parameters * 3 * 4 / 2**20, device=str(trainer.device))
+    mib = parameters * 3 * 4 / 2**20
+    return EpochCost(seconds, checkpoint_mib=mib, device=str(trainer.device), first_seconds=first_seconds)
+
+
+def _recorded_epoch(trainer: Trainer) -> float:
+    """Seconds of one more epoch with its checkpoint, events and pictures, until the disk has them."""
+    with TemporaryDirectory(dir=trainer.config.data.cache_dir) as folder:
+        experiment = Experiment(Path(folder), trainer.config, trainer.overrides)
+        started = time.perf_counter()
+        experiment.record(trainer.train_epoch(), trainer)
+        experiment.close()
+        return time.perf_counter() - started
 
 
 class _LongEnough(Exception):
@@ -94,7 +115,8 @@ class _LongEnough(Exception):
 
 
 def _structure(config: Config) -> str:
-    """What decides whether the pieces fit: the network, the terms of the loss, the optimizer's and schedule's names."""
+    """What decides whether the pieces fit each other, and a card: network, data, terms of the loss, other names."""
     training = config.training
     parts = [config.model.model_dump(mode="json"), config.data.model_dump(mode="json"), list(training.loss)]
-    return json.dumps([*parts, training.optimizer.name, training.lr_scheduler.name])
+    held = [training.mixed_precision, training.gradient_accumulation_steps, training.ema_decay is not None]
+    return json.dumps([*parts, *held, training.optimizer.name, training.lr_scheduler.name])

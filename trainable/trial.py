@@ -20,7 +20,7 @@ from src.config import check_values, compose_values, group_choices, value_at
 from src.experiment import Experiment
 from src.lines import append_line, read_lines, replace_lines
 from src.training import Trainer
-from trainable.guard import Watchdog, guard_memory
+from trainable.guard import MIB, Watchdog, guard_memory, judging_full_cards
 
 LEFT_OVER_MIB = 256  # GPU memory that may remain after a trial without a word
 ORPHAN_SECONDS = 120  # to wait for the process of an interrupted sweep that still trains the same trial
@@ -37,9 +37,15 @@ class TrialPlan:
     """What the search maximises; TensorBoard shows it beside the parameters."""
     searched: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """All keys that trials may have, with a value each; of a conditional space one trial does not have all."""
-    gpus_per_trial: float = 0.0
-    """Below 1, a trial may use that share of its card's memory: a greedy one fails, and not its neighbour."""
+    rungs: tuple[int, ...] = ()
+    """Epochs after which a trial may be stopped: its checkpoint is on the disk before it reports one of them."""
     trials_at_once: int = 1
+    trials_per_card: int = 0
+    """0 without a graphics card."""
+    card_free_mib: int = 0
+    """Of each card, when the sweep was planned."""
+    memory_limit_mib: int | None = None
+    """Of a trial that shares its card, for tensors: a greedy one fails, and not its neighbour. None: no limit."""
     hang_seconds: float = 1800.0
     """Without a step in so long the trial's process ends itself."""
 
@@ -57,8 +63,9 @@ class CrackTrial(tune.Trainable):
     def setup(self, config: dict[str, Any], plan: TrialPlan | None = None) -> None:
         assert plan is not None  # Ray's base class knows no second argument; tune.with_parameters gives it
         self.plan = plan
-        if 0 < plan.gpus_per_trial < 1 and torch.cuda.is_available():
-            torch.cuda.set_per_process_memory_fraction(plan.gpus_per_trial)
+        if plan.memory_limit_mib is not None and torch.cuda.is_available():
+            _, total = torch.cuda.mem_get_info()
+            torch.cuda.set_per_process_memory_fraction(min(1.0, plan.memory_limit_mib * MIB / total))
         self._start(config)
 
     def step(self) -> dict[str, Any]:
@@ -66,14 +73,17 @@ class CrackTrial(tune.Trainable):
             return self._result(self.unheard.pop(0))
         self.watchdog.feed()
         try:
-            report = self.trainer.train_epoch(self._on_step)
+            with judging_full_cards(self.plan.trials_per_card, self.missing_mib):
+                report = self.trainer.train_epoch(self._on_step)
         except Exception:
             logging.exception("epoch %d failed", self.trainer.epoch + 1)  # into the trial's own log.txt
             raise
         line = {"trial": self.folder.name, "epoch": report.epoch, **report.metrics, "params": self.params}
         append_line(self.result_path, line)
-        self.experiment.keep_previous()
-        self.experiment.record(report, self.trainer)  # the checkpoint last: what it holds, all other files know
+        # the checkpoint last: what it holds, all other files know
+        self.experiment.record(report, self.trainer, keep_previous=True)
+        if report.epoch in self.plan.rungs or self.trainer.finished:
+            self.experiment.wait()
         self.watchdog.rest()
         return self._result(line)
 
@@ -109,9 +119,11 @@ class CrackTrial(tune.Trainable):
         values = compose_values(overrides)
         check_sampled(values, group_choices(overrides), self.params)
         config = check_values(values)
-        self.trainer = Trainer(config, overrides)
-        self.experiment = Experiment(self.folder, config, overrides)
-        lines = self._continue()
+        self.missing_mib = self._missing_mib()
+        with judging_full_cards(self.plan.trials_per_card, self.missing_mib):
+            self.trainer = Trainer(config, overrides)
+            self.experiment = Experiment(self.folder, config, overrides)
+            lines = self._continue()
         self.unheard = [line for line in lines if line["epoch"] > job["known"]]
         self.experiment.describe(self.trainer)
         self.experiment.record_hparams(self.params, self.plan.metric, self.plan.searched)
@@ -126,6 +138,13 @@ class CrackTrial(tune.Trainable):
         if epoch:
             logging.warning("goes on after epoch %d", epoch)
         return lines
+
+    def _missing_mib(self) -> int:
+        """Of the card's memory that was free when the sweep was planned, what is not free now."""
+        if not self.plan.trials_per_card or not torch.cuda.is_available():
+            return 0
+        free, _ = torch.cuda.mem_get_info()
+        return self.plan.card_free_mib - free // MIB
 
     def _on_step(self, done: int, total: int) -> None:
         self.watchdog.feed()
@@ -143,6 +162,8 @@ class CrackTrial(tune.Trainable):
         if "experiment" in self.__dict__:
             self.experiment.close()
             self.experiment.previous_checkpoint.unlink(missing_ok=True)
+        if "trainer" in self.__dict__ and self.trainer.config.training.compile:
+            torch.compiler.reset()  # else it stops compiling after a few networks in one process
         for name in ("trainer", "experiment"):
             self.__dict__.pop(name, None)
         logging.getLogger().removeHandler(self.log)
@@ -151,7 +172,7 @@ class CrackTrial(tune.Trainable):
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-            self.left_over_mib = torch.cuda.memory_allocated() // 2**20
+            self.left_over_mib = torch.cuda.memory_allocated() // MIB
         if "watchdog" in self.__dict__:
             self.watchdog.rest()
 
