@@ -11,7 +11,6 @@ from typing import Any
 from weakref import finalize
 
 import torch
-from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
@@ -122,15 +121,14 @@ class FakeTraining:
         optimizer = training.optimizer.model_copy(update=usual)
         self.optimizer = build_optimizer(model, training.model_copy(update={"optimizer": optimizer}))
         step_as_on_a_card(self.optimizer)
-        self.ema = ModelEmaV3(model, decay=training.ema_decay) if training.ema_decay else None
+        # averaging itself is done in place
+        self.average = [item.clone() for item in model.state_dict().values()] if training.ema_decay else []
 
     def step(self, sizes: Sequence[int]) -> None:
         """One optimizer step over micro-batches, which holds at each point what ``Trainer`` holds there."""
         self._accumulate(sizes)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.ema is not None:
-            self.ema.update(self.model)
 
     def _accumulate(self, sizes: Iterable[int]) -> None:
         for size in sizes:
