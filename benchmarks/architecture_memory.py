@@ -1,121 +1,138 @@
-"""Parameters and peak memory of a training step of every architecture: predicted anywhere, measured on a graphics card.
+"""Peak memory of a training step of every architecture: predicted anywhere, and measured beside it.
 
-    python -m benchmarks.architecture_memory --size 512 --batch 4 --json FILE
+    python -m benchmarks.architecture_memory --size 512 --batch 4 --batch 8 --json FILE
+    python -m benchmarks.architecture_memory --size 128 --batch 2 --measure
 
-The prediction runs two steps (forward, backward, AdamW) on tensors that have a shape and no content: torch's
-``MemTracker`` under ``FakeTensorMode``, bfloat16 autocast. It knows neither cuDNN's workspaces nor the allocator's
-rounding, so a card holds somewhat more.
+On a graphics card the real ``Trainer`` is measured too. On a CPU ``--measure`` does so, in float32 and in real memory,
+so for small sizes; its optimizer steps all weights at once, as on a card, which is what is predicted.
 """
 
 import argparse
 import json
+import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 import torch
-from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.distributed._tools.mem_tracker import MemTracker
+from torch.profiler import ProfilerActivity, profile
 
 from src.config import list_options, load_config
-from src.losses import build_loss
+from src.device import MIB
+from src.fake_step import step_as_on_a_card
+from src.memory import needed, predict_peak
 from src.models.registry import build_model
-from src.optimization import build_optimizer
+from src.synthetic import write_dataset
+from src.training import Trainer
 
-MIB = 2**20
-TIMED_STEPS = 20
+CARD_MIB = 8192 - 256 - 450
+"""What torch may have of a card of 8 GiB, beside a desktop's small part and a CUDA context."""
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", type=int, default=512, help="height and width in pixels")
-    parser.add_argument("--batch", type=int, default=4, help="images a step")
+    parser.add_argument("--batch", type=int, action="append", help="images a step; may be given several times")
     parser.add_argument("--only", nargs="*", help="architectures, if not all")
+    parser.add_argument("--measure", action="store_true", help="measure on a CPU too")
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
+    batches: list[int] = options.batch or [4]
     names = options.only or [option.partition("/")[2] for option in list_options("model")]
     rows = list[dict[str, Any]]()
-    for name in names:
-        row = look_at(name, options.size, options.batch)
-        rows.append(row)
-        print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-        if options.json:
-            options.json.write_text(json.dumps(rows, indent=2))
+    with TemporaryDirectory() as scratch:
+        for name, batch in ((name, batch) for name in names for batch in batches):
+            row = look_at(overrides_of(name, options.size, batch, Path(scratch)), options.measure)
+            rows.append(row)
+            print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+            if options.json:
+                options.json.write_text(json.dumps(rows, indent=2))
 
 
-def look_at(name: str, size: int, batch: int) -> dict[str, Any]:
-    """One architecture with its default encoder: parameters in millions, peak in MiB, seconds that the look took."""
-    started = time.perf_counter()
-    overrides = [f"model=architectures/{name}", f"data.image_size=[{size},{size}]", "model.encoder.pretrained=false"]
+def overrides_of(name: str, size: int, batch: int, scratch: Path) -> list[str]:
+    """An architecture with its default encoder and decoder; data, cache and results are in ``scratch``."""
+    return [
+        f"model=architectures/{name}",
+        "model.encoder.pretrained=false",
+        f"data.image_size=[{size},{size}]",
+        f"data.batch_size={batch}",
+        "data.augmentation=none",
+        f"data.root={scratch / f'data-{batch}'}",
+        f"data.cache_dir={scratch / 'cache'}",
+        f"output_root={scratch / 'outputs'}",
+    ]
+
+
+def look_at(overrides: list[str], measure: bool) -> dict[str, Any]:
+    """One configuration: parameters in millions, MiB, and the seconds that the prediction took."""
+    on_card = torch.cuda.is_available()
+    if measure and not on_card:
+        overrides = [*overrides, "training.mixed_precision=false"]
     config = load_config(overrides)
+    started = time.perf_counter()
+    peak = predict_peak(config)
+    seconds = time.perf_counter() - started
     model, _ = build_model(config.model, config.data.image_size)
-    loss = build_loss(config.training.loss)
-    parameters = sum(item.numel() for item in model.parameters())
-    row: dict[str, Any] = {"architecture": name, "encoder": config.model.encoder.name}
-    row["parameters_million"] = round(parameters / 1e6, 1)
-    if torch.cuda.is_available():
-        row |= measure(model, loss, lambda: build_optimizer(model, config.training), size, batch)
-    row["predicted_peak_mib"] = predict(model, loss, lambda: build_optimizer(model, config.training), size, batch)
-    return row | {"seconds": round(time.perf_counter() - started, 1)}
+    row: dict[str, Any] = {
+        "architecture": config.model.architecture,
+        "encoder": config.model.encoder.name,
+        "parameters_million": round(sum(item.numel() for item in model.parameters()) / 1e6, 1),
+        "batch": config.data.batch_size,
+        "predicted_mib": peak,
+        "needed_mib": needed(peak),
+        "fits_8gb": needed(peak) <= CARD_MIB,
+        "seconds": round(seconds, 1),
+    }
+    if on_card:
+        row |= measured_on_card(overrides)
+    elif measure:
+        real = measured_on_cpu(overrides)
+        row |= {"measured_mib": round(real, 1), "predicted_by_measured": round(peak / real, 3)}
+    return row
 
 
-def predict(
-    model: nn.Module, loss: nn.Module, optimizer: Callable[[], torch.optim.Optimizer], size: int, batch: int
-) -> int:
-    """MiB at the peak of the second step, by tensors without content."""
-    torch.__future__.set_overwrite_module_params_on_conversion(True)
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        model = model.to_empty(device="cpu").train()
-        images = torch.randn(batch, 3, size, size)
-        masks = torch.randint(0, 2, (batch, 1, size, size)).float()
-        steps = optimizer()
-        tracker = MemTracker()
-        tracker.track_external(model, steps, images, masks)
-        with tracker:
-            for number in range(2):
-                if number:
-                    tracker.reset_mod_stats()
-                step(model, loss, steps, images, masks)
-        peak = tracker.get_tracker_snapshot("peak")
-    (device,) = peak.values()
-    return round(device["Total"] / MIB)
+def trainer_of(overrides: list[str], steps: int) -> Trainer:
+    """A real training with so many steps an epoch, on synthetic cracks."""
+    config = load_config(overrides)
+    if not config.data.root.is_dir():
+        images = max(20, 20 * steps * config.data.batch_size // 14 + 20)  # of 20 images 14 are for training
+        write_dataset(config.data.root, images=images, seed=1, size=max(config.data.image_size))
+    return Trainer(config, overrides)
 
 
-def measure(
-    model: nn.Module, loss: nn.Module, optimizer: Callable[[], torch.optim.Optimizer], size: int, batch: int
-) -> dict[str, float]:
-    """MiB that torch reserved at most, and images a second, of real steps on the graphics card."""
-    model, loss = model.cuda().train(), loss.cuda()
-    images = torch.randn(batch, 3, size, size, device="cuda").contiguous(memory_format=torch.channels_last)
-    masks = torch.randint(0, 2, (batch, 1, size, size), device="cuda").float()
-    steps = optimizer()
+def measured_on_cpu(overrides: list[str]) -> float:
+    """MiB that tensors held at most in an epoch of two or more steps, as torch's profiler saw them come and go."""
+    trainer_of([*overrides, "device=cpu"], steps=2)  # so that neither drawing nor decoding is measured
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        trainer = trainer_of([*overrides, "device=cpu"], steps=2)
+        step_as_on_a_card(trainer.optimizer)
+        trainer.train_epoch()
+    with TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(trace))
+        events = cast(list[dict[str, Any]], json.loads(trace.read_text())["traceEvents"])
+    seen = [event for event in events if event["name"] == "[memory]"]
+    seen.sort(key=lambda event: event["ts"])
+    changes = [event["args"] for event in seen]
+    before = changes[0]["Total Allocated"] - changes[0]["Bytes"]  # of whatever else this process holds
+    return (max(change["Total Allocated"] for change in changes) - before) / MIB
+
+
+def measured_on_card(overrides: list[str]) -> dict[str, float]:
+    """MiB that tensors held and torch reserved at most, cuDNN's search included, and images a second of an epoch."""
+    trainer = trainer_of([*overrides, "device=cuda"], steps=20)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    for number in range(TIMED_STEPS + 5):
-        if number == 5:
-            torch.cuda.synchronize()
-            started = time.perf_counter()
-        step(model, loss, steps, images, masks)
-    torch.cuda.synchronize()
-    seconds = time.perf_counter() - started  # pyright: ignore[reportPossiblyUnboundVariable]
-    peak = torch.cuda.max_memory_reserved() / MIB
-    model.cpu()
-    loss.cpu()
-    return {"measured_peak_mib": round(peak), "images_per_second": round(batch * TIMED_STEPS / seconds, 1)}
-
-
-def step(
-    model: nn.Module, loss: nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, masks: torch.Tensor
-) -> None:
-    """One training step in bfloat16 autocast."""
-    with torch.autocast(images.device.type, torch.bfloat16):
-        logits = model(images)
-    loss(logits.float(), masks).backward()
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    trainer.train_epoch()  # the search is in the first
+    report = trainer.train_epoch()
+    found = {
+        "allocated_mib": torch.cuda.max_memory_allocated() / MIB,
+        "reserved_mib": torch.cuda.max_memory_reserved() / MIB,
+        "images_per_second": report.metrics["images_per_second"],
+    }
+    return {key: round(value, 1) for key, value in found.items()}
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from analysis.counted import Counted
-from benchmarks import cache_building, crash, fuzzing, interval_coverage, result_loading, search_cost, search_on_images
+from benchmarks import (
+    architecture_memory,
+    cache_building,
+    crash,
+    fuzzing,
+    interval_coverage,
+    result_loading,
+    search_cost,
+    search_on_images,
+)
 from benchmarks import search_efficiency as efficiency
 from benchmarks.crash import Trial, lost
 from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
@@ -195,3 +204,22 @@ def test_good_files_of_every_kind_are_read_before_they_are_damaged(tmp_path: Pat
         path.write_bytes(content)
         if read is not fuzzing.read_drawn:  # photographs are no masks
             read(path)
+
+
+def test_predicted_and_real_memory_of_architectures_are_told_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Measuring itself is in the tests of what is predicted."""
+    monkeypatch.setattr(architecture_memory, "measured_on_cpu", lambda overrides: 400.0)
+    monkeypatch.setattr(architecture_memory.torch.cuda, "is_available", lambda: False)
+    shape = ["--size", "32", "--batch", "2", "--batch", "4", "--only", "linknet", "--measure"]
+    architecture_memory.main([*shape, "--json", str(tmp_path / "found.json")])
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [row["batch"] for row in found] == [2, 4]
+    for row in found:
+        assert row["architecture"] == "linknet"
+        assert row["parameters_million"] == 21.8
+        assert row["needed_mib"] > row["predicted_mib"] > 4 * row["parameters_million"]
+        assert row["fits_8gb"]
+        assert row["predicted_by_measured"] == pytest.approx(row["predicted_mib"] / 400, abs=0.001)
+    assert capsys.readouterr().out.count("measured_mib 400") == 2
