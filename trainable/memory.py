@@ -52,8 +52,8 @@ def _fit(config: Config, name: str, limit_mib: int) -> Fit:
         least = needed(predict_peak(config, smallest))
         raise UserError(
             f"{name}: by prediction it needs {least} MiB of a graphics card with micro-batches of {smallest}, and a "
-            f"trial has {limit_mib}. A smaller data.image_size, another model or encoder needs less; fewer trials at once "
-            "have more."
+            f"trial has {limit_mib}. A smaller data.image_size, another model or encoder needs less; fewer trials at "
+            "once have more."
         )
     full = needed(predict_peak(config))
     return Fit(name, full, config.data.batch_size, micro_batch)
