@@ -26,7 +26,7 @@ from sweeps.plan import SweepPlan, chosen_by
 from sweeps.session import differences, surroundings
 from sweeps.spec import Asha, Budget, SweepSpec
 from sweeps.study import Study
-from trainable.memory import fit_networks
+from trainable.card_memory import fit_networks, refuse_misfits
 from trainable.rehearsal import rehearse
 from trainable.resources import Resources
 from trainable.trial import trial_overrides
@@ -198,7 +198,9 @@ def check(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
     for split in SPLITS:
         open_split(data, split)
     networks = rehearse(trial_overrides(plan.fixed, found.params) for found in contenders)
-    for fit in fit_networks(networks, plan.resources, plan.fixed):
+    fits = fit_networks(networks, plan.resources, plan.fixed)
+    refuse_misfits(fits, plan.resources.share_mib)
+    for fit in fits:
         if fit.halved:
             print(fit)
 

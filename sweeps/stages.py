@@ -29,7 +29,7 @@ from sweeps.space import Params, corners, default_point, few_corners
 from sweeps.spec import SweepSpec, list_specs
 from sweeps.study import HOURS_OVER, Study
 from sweeps.warmth import COLD, warmth
-from trainable.memory import fit_networks
+from trainable.card_memory import fit_networks, refuse_misfits
 from trainable.rehearsal import EpochCost, measure_epoch, rehearse
 from trainable.resources import choose_cards
 from trainable.trial import trial_overrides
@@ -139,6 +139,7 @@ def check_memory(plan: SweepPlan, networks: Iterable[Sequence[str]], all_of_them
     for fit in fits:
         if all_of_them or fit.halved:
             console.print(f"  {fit}")
+    refuse_misfits(fits, plan.resources.share_mib)
 
 
 @dataclass(frozen=True)

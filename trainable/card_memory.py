@@ -4,40 +4,42 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import yaml
-from src.memory import fitting_micro_batch, needed, predict_peak
 
 from src.config import Config, load_config
 from src.device import smallest_micro_batch
 from src.errors import UserError
+from src.memory import fitting_micro_batch, needed, predict_peak
 from trainable.resources import Resources
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A network of a space on the card of a trial."""
+    """A network of a space on the card of a trial; MiB by prediction."""
 
     name: str
     """Its sampled overrides that decide what is built."""
     needed_mib: int
-    """Predicted, with the whole batch at once."""
+    """With ``data.batch_size`` images at once."""
+    least_mib: int
+    """With as few images at once as it can learn from."""
     batch_size: int
-    micro_batch: int
-    """Images at once that fit; below ``batch_size``, batches will be halved."""
+    micro_batch: int | None
+    """Images at once that fit; None: not even the fewest do."""
 
     @property
     def halved(self) -> bool:
-        return self.micro_batch < self.batch_size
+        return self.micro_batch is not None and self.micro_batch < self.batch_size
 
     def __str__(self) -> str:
         fate = f"; batches of {self.batch_size} will be halved to {self.micro_batch} at once" if self.halved else ""
+        fate = f"; it does not fit, for it needs {self.least_mib} MiB at least" if self.micro_batch is None else fate
         return f"{self.name}: {self.needed_mib} MiB{fate}"
 
 
 def fit_networks(networks: Iterable[Sequence[str]], resources: Resources, fixed: Sequence[str]) -> list[Fit]:
     """How each network, a list of overrides that begins with ``fixed``, fits on the card of a trial.
 
-    One that does not, with as few images at once as it can learn from, is a ``UserError``. Without a card there is
-    nothing to fit on.
+    Without a card there is nothing to fit on.
     """
     limit = resources.share_mib
     if limit is None:
@@ -45,18 +47,22 @@ def fit_networks(networks: Iterable[Sequence[str]], resources: Resources, fixed:
     return [_fit(load_config(overrides), _name(overrides[len(fixed) :]), limit) for overrides in networks]
 
 
+def refuse_misfits(fits: Iterable[Fit], limit_mib: int | None) -> None:
+    """A network that does not fit on the card of a trial is a ``UserError``."""
+    for fit in fits:
+        if fit.micro_batch is None:
+            raise UserError(
+                f"{fit.name} needs {fit.least_mib} MiB of a graphics card at least, by prediction, and a trial has "
+                f"{limit_mib}. A smaller data.image_size or another model or encoder needs less; fewer trials at once "
+                "have more."
+            )
+
+
 def _fit(config: Config, name: str, limit_mib: int) -> Fit:
     micro_batch = fitting_micro_batch(config, limit_mib)
-    if micro_batch is None:
-        smallest = smallest_micro_batch(config)
-        least = needed(predict_peak(config, smallest))
-        raise UserError(
-            f"{name}: by prediction it needs {least} MiB of a graphics card with micro-batches of {smallest}, and a "
-            f"trial has {limit_mib}. A smaller data.image_size, another model or encoder needs less; fewer trials at "
-            "once have more."
-        )
     full = needed(predict_peak(config))
-    return Fit(name, full, config.data.batch_size, micro_batch)
+    least = needed(predict_peak(config, smallest_micro_batch(config))) if micro_batch is None else full
+    return Fit(name, full, least, config.data.batch_size, micro_batch)
 
 
 def _name(sampled: Sequence[str]) -> str:
