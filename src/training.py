@@ -107,16 +107,16 @@ class Trainer:
         started = time.perf_counter()
         lr = max(float(group["lr"]) for group in self.optimizer.param_groups)
         self.model.train()
-        total, counted = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        total, left_out = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         for done, (images, masks) in enumerate(self.train_loader.epoch(self.epoch), start=1):
             loss = self._train_step(images, masks)
             finite = loss.isfinite()
             total += torch.where(finite, loss, 0.0) * len(images)
-            counted += finite * len(images)
+            left_out += ~finite * len(images)
             if on_step:
                 on_step(done, len(self.train_loader))
         size = len(self.train_loader.dataset)
-        sound = float(counted)  # the epoch's first wait for the device
+        sound = size - float(left_out)  # the epoch's first wait for the device
         train_loss = float(total) / sound if 2 * sound > size else math.nan
         trained = time.perf_counter()
         val_loss, histogram = score(
