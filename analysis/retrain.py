@@ -6,6 +6,7 @@ validation chose.
 """
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -76,11 +77,20 @@ def retrain(options: argparse.Namespace) -> int:
         if not finals.study.done:
             finals.study.interrupt()
             why = finals.study.stopping or "Interrupted"
-            console.print(f"{why}; every epoch that was ended is kept. Go on: retrain-best {sweep.name} --resume")
+            console.print(f"{why}; every epoch that was ended is kept. Go on: {resume_command(options)}")
             return EXIT_USER if received is None else EXIT_SIGNAL + received
         finals.study.finish()
         conclude(finals, console)
     return 0
+
+
+def resume_command(options: argparse.Namespace) -> str:
+    """The command that goes on, on the same share of the machine."""
+    words = ["retrain-best", options.name]
+    for name in ("trials_at_once", "gpus", "output_root"):
+        if (value := getattr(options, name)) is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join([*words, "--resume"])
 
 
 def command() -> None:

@@ -62,7 +62,7 @@ def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
     elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
-    elsewhere |= {PREPARE, FIND, CHECK}
+    elsewhere |= {PREPARE, FIND, CHECK, *ON_CARDS, *PLANNED, "python -m src.cards"}  # the last one in test_cards
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -149,6 +149,43 @@ def test_the_sweep_of_the_readme_is_listed_planned_run_and_looked_at(tiny: list[
     for look in LOOK:
         assert look in README
         assert "swin_unet_lr" in run_command_line(look, "--output-root", str(tmp_path / "outputs"))
+
+
+ON_CARDS = [f"{SWEEP} --gpus 2", f"{SWEEP} --trials-at-once 2", "retrain-best swin_unet_lr --gpus 2"]
+PLANNED = [f"{SWEEP} --dry-run --gpu-memory 8"]
+
+
+@pytest.mark.parametrize(("command", "share"), zip(ON_CARDS, (1, 1, 1), strict=True))
+def test_cards_are_shared_as_the_guide_says(
+    command: str, share: int, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Planned with two made-up cards; no trial is begun."""
+    card = Card("RTX", memory_mib=8000, free_mib=7000)
+    plans: list[SweepPlan] = []
+
+    def run_trials(plan: SweepPlan, study: Study, console: Console) -> int:
+        plans.append(plan)
+        return 15
+
+    monkeypatch.setattr("sweeps.execution.run_trials", run_trials)
+    monkeypatch.setattr("src.cards.find_cards", lambda: [card, card])
+    monkeypatch.setattr("sweeps.stages.find_cards", lambda: [card, card])
+    auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]
+    sweep_main(["swin_unet_lr", *auto, "model.encoder.embed_dim=16", *shlex.split(command)[3:]])
+    if command.startswith("retrain-best"):
+        pytest.skip("a sweep to retrain is needed: see test_retrain")
+    (plan,) = plans
+    assert (len(plan.resources.cards), plan.resources.trials_per_card) == (2, share)
+
+
+@pytest.mark.parametrize("command", PLANNED)
+def test_a_card_that_is_not_here_is_planned_for_as_the_guide_says(command: str, tiny: list[str]):
+    auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]
+    said = run_command_line(command, *auto, "model.encoder.embed_dim=16")
+    assert "memory of a trial on its card" in said
+    assert re.search(r"^  the network: \d+ MiB$", said, re.MULTILINE)
+    assert "1 at once, each on a graphics card that is not here, 8.0 GiB" in said
+    assert "an epoch takes" not in said
 
 
 @pytest.mark.slow
