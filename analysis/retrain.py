@@ -68,8 +68,8 @@ def retrain(options: argparse.Namespace) -> int:
     )
     if asked.metric not in METRICS:
         raise unknown("metric to compare by", asked.metric, METRICS)
-    cards = () if load_config(fixed_of(sweep)).device == "cpu" else find_cards()
-    resources = share_machine(options.trials_at_once, choose_cards(cards, options.gpus))
+    cards = choose_cards(find_cards(load_config(fixed_of(sweep)).device), options.gpus)
+    resources = share_machine(options.trials_at_once, cards)
     with locked(folder_of(sweep)):
         finals = open_finals(sweep, asked, resources, options.resume, options.fresh)
         console.print(finals.plan.place)

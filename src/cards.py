@@ -53,8 +53,13 @@ def absent_card(gib: float) -> Card:
     return Card("a graphics card that is not here", memory, memory - CONTEXT_MIB)
 
 
-def count_cards() -> int:
-    """Graphics cards that torch can use. One that the driver shows and torch cannot use is a ``UserError``."""
+def count_cards(device: str = "auto") -> int:
+    """Graphics cards that torch can use; ``device=cpu`` uses none, ``cuda`` without one is a ``UserError``.
+
+    So is a card that the driver shows and torch cannot use.
+    """
+    if device == "cpu":
+        return 0
     if torch.cuda.is_available():
         return torch.cuda.device_count()
     shown = torch.cuda.device_count()  # asks the driver's own library, which works with drivers too old for torch
@@ -64,6 +69,8 @@ def count_cards() -> int:
             f"There is a graphics card that torch {torch.__version__} cannot use: {'; '.join(_shown_by_driver())}. "
             f"{_needed()} Until then say device=cpu."
         )
+    if device == "cuda":
+        raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
     return 0
 
 
@@ -81,12 +88,12 @@ def refuse_old_card(index: int = 0) -> None:
     )
 
 
-def find_cards() -> list[Card]:
-    """The cards that torch can use, with what is free on them; none where there is none.
+def find_cards(device: str = "auto") -> list[Card]:
+    """The cards that ``count_cards`` counts, with what is free on them.
 
     A process of its own looks, in seconds: it leaves no context of CUDA in this one.
     """
-    if not count_cards():
+    if not count_cards(device):
         return []
     words = [sys.executable, "-m", "src.cards", "--json"]
     done = subprocess.run(

@@ -34,14 +34,10 @@ def choose_device(name: str) -> torch.device:
 
     So is a card that torch cannot use, but for ``cpu``.
     """
-    if name == "cpu":
+    if not count_cards(name):
         return torch.device("cpu")
-    if count_cards():
-        refuse_old_card()
-        return torch.device("cuda")
-    if name == "cuda":
-        raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
-    return torch.device("cpu")
+    refuse_old_card()
+    return torch.device("cuda")
 
 
 def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | None:

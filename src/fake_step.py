@@ -121,7 +121,8 @@ class FakeTraining:
         optimizer = training.optimizer.model_copy(update=usual)
         self.optimizer = build_optimizer(model, training.model_copy(update={"optimizer": optimizer}))
         step_as_on_a_card(self.optimizer)
-        # averaging itself is done in place
+        # averaging itself is done in place; timm's class would copy the network by deepcopy, which on tensors without
+        # content corrupts memory (torch 2.15)
         self.average = [item.clone() for item in model.state_dict().values()] if training.ema_decay else []
 
     def step(self, sizes: Sequence[int]) -> None:

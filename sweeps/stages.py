@@ -80,7 +80,7 @@ def prepare(
 def cards_for(device: str, gpus: int | None, gpu_memory: float | None) -> tuple[Card, ...]:
     """The graphics cards to plan for: those of this machine, or made-up ones of ``gpu_memory`` GiB."""
     if gpu_memory is None:
-        return choose_cards(() if device == "cpu" else find_cards(), gpus)
+        return choose_cards(find_cards(device), gpus)
     if device == "cpu":
         raise UserError("--gpu-memory is for graphics cards, and device=cpu uses none: leave out one of the two.")
     return (absent_card(gpu_memory),) * (gpus or 1)

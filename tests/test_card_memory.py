@@ -43,6 +43,12 @@ def test_a_network_fits_is_halved_or_does_not_fit_by_what_a_trial_has(network: l
             refuse_misfits([fit], share)
 
 
+def test_networks_that_differ_in_rates_alone_are_named_once(network: list[str]):
+    rates = [f"training.optimizer.{key}" for key in ("lr=5e-05", "lr=0.01", "lr_scale=1e-05", "weight_decay=.5")]
+    words = [[*network, rate, "training.clip_grad_norm=null", "data.batch_size=6"] for rate in rates]
+    assert [fit.name for fit in fit_networks(words, card_with(4000), network)] == ["data.batch_size=6"]
+
+
 def test_without_a_card_nothing_is_predicted(network: list[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("trainable.card_memory.predict_peak", None)
     assert fit_networks([network], Resources(2, 1), network) == []

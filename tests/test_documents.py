@@ -14,13 +14,18 @@ import numpy as np
 import pytest
 from commands import ROOT, ask, commands, run_command_line, runs_of, serving, train_as
 from conftest import FinishedSweep
+from rich.console import Console
 from test_guide import QUALITY, TODAY
 
 from analysis.results import read_folder
+from src.cards import Card
 from src.config import load_config
 from src.evaluation import main as evaluate
 from src.predict import main as predict
 from src.run import train
+from sweeps.plan import SweepPlan
+from sweeps.run import main as sweep_main
+from sweeps.study import Study
 
 
 def commands_in(path: Path) -> list[str]:
@@ -62,7 +67,7 @@ def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
     elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
-    elsewhere |= {PREPARE, FIND, CHECK, *ON_CARDS, *PLANNED, "python -m src.cards"}  # the last one in test_cards
+    elsewhere |= {PREPARE, FIND, CHECK, *ON_CARDS, RETRAINED_ON_CARDS, *PLANNED, *CARDS}
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -151,16 +156,18 @@ def test_the_sweep_of_the_readme_is_listed_planned_run_and_looked_at(tiny: list[
         assert "swin_unet_lr" in run_command_line(look, "--output-root", str(tmp_path / "outputs"))
 
 
-ON_CARDS = [f"{SWEEP} --gpus 2", f"{SWEEP} --trials-at-once 2", "retrain-best swin_unet_lr --gpus 2"]
+CARDS = ["python -m src.cards"]  # in test_cards
+RETRAINED_ON_CARDS = "retrain-best swin_unet_lr --gpus 2"  # in test_retrain
+ON_CARDS = {f"{SWEEP} --gpus 2": (2, 1), f"{SWEEP} --trials-at-once 2": (1, 2)}
+"""Cards in use, and trials on each, where one card more than those is there."""
 PLANNED = [f"{SWEEP} --dry-run --gpu-memory 8"]
 
 
-@pytest.mark.parametrize(("command", "share"), zip(ON_CARDS, (1, 1, 1), strict=True))
-def test_cards_are_shared_as_the_guide_says(
-    command: str, share: int, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """Planned with two made-up cards; no trial is begun."""
-    card = Card("RTX", memory_mib=8000, free_mib=7000)
+@pytest.mark.parametrize("command", ON_CARDS)
+def test_cards_are_shared_as_the_guide_says(command: str, tiny: list[str], monkeypatch: pytest.MonkeyPatch):
+    """Planned with made-up cards; no trial is begun."""
+    cards, trials = ON_CARDS[command]
+    there = [Card("RTX", memory_mib=8000, free_mib=7000)] * (3 if cards > 1 else 1)
     plans: list[SweepPlan] = []
 
     def run_trials(plan: SweepPlan, study: Study, console: Console) -> int:
@@ -168,14 +175,11 @@ def test_cards_are_shared_as_the_guide_says(
         return 15
 
     monkeypatch.setattr("sweeps.execution.run_trials", run_trials)
-    monkeypatch.setattr("src.cards.find_cards", lambda: [card, card])
-    monkeypatch.setattr("sweeps.stages.find_cards", lambda: [card, card])
+    monkeypatch.setattr("sweeps.stages.find_cards", lambda device: there)
     auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]
-    sweep_main(["swin_unet_lr", *auto, "model.encoder.embed_dim=16", *shlex.split(command)[3:]])
-    if command.startswith("retrain-best"):
-        pytest.skip("a sweep to retrain is needed: see test_retrain")
+    sweep_main(["swin_unet_lr", *auto, "model.encoder.embed_dim=16", *shlex.split(command)[4:]])
     (plan,) = plans
-    assert (len(plan.resources.cards), plan.resources.trials_per_card) == (2, share)
+    assert (len(plan.resources.cards), plan.resources.trials_per_card) == (cards, trials)
 
 
 @pytest.mark.parametrize("command", PLANNED)

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,14 +13,18 @@ from pathlib import Path
 
 import pytest
 from conftest import FinishedSweep
+from rich.console import Console
 
 from analysis.results import load_sweep
 from analysis.retrain import main
+from src.cards import Card
 from src.config import load_config, load_overrides
 from src.errors import UserError
 from src.inference import load_network
 from src.scoring import evaluate
 from sweeps.audit import audit
+from sweeps.plan import SweepPlan
+from sweeps.study import Study
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,6 +53,30 @@ def retrained(finished_sweep: FinishedSweep, tmp_path_factory: pytest.TempPathFa
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     return output_root, done.stdout
+
+
+def test_retraining_takes_the_cards_of_the_machine_it_runs_on(
+    finished_sweep: FinishedSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    output_root = copy_of(finished_sweep, tmp_path)
+    plans: list[SweepPlan] = []
+
+    def run_trials(plan: SweepPlan, study: Study, console: Console) -> int:
+        plans.append(plan)
+        return 15
+
+    monkeypatch.setattr("sweeps.execution.run_trials", run_trials)
+    there = [Card("RTX", memory_mib=8000, free_mib=7000)] * 3
+    monkeypatch.setattr("src.cards.find_cards", lambda device: [] if device == "cpu" else there)
+    with pytest.raises(UserError, match="gpus=2: more graphics cards than there are"):  # the search was on the CPU
+        main(words(output_root, "--gpus", "2"))
+    path = output_root / "sweeps" / "tiny_sweep" / "sweep.yaml"
+    path.write_text(path.read_text().replace("- device=cpu\n", ""))
+    assert main(words(output_root, "--top", "1", "--gpus", "2")) == 128 + 15
+    assert (plans[0].resources.trials_at_once, len(plans[0].resources.cards)) == (2, 2)
+    said = capsys.readouterr().out
+    assert "2 at once, each on RTX, 7.8 GiB" in said
+    assert f"retrain-best tiny_sweep --gpus 2 --output-root {shlex.quote(str(output_root))} --resume" in said
 
 
 def test_the_best_and_the_default_are_trained_on_fresh_seeds_and_scored_on_test(retrained: tuple[Path, str]):

@@ -332,6 +332,7 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
         (["swin_unet_lr", "--trials", "0"], "trials=0"),
         (["swin_unet_lr", "datas"], "is not an override"),
         (["swin_unet_lr", "device=cpu", "--gpus", "2"], "gpus=2: more graphics cards than there are"),
+        (["swin_unet_lr", "device=cuda"], "device=cuda: torch finds no CUDA device here"),
         (["swin_unet_lr", "--gpus", "0"], "gpus=0: must be above 0"),
         (["swin_unet_lr", "--gpu-memory", "8"], "--gpu-memory plans for a card that is not here"),
         (["swin_unet_lr", "--gpu-memory", "-1", "--dry-run"], "--gpu-memory=-1.0: must be the GiB"),

@@ -16,6 +16,7 @@ from src.config import compose_values, group_choices, load_config, load_override
 from src.errors import UserError
 from src.experiment import read_rows
 from src.training import EpochReport
+from sweeps.disk import keep_best_only
 from trainable.guard import CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan, check_sampled, override_value, trial_overrides
 
@@ -33,6 +34,7 @@ def process(tiny: list[str], tmp_path: Path, asked: dict[str, Any]) -> CrackTria
     """A new process with its first trial."""
     started = CrackTrial.__new__(CrackTrial)
     started.setup(asked, plan=plan(tiny, tmp_path))
+    started.begin()
     return started
 
 
@@ -170,6 +172,29 @@ def test_two_processes_never_train_the_same_trial(
     process(tiny, tmp_path, job(trial.params))
 
 
+def test_a_process_that_is_given_up_before_its_first_step_touches_nothing(
+    trial: CrackTrial, tiny: list[str], tmp_path: Path
+):
+    trial.step()
+    trial.step()
+    trial.cleanup()
+    keep_best_only(trial.folder)  # as the sweep does with a trial that has ended
+
+    def files() -> dict[Path, tuple[int, float]]:
+        found = (path for path in trial.folder.rglob("*") if path.is_file())
+        return {path: (path.stat().st_size, path.stat().st_mtime) for path in found}
+
+    before = files()
+    late = CrackTrial.__new__(CrackTrial)
+    late.setup(job(trial.params), plan=plan(tiny, tmp_path))
+    late.cleanup()
+    other = CrackTrial.__new__(CrackTrial)
+    other.setup(job({}, "t0009-other"), plan=plan(tiny, tmp_path))
+    other.cleanup()
+    assert files() == before
+    assert not (trial.folder.parent / "t0009-other").exists()
+
+
 def test_a_trial_leaves_one_checkpoint_to_go_on_from_and_the_best(trial: CrackTrial):
     trial.step()
     trial.step()
@@ -200,8 +225,9 @@ def test_two_learning_rates_give_two_networks(trial: CrackTrial):
 
 
 def test_a_process_survives_a_trial_that_could_not_start(trial: CrackTrial):
+    assert trial.reset_config(job({"model.encoder.name": "resnet19"}, "t0001-broken"))
     with pytest.raises(UserError, match="Unknown encoder"):
-        trial.reset_config(job({"model.encoder.name": "resnet19"}, "t0001-broken"))
+        trial.step()
     assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0002-next"))
     assert trial.step()["epoch"] == 1
 
@@ -211,12 +237,14 @@ def test_a_trial_that_makes_no_step_ends_itself_and_leaves_its_stacks(tiny: list
 import time
 from pathlib import Path
 from src.training import EpochReport
+from sweeps.disk import keep_best_only
 from trainable.guard import CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan
 
 trial = CrackTrial.__new__(CrackTrial)
 plan = TrialPlan(Path({str(tmp_path)!r}), {tuple(tiny)!r}, "val/iou_best", hang_seconds=1.0)
 trial.setup({{"trial": "t0000-hangs", "params": {{}}, "known": 0}}, plan=plan)
+trial.begin()
 trial.trainer.train_epoch = lambda on_step: time.sleep(60)
 trial.step()
 """
@@ -233,6 +261,7 @@ def test_an_epoch_after_which_a_trial_may_stop_is_on_the_disk_before_it_is_repor
     monkeypatch.setattr("src.experiment.WRITES_BESIDE", ("cpu",))
     trial = CrackTrial.__new__(CrackTrial)
     trial.setup(job({"training.epochs": 4}), plan=replace(plan(tiny, tmp_path), rungs=(2,)))
+    trial.begin()
     waited: list[int] = []
     monkeypatch.setattr(type(trial.experiment), "wait", lambda self: waited.append(trial.trainer.epoch))
     for _ in range(4):
@@ -282,7 +311,6 @@ def test_a_trial_that_shares_its_card_has_a_limit_of_memory(
     limit: int | None,
     fraction: float | None,
 ):
-    monkeypatch.setattr(CrackTrial, "_start", lambda self, config: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (7000 * 2**20, 8000 * 2**20))
     said: list[float] = []
@@ -296,6 +324,7 @@ def test_the_next_trial_of_a_process_compiles_anew(trial: CrackTrial, monkeypatc
     monkeypatch.setattr(torch.compiler, "reset", lambda: forgotten.append("all"))
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: None)
     trial.reset_config(job({"training.compile": True}, "t0001-compiled"))
+    trial.begin()
     assert forgotten == []
     trial.reset_config(job({}, "t0002-next"))
     assert forgotten == ["all"]
@@ -306,6 +335,7 @@ def test_memory_that_did_not_come_back_is_said_and_the_process_goes_on(
 ):
     monkeypatch.setattr(CrackTrial, "left_over_mib", 300)
     assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0001-next"))
+    trial.begin()
     assert "300 MiB of GPU memory are still held" in caplog.text
 
 

@@ -1,15 +1,18 @@
 """Whether the trainings of a sweep fit on its graphics cards, before any is started."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import yaml
 
 from src.config import Config, load_config
 from src.device import smallest_micro_batch
 from src.errors import UserError
 from src.memory import fitting_micro_batch, needed, predict_peak
 from trainable.resources import Resources
+
+BUILT = ("model", "data", "training.loss", "training.optimizer", "training.ema", "training.gradient", "training.mixed")
+"""How the keys begin that can decide what is built and held."""
+FRACTION = re.compile(r"\d*\.\d*(e[+-]?\d+)?|\d+e[+-]?\d+")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ def fit_networks(networks: Iterable[Sequence[str]], resources: Resources, fixed:
     limit = resources.share_mib
     if limit is None:
         return []
-    return [_fit(load_config(overrides), _name(overrides[len(fixed) :]), limit) for overrides in networks]
+    fits = (_fit(load_config(overrides), _name(overrides[len(fixed) :]), limit) for overrides in networks)
+    return list(dict.fromkeys(fits))  # rates make other networks that take as much
 
 
 def refuse_misfits(fits: Iterable[Fit], limit_mib: int | None) -> None:
@@ -66,6 +70,6 @@ def _fit(config: Config, name: str, limit_mib: int) -> Fit:
 
 
 def _name(sampled: Sequence[str]) -> str:
-    """The overrides that are no fractions: rates and weights do not change what is built."""
-    words = [word for word in sampled if not isinstance(yaml.safe_load(word.partition("=")[2]), float)]
+    """The overrides that decide what is built: no rates and weights, which are fractions."""
+    words = [word for word in sampled if word.startswith(BUILT) and not FRACTION.fullmatch(word.partition("=")[2])]
     return " ".join(words) or "the network"

@@ -59,6 +59,9 @@ class CrackTrial(tune.Trainable):
 
     left_over_mib = 0
     log: logging.Handler = logging.NullHandler()
+    job: dict[str, Any] | None = None
+    """Of a trial that has a process and was not begun. Ray makes processes that it then gives up, because another one
+    was free sooner: such a one must not touch the trial's folder."""
 
     def setup(self, config: dict[str, Any], plan: TrialPlan | None = None) -> None:
         assert plan is not None  # Ray's base class knows no second argument; tune.with_parameters gives it
@@ -66,9 +69,10 @@ class CrackTrial(tune.Trainable):
         if plan.memory_limit_mib is not None and torch.cuda.is_available():
             _, total = torch.cuda.mem_get_info()
             torch.cuda.set_per_process_memory_fraction(min(1.0, plan.memory_limit_mib * MIB / total))
-        self._start(config)
+        self.job = config
 
     def step(self) -> dict[str, Any]:
+        self.begin()
         if self.unheard:
             return self._result(self.unheard.pop(0))
         self.watchdog.feed()
@@ -93,9 +97,7 @@ class CrackTrial(tune.Trainable):
         Never False: Ray 2.60 then calls the trial failed without telling the searcher, which waits for it for ever.
         """
         self._release()
-        self._start(new_config)
-        if self.left_over_mib > LEFT_OVER_MIB:
-            logging.warning("%d MiB of GPU memory are still held by the trial before", self.left_over_mib)
+        self.job = new_config
         return True
 
     def cleanup(self) -> None:
@@ -104,6 +106,15 @@ class CrackTrial(tune.Trainable):
     @property
     def result_path(self) -> Path:
         return self.folder / "result.json"
+
+    def begin(self) -> None:
+        """Take the trial's folder and make ready for its next epoch, if that was not done yet."""
+        if self.job is None:
+            return
+        job, self.job = self.job, None
+        self._start(job)
+        if self.left_over_mib > LEFT_OVER_MIB:
+            logging.warning("%d MiB of GPU memory are still held by the trial before", self.left_over_mib)
 
     def _start(self, job: dict[str, Any]) -> None:
         self.params = dict(job["params"])
@@ -157,6 +168,8 @@ class CrackTrial(tune.Trainable):
 
     def _release(self) -> None:
         """Give back files and memory of the trial that was; also of one that failed half-way through its start."""
+        if "lock" not in self.__dict__:  # none was begun
+            return
         if "watchdog" in self.__dict__:
             self.watchdog.feed()
         if "experiment" in self.__dict__:
