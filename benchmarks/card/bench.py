@@ -1,0 +1,165 @@
+"""What all sections of the card check share: the findings, small trainings, and the memory of the card."""
+
+import gc
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.training_speed import settle
+from src.config import load_config
+from src.synthetic import SPLIT_CYCLE, write_dataset
+from src.training import Trainer
+
+MIB = 2**20
+GIB = 2**30
+ROOT = Path(__file__).parents[2]
+TINY = ("model.encoder=tiny", "model.decoder=tiny")
+SECONDS_TO_FREE = 10.0
+"""To wait for the memory of a process that was killed."""
+
+
+class Size(NamedTuple):
+    """How large a training is: pixels of a side, images a batch, and which data set."""
+
+    side: int
+    batch: int
+    images: str = "small"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a section works and where it notes what it finds."""
+
+    work: Path
+    """A folder for data and runs, shared by all sections of one check."""
+    findings: Path
+    dry: bool
+    """Tiny sizes on a CPU, to see that everything runs to its end."""
+    memory_gib: float
+    """What the card of a user has; torch may use no more where a section asks for it."""
+
+    def note(self, figure: str, value: Any) -> None:
+        """Keep a figure at once: a section that is ended has said all that it had found."""
+        known = read_figures(self.findings)
+        beside = self.findings.with_suffix(".partial")
+        beside.write_text(json.dumps(known | {figure: value}))
+        beside.replace(self.findings)
+
+    def trainer(self, words: Sequence[str], size: Size) -> Trainer:
+        """A training of these overrides on synthetic cracks, not begun yet."""
+        chosen = any(word.startswith("model=") for word in words)
+        overrides = [*words, *self.overrides(size), *(TINY if self.dry and not chosen else ())]
+        return Trainer(load_config(overrides), overrides)
+
+    def overrides(self, size: Size) -> list[str]:
+        """Data, sizes and places of a run."""
+        if self.dry:
+            size = Size(64, min(size.batch, 2), "tiny")
+        return [
+            f"data.root={self.data(size.images)}",
+            f"data.cache_dir={self.work / 'cache'}",
+            f"output_root={self.work / 'outputs'}",
+            f"data.image_size=[{size.side},{size.side}]",
+            f"data.batch_size={size.batch}",
+            "model.encoder.pretrained=false",
+        ]
+
+    def data(self, name: str) -> Path:
+        """A data set of 20 (tiny), 120 (small) or 600 images (large), drawn at the first call."""
+        root = self.work / name
+        if not root.is_dir():
+            images, side = {"tiny": (20, 64), "small": (120, 128), "large": (40, 256)}[name]
+            drawn = self.work / f"{name}-drawn"
+            write_dataset(drawn, images=images, seed=1, size=side)
+            if name == "large":
+                repeat(drawn, 15)
+            drawn.rename(root)
+        return root
+
+    def cap(self, gib: float) -> None:
+        """Let torch use no more of the card than this; contexts are not counted."""
+        if not self.dry:
+            total = torch.cuda.get_device_properties(0).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, gib * GIB / total))
+
+
+def repeat(root: Path, times: int) -> None:
+    """Let every image stand in its split so many times: long epochs without the time that drawing takes."""
+    for split in sorted(set(SPLIT_CYCLE)):
+        for kind in ("images", "masks"):
+            for path in sorted((root / split / kind).glob("*.png")):
+                for number in range(1, times):
+                    shutil.copyfile(path, path.with_name(f"{path.stem}-{number}.png"))
+
+
+def read_figures(path: Path) -> dict[str, Any]:
+    """What a section has noted so far."""
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def first_batch(trainer: Trainer) -> tuple[Tensor, Tensor]:
+    """Images and masks as the loader gives them."""
+    return next(iter(trainer.train_loader.epoch(0)))
+
+
+def train_step(trainer: Trainer, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """One optimizer step of the real training; the loss stays on the device."""
+    trainer.model.train()
+    return trainer._train_step(*batch)  # pyright: ignore[reportPrivateUsage]
+
+
+def flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([item.detach().float().flatten().cpu() for item in tensors])
+
+
+def weights(model: nn.Module) -> Tensor:
+    return flat(list(model.state_dict().values()))
+
+
+def finish() -> None:
+    """Wait for the card, if there is one."""
+    settle(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def clear() -> None:
+    """Give back what nothing refers to any more, and begin to count the most memory anew."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def card_mib() -> float:
+    """MiB in use on the whole card, all contexts among them; 0 without a card."""
+    if not torch.cuda.is_available():
+        return 0.0
+    free, total = torch.cuda.mem_get_info()
+    return (total - free) / MIB
+
+
+def card_mib_outside() -> float:
+    """The same, asked without a context of its own. It is 0 where nvidia-smi does not answer."""
+    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20)
+        return float(done.stdout.split()[0])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return 0.0
+
+
+def one_line(error: Exception) -> str:
+    """An error's type and the first of its lines."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:160]}"
+
+
+def module_command(name: str, *words: str) -> list[str]:
+    """The command line of one of the project's modules."""
+    return [sys.executable, "-m", name, *words]

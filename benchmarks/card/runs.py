@@ -1,0 +1,118 @@
+"""The sections as processes: each with its own time limit, its findings kept whatever becomes of it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.card.bench import ROOT, Bench, module_command, read_figures
+
+LIMITS = {
+    "numbers": 55,
+    "heal": 50,
+    "speed": 90,
+    "deterministic": 40,
+    "memory": 60,
+    "packing": 50,
+    "sweep": 80,
+    "kill": 25,
+    "scores": 20,
+}
+"""Seconds that a section may take, the most telling first."""
+TOTAL_SECONDS = 480.0
+DRY_FACTOR = 20.0
+"""How much longer a dry run's sections may take: a CPU is slow, and nothing waits for it."""
+LEAST_SECONDS = 12.0
+"""A section that would have less is left out: to import torch and Ray takes as long."""
+ERROR_LINES = 12
+
+Result = dict[str, Any]
+
+
+def run_sections(bench: Bench, names: list[str], begun: float, keep: Callable[[str, Result], None]) -> None:
+    """Run the sections in turn; ``keep`` hears of each when it has ended, failed or been left out.
+
+    All must end ``TOTAL_SECONDS`` after ``begun``, a time of ``time.perf_counter``.
+    """
+    factor = DRY_FACTOR if bench.dry else 1.0
+    deadline = begun + TOTAL_SECONDS * factor
+    for name in names:
+        left = deadline - time.perf_counter()
+        if left < LEAST_SECONDS:
+            error = f"no time was left of {TOTAL_SECONDS * factor:.0f} s for all sections"
+            keep(name, {"state": "left out", "error": error, "seconds": 0.0, "figures": {}})
+        else:
+            keep(name, run_section(bench, name, min(LIMITS[name] * factor, left)))
+
+
+def run_section(bench: Bench, name: str, limit: float) -> Result:
+    """One section in a process group of its own, which is ended with all its children at the limit."""
+    findings, log = bench.work / f"{name}.json", bench.work / f"{name}.txt"
+    started = time.perf_counter()
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            section_command(bench, name, findings),
+            cwd=ROOT,
+            env=environment(bench),
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(limit)
+            error = None if code == 0 else f"exit code {code}: {last_lines(log)}"
+        except subprocess.TimeoutExpired:
+            error = f"longer than {limit:.0f} s: {last_lines(log)}"
+        finally:
+            end_group(process)
+    result: Result = {"state": "failed" if error else "ended"} | ({"error": error} if error else {})
+    return result | {"seconds": round(time.perf_counter() - started, 1), "figures": read_figures(findings)}
+
+
+def section_command(bench: Bench, name: str, findings: Path) -> list[str]:
+    words = [name, str(bench.work), str(findings), str(bench.memory_gib)]
+    return module_command("benchmarks.card.section", *words, *(["--dry"] if bench.dry else []))
+
+
+def environment(bench: Bench) -> dict[str, str]:
+    """A dry run sees no card, and nobody's settings reach a section."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("CRACK_")}
+    kept |= {"PYTHON_DOTENV_DISABLED": "true", "PYTHONUNBUFFERED": "1"}
+    return kept | ({"CUDA_VISIBLE_DEVICES": ""} if bench.dry else {})
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the process and its children."""
+    with suppress(ProcessLookupError):  # all of them have ended
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def last_lines(log: Path) -> str:
+    """The end of what a section printed."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return "\n".join(lines[-ERROR_LINES:])[-1500:] or "it printed nothing"
+
+
+def about_card(bench: Bench) -> Mapping[str, Any]:
+    """Card, driver and versions, asked in a process of its own so that no context stays here."""
+    findings = bench.work / "about.json"
+    subprocess.run(section_command(bench, "about", findings), cwd=ROOT, env=environment(bench), check=True, timeout=300)
+    return read_figures(findings)
+
+
+def write_beside(path: Path, text: str) -> None:
+    """Replace a file in one step."""
+    beside = path.with_suffix(f"{path.suffix}.partial")
+    beside.write_text(text)
+    beside.replace(path)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_beside(path, json.dumps(content, indent=1))
