@@ -14,7 +14,8 @@ from commands import ROOT
 
 from benchmarks.card import __main__ as card
 from benchmarks.card import runs
-from benchmarks.card.bench import Bench, read_figures, repeat
+from benchmarks.card.bench import repeat
+from benchmarks.card.place import Place, read_figures
 from benchmarks.card.processes import is_alive
 from benchmarks.card.table import RULES, as_markdown, as_text, table_rows
 from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command
@@ -33,7 +34,7 @@ def dry_run(out: Path, *sections: str) -> dict[str, Any]:
 def fake(code: str) -> Any:
     """Sections that run this Python code; it has ``note(figure, value)`` and the section's ``name``."""
 
-    def command(bench: Bench, name: str, findings: Path) -> list[str]:
+    def command(place: Place, name: str, findings: Path) -> list[str]:
         start = f"import json, subprocess, time\nname, path, found = {name!r}, {str(findings)!r}, dict()\n"
         note = "def note(figure, value): found[figure] = value; open(path, 'w').write(json.dumps(found))\n"
         return [sys.executable, "-c", start + note + code]
@@ -87,9 +88,9 @@ def test_a_section_that_dies_is_named_with_its_error_and_the_others_are_kept(
 
 def test_a_section_over_its_limit_is_ended_with_its_children_and_keeps_what_it_found(tmp_path: Path):
     code = "child = subprocess.Popen(['sleep', '60']); note('child', child.pid); time.sleep(60)"
-    bench = Bench(tmp_path, tmp_path / "main.json", True, 8.0)
+    place = Place(tmp_path, tmp_path / "main.json", True, 8.0)
     with fake(code):
-        result = runs.run_section(bench, "kill", 3.0)
+        result = runs.run_section(place, "kill", 3.0)
     assert result["state"] == "failed"
     assert result["error"] == "longer than 3 s: it printed nothing"
     for _ in range(50):
@@ -189,16 +190,16 @@ def test_without_a_card_a_real_check_is_refused_before_anything_is_spent(tmp_pat
 
 
 def test_figures_are_kept_one_by_one(tmp_path: Path):
-    bench = Bench(tmp_path, tmp_path / "found.json", True, 8.0)
-    assert read_figures(bench.findings) == {}
-    bench.note("a", 1)
-    bench.note("b", [2.5])
-    assert read_figures(bench.findings) == {"a": 1, "b": [2.5]}
+    place = Place(tmp_path, tmp_path / "found.json", True, 8.0)
+    assert read_figures(place.findings) == {}
+    place.note("a", 1)
+    place.note("b", [2.5])
+    assert read_figures(place.findings) == {"a": 1, "b": [2.5]}
 
 
 def test_nobodys_settings_reach_a_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CRACK_DATA_ROOT", "/elsewhere")
-    dry, real = (runs.environment(Bench(tmp_path, tmp_path, dry, 8.0)) for dry in (True, False))
+    dry, real = (runs.environment(Place(tmp_path, tmp_path, dry, 8.0)) for dry in (True, False))
     assert "CRACK_DATA_ROOT" not in dry
     assert dry["CUDA_VISIBLE_DEVICES"] == ""
     assert real.get("CUDA_VISIBLE_DEVICES") == os.environ.get("CUDA_VISIBLE_DEVICES")

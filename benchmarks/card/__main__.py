@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.card.bench import Bench
+from benchmarks.card.place import Place
 from benchmarks.card.runs import LIMITS, Result, about_card, run_sections, write_beside, write_json
 from benchmarks.card.table import Row, as_markdown, as_text, table_rows
 from src.errors import EXIT_FAILED, UserError, run_command, unknown
@@ -26,8 +26,8 @@ def main(argv: list[str]) -> int:
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # a killed sweep may still be writing
-        bench = Bench(Path(folder), Path(folder) / "main.json", options.dry, options.memory_gib)
-        about = describe(bench, options.commit)
+        place = Place(Path(folder), Path(folder) / "main.json", options.dry, options.memory_gib)
+        about = describe(place, options.commit)
         content: dict[str, Any] = {"about": about, "dry": options.dry, "sections": {}}
 
         def keep(name: str, result: Result) -> None:
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
             write_json(out / "card.json", content)
             print(f"{name}: {result['state']} after {result['seconds']} s", flush=True)
 
-        run_sections(bench, options.sections, begun, keep)
+        run_sections(place, options.sections, begun, keep)
     rows = [row for name, found in content["sections"].items() for row in table_rows(name, found, options.dry)]
     write_beside(out / "card.md", f"{heading(content, '- ')}\n\n{as_markdown(rows)}\n")
     print(f"\n{heading(content, '')}\n\n{as_text(rows)}\n\n{verdict(rows, options.dry)}")
@@ -62,14 +62,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return options
 
 
-def describe(bench: Bench, commit: str | None) -> dict[str, Any]:
+def describe(place: Place, commit: str | None) -> dict[str, Any]:
     """Card, driver, versions and commit. Without a card that torch can use, a real check is a ``UserError``."""
-    about = dict(about_card(bench))
-    if about["card"] is None and not bench.dry:
+    about = dict(about_card(place))
+    if about["card"] is None and not place.dry:
         raise UserError("torch finds no graphics card that it can use here; --dry runs the sections on the CPU.")
     found = provenance()
     changed = " with changes" if found["dirty"] else ""
-    return about | {"memory_gib": bench.memory_gib, "commit": commit or f"{found['commit'] or 'not known'}{changed}"}
+    return about | {"memory_gib": place.memory_gib, "commit": commit or f"{found['commit'] or 'not known'}{changed}"}
 
 
 def heading(content: Mapping[str, Any], mark: str) -> str:

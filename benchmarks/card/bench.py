@@ -1,18 +1,16 @@
-"""What all sections of the card check share: the findings, small trainings, and the memory of the card."""
+"""What the sections of the card check share: small trainings, and the memory of the card."""
 
 import gc
-import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.card.place import Place
 from benchmarks.training_speed import settle
 from src.config import load_config
 from src.synthetic import SPLIT_CYCLE, write_dataset
@@ -20,7 +18,6 @@ from src.training import Trainer
 
 MIB = 2**20
 GIB = 2**30
-ROOT = Path(__file__).parents[2]
 TINY = ("model.encoder=tiny", "model.decoder=tiny")
 SECONDS_TO_FREE = 10.0
 """To wait for the memory of a process that was killed."""
@@ -34,24 +31,8 @@ class Size(NamedTuple):
     images: str = "small"
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Where a section works and where it notes what it finds."""
-
-    work: Path
-    """A folder for data and runs, shared by all sections of one check."""
-    findings: Path
-    dry: bool
-    """Tiny sizes on a CPU, to see that everything runs to its end."""
-    memory_gib: float
-    """What the card of a user has; torch may use no more where a section asks for it."""
-
-    def note(self, figure: str, value: Any) -> None:
-        """Keep a figure at once: a section that is ended has said all that it had found."""
-        known = read_figures(self.findings)
-        beside = self.findings.with_suffix(".partial")
-        beside.write_text(json.dumps(known | {figure: value}))
-        beside.replace(self.findings)
+class Bench(Place):
+    """The trainings of a section."""
 
     def trainer(self, words: Sequence[str], size: Size) -> Trainer:
         """A training of these overrides on synthetic cracks, not begun yet."""
@@ -98,11 +79,6 @@ def repeat(root: Path, times: int) -> None:
             for path in sorted((root / split / kind).glob("*.png")):
                 for number in range(1, times):
                     shutil.copyfile(path, path.with_name(f"{path.stem}-{number}.png"))
-
-
-def read_figures(path: Path) -> dict[str, Any]:
-    """What a section has noted so far."""
-    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def first_batch(trainer: Trainer) -> tuple[Tensor, Tensor]:
@@ -158,8 +134,3 @@ def card_mib_outside() -> float:
 def one_line(error: Exception) -> str:
     """An error's type and the first of its lines."""
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:160]}"
-
-
-def module_command(name: str, *words: str) -> list[str]:
-    """The command line of one of the project's modules."""
-    return [sys.executable, "-m", name, *words]

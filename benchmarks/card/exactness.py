@@ -25,6 +25,7 @@ from benchmarks.card.bench import (
     train_step,
     weights,
 )
+from benchmarks.card.place import Place
 from src.config import list_options
 from src.device import NOT_DETERMINISTIC, NOT_DETERMINISTIC_LOSSES
 from src.inference import load_network
@@ -37,8 +38,9 @@ PRECISIONS = {"float32": "false", "bf16": "bf16", "fp16": "fp16"}
 WAIT = "called a synchronizing"  # of torch's warning where the CPU waits for the card
 
 
-def numbers(bench: Bench) -> None:
+def numbers(place: Place) -> None:
     """A step's loss and gradient beside the CPU's, how well each precision learns, and how often a step waits."""
+    bench = Bench(**vars(place))
     if torch.cuda.is_available():
         before = card_mib_outside()
         torch.zeros(1, device="cuda")
@@ -125,8 +127,9 @@ def waits(trainer: Trainer) -> int:
     return sum(WAIT in str(warning.message) for warning in seen)
 
 
-def deterministic(bench: Bench) -> None:
+def deterministic(place: Place) -> None:
     """The same training twice, and once interrupted: equal bit for bit? Which architectures and losses are refused?"""
+    bench = Bench(**vars(place))
     first, again, resumed = (train_deterministic(bench, stop) for stop in (3, 3, 2))
     bench.note("same_twice", torch.equal(first, again))
     bench.note("same_resumed", torch.equal(first, resumed))
@@ -182,8 +185,9 @@ def is_refused(trainer: Trainer) -> bool:
     return False
 
 
-def scores(bench: Bench) -> None:
+def scores(place: Place) -> None:
     """One checkpoint scored on the CPU and on the card: the largest difference of a metric."""
+    bench = Bench(**vars(place))
     epochs = 1 if bench.dry else 6
     trainer = bench.trainer([f"training.epochs={epochs}", RESNET], Size(96, 4))
     for _ in range(epochs):

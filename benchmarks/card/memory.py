@@ -22,6 +22,7 @@ from benchmarks.card.bench import (
     one_line,
     train_step,
 )
+from benchmarks.card.place import Place
 from src.config import list_options
 from src.training import Trainer
 
@@ -42,8 +43,9 @@ CASES: dict[str, tuple[list[str], int, float]] = {
 """Overrides, batch and GiB that torch may use; at most the card that is meant."""
 
 
-def heal(bench: Bench) -> None:
+def heal(place: Place) -> None:
     """Batches that do not fit: is each halved until it does, which errors come, and is everything given back?"""
+    bench = Bench(**vars(place))
     for name, (words, batch, gib) in CASES.items():
         if bench.dry and name == "compiled":  # minutes on a CPU
             continue
@@ -86,8 +88,9 @@ def steps_of(bench: Bench, words: list[str], batch: int, seen: list[str]) -> tup
     return trainer.micro_batch.size, loss
 
 
-def memory(bench: Bench) -> None:
+def memory(place: Place) -> None:
     """Each architecture's most memory beside its prediction, with cuDNN's search for fast algorithms and without."""
+    bench = Bench(**vars(place))
     if torch.cuda.is_available():
         bench.note("context_with_libraries_mib", context_with_libraries())
     bench.cap(bench.memory_gib)

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.card.bench import ROOT, Bench, Size, finish, module_command
+from benchmarks.card.bench import Bench, Size, finish
+from benchmarks.card.place import ROOT, module_command
 from src.training import Trainer
 
 
@@ -53,18 +54,22 @@ class Neighbour:
 
 
 def train_for(trainer: Trainer, seconds: float) -> float:
-    """Images a second. The epoch that is running then is trained to its end, as others are measured meanwhile."""
-    done = 0
+    """Images a second, up to the first step that ends later than that.
+
+    The epoch is trained to its end, as others may still be measured.
+    """
+    done, elapsed = 0, 0.0
     started = time.perf_counter()
 
     def count(*_: Any) -> None:
-        nonlocal done
-        if time.perf_counter() - started < seconds:
+        nonlocal done, elapsed
+        if elapsed < seconds:
             done += trainer.config.data.batch_size
+            elapsed = time.perf_counter() - started
 
-    while time.perf_counter() - started < seconds:
+    while elapsed < seconds:
         trainer.train_epoch(count)
-    return done / seconds
+    return done / elapsed
 
 
 def main(argv: list[str]) -> None:

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.card.bench import ROOT, SECONDS_TO_FREE, Bench, Size, card_mib_outside, module_command
+from benchmarks.card.bench import SECONDS_TO_FREE, Bench, Size, card_mib_outside
 from benchmarks.card.neighbour import Neighbour
+from benchmarks.card.place import ROOT, Place, module_command
 
 SPARE_MIB = 64  # by which a card's memory may differ for other reasons
 FIRST_EPOCH_SECONDS = 60.0
 
 
-def sweep(bench: Bench) -> None:
+def sweep(place: Place) -> None:
     """A sweep by the user's command, its driver killed, gone on with and audited; then two trials at once."""
+    bench = Bench(**vars(place))
     outputs = bench.work / "sweeps"
     size = [word for word in bench.overrides(Size(128, 4)) if word.startswith(("data.root", "data.image_size"))]
     short = ["--trials", "4", "--max-epochs", "2"] if bench.dry else ["--trials", "6", "--max-epochs", "6"]
@@ -57,8 +59,9 @@ def other_devices(outputs: Path) -> list[str]:
     return sorted(found - {own}) if found else ["no trial"]
 
 
-def kill(bench: Bench) -> None:
+def kill(place: Place) -> None:
     """A training with loader processes, killed: when is its memory free again, and do its loaders end?"""
+    bench = Bench(**vars(place))
     before = card_mib_outside()
     neighbour = Neighbour(bench, Size(128, 8), bench.memory_gib, workers=4)
     neighbour.wait_until_ready()

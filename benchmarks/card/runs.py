@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.card.bench import ROOT, Bench, module_command, read_figures
+from benchmarks.card.place import ROOT, Place, module_command, read_figures
 
 LIMITS = {
     "numbers": 55,
@@ -34,12 +34,12 @@ ERROR_LINES = 12
 Result = dict[str, Any]
 
 
-def run_sections(bench: Bench, names: list[str], begun: float, keep: Callable[[str, Result], None]) -> None:
+def run_sections(place: Place, names: list[str], begun: float, keep: Callable[[str, Result], None]) -> None:
     """Run the sections in turn; ``keep`` hears of each when it has ended, failed or been left out.
 
     All must end ``TOTAL_SECONDS`` after ``begun``, a time of ``time.perf_counter``.
     """
-    factor = DRY_FACTOR if bench.dry else 1.0
+    factor = DRY_FACTOR if place.dry else 1.0
     deadline = begun + TOTAL_SECONDS * factor
     for name in names:
         left = deadline - time.perf_counter()
@@ -47,18 +47,18 @@ def run_sections(bench: Bench, names: list[str], begun: float, keep: Callable[[s
             error = f"no time was left of {TOTAL_SECONDS * factor:.0f} s for all sections"
             keep(name, {"state": "left out", "error": error, "seconds": 0.0, "figures": {}})
         else:
-            keep(name, run_section(bench, name, min(LIMITS[name] * factor, left)))
+            keep(name, run_section(place, name, min(LIMITS[name] * factor, left)))
 
 
-def run_section(bench: Bench, name: str, limit: float) -> Result:
+def run_section(place: Place, name: str, limit: float) -> Result:
     """One section in a process group of its own, which is ended with all its children at the limit."""
-    findings, log = bench.work / f"{name}.json", bench.work / f"{name}.txt"
+    findings, log = place.work / f"{name}.json", place.work / f"{name}.txt"
     started = time.perf_counter()
     with log.open("w") as said:
         process = subprocess.Popen(
-            section_command(bench, name, findings),
+            section_command(place, name, findings),
             cwd=ROOT,
-            env=environment(bench),
+            env=environment(place),
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
@@ -75,16 +75,16 @@ def run_section(bench: Bench, name: str, limit: float) -> Result:
     return result | {"seconds": round(time.perf_counter() - started, 1), "figures": read_figures(findings)}
 
 
-def section_command(bench: Bench, name: str, findings: Path) -> list[str]:
-    words = [name, str(bench.work), str(findings), str(bench.memory_gib)]
-    return module_command("benchmarks.card.section", *words, *(["--dry"] if bench.dry else []))
+def section_command(place: Place, name: str, findings: Path) -> list[str]:
+    words = [name, str(place.work), str(findings), str(place.memory_gib)]
+    return module_command("benchmarks.card.section", *words, *(["--dry"] if place.dry else []))
 
 
-def environment(bench: Bench) -> dict[str, str]:
+def environment(place: Place) -> dict[str, str]:
     """A dry run sees no card, and nobody's settings reach a section."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CRACK_")}
     kept |= {"PYTHON_DOTENV_DISABLED": "true", "PYTHONUNBUFFERED": "1"}
-    return kept | ({"CUDA_VISIBLE_DEVICES": ""} if bench.dry else {})
+    return kept | ({"CUDA_VISIBLE_DEVICES": ""} if place.dry else {})
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -100,10 +100,10 @@ def last_lines(log: Path) -> str:
     return "\n".join(lines[-ERROR_LINES:])[-1500:] or "it printed nothing"
 
 
-def about_card(bench: Bench) -> Mapping[str, Any]:
+def about_card(place: Place) -> Mapping[str, Any]:
     """Card, driver and versions, asked in a process of its own so that no context stays here."""
-    findings = bench.work / "about.json"
-    subprocess.run(section_command(bench, "about", findings), cwd=ROOT, env=environment(bench), check=True, timeout=300)
+    findings = place.work / "about.json"
+    subprocess.run(section_command(place, "about", findings), cwd=ROOT, env=environment(place), check=True, timeout=300)
     return read_figures(findings)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from benchmarks.card.bench import Bench, Size, clear, finish
 from benchmarks.card.neighbour import Neighbour
+from benchmarks.card.place import Place
 from benchmarks.training_speed import step_speed
 from src.experiment import Experiment
 from src.metrics import BINS, probability_histogram
@@ -27,8 +28,9 @@ SECONDS = 4.0  # that neighbours train side by side
 TRIAL_EPOCHS = 6
 
 
-def speed(bench: Bench) -> None:
+def speed(place: Place) -> None:
     """Whole epochs beside the bare step; the whole trial with its checkpoints; the validation's histogram."""
+    bench = Bench(**vars(place))
     bench.cap(bench.memory_gib)
     for name, (words, size) in CASES.items():
         alone = compare_epochs(bench, name, words, size)
@@ -118,8 +120,9 @@ def milliseconds(work: Callable[[], Tensor], dry: bool) -> float:
     return (time.perf_counter() - started) / repeats * 1000
 
 
-def packing(bench: Bench) -> None:
+def packing(place: Place) -> None:
     """Images a second in sum of one, two and four trainings side by side, each with its share of the card's memory."""
+    bench = Bench(**vars(place))
     counts = (1, 2) if bench.dry else COUNTS
     for name, size in PACKED.items():
         bench.overrides(size)  # draws the data, before several would
