@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from commands import ROOT
+from commands import ROOT, commands
 
 from benchmarks.card import __main__ as card
 from benchmarks.card import runs
@@ -20,6 +21,9 @@ from benchmarks.card.processes import is_alive
 from benchmarks.card.table import RULES, as_markdown, as_text, table_rows
 from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command
 from src.synthetic import write_dataset
+
+GUIDE = (ROOT / "docs" / "guides" / "graphics_card.md").read_text()
+COMMANDS = [line for line in commands(GUIDE) if "benchmarks.card" in line]
 
 
 def dry_run(out: Path, *sections: str) -> dict[str, Any]:
@@ -108,6 +112,23 @@ def test_what_no_longer_fits_into_the_time_of_all_is_left_out_by_name(tmp_path: 
     assert "| kill | left out |" in (tmp_path / "card.md").read_text()
 
 
+def test_a_section_may_use_the_time_that_others_do_not_need_up_to_twice_its_own(tmp_path: Path):
+    given = dict[str, float]()
+
+    def spend(_: Place, name: str, limit: float) -> runs.Result:
+        given[name] = limit
+        return {"state": "ended"}
+
+    with patch.object(runs, "run_section", spend):
+        for names in (list(runs.LIMITS), ["speed"]):
+            place = Place(tmp_path, tmp_path / "main.json", False, 8.0)
+            runs.run_sections(place, names, time.perf_counter(), lambda *_: None)
+            spare = runs.TOTAL_SECONDS - sum(runs.LIMITS[name] for name in names)
+            first = runs.LIMITS[names[0]]
+            assert given[names[0]] == pytest.approx(first + min(spare, first), abs=1)
+    assert given["scores"] == 2 * runs.LIMITS["scores"]
+
+
 def test_all_sections_together_take_eight_minutes_at_most():
     assert sum(runs.LIMITS.values()) <= runs.TOTAL_SECONDS <= 480
     assert set(RULES) == set(runs.LIMITS)
@@ -119,7 +140,6 @@ def test_all_sections_together_take_eight_minutes_at_most():
         ("numbers", "iou_below_float32.bf16", -0.01, 0.021),
         ("numbers", "gradient_error.float32", 0.001, float("nan")),
         ("numbers", "waits_a_step", 0, 3),
-        ("numbers", "step_counters_on", ["cpu"], ["cuda"]),
         ("heal", "swin_unet.error", "none", "RuntimeError: GET was unable to find an engine"),
         ("heal", "unet.micro_batch", 4, 32),
         ("speed", "unet_512_b4.ratio", 0.951, 0.949),
@@ -210,3 +230,18 @@ def test_repeated_images_stand_in_their_own_split_with_their_masks(tmp_path: Pat
     repeat(tmp_path / "data", 3)
     counts = {kind: len(list((tmp_path / "data" / "train" / kind).glob("*.png"))) for kind in ("images", "masks")}
     assert counts == {"images": 42, "masks": 42}
+
+
+def test_the_guide_names_the_sections_in_their_order_with_their_limits():
+    rows = [line.split("|")[1:3] for line in GUIDE.splitlines() if line.startswith("| `")]
+    assert [(name.strip(" `"), int(limit)) for name, limit in rows] == list(runs.LIMITS.items())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_of_the_guide_are_legal(command: str):
+    words = shlex.split(command.rpartition("&& ")[2])
+    assert words[1:3] in (["-m", "benchmarks.card"], ["-m", "benchmarks.card_bundle"])
+    if words[2] == "benchmarks.card":
+        assert card.parse(words[3:]).out == Path("outputs/card")
+    else:
+        assert len(words) == 4

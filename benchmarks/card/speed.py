@@ -24,7 +24,7 @@ CASES: dict[str, tuple[list[str], Size]] = {
 }
 PACKED = {"unet_128_b8": Size(128, 8, "large"), "unet_512_b4": Size(512, 4, "large")}
 COUNTS = (1, 2, 4)
-SECONDS = 4.0  # that neighbours train side by side
+SECONDS = 3.0  # that neighbours train side by side
 TRIAL_EPOCHS = 6
 
 

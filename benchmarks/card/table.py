@@ -63,7 +63,6 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "iou_below_float32.fp16": at_most(0.02),
         "waits_a_step": equal(0),
         "waits_a_step.resumed": equal(0),
-        "step_counters_on": equal(["cpu"]),
     },
     "heal": {
         "*.error": equal("none"),
