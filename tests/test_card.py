@@ -15,10 +15,12 @@ from commands import ROOT, commands
 
 from benchmarks.card import __main__ as card
 from benchmarks.card import runs
-from benchmarks.card.bench import repeat
+from benchmarks.card.bench import Bench, repeat
+from benchmarks.card.memory import predictions
 from benchmarks.card.place import Place, read_figures
 from benchmarks.card.processes import is_alive
 from benchmarks.card.table import RULES, as_markdown, as_text, table_rows
+from src.config import list_options
 from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command
 from src.synthetic import write_dataset
 
@@ -69,6 +71,7 @@ def test_a_dry_run_of_all_sections_ends_well(tmp_path: Path):
     assert list(found) == list(runs.LIMITS)
     assert {result["state"] for result in found.values()} == {"ended"}
     assert all(result["figures"] for result in found.values())
+    assert not any(result["figures"].get("failed") for result in found.values())
     assert found["sweep"]["figures"]["resumed"] == found["sweep"]["figures"]["checked"] == 0
     assert found["deterministic"]["figures"]["same_resumed"] is True
     assert found["kill"]["figures"]["processes_left"] == 0
@@ -140,7 +143,7 @@ def test_all_sections_together_take_eight_minutes_at_most():
         ("numbers", "iou_below_float32.bf16", -0.01, 0.021),
         ("numbers", "gradient_error.float32", 0.001, float("nan")),
         ("numbers", "waits_a_step", 0, 3),
-        ("heal", "swin_unet.error", "none", "RuntimeError: GET was unable to find an engine"),
+        ("heal", "failed", [], ["unet: RuntimeError: GET was unable to find an engine"]),
         ("heal", "unet.micro_batch", 4, 32),
         ("speed", "unet_512_b4.ratio", 0.951, 0.949),
         ("deterministic", "same_twice", True, False),
@@ -209,12 +212,28 @@ def test_without_a_card_a_real_check_is_refused_before_anything_is_spent(tmp_pat
         card.main(["--out", str(tmp_path), "kill"])
 
 
+def test_a_part_that_fails_is_listed_and_the_next_goes_on(tmp_path: Path):
+    bench = Bench(tmp_path, tmp_path / "found.json", True, 8.0)
+    bench.attempt("first", lambda: bench.note("a", 1 // 0))
+    bench.attempt("second", lambda: bench.note("b", 2))
+    found = read_figures(bench.findings)
+    assert found["b"] == 2
+    (line,) = found["failed"]
+    assert line.startswith("first: ZeroDivisionError: integer division or modulo by zero (test_card.py:")
+    rows = table_rows("speed", {"figures": found, "state": "ended"}, dry=True)
+    assert {row.figure: row.verdict for row in rows} == {"failed": "NOT", "b": "dry"}
+
+
 def test_figures_are_kept_one_by_one(tmp_path: Path):
     place = Place(tmp_path, tmp_path / "found.json", True, 8.0)
     assert read_figures(place.findings) == {}
     place.note("a", 1)
     place.note("b", [2.5])
     assert read_figures(place.findings) == {"a": 1, "b": [2.5]}
+
+
+def test_every_architecture_has_a_prediction():
+    assert sorted(predictions()) == sorted(list_options("model"))
 
 
 def test_nobodys_settings_reach_a_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

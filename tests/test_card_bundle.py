@@ -1,6 +1,7 @@
 """The bundle for a bare machine: complete, small enough, and with a Ray that starts."""
 
 import subprocess
+import sys
 import tarfile
 import tomllib
 import zipfile
@@ -69,6 +70,16 @@ def test_a_bundle_that_is_too_large_is_refused_with_its_largest_file(tmp_path: P
         file.truncate(60 * 2**20)
     with pytest.raises(UserError, match=r"60.0 MiB, and 58 are legal. The largest files: large.whl \(60.0\), small"):
         card_bundle.refuse_large(tmp_path)
+
+
+def test_a_machine_without_a_package_is_told_which():
+    modules = {"pyyaml": "yaml", "imaginary-package": "imaginary_package"}
+    script = card_bundle.SETUP.format(name="bundle", programs=card_bundle.PROGRAMS, modules=modules)
+    program = script.partition("<<'CHECK'\n")[2].removesuffix("CHECK\n")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "does not hold: imaginary-package (No module named 'imaginary_package')" in done.stderr
+    assert "pyyaml" not in done.stderr
 
 
 def test_a_folder_with_files_is_not_touched(tmp_path: Path):

@@ -1,11 +1,12 @@
 """What only a graphics card can say, in eight minutes: ``python -m benchmarks.card --out DIR [SECTION ...]``.
 
-Each section is a process with its own time limit. ``DIR/card.json`` is rewritten after each, and ``DIR/card.md`` at the
-end, with what each figure must be. The exit code is 0 if all are so, else 1. ``--dry`` runs all of it tiny on a CPU: it
-shows that the sections run to their end, and no figure of it means anything.
+Each section is a process with its own time limit. ``DIR/card.json`` is rewritten after each, and so is ``DIR/card.md``,
+which says what each figure must be. The exit code is 0 if all are so, else 1. ``--dry`` runs all of it tiny on a CPU:
+it shows that the sections run to their end, and no figure of it means anything.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -33,11 +34,11 @@ def main(argv: list[str]) -> int:
         def keep(name: str, result: Result) -> None:
             content["sections"][name] = result
             write_json(out / "card.json", content)
+            write_beside(out / "card.md", f"{heading(content, '- ')}\n\n{as_markdown(rows_of(content))}\n")
             print(f"{name}: {result['state']} after {result['seconds']} s", flush=True)
 
         run_sections(place, options.sections, begun, keep)
-    rows = [row for name, found in content["sections"].items() for row in table_rows(name, found, options.dry)]
-    write_beside(out / "card.md", f"{heading(content, '- ')}\n\n{as_markdown(rows)}\n")
+    rows = rows_of(content)
     print(f"\n{heading(content, '')}\n\n{as_text(rows)}\n\n{verdict(rows, options.dry)}")
     return EXIT_FAILED if any(row.verdict == "NOT" for row in rows) else 0
 
@@ -72,6 +73,10 @@ def describe(place: Place, commit: str | None) -> dict[str, Any]:
     return about | {"memory_gib": place.memory_gib, "commit": commit or f"{found['commit'] or 'not known'}{changed}"}
 
 
+def rows_of(content: Mapping[str, Any]) -> list[Row]:
+    return [row for name, found in content["sections"].items() for row in table_rows(name, found, content["dry"])]
+
+
 def heading(content: Mapping[str, Any], mark: str) -> str:
     """What the figures are of, a line each."""
     lines = [f"{mark}{name}: {value}" for name, value in content["about"].items()]
@@ -89,4 +94,5 @@ def verdict(rows: list[Row], dry: bool) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a section is ended too
     sys.exit(run_command(main))

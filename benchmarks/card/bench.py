@@ -3,14 +3,15 @@
 import gc
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from traceback import extract_tb
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.card.place import Place
+from benchmarks.card.place import FAILED, Place, read_figures
 from benchmarks.training_speed import settle
 from src.config import load_config
 from src.synthetic import SPLIT_CYCLE, write_dataset
@@ -33,6 +34,17 @@ class Size(NamedTuple):
 
 class Bench(Place):
     """The trainings of a section."""
+
+    def attempt(self, part: str, work: Callable[[], object]) -> None:
+        """Do a part of a section; what it raises becomes a line of the figure ``failed``, and the next part goes on."""
+        failed = read_figures(self.findings).get(FAILED, [])
+        try:
+            work()
+        except Exception as error:
+            place = extract_tb(error.__traceback__)[-1]
+            failed.append(f"{part}: {one_line(error)} ({Path(place.filename).name}:{place.lineno})")
+        self.note(FAILED, failed)
+        clear()
 
     def trainer(self, words: Sequence[str], size: Size) -> Trainer:
         """A training of these overrides on synthetic cracks, not begun yet."""

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from statistics import mean
 from unittest.mock import patch
 
@@ -45,10 +46,9 @@ def numbers(place: Place) -> None:
         before = card_mib_outside()
         torch.zeros(1, device="cuda")
         bench.note("context_mib", card_mib() - torch.cuda.memory_reserved() / MIB - before)
-    compare_steps(bench)
-    compare_learning(bench)
-    if torch.cuda.is_available():
-        count_waits(bench)
+    parts = {"steps": compare_steps, "learning": compare_learning}
+    for name, part in (parts | ({"waits": count_waits} if torch.cuda.is_available() else {})).items():
+        bench.attempt(name, partial(part, bench))
 
 
 def compare_steps(bench: Bench) -> None:
@@ -131,9 +131,18 @@ def waits(trainer: Trainer) -> int:
 def deterministic(place: Place) -> None:
     """The same training twice, and once interrupted: equal bit for bit? Which architectures and losses are refused?"""
     bench = Bench(**vars(place))
+    bench.attempt("same", partial(compare_repeated, bench))
+    bench.attempt("refused", partial(compare_refused, bench))
+
+
+def compare_repeated(bench: Bench) -> None:
     first, again, resumed = (train_deterministic(bench, stop) for stop in (3, 3, 2))
     bench.note("same_twice", torch.equal(first, again))
     bench.note("same_resumed", torch.equal(first, resumed))
+
+
+def compare_refused(bench: Bench) -> None:
+    """What torch refuses in deterministic mode, beside what the project says that it refuses."""
     options = [f"model={option}" for option in list_options("model")]
     options += [f"training.loss={option}" for option in list_options("training/loss")]
     refused, listed = list[str](), list[str]()

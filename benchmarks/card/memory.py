@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -50,23 +51,14 @@ def heal(place: Place) -> None:
         if bench.dry and name == "compiled":  # minutes on a CPU
             continue
         bench.cap(min(gib, bench.memory_gib))
-        seen: list[str] = []
-        error = "none"
-        try:
-            micro_batch, loss = steps_of(bench, words, batch, seen)
-            bench.note(f"{name}.micro_batch", micro_batch)
-            bench.note(f"{name}.loss", loss)
-        except Exception as raised:  # the type matters: cuDNN and cuBLAS have their own words for a full card
-            error = one_line(raised)
-        bench.note(f"{name}.error", error)
-        bench.note(f"{name}.healed", seen)
-        clear()
+        bench.attempt(name, partial(fill_card, bench, name, words, batch))
         if torch.cuda.is_available():
             bench.note(f"{name}.left_mib", torch.cuda.memory_allocated() / MIB)
 
 
-def steps_of(bench: Bench, words: list[str], batch: int, seen: list[str]) -> tuple[int, float]:
-    """The micro-batch after three steps, and the last loss. ``seen`` gets a line for each attempt that failed."""
+def fill_card(bench: Bench, name: str, words: list[str], batch: int) -> None:
+    """Three steps: the micro-batch after them, the last loss, and each error that was healed."""
+    seen: list[str] = []
     trainer = bench.trainer([*words, "data.num_workers=0"], Size(512, batch, "large"))
     original = trainer.micro_batch.heal
 
@@ -74,8 +66,9 @@ def steps_of(bench: Bench, words: list[str], batch: int, seen: list[str]) -> tup
         def attempt(size: int) -> Any:
             try:
                 return work(size)
-            except RuntimeError as error:
+            except RuntimeError as error:  # cuDNN and cuBLAS have their own words for a full card
                 seen.append(f"{size}: {one_line(error)}")
+                bench.note(f"{name}.errors", seen)
                 raise
 
         return original(attempt)
@@ -85,7 +78,8 @@ def steps_of(bench: Bench, words: list[str], batch: int, seen: list[str]) -> tup
     with patch.object(trainer.micro_batch, "heal", watched):
         for _ in range(3):
             loss = float(train_step(trainer, images))
-    return trainer.micro_batch.size, loss
+    bench.note(f"{name}.micro_batch", trainer.micro_batch.size)
+    bench.note(f"{name}.loss", loss)
 
 
 def memory(place: Place) -> None:
@@ -97,20 +91,22 @@ def memory(place: Place) -> None:
     predicted = predictions()
     for option in list_options("model")[: 2 if bench.dry else None]:
         name = option.partition("/")[2]
-        trainer = bench.trainer([f"model={option}", "data.num_workers=0"], Size(512, 4, "large"))
-        for search in (False, True):  # what torch loads once must not count as the search's time
-            seconds, reserved, allocated = two_steps(trainer, search)
-            kind = "search" if search else "plain"
-            bench.note(f"{name}.first_steps_{kind}_seconds", seconds)
-            bench.note(f"{name}.reserved_{kind}_mib", reserved)
-            bench.note(f"{name}.allocated_{kind}_mib", allocated)
-            bench.note(f"{name}.card_{kind}_mib", card_mib())
-            if search and option in predicted:
-                bench.note(f"{name}.predicted_mib", predicted[option])
-                bench.note(f"{name}.above_bound_mib", reserved - FACTOR * predicted[option] - CONSTANT_MIB)
-        bench.note(f"{name}.micro_batch", trainer.micro_batch.size)
-        del trainer
-        clear()
+        bench.attempt(name, partial(measure, bench, name, predicted[option]))
+
+
+def measure(bench: Bench, name: str, predicted: int) -> None:
+    """What a training of one architecture needs beside its prediction."""
+    trainer = bench.trainer([f"model=architectures/{name}", "data.num_workers=0"], Size(512, 4, "large"))
+    reserved = 0.0
+    for kind in ("plain", "search"):  # what torch loads once must not count as the search's time
+        seconds, reserved, allocated = two_steps(trainer, kind == "search")
+        bench.note(f"{name}.first_steps_{kind}_seconds", seconds)
+        bench.note(f"{name}.reserved_{kind}_mib", reserved)
+        bench.note(f"{name}.allocated_{kind}_mib", allocated)
+        bench.note(f"{name}.card_{kind}_mib", card_mib())
+    bench.note(f"{name}.predicted_mib", predicted)
+    bench.note(f"{name}.above_bound_mib", reserved - FACTOR * predicted - CONSTANT_MIB)
+    bench.note(f"{name}.micro_batch", trainer.micro_batch.size)
 
 
 def predictions() -> dict[str, int]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+FAILED = "failed"
+"""The figure of a section that lists its parts that failed."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.card.place import ROOT, Place, module_command, read_figures
+from src.errors import UserError
 
 LIMITS = {
     "numbers": 55,
@@ -105,7 +106,10 @@ def last_lines(log: Path) -> str:
 def about_card(place: Place) -> Mapping[str, Any]:
     """Card, driver and versions, asked in a process of its own so that no context stays here."""
     findings = place.work / "about.json"
-    subprocess.run(section_command(place, "about", findings), cwd=ROOT, env=environment(place), check=True, timeout=300)
+    command = section_command(place, "about", findings)
+    done = subprocess.run(command, cwd=ROOT, env=environment(place), capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        raise UserError(f"The card cannot be asked: {(done.stderr.strip().splitlines() or ['no reason is given'])[-1]}")
     return read_figures(findings)
 
 

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 import torch
 from torch import Tensor
 
-from benchmarks.card.bench import Bench, Size, clear, finish
+from benchmarks.card.bench import Bench, Size, finish
 from benchmarks.card.neighbour import Neighbour
 from benchmarks.card.place import Place
 from benchmarks.training_speed import step_speed
@@ -25,7 +26,7 @@ CASES: dict[str, tuple[list[str], Size]] = {
 PACKED = {"unet_128_b8": Size(128, 8, "large"), "unet_512_b4": Size(512, 4, "large")}
 COUNTS = (1, 2, 4)
 SECONDS = 3.0  # that neighbours train side by side
-TRIAL_EPOCHS = 6
+TRIAL, TRIAL_EPOCHS = "unet_512_b4", 6
 
 
 def speed(place: Place) -> None:
@@ -33,16 +34,14 @@ def speed(place: Place) -> None:
     bench = Bench(**vars(place))
     bench.cap(bench.memory_gib)
     for name, (words, size) in CASES.items():
-        alone = compare_epochs(bench, name, words, size)
-        clear()
-        if name == "unet_512_b4":
-            whole_trial(bench, words, size, alone)
-            clear()
-    compare_histograms(bench)
+        bench.attempt(name, partial(compare_epochs, bench, name, words, size))
+        if name == TRIAL:
+            bench.attempt("trial", partial(whole_trial, bench, words, size))
+    bench.attempt("histogram", partial(compare_histograms, bench))
 
 
-def compare_epochs(bench: Bench, name: str, words: list[str], size: Size) -> float:
-    """Medians over three rounds in turn; returns the images a second of the bare step."""
+def compare_epochs(bench: Bench, name: str, words: list[str], size: Size) -> None:
+    """Medians over three rounds in turn."""
     trainer = bench.trainer(words, size)
     started = time.perf_counter()
     trainer.train_epoch()
@@ -59,13 +58,12 @@ def compare_epochs(bench: Bench, name: str, words: list[str], size: Size) -> flo
     bench.note(f"{name}.epoch_seconds", median(seconds))
     bench.note(f"{name}.first_epoch_surplus_seconds", first - median(seconds))
     bench.note(f"{name}.micro_batch", trainer.micro_batch.size)
-    if name == "unet_512_b4":
+    if name == TRIAL:
         trainer.optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=1e-4, fused=True)
         bench.note(f"{name}.step_alone_fused_adamw", step_speed(trainer, 2 if bench.dry else 40))
-    return median(alone)
 
 
-def whole_trial(bench: Bench, words: list[str], size: Size, alone: float) -> None:
+def whole_trial(bench: Bench, words: list[str], size: Size) -> None:
     """Images trained by the wall clock of a trial, with validation, checkpoints and pictures, beside the bare step."""
     epochs = 2 if bench.dry else TRIAL_EPOCHS
     trainer = bench.trainer([*words, f"training.epochs={epochs}"], size)
@@ -81,6 +79,7 @@ def whole_trial(bench: Bench, words: list[str], size: Size, alone: float) -> Non
             after_first = time.perf_counter()
     experiment.close()
     ended = time.perf_counter()
+    alone = step_speed(trainer, 2 if bench.dry else 40)
     bench.note("trial.ratio", epochs * images / (ended - started) / alone)
     bench.note("trial.ratio_after_first_epoch", (epochs - 1) * images / (ended - after_first) / alone)
     bench.note("trial.record_seconds", median(record))
