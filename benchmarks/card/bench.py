@@ -88,7 +88,7 @@ def repeat(root: Path, times: int) -> None:
     """Let every image stand in its split so many times: long epochs without the time that drawing takes."""
     for split in sorted(set(SPLIT_CYCLE)):
         for kind in ("images", "masks"):
-            for path in sorted((root / split / kind).glob("*.png")):
+            for path in sorted((root / split / kind).glob("?????.png")):
                 for number in range(1, times):
                     shutil.copyfile(path, path.with_name(f"{path.stem}-{number}.png"))
 

@@ -22,7 +22,8 @@ def sweep(place: Place) -> None:
     """A sweep by the user's command, its driver killed, gone on with and audited; then two trials at once."""
     bench = Bench(**vars(place))
     outputs = bench.work / "sweeps"
-    size = [word for word in bench.overrides(Size(128, 4)) if word.startswith(("data.root", "data.image_size"))]
+    needed = ("data.root=", "data.cache_dir=", "data.image_size=")
+    size = [word for word in bench.overrides(Size(128, 4)) if word.startswith(needed)]
     short = ["--trials", "4", "--max-epochs", "2"] if bench.dry else ["--trials", "6", "--max-epochs", "6"]
     begin = [f"output_root={outputs}", *size, *short, "--accept-data-warnings"]
     before = card_mib_outside()

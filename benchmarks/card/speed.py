@@ -46,9 +46,10 @@ def compare_epochs(bench: Bench, name: str, words: list[str], size: Size) -> Non
     started = time.perf_counter()
     trainer.train_epoch()
     first = time.perf_counter() - started
-    epochs, alone, seconds = list[float](), list[float](), list[float]()
+    epochs, alone, seconds, starts = list[float](), list[float](), list[float](), list[float]()
     for _ in range(1 if bench.dry else 3):
-        metrics = trainer.train_epoch().metrics
+        started = time.perf_counter()
+        metrics = trainer.train_epoch(partial(note_start, starts, started)).metrics
         epochs.append(metrics["images_per_second"])
         seconds.append(metrics["epoch_seconds"])
         alone.append(step_speed(trainer, 2 if bench.dry else 40))
@@ -56,11 +57,18 @@ def compare_epochs(bench: Bench, name: str, words: list[str], size: Size) -> Non
     bench.note(f"{name}.step_alone", median(alone))
     bench.note(f"{name}.ratio", median(epochs) / median(alone))
     bench.note(f"{name}.epoch_seconds", median(seconds))
+    bench.note(f"{name}.first_step_after_seconds", median(starts))
     bench.note(f"{name}.first_epoch_surplus_seconds", first - median(seconds))
     bench.note(f"{name}.micro_batch", trainer.micro_batch.size)
     if name == TRIAL:
         trainer.optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=1e-4, fused=True)
         bench.note(f"{name}.step_alone_fused_adamw", step_speed(trainer, 2 if bench.dry else 40))
+
+
+def note_start(starts: list[float], started: float, done: int, _: int) -> None:
+    """Keep how long an epoch took to begin: its first images must be loaded before anything can be trained."""
+    if done == 1:
+        starts.append(time.perf_counter() - started)
 
 
 def whole_trial(bench: Bench, words: list[str], size: Size) -> None:
