@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import torch
 
@@ -16,6 +17,7 @@ from benchmarks.card.place import ROOT, Place, module_command
 
 SPARE_MIB = 64  # by which a card's memory may differ for other reasons
 FIRST_EPOCH_SECONDS = 60.0
+SAID = 600  # characters of a command that failed
 
 
 def sweep(place: Place) -> None:
@@ -40,17 +42,23 @@ def sweep(place: Place) -> None:
     bench.note("devices_beside_the_card", other_devices(outputs))
 
 
-def start(bench: Bench, words: list[str]) -> subprocess.Popen[bytes]:
+def start(bench: Bench, words: list[str], said: IO[str] | None = None) -> subprocess.Popen[bytes]:
+    """A command of the sweep; its words go to ``said``, or with the section's."""
     command = module_command("sweeps.run", "quickstart", *words)
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"RAY_TMPDIR": str(bench.work)})
+    environment = os.environ | {"RAY_TMPDIR": str(bench.work)}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=subprocess.STDOUT if said else None)
 
 
 def follow(bench: Bench, figure: str, words: list[str]) -> None:
-    """Run a command of the sweep to its end; its exit code and seconds."""
+    """Run a command of the sweep to its end; its exit code and seconds, and what it said last if it failed."""
     started = time.perf_counter()
-    code = start(bench, words).wait()
+    log = bench.work / f"{figure}.txt"
+    with log.open("w") as said:
+        code = start(bench, words, said).wait()
     bench.note(figure, code)
     bench.note(f"{figure}.seconds", time.perf_counter() - started)
+    if code:
+        bench.note(f"{figure}.said", log.read_text(errors="replace").strip()[-SAID:])
 
 
 def other_devices(outputs: Path) -> list[str]:
