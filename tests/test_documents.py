@@ -15,6 +15,7 @@ import pytest
 from commands import ROOT, ask, commands, run_command_line, runs_of, serving, train_as
 from conftest import FinishedSweep
 from rich.console import Console
+from test_card import COMMANDS as CARD_CHECK
 from test_guide import QUALITY, TODAY
 
 from analysis.results import read_folder
@@ -67,7 +68,7 @@ def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
     elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
-    elsewhere |= {PREPARE, FIND, CHECK, *ON_CARDS, RETRAINED_ON_CARDS, *PLANNED, *CARDS}
+    elsewhere |= {PREPARE, FIND, CHECK, *ON_CARDS, RETRAINED_ON_CARDS, *PLANNED, *CARDS, *CARD_CHECK}
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
