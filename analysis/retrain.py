@@ -72,7 +72,6 @@ def retrain(options: argparse.Namespace) -> int:
     resources = share_machine(options.trials_at_once, cards)
     with locked(folder_of(sweep)):
         finals = open_finals(sweep, asked, resources, options.resume, options.fresh)
-        console.print(finals.plan.place)
         received = run_trials(finals.plan, finals.study, console)
         if not finals.study.done:
             finals.study.interrupt()

@@ -96,7 +96,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--max-epochs", type=int)
     add("--json", type=Path, help="file for the best value after every epoch")
     options = parser.parse_intermixed_args(argv)
-    vars(options).update(trials_at_once=1, hours=None, stop_when_converged=None)
+    vars(options).update(trials_at_once=1, gpus=None, hours=None, stop_when_converged=None)
     return options
 
 

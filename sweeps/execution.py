@@ -17,6 +17,7 @@ def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
     """Run all trials that are left; returns the signal that ended it before they were done, if one did."""
     if study.finished:
         return None
+    console.print(plan.place)
     os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
     view, resources, budget = LiveView(study, plan.folder, console), plan.resources, plan.spec.budget
     trial_plan = TrialPlan(

@@ -158,7 +158,6 @@ class Mode:
 def search(plan: SweepPlan, mode: Mode) -> int:
     """Rehearse, run all trials, print the leaderboard; returns the exit code."""
     now = identity(plan, mode.spec_name)
-    console.print(plan.place)
     if mode.resume:
         ledger = Ledger(plan.folder / NAME)
         refuse_changes(ledger, now, mode.accept_changes)

@@ -1,7 +1,6 @@
 """Whether the networks of a space fit on the card of a trial."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,8 @@ def card_with(share_mib: int) -> Resources:
 
 
 @pytest.fixture
-def network(tiny: list[str], tmp_path: Path) -> list[str]:
-    return [*tiny, "data.batch_size=8", "data.image_size=[128,128]", f"data.cache_dir={tmp_path / 'cache'}"]
+def network(tiny: list[str]) -> list[str]:
+    return [*tiny, "data.batch_size=8", "data.image_size=[128,128]"]
 
 
 def test_a_network_fits_is_halved_or_does_not_fit_by_what_a_trial_has(network: list[str]):

@@ -176,6 +176,7 @@ def test_cards_are_shared_as_the_guide_says(command: str, tiny: list[str], monke
         return 15
 
     monkeypatch.setattr("sweeps.execution.run_trials", run_trials)
+    monkeypatch.setattr("sweeps.stages.check_corners", lambda plan, points: [])  # slow, and the same on any card
     monkeypatch.setattr("sweeps.stages.find_cards", lambda device: there)
     auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]
     sweep_main(["swin_unet_lr", *auto, "model.encoder.embed_dim=16", *shlex.split(command)[4:]])
@@ -183,6 +184,7 @@ def test_cards_are_shared_as_the_guide_says(command: str, tiny: list[str], monke
     assert (len(plan.resources.cards), plan.resources.trials_per_card) == (cards, trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", PLANNED)
 def test_a_card_that_is_not_here_is_planned_for_as_the_guide_says(command: str, tiny: list[str]):
     auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]

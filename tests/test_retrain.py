@@ -74,8 +74,8 @@ def test_retraining_takes_the_cards_of_the_machine_it_runs_on(
     path.write_text(path.read_text().replace("- device=cpu\n", ""))
     assert main(words(output_root, "--top", "1", "--gpus", "2")) == 128 + 15
     assert (plans[0].resources.trials_at_once, len(plans[0].resources.cards)) == (2, 2)
+    assert plans[0].place == "2 at once, each on RTX, 7.8 GiB"
     said = capsys.readouterr().out
-    assert "2 at once, each on RTX, 7.8 GiB" in said
     assert f"retrain-best tiny_sweep --gpus 2 --output-root {shlex.quote(str(output_root))} --resume" in said
 
 

@@ -48,6 +48,7 @@ def reports(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_sweep_prints_its_leaderboard_and_the_next_commands(finished_sweep: FinishedSweep):
     said = finished_sweep.stdout
+    assert re.search(r"^1 at once, each on CPU cores: \d+$", said, re.MULTILINE)
     for row in board(finished_sweep):
         assert row["trial"] in said
     assert "retrain-best tiny_sweep" in said
@@ -450,6 +451,22 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(
     assert "6 corners of the space make valid configurations; 3 different networks and losses train." in said
     assert "7 trials, about" in said
     assert "an epoch takes" in said
+    assert not (tmp_path / "outputs" / "sweeps").exists()
+
+
+def test_a_dry_run_for_a_card_that_is_not_here_says_what_networks_need_of_it(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = [word for word in sweep_words(tiny) if word != "device=cpu"]
+    planned = ["quickstart", *words, "--dry-run", "--gpu-memory"]
+    assert main([*planned, "8"]) == 0
+    said = capsys.readouterr().out
+    needed = re.findall(r"^  training\.loss=(\w+): (\d+) MiB$", said, re.MULTILINE)
+    assert {name for name, _ in needed} == {"bce", "dice_bce", "dice_focal"}
+    assert "1 at once, each on a graphics card that is not here, 8.0 GiB" in said
+    assert "an epoch takes" not in said
+    with pytest.raises(UserError, match=r"training\.loss=bce needs \d+ MiB of a graphics card at least"):
+        main([*planned, "0.8"])  # a context and what the desktop has leave nothing
     assert not (tmp_path / "outputs" / "sweeps").exists()
 
 

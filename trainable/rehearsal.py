@@ -10,9 +10,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
+from src.cards import count_cards
 from src.config import Config, load_config
 from src.data.augmentation import build_augmentation
-from src.device import choose_device, refuse_impossible
+from src.device import refuse_impossible
 from src.errors import UserError
 from src.experiment import Experiment
 from src.losses import build_loss
@@ -33,7 +34,8 @@ def rehearse(corners: Iterable[Sequence[str]]) -> list[Sequence[str]]:
     for overrides in corners:
         try:
             config = load_config(overrides)
-            refuse_impossible(config, choose_device(config.device))
+            # not choose_device: it may take a context on the card, which this process would hold as long as it lives
+            refuse_impossible(config, torch.device("cuda" if count_cards(config.device) else "cpu"))
             build_loss(config.training.loss)  # its numbers have rules too, and it costs nothing
             if (identity := _structure(config)) not in stepped:
                 step_once(config)
