@@ -197,7 +197,8 @@ def check(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
     data = plan.config.data
     for split in SPLITS:
         open_split(data, split)
-    networks = rehearse(trial_overrides(plan.fixed, found.params) for found in contenders)
+    overrides = (trial_overrides(plan.fixed, found.params) for found in contenders)
+    networks = rehearse(overrides, bool(plan.resources.cards))
     fits = fit_networks(networks, plan.resources, plan.fixed)
     refuse_misfits(fits, plan.resources.share_mib)
     for fit in fits:

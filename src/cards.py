@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ CONTEXT_MIB = 450
 """What a process takes of a card beside torch's tensors, where that cannot be measured. An estimate, not measured."""
 OLDEST_DRIVER = {"12": "525", "13": "580"}
 """Of Linux, by CUDA's major version (NVIDIA's CUDA compatibility tables)."""
-DEVICE_FILE = Path("/dev/nvidia0")
+DEVICES = Path("/dev")
 LOOK_SECONDS = 120
 
 
@@ -44,7 +45,7 @@ class Card:
 
     def share(self, processes: int) -> int:
         """MiB for the tensors of each of so many processes side by side."""
-        return (self.free_mib - (processes - 1) * self.context_mib - SPARE_MIB) // processes
+        return max(0, (self.free_mib - (processes - 1) * self.context_mib - SPARE_MIB) // processes)
 
 
 def absent_card(gib: float) -> Card:
@@ -63,11 +64,11 @@ def count_cards(device: str = "auto") -> int:
     if torch.cuda.is_available():
         return torch.cuda.device_count()
     shown = torch.cuda.device_count()  # asks the driver's own library, which works with drivers too old for torch
-    hidden = not shown and "CUDA_VISIBLE_DEVICES" in os.environ
-    if shown or (DEVICE_FILE.exists() and not hidden):
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    if shown or (not hidden and any(DEVICES.glob("nvidia[0-9]*"))):
         raise UserError(
             f"There is a graphics card that torch {torch.__version__} cannot use: {'; '.join(_shown_by_driver())}. "
-            f"{_needed()} Until then say device=cpu."
+            f"{_reason()} Until that is mended say device=cpu."
         )
     if device == "cuda":
         raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
@@ -96,9 +97,11 @@ def find_cards(device: str = "auto") -> list[Card]:
     if not count_cards(device):
         return []
     words = [sys.executable, "-m", "src.cards", "--json"]
-    done = subprocess.run(
-        words, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=LOOK_SECONDS, check=False
-    )
+    root = Path(__file__).parents[1]
+    try:
+        done = subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=LOOK_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"The graphics card does not answer within {LOOK_SECONDS} seconds; nvidia-smi may.") from None
     if done.returncode:
         detail = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise UserError(f"{detail[0].removeprefix('error: ')}")
@@ -131,13 +134,19 @@ def _runs(kernel: str, capability: tuple[int, int]) -> bool:
     return made_for <= capability and (found[1] == "compute" or made_for[0] == capability[0])
 
 
-def _needed() -> str:
-    version = torch.version.cuda
+def _reason() -> str:
+    """Why torch cannot use a card: a driver too old for it, or what torch itself says."""
+    version, driver = torch.version.cuda, driver_version() or ""
     if version is None:
         return "This torch was built without CUDA: install one that was built with it."
     oldest = OLDEST_DRIVER.get(version.partition(".")[0])
-    needed = f"needs NVIDIA's driver {oldest} or newer" if oldest else "is what it was built for"
-    return f"Its CUDA {version} {needed}."
+    if oldest and int(driver.partition(".")[0] or 0) < int(oldest):
+        return f"Its CUDA {version} needs NVIDIA's driver {oldest} or newer."
+    try:
+        torch.cuda.init()
+    except Exception as error:  # whatever keeps it from starting
+        return f"torch says: {str(error).strip().partition(chr(10))[0]}"
+    return "nvidia-smi may say why."
 
 
 def _shown_by_driver() -> list[str]:
@@ -146,9 +155,10 @@ def _shown_by_driver() -> list[str]:
     return [
         f"{name}, driver {driver}, compute capability {''.join(capability) or 'unknown'}"
         for name, driver, *capability in rows
-    ] or [f"{DEVICE_FILE}, of which nvidia-smi says nothing"]
+    ] or ["nvidia-smi says nothing of it"]
 
 
+@cache
 def driver_version() -> str | None:
     """Of NVIDIA's driver; None where ``nvidia-smi`` does not say."""
     return next((version for (version,) in _ask_driver("driver_version")), None)
@@ -172,7 +182,10 @@ def _ask_driver(fields: str) -> list[list[str]]:
 
 
 def main(argv: Sequence[str]) -> None:
-    cards = [look(index) for index in range(count_cards())]
+    try:
+        cards = [look(index) for index in range(count_cards())]
+    except RuntimeError as error:  # CUDA's have lines of advice below
+        raise UserError(f"The graphics card cannot be used: {str(error).strip().partition(chr(10))[0]}") from error
     if "--json" in argv:
         print(json.dumps([asdict(card) for card in cards]))
         return

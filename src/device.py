@@ -98,7 +98,8 @@ def warn_of_emulated_bf16(mixed: str | bool, device: torch.device) -> None:
             "training.mixed_precision=%s: this CPU has no bfloat16 units, so it is slower for it; auto leaves it off",
             str(mixed).lower(),
         )
-    if device.type == "cuda" and mixed == "bf16" and not card_has_bf16(device):
+    here = torch.cuda.is_available()  # else a card is planned for that is not here
+    if device.type == "cuda" and mixed == "bf16" and here and not card_has_bf16(device):
         log.warning(
             "training.mixed_precision=bf16: this graphics card has no bfloat16 units, so it is slower for it; auto "
             "takes fp16"
@@ -125,8 +126,11 @@ def smallest_micro_batch(config: Config) -> int:
 OUT_OF_MEMORY = (
     "CUDA error: out of memory",  # an AcceleratorError
     "unable to find an engine to execute this computation",  # cuDNN: no algorithm's workspace fits
-    "CUDNN_STATUS_ALLOC_FAILED",
+    "No valid engine configs",
+    "No valid execution plans built",
+    "DEVICE_ALLOCATION_FAILED",  # CUDNN_STATUS_INTERNAL_ERROR_...
     "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate",  # what its handle takes is not there
 )
 """What errors say that are no ``torch.OutOfMemoryError`` and come of a full card all the same."""
 

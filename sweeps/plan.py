@@ -139,7 +139,7 @@ class SweepPlan:
             "trial_0": dict(self.first),
             "asha": asdict(self.spec.asha) | {"rungs": self.spec.asha.rungs},
             "budget": asdict(self.spec.budget),
-            "resources": asdict(self.resources),
+            "resources": self.resources.described,
             "search_seed": self.seed,
             "provenance": provenance(),
         }

@@ -39,7 +39,7 @@ from ray.tune.search.search_algorithm import SearchAlgorithm
 from ray.tune.stopper import Stopper
 
 from sweeps.asha import Decision
-from sweeps.study import DISK_FULL, HOURS_OVER, Study
+from sweeps.study import CARD_LOST, DISK_FULL, HOURS_OVER, Study
 from trainable.resources import Resources
 from trainable.trial import CrackTrial, TrialPlan
 
@@ -50,6 +50,8 @@ ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE 
 
 FINAL = re.compile(r"^[\w.]*\b(Diverged|OutOfCardMemory|UserError)\b")
 """Failures that would only come again: of the configuration, not of the machine."""
+
+NO_CARD = re.compile(r"^[\w.]*\bCardLost: ")
 
 NO_SPACE = re.compile(r"\[Errno (28|122)\]|No space left|[Dd]isk quota exceeded|StreamWriter failed writing")
 
@@ -161,6 +163,10 @@ class Rules(Unkept, FIFOScheduler):
             self.study.stopping = DISK_FULL
             self.study.postpone(name_of(trial))
             return
+        if NO_CARD.match(reason):  # so would they of this
+            self.study.stopping = f"{CARD_LOST}: {NO_CARD.sub('', reason)}"
+            self.study.postpone(name_of(trial))
+            return
         self.study.fail(name_of(trial), reason, retry=not FINAL.search(reason))
 
 
@@ -249,7 +255,7 @@ def name_of(trial: Trial) -> str:
     return str(trial.config["trial"])
 
 
-ERROR_LINE = re.compile(r"[\w.]*(Error|Exception|Interrupt|Diverged|OutOf\w*Memory|CardWasFull|Timeout)\b")
+ERROR_LINE = re.compile(r"[\w.]*(Error|Exception|Interrupt|Diverged|OutOf\w*Memory|CardWasFull|CardLost|Timeout)\b")
 """How the line of a traceback begins that names the exception; what follows it is advice, as CUDA's four lines."""
 
 

@@ -120,7 +120,7 @@ def check_corners(plan: SweepPlan, points: Iterable[Params]) -> list[Sequence[st
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     warnings.simplefilter("ignore")
     points = list(points)
-    networks = rehearse(trial_overrides(plan.fixed, point) for point in points)
+    networks = rehearse((trial_overrides(plan.fixed, point) for point in points), bool(plan.resources.cards))
     console.print(
         f"{len(points)} corners of the space make valid configurations; {len(networks)} different networks and losses "
         "train."
@@ -163,6 +163,7 @@ def search(plan: SweepPlan, mode: Mode) -> int:
         refuse_changes(ledger, now, mode.accept_changes)
         for change in changed_packages(ledger):
             console.print(f"Another version than in the session before: {change}")
+        check_memory(plan, [trial_overrides(plan.fixed, point) for point in few_corners(plan.spec.space)])
     else:
         warm = warmth(mode.warm_start, plan) if mode.warm_start else COLD
         if mode.warm_start:

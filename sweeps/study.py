@@ -22,6 +22,7 @@ CONVERGED_TRIALS = 15
 
 HOURS_OVER = "The hours of this session are over"
 DISK_FULL = "The disk is full"
+CARD_LOST = "The graphics card is lost"
 
 KEPT = ("train/", "val/", "lr", "epoch_seconds", "images_per_second", "gpu", "micro_batch")
 """How the names of an epoch's metrics begin; Ray adds others of its own."""

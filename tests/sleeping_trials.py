@@ -76,6 +76,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)  # Ray would count these
     with TemporaryDirectory() as ray_home:  # a socket's path must be short
         os.environ["RAY_TMPDIR"] = ray_home
         main()

@@ -24,10 +24,15 @@ def pretend(monkeypatch: pytest.MonkeyPatch, shown: int, usable: bool, rows: dic
     monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: shown)
     monkeypatch.setattr(cards, "_ask_driver", lambda fields: rows.get(fields, []))
-    monkeypatch.setattr(cards, "DEVICE_FILE", Path("/nowhere"))
+    monkeypatch.setattr(cards, "DEVICES", Path("/nowhere"))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    cards.driver_version.cache_clear()
 
 
-RTX = {"name,driver_version,compute_cap": [["NVIDIA GeForce RTX 3070 Ti", "535.183.01", "8.6"]]}
+RTX = {
+    "name,driver_version,compute_cap": [["NVIDIA GeForce RTX 3070 Ti", "535.183.01", "8.6"]],
+    "driver_version": [["535.183.01"]],
+}
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
@@ -45,11 +50,47 @@ def test_a_card_that_torch_cannot_use_is_one_sentence_with_driver_and_capability
 def test_a_card_in_a_machine_without_the_drivers_library_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     pretend(monkeypatch, shown=0, usable=False, rows={})
     assert count_cards() == 0
-    monkeypatch.setattr(cards, "DEVICE_FILE", tmp_path)
-    with pytest.raises(UserError, match="nvidia-smi says nothing"):
+    (tmp_path / "nvidia1").touch()
+    monkeypatch.setattr(cards, "DEVICES", tmp_path)
+    for visible in (None, "0", "1"):  # Ray and batch systems name the cards of a process
+        if visible is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        with pytest.raises(UserError, match="nvidia-smi says nothing"):
+            count_cards()
+    for hidden in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert count_cards() == 0
+
+
+def test_a_driver_that_is_new_enough_is_not_blamed(monkeypatch: pytest.MonkeyPatch):
+    pretend(monkeypatch, shown=1, usable=False, rows=RTX | {"driver_version": [["590.10"]]})
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+
+    def init() -> None:
+        raise RuntimeError("CUDA unknown error\nMore words")
+
+    monkeypatch.setattr(torch.cuda, "init", init)
+    with pytest.raises(UserError, match=r"torch says: CUDA unknown error Until that"):
         count_cards()
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert count_cards() == 0  # the user has hidden it
+
+
+def test_a_card_that_fails_while_it_is_looked_at_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def fail(index: int) -> Card:
+        raise RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA to enable assertions")
+
+    pretend(monkeypatch, shown=1, usable=True, rows={})
+    monkeypatch.setattr(cards, "look", fail)
+    with pytest.raises(UserError, match=r"^The graphics card cannot be used: CUDA error: out of memory$"):
+        cards.main([])
+
+    def hang(*_: object, **__: object) -> None:
+        raise subprocess.TimeoutExpired("python", 120)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(UserError, match="does not answer within 120 seconds"):
+        find_cards()
 
 
 def test_an_older_driver_whose_capability_is_not_told_is_named_all_the_same(monkeypatch: pytest.MonkeyPatch):
@@ -119,6 +160,7 @@ def test_shares_leave_room_for_contexts_and_other_programs():
     assert card.share(1) == 7000 - 256
     assert 2 * card.share(2) + 400 + 256 <= 7000
     assert 4 * card.share(4) + 3 * 400 + 256 <= 7000
+    assert card.share(20) == 0
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")

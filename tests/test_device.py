@@ -61,7 +61,9 @@ def test_the_micro_batch_halves_until_it_fits(fits: int, smallest: int, tried: l
 FULL = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     RuntimeError("GET was unable to find an engine to execute this computation"),
-    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"),
+    RuntimeError("No valid execution plans built."),
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be reported asynchronously"),
 )
@@ -114,6 +116,16 @@ def test_what_a_failed_attempt_has_left_is_dropped_before_the_cards_memory_is_gi
     assert done == ["dropped", "given back"]
 
 
+def test_a_training_refuses_a_card_without_kernels(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75"])
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (6, 1))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "GTX 1080")
+    with pytest.raises(UserError, match=r"GTX 1080 has compute capability 6\.1"):
+        choose_device("auto")
+
+
 def test_float32_is_float32_throughout_and_autocast_may_use_tf32():
     use_precision(None)
     assert not torch.backends.cudnn.allow_tf32
@@ -138,6 +150,7 @@ def test_a_card_without_units_for_bfloat16_takes_fp16_and_says_so_where_bf16_is_
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     config = load_config([f"training.mixed_precision={asked}"])
     refuse_impossible(config, torch.device("cuda"))

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 
 from src.config import load_config
 from src.errors import UserError
@@ -99,7 +98,9 @@ def test_a_long_epoch_is_extrapolated_from_its_steps_after_the_first(tiny: list[
     assert cost.seconds == pytest.approx(10.0 * 4 * (1 + 3 / 14 / 3))
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
-def test_a_missing_graphics_card_is_told_before_any_trial(tiny: list[str]):
-    with pytest.raises(UserError, match="device=cuda: torch finds no CUDA device here"):
-        rehearse([[*tiny, "device=cuda"]])
+def test_what_a_card_cannot_do_is_refused_where_trials_are_to_have_one(tiny: list[str]):
+    pspnet = [word for word in tiny if not word.startswith("model.")] + ["model=architectures/pspnet"]
+    words = [*pspnet, "training.deterministic=true", "data.image_size=[64,64]"]
+    assert len(rehearse([words])) == 1
+    with pytest.raises(UserError, match="cannot be deterministic on a graphics card"):
+        rehearse([words], on_card=True)

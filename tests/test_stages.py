@@ -23,6 +23,7 @@ import torch
 import yaml
 from conftest import CANARY, FinishedSweep
 
+from src.cards import Card
 from src.config import load_config, load_overrides
 from src.errors import UserError
 from src.experiment import read_rows
@@ -333,7 +334,6 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
         (["swin_unet_lr", "--trials", "0"], "trials=0"),
         (["swin_unet_lr", "datas"], "is not an override"),
         (["swin_unet_lr", "device=cpu", "--gpus", "2"], "gpus=2: more graphics cards than there are"),
-        (["swin_unet_lr", "device=cuda"], "device=cuda: torch finds no CUDA device here"),
         (["swin_unet_lr", "--gpus", "0"], "gpus=0: must be above 0"),
         (["swin_unet_lr", "--gpu-memory", "8"], "--gpu-memory plans for a card that is not here"),
         (["swin_unet_lr", "--gpu-memory", "-1", "--dry-run"], "--gpu-memory=-1.0: must be the GiB"),
@@ -364,6 +364,24 @@ def test_a_mistake_is_named_before_ray_starts(
     with pytest.raises(UserError, match=re.escape(sentence)):
         main(words)
     assert not (tmp_path / "outputs" / "sweeps").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
+def test_a_missing_card_is_named_before_ray_starts(tiny: list[str]):
+    words = [word for word in sweep_words(tiny) if word != "device=cpu"]
+    with pytest.raises(UserError, match="device=cuda: torch finds no CUDA device here"):
+        main(["quickstart", *words, "device=cuda"])
+
+
+def test_networks_that_do_not_fit_the_card_are_refused_before_ray_starts(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    words = [word for word in sweep_words(tiny) if word != "device=cpu"]
+    small = Card("RTX", memory_mib=1000, free_mib=300)
+    monkeypatch.setattr("sweeps.stages.find_cards", lambda device: [small])
+    with pytest.raises(UserError, match=r"needs \d+ MiB of a graphics card at least.* a trial has 44"):
+        main(["quickstart", *words])
+    assert not (tmp_path / "outputs" / "sweeps" / "quickstart" / NAME).exists()
 
 
 def test_a_card_that_torch_cannot_use_is_named_before_anything_slow(tiny: list[str], monkeypatch: pytest.MonkeyPatch):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from src.checkpoint import load_checkpoint, load_training
 from src.config import load_config
 from src.errors import UserError
-from src.inference import to_device
+from src.inference import load_network, to_device
 from src.training import Diverged, Trainer, micro_batches, score
 
 Weights = dict[str, Tensor]
@@ -336,6 +336,18 @@ def test_a_checkpoint_comes_back_in_the_machines_memory(
     )
     one.load(tmp_path / "last.pth")
     assert asked == [()]  # on a card AdamW would wait for each of its counters at every step
+
+
+@pytest.mark.parametrize(("precision", "tf32"), [("false", False), ("bf16", True)])
+def test_training_and_prediction_use_tf32_beside_autocast_alone(
+    tiny: list[str], tmp_path: Path, precision: str, tf32: bool
+):
+    one = trainer(tiny, f"training.mixed_precision={precision}")
+    assert torch.backends.cudnn.allow_tf32 == tf32
+    one.save(tmp_path / "last.pth")
+    torch.backends.cudnn.allow_tf32 = not tf32
+    load_network(tmp_path / "last.pth")
+    assert torch.backends.cudnn.allow_tf32 == tf32
 
 
 def test_a_snapshot_does_not_change_while_the_training_goes_on(tiny: list[str]):

@@ -15,9 +15,10 @@ from filelock import Timeout
 from src.config import compose_values, group_choices, load_config, load_overrides
 from src.errors import UserError
 from src.experiment import read_rows
+from src.lines import replace_lines
 from src.training import EpochReport
 from sweeps.disk import keep_best_only
-from trainable.guard import CardWasFull, OutOfCardMemory
+from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan, check_sampled, override_value, trial_overrides
 
 
@@ -236,9 +237,10 @@ def test_a_trial_that_makes_no_step_ends_itself_and_leaves_its_stacks(tiny: list
     code = f"""
 import time
 from pathlib import Path
+from src.lines import replace_lines
 from src.training import EpochReport
 from sweeps.disk import keep_best_only
-from trainable.guard import CardWasFull, OutOfCardMemory
+from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan
 
 trial = CrackTrial.__new__(CrackTrial)
@@ -267,6 +269,49 @@ def test_an_epoch_after_which_a_trial_may_stop_is_on_the_disk_before_it_is_repor
     for _ in range(4):
         trial.step()
     assert waited == [2, 4]
+
+
+def test_a_trial_whose_card_is_lost_does_not_train_on_the_cpu(tiny: list[str], tmp_path: Path):
+    auto = tuple(word for word in tiny if word != "device=cpu")
+    trial = CrackTrial.__new__(CrackTrial)
+    trial.setup(job({}), plan=replace(plan(tiny, tmp_path), fixed=auto, trials_per_card=1))
+    with pytest.raises(CardLost, match="device=cuda"):
+        trial.step()
+
+
+def test_what_was_reported_of_an_epoch_stays_though_it_is_trained_again(
+    trial: CrackTrial, tiny: list[str], tmp_path: Path
+):
+    trial.step()
+    older = trial.experiment.last_checkpoint.read_bytes()
+    trial.step()
+    trial.cleanup()
+    trial_dir = trial.folder
+    for name in ("last.pth", "best_model.pth"):  # killed before the second epoch's checkpoint was on the disk
+        (trial_dir / "checkpoints" / name).write_bytes(older)
+    reported = lines(trial_dir)
+    reported[1]["val/iou_best"] = 0.125  # a card does not give the same twice
+    replace_lines(trial_dir / "result.json", reported)
+    again = process(tiny, tmp_path, job(trial.params, known=2))
+    again.step()
+    assert lines(trial_dir) == reported
+
+
+def test_a_checkpoint_that_cannot_be_written_when_a_trial_leaves_is_no_fault_of_the_next(
+    trial: CrackTrial, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    trial.step()
+
+    def fail() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(trial.experiment, "close", fail)
+    assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0001-next"))
+    assert "could not be written" in caplog.text
+    assert trial.step()["epoch"] == 1
+    trial.cleanup()
+    shutil.rmtree(trial.folder)
+    trial.cleanup()  # as Ray does with a process that it gives up later
 
 
 FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore words")

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from src.cards import MIB, count_cards
 from src.device import is_out_of_memory
+from src.errors import UserError
 
-MIB = 2**20
 SPARE_SHARE = 0.05  # of the machine's memory, below which the largest trial has to go
 CGROUP = Path("/sys/fs/cgroup")
 HELD_MIB = 512
@@ -26,6 +27,18 @@ class OutOfCardMemory(Exception):
 
 class CardWasFull(Exception):
     """A trial ran out of the memory of a graphics card that others used too: the next time it may fit."""
+
+
+class CardLost(Exception):
+    """The graphics card that a sweep was planned for cannot be used any more: no trial could be trained now."""
+
+
+def require_card() -> None:
+    """A card that torch can use, or ``CardLost``."""
+    try:
+        count_cards("cuda")
+    except UserError as error:
+        raise CardLost(str(error)) from error
 
 
 @contextmanager

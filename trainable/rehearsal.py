@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from src.cards import count_cards
 from src.config import Config, load_config
 from src.data.augmentation import build_augmentation
 from src.device import refuse_impossible
@@ -24,18 +23,20 @@ from src.training import Trainer
 TINY = 128  # pixels: a size that every architecture accepts
 
 
-def rehearse(corners: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+def rehearse(corners: Iterable[Sequence[str]], on_card: bool = False) -> list[Sequence[str]]:
     """Compose every corner, build and step each different network once; returns a corner for each of these networks.
+
+    The steps are the CPU's. ``on_card``: what a graphics card cannot do is refused too.
 
     A corner that fails is a ``UserError`` that names its overrides. Corners which differ only in numbers that do not
     change what is built (learning rate, decay, weights of terms) share one step.
     """
+    device = torch.device("cuda" if on_card else "cpu")
     stepped: dict[str, Sequence[str]] = {}
     for overrides in corners:
         try:
             config = load_config(overrides)
-            # not choose_device: it may take a context on the card, which this process would hold as long as it lives
-            refuse_impossible(config, torch.device("cuda" if count_cards(config.device) else "cpu"))
+            refuse_impossible(config, device)
             build_loss(config.training.loss)  # its numbers have rules too, and it costs nothing
             if (identity := _structure(config)) not in stepped:
                 step_once(config)

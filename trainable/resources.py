@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from src.cards import Card
 from src.cores import available_cores
@@ -50,6 +51,12 @@ class Resources:
     def memory_limit_mib(self) -> int | None:
         """The same where trials share a card; one that has it to itself may take what is there."""
         return self.share_mib if self.trials_per_card > 1 else None
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What ``sweep.yaml`` keeps; what happened to be free on the cards is no part of it."""
+        cards = [str(card) for card in self.cards]
+        return {"trials_at_once": self.trials_at_once, "cores_per_trial": self.cores_per_trial, "cards": cards}
 
     def as_ray(self) -> dict[str, float]:
         return {"cpu": self.cores_per_trial, "gpu": self.gpus_per_trial}

@@ -20,7 +20,7 @@ from src.config import check_values, compose_values, group_choices, value_at
 from src.experiment import Experiment
 from src.lines import append_line, read_lines, replace_lines
 from src.training import Trainer
-from trainable.guard import MIB, Watchdog, guard_memory, judging_full_cards
+from trainable.guard import MIB, Watchdog, guard_memory, judging_full_cards, require_card
 
 LEFT_OVER_MIB = 256  # GPU memory that may remain after a trial without a word
 ORPHAN_SECONDS = 120  # to wait for the process of an interrupted sweep that still trains the same trial
@@ -83,6 +83,7 @@ class CrackTrial(tune.Trainable):
             logging.exception("epoch %d failed", self.trainer.epoch + 1)  # into the trial's own log.txt
             raise
         line = {"trial": self.folder.name, "epoch": report.epoch, **report.metrics, "params": self.params}
+        line = self.reported.pop(report.epoch, line)
         append_line(self.result_path, line)
         # the checkpoint last: what it holds, all other files know
         self.experiment.record(report, self.trainer, keep_previous=True)
@@ -126,6 +127,8 @@ class CrackTrial(tune.Trainable):
         self.watchdog.feed()
         self.log = logging.FileHandler(self.folder / "log.txt")
         logging.getLogger().addHandler(self.log)
+        if self.plan.trials_per_card:
+            require_card()
         overrides = trial_overrides(self.plan.fixed, self.params)
         values = compose_values(overrides)
         check_sampled(values, group_choices(overrides), self.params)
@@ -134,16 +137,22 @@ class CrackTrial(tune.Trainable):
         with judging_full_cards(self.plan.trials_per_card, self.missing_mib):
             self.trainer = Trainer(config, overrides)
             self.experiment = Experiment(self.folder, config, overrides)
-            lines = self._continue()
+            lines = self._continue(job["known"])
         self.unheard = [line for line in lines if line["epoch"] > job["known"]]
         self.experiment.describe(self.trainer)
         self.experiment.record_hparams(self.params, self.plan.metric, self.plan.searched)
         self.watchdog.rest()
 
-    def _continue(self) -> list[dict[str, Any]]:
-        """Go on from the folder's newest checkpoint; returns the lines of the epochs up to there."""
+    def _continue(self, known: int) -> list[dict[str, Any]]:
+        """Go on from the folder's newest checkpoint; returns the lines of the epochs up to there.
+
+        Later epochs that the search has heard of are trained again, as they were reported before their checkpoint was
+        on the disk. What was reported of them stays, since a card does not give the same twice.
+        """
         epoch = self.experiment.continue_own(self.trainer)
-        lines = [line for line in read_lines(self.result_path) if line["epoch"] <= epoch]
+        found = read_lines(self.result_path)
+        self.reported = {line["epoch"]: line for line in found if epoch < line["epoch"] <= known}
+        lines = [line for line in found if line["epoch"] <= epoch]
         if self.result_path.exists():
             replace_lines(self.result_path, lines)
         if epoch:
@@ -166,6 +175,14 @@ class CrackTrial(tune.Trainable):
         finished = newest and self.trainer.finished
         return {key: value for key, value in line.items() if key not in ("trial", "params")} | {"finished": finished}
 
+    def _end_writing(self) -> None:
+        """A checkpoint that cannot be written is logged: the trial goes on from the one before."""
+        try:
+            self.experiment.close()
+        except OSError:
+            logging.exception("the last checkpoint could not be written")
+        self.experiment.previous_checkpoint.unlink(missing_ok=True)
+
     def _release(self) -> None:
         """Give back files and memory of the trial that was; also of one that failed half-way through its start."""
         if "lock" not in self.__dict__:  # none was begun
@@ -173,21 +190,20 @@ class CrackTrial(tune.Trainable):
         if "watchdog" in self.__dict__:
             self.watchdog.feed()
         if "experiment" in self.__dict__:
-            self.experiment.close()
-            self.experiment.previous_checkpoint.unlink(missing_ok=True)
+            self._end_writing()
         if "trainer" in self.__dict__ and self.trainer.config.training.compile:
             torch.compiler.reset()  # else it stops compiling after a few networks in one process
         for name in ("trainer", "experiment"):
             self.__dict__.pop(name, None)
         logging.getLogger().removeHandler(self.log)
         self.log.close()
-        self.lock.release()
+        self.__dict__.pop("lock").release()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
             self.left_over_mib = torch.cuda.memory_allocated() // MIB
         if "watchdog" in self.__dict__:
-            self.watchdog.rest()
+            self.__dict__.pop("watchdog").rest()
 
 
 def trial_overrides(fixed: tuple[str, ...], params: Mapping[str, Any]) -> list[str]:

@@ -2,8 +2,6 @@
 
 import math
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
 from functools import partial
 from statistics import mean
 from unittest.mock import patch
@@ -64,24 +62,13 @@ def compare_steps(bench: Bench) -> None:
 def one_step(trainer: Trainer) -> tuple[float, Tensor]:
     """Loss and gradient of the first batch; the optimizer leaves both weights and gradient as they are."""
     optimizer = trainer.optimizer
-    with exact_float32(), patch.object(optimizer, "step", nothing), patch.object(optimizer, "zero_grad", nothing):
+    with patch.object(optimizer, "step", nothing), patch.object(optimizer, "zero_grad", nothing):
         loss = float(train_step(trainer, first_batch(trainer)))
     return loss, flat([item.grad for item in trainer.model.parameters() if item.grad is not None])
 
 
 def nothing(*_: object, **__: object) -> None:
     """In place of what an optimizer does."""
-
-
-@contextmanager
-def exact_float32() -> Generator[None]:
-    """Products of float32 numbers in float32, and not in TF32, in the meantime."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 def compare_learning(bench: Bench) -> None:
@@ -211,10 +198,8 @@ def scores(place: Place) -> None:
         words = [f"evaluation.resolution={resolution}", "evaluation.metrics=[iou,f1,ap,f1_2px]"]
         float32 = [*words, "training.mixed_precision=false"]
         expected = evaluate(load_network(path, [*float32, "device=cpu"])).metrics
-        with exact_float32():
-            found = {"float32": evaluate(load_network(path, float32)).metrics}
-        found |= {
-            "float32_as_it_is": evaluate(load_network(path, float32)).metrics,
+        found = {
+            "float32": evaluate(load_network(path, float32)).metrics,
             "auto": evaluate(load_network(path, words)).metrics,
         }
         for name, metrics in found.items():

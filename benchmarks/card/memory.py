@@ -61,7 +61,7 @@ def fill_card(bench: Bench, name: str, words: list[str], batch: int) -> None:
     trainer = bench.trainer([*words, "data.num_workers=0"], Size(512, batch, "large"))
     original = trainer.micro_batch.heal
 
-    def watched(work: Callable[[int], Any]) -> Any:
+    def watched(work: Callable[[int], Any], undo: Callable[[], None] | None = None) -> Any:
         def attempt(size: int) -> Any:
             try:
                 return work(size)
@@ -70,7 +70,7 @@ def fill_card(bench: Bench, name: str, words: list[str], batch: int) -> None:
                 bench.note(f"{name}.errors", seen)
                 raise
 
-        return original(attempt)
+        return original(attempt, undo)
 
     images = first_batch(trainer)
     loss = math.nan

@@ -109,7 +109,8 @@ def about_card(place: Place) -> Mapping[str, Any]:
     command = section_command(place, "about", findings)
     done = subprocess.run(command, cwd=ROOT, env=environment(place), capture_output=True, text=True, timeout=300)
     if done.returncode:
-        raise UserError(f"The card cannot be asked: {(done.stderr.strip().splitlines() or ['no reason is given'])[-1]}")
+        reason = (done.stderr.strip().splitlines() or ["no reason is given"])[-1]
+        raise UserError(f"The card cannot be asked: {reason.removeprefix('src.errors.UserError: ')}")
     return read_figures(findings)
 
 

@@ -135,6 +135,8 @@ def packing(place: Place) -> None:
         bench.overrides(size)  # draws the data, before several would
         neighbours = [Neighbour(bench, size, bench.memory_gib / counts[-1], workers=2) for _ in range(counts[-1])]
         try:
+            for neighbour in neighbours:  # one that starts takes cores from those that are measured
+                neighbour.wait_until_ready()
             alone = None
             for count in counts:
                 found = side_by_side(neighbours[:count], 0.5 if bench.dry else SECONDS)
@@ -150,8 +152,6 @@ def packing(place: Place) -> None:
 
 def side_by_side(neighbours: list[Neighbour], seconds: float) -> list[tuple[float, int]]:
     """Images a second and the micro-batch of each."""
-    for neighbour in neighbours:
-        neighbour.wait_until_ready()
     for neighbour in neighbours:
         neighbour.go(seconds)
     return [neighbour.answer() for neighbour in neighbours]
