@@ -11,17 +11,20 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import torch
 from commands import ROOT, commands
+from torch import Tensor
 
 from benchmarks.card import __main__ as card
 from benchmarks.card import runs
 from benchmarks.card.bench import Bench, repeat
-from benchmarks.card.memory import predictions
+from benchmarks.card.memory import fill_card, predictions
 from benchmarks.card.place import Place, read_figures
 from benchmarks.card.processes import is_alive
 from benchmarks.card.table import RULES, as_markdown, as_text, table_rows
 from src.config import list_options
 from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command
+from src.inference import to_device
 from src.synthetic import write_dataset
 
 GUIDE = (ROOT / "docs" / "guides" / "graphics_card.md").read_text()
@@ -56,14 +59,26 @@ def real_run(out: Path, *sections: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_dry_run_of_a_section_ends_well_and_claims_no_number(tmp_path: Path):
-    found = dry_run(tmp_path / "new" / "out", "heal", "scores")
-    assert not found["sections"]["heal"]["figures"]["failed"]
-    assert found["sections"]["heal"]["figures"]["unet.micro_batch"] == 2
+    found = dry_run(tmp_path / "new" / "out", "scores")
     assert found["sections"]["scores"]["state"] == "ended"
     assert found["sections"]["scores"]["figures"]["difference.float32.native"] == 0.0
     rows = [line for line in (tmp_path / "new" / "out" / "card.md").read_text().splitlines() if "| scores" in line]
     assert len(rows) == 4
-    assert all("| dry |" in row for row in rows[1:])
+    assert all("| dry |" in row for row in rows)
+
+
+def test_what_does_not_fit_is_healed_and_its_errors_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def limited(images: Tensor, *more: Any) -> Any:
+        if len(images) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return to_device(images, *more)
+
+    monkeypatch.setattr("src.training.to_device", limited)
+    place = Place(tmp_path, tmp_path / "heal.json", dry=True, memory_gib=8.0)
+    fill_card(Bench(**vars(place)), "unet", [], 32)
+    found = read_figures(place.findings)
+    assert found["unet.micro_batch"] == 1
+    assert found["unet.errors"] == ["2: OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB"]
 
 
 @pytest.mark.slow
