@@ -164,7 +164,7 @@ class Rules(Unkept, FIFOScheduler):
             self.study.postpone(name_of(trial))
             return
         if NO_CARD.match(reason):  # so would they of this
-            self.study.stopping = f"{CARD_LOST}: {NO_CARD.sub('', reason)}"
+            self.study.stopping = f"{CARD_LOST}: {NO_CARD.sub('', reason).removesuffix('.')}"
             self.study.postpone(name_of(trial))
             return
         self.study.fail(name_of(trial), reason, retry=not FINAL.search(reason))

@@ -79,10 +79,10 @@ def test_a_lost_card_ends_the_session_and_no_trial_has_failed(study: Study, tmp_
     rules = Rules(study)
     row = study.next_job()
     assert row
-    (tmp_path / "error.txt").write_text("Traceback ...\ntrainable.guard.CardLost: There is a graphics card that ...\n")
+    (tmp_path / "error.txt").write_text("Traceback ...\ntrainable.guard.CardLost: There is a card.\n")
     rules.on_trial_error(None, fake(row.name, tmp_path / "error.txt"))
     assert (row.state, row.failures) == ("waiting", 0)
-    assert study.stopping == "The graphics card is lost: There is a graphics card that ..."
+    assert study.stopping == "The graphics card is lost: There is a card"
     assert study.next_job() is None
 
 
