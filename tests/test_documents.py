@@ -190,7 +190,7 @@ def test_a_card_that_is_not_here_is_planned_for_as_the_guide_says(command: str, 
     auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]
     said = run_command_line(command, *auto, "model.encoder.embed_dim=16")
     assert "memory of a trial on its card" in said
-    assert re.search(r"^  the network: \d+ MiB$", said, re.MULTILINE)
+    assert re.search(r"^  all networks: \d+ MiB$", said, re.MULTILINE)
     assert "1 at once, each on a graphics card that is not here, 8.0 GiB" in said
     assert "an epoch takes" not in said
 

@@ -135,7 +135,8 @@ def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep,
     os.kill(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert "Go on: retrain-best tiny_sweep --resume" in said
+    again = f"--output-root {shlex.quote(str(output_root))} --resume"
+    assert f"Go on: retrain-best tiny_sweep {again}" in said
     begun = {path.name for path in folder.glob("t*")}
     command = [sys.executable, "-m", "analysis.retrain", *words(output_root, "--resume")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)

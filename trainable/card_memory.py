@@ -72,4 +72,4 @@ def _fit(config: Config, name: str, limit_mib: int) -> Fit:
 def _name(sampled: Sequence[str]) -> str:
     """The overrides that decide what is built: no rates and weights, which are fractions."""
     words = [word for word in sampled if word.startswith(BUILT) and not FRACTION.fullmatch(word.partition("=")[2])]
-    return " ".join(words) or "the network"
+    return " ".join(words) or "all networks"
