@@ -10,12 +10,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.card.bench import (
-    MIB,
     TINY,
     Bench,
     Size,
-    card_mib,
-    card_mib_outside,
     clear,
     finish,
     first_batch,
@@ -25,6 +22,7 @@ from benchmarks.card.bench import (
     weights,
 )
 from benchmarks.card.place import Place
+from src.cards import look
 from src.config import list_options
 from src.device import NOT_DETERMINISTIC, NOT_DETERMINISTIC_LOSSES
 from src.inference import load_network
@@ -41,9 +39,7 @@ def numbers(place: Place) -> None:
     """A step's loss and gradient beside the CPU's, how well each precision learns, and how often a step waits."""
     bench = Bench(**vars(place))
     if torch.cuda.is_available():
-        before = card_mib_outside()
-        torch.zeros(1, device="cuda")
-        bench.note("context_mib", card_mib() - torch.cuda.memory_reserved() / MIB - before)
+        bench.note("context_mib", look(0).context_mib)  # before anything else takes a context
     parts = {"steps": compare_steps, "learning": compare_learning}
     for name, part in (parts | ({"waits": count_waits} if torch.cuda.is_available() else {})).items():
         bench.attempt(name, partial(part, bench))

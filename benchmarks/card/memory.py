@@ -16,7 +16,6 @@ from benchmarks.card.bench import (
     Bench,
     Size,
     card_mib,
-    card_mib_outside,
     clear,
     finish,
     first_batch,
@@ -84,8 +83,6 @@ def fill_card(bench: Bench, name: str, words: list[str], batch: int) -> None:
 def memory(place: Place) -> None:
     """Each architecture's most memory beside its prediction, with cuDNN's search for fast algorithms and without."""
     bench = Bench(**vars(place))
-    if torch.cuda.is_available():
-        bench.note("context_with_libraries_mib", context_with_libraries())
     bench.cap(bench.memory_gib)
     predicted = predictions()
     for option in list_options("model")[: 2 if bench.dry else None]:
@@ -126,13 +123,3 @@ def two_steps(trainer: Trainer, search: bool) -> tuple[float, float, float]:
     if not torch.cuda.is_available():
         return seconds, 0.0, 0.0
     return seconds, torch.cuda.max_memory_reserved() / MIB, torch.cuda.max_memory_allocated() / MIB
-
-
-def context_with_libraries() -> float:
-    """MiB of the card that a process holds beside torch's own memory, once cuDNN and cuBLAS have worked."""
-    before = card_mib_outside()  # the first call that makes no context
-    images = torch.randn(1, 8, 64, 64, device="cuda")
-    torch.nn.functional.conv2d(images, torch.randn(8, 8, 3, 3, device="cuda"))
-    torch.mm(images[0, 0], images[0, 1])
-    finish()
-    return card_mib() - torch.cuda.memory_reserved() / MIB - before
