@@ -68,7 +68,8 @@ def retrain(options: argparse.Namespace) -> int:
     )
     if asked.metric not in METRICS:
         raise unknown("metric to compare by", asked.metric, METRICS)
-    cards = choose_cards(find_cards(load_config(fixed_of(sweep)).device), options.gpus)
+    there = find_cards(load_config(fixed_of(sweep)).device)
+    cards = choose_cards(there, options.gpus, options.trials_at_once)
     resources = share_machine(options.trials_at_once, cards)
     with locked(folder_of(sweep)):
         finals = open_finals(sweep, asked, resources, options.resume, options.fresh)

@@ -104,7 +104,7 @@ def find_cards(device: str = "auto") -> list[Card]:
         raise UserError(f"The graphics card does not answer within {LOOK_SECONDS} seconds; nvidia-smi may.") from None
     if done.returncode:
         detail = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise UserError(f"{detail[0].removeprefix('error: ')}")
+        raise UserError(detail[0].removeprefix("error: "))
     return [Card(**found) for found in json.loads(done.stdout)]
 
 

@@ -89,8 +89,11 @@ def link_checkpoint(source: Path, target: Path) -> None:
             shutil.copyfile(source, beside)
 
 
-def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The payload, its tensors on ``device``. No code in it is run; a damaged or foreign file is a ``UserError``."""
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The payload, its tensors in the machine's memory: what is to be on a card is moved there by who loads it.
+
+    No code in it is run; a damaged or foreign file is a ``UserError``.
+    """
     if not path.is_file():
         raise UserError(f"No such checkpoint: {path}.")
     try:
@@ -98,7 +101,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
             if any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist()):
                 raise ValueError("its records are compressed")  # ours are not, and a bomb's are
             damaged = archive.testzip()  # torch does not look at the checksums it writes
-        payload = None if damaged else torch.load(path, map_location=device, weights_only=True)
+        payload = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a foreign file can make the unpickler stumble over anything
         detail = " ".join(str(error).split())[:200]
         raise UserError(f"{path} is not a checkpoint of ours, or it is damaged: {detail}") from error
@@ -112,9 +115,9 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     return cast(dict[str, Any], payload)
 
 
-def load_training(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+def load_training(path: Path) -> dict[str, Any]:
     """The payload of a training, which has all of ``KEYS``; any other is a ``UserError``."""
-    payload = load_checkpoint(path, device)
+    payload = load_checkpoint(path)
     for key, kinds in KEYS.items():
         if not isinstance(payload.get(key), kinds):
             raise UserError(f"{path} is not a checkpoint of ours, or it is damaged: its {key} is missing or wrong.")

@@ -20,7 +20,7 @@ import yaml
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from src.cards import driver_version
+from src.cards import MIB, driver_version
 from src.checkpoint import Background, is_sound, link_checkpoint, save_checkpoint
 from src.config import Config, save_overrides
 from src.panel import PredictionPanel
@@ -206,7 +206,7 @@ def about_card(device: torch.device) -> dict[str, Any]:
         return {}
     about = torch.cuda.get_device_properties(device)
     return {
-        "gpu_memory_mib": about.total_memory // 2**20,
+        "gpu_memory_mib": about.total_memory // MIB,
         "capability": f"{about.major}.{about.minor}",
         "driver": driver_version(),
         "cuda": torch.version.cuda,

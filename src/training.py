@@ -175,7 +175,7 @@ class Trainer:
 
         Settings are the configuration's, not the checkpoint's: a changed weight decay or metric counts from here on.
         """
-        payload = load_training(path)  # on the CPU: what must be on the card is moved there by who loads it
+        payload = load_training(path)
         if payload["data_fingerprint"] != self.data_fingerprint:
             raise UserError(f"{path} was trained on other data than data.root={self.config.data.root} holds now.")
         load_weights(self.model, payload["model"], path)

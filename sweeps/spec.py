@@ -82,8 +82,6 @@ class Budget:
             value = cast(float | None, getattr(self, name))
             if value is not None and not value > 0:  # so is no number
                 raise UserError(f"{name}={value}: must be above 0.")
-        if self.gpus and self.trials_at_once and self.trials_at_once < self.gpus:
-            raise UserError(f"gpus={self.gpus}: trials_at_once={self.trials_at_once} would leave some of them unused.")
         if (self.trials_at_once or 1) > MOST_AT_ONCE:
             raise UserError(f"trials_at_once={self.trials_at_once}: must be at most {MOST_AT_ONCE}.")
 

@@ -26,7 +26,7 @@ from sweeps.ledger import NAME, Ledger, is_finished, writer
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes
 from sweeps.space import Params, corners, default_point, few_corners
-from sweeps.spec import SweepSpec, list_specs
+from sweeps.spec import Budget, SweepSpec, list_specs
 from sweeps.study import HOURS_OVER, Study
 from sweeps.warmth import COLD, warmth
 from trainable.card_memory import fit_networks, refuse_misfits
@@ -60,7 +60,7 @@ def prepare(
         spec = replace(spec, fixed=(*spec.fixed, f"data.root={SYNTHETIC}"))
     default_point(spec.space, spec.fixed)  # the likeliest mistakes are in the keys: before anything slow
     config = load_config(spec.fixed)
-    cards = cards_for(config.device, spec.budget.gpus, gpu_memory)
+    cards = cards_for(config.device, spec.budget, gpu_memory)
     data = config.data
     sizes = [len(open_split(data, split)) for split in SPLITS]
     counts = ", ".join(f"{size} {split}" for size, split in zip(sizes, SPLITS, strict=True))
@@ -77,13 +77,12 @@ def prepare(
     return replace(plan, accepted=tuple(problems))
 
 
-def cards_for(device: str, gpus: int | None, gpu_memory: float | None) -> tuple[Card, ...]:
+def cards_for(device: str, budget: Budget, gpu_memory: float | None) -> tuple[Card, ...]:
     """The graphics cards to plan for: those of this machine, or made-up ones of ``gpu_memory`` GiB."""
-    if gpu_memory is None:
-        return choose_cards(find_cards(device), gpus)
-    if device == "cpu":
+    if gpu_memory is not None and device == "cpu":
         raise UserError("--gpu-memory is for graphics cards, and device=cpu uses none: leave out one of the two.")
-    return (absent_card(gpu_memory),) * (gpus or 1)
+    there = find_cards(device) if gpu_memory is None else [absent_card(gpu_memory)] * (budget.gpus or 1)
+    return choose_cards(there, budget.gpus, budget.trials_at_once)
 
 
 def dry_run(plan: SweepPlan, measure: bool = True) -> int:

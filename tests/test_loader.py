@@ -132,16 +132,16 @@ def test_beside_a_card_processes_load_on_the_runs_own_cores(
 ) -> None:
     config = load_config([*tiny, f"threads={threads}", f"data.num_workers={asked}"])
     card = torch.device("cuda")
-    assert train_loader(config, card).workers == train
-    assert scoring_loader(config, "val", card).workers == val
-    assert train_loader(config, CPU).workers == (0 if asked == "auto" else train)
+    assert train_loader(config, card)._loader.num_workers == train
+    assert scoring_loader(config, "val", card)._loader.num_workers == val
+    assert train_loader(config, CPU)._loader.num_workers == (0 if asked == "auto" else train)
 
 
 def test_a_run_that_may_use_all_cores_counts_those_it_really_has(
     tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("src.data.loader.available_cores", lambda: 3)  # as under taskset
-    assert train_loader(load_config([*tiny, "threads=auto"]), torch.device("cuda")).workers == 2
+    assert train_loader(load_config([*tiny, "threads=auto"]), torch.device("cuda"))._loader.num_workers == 2
 
 
 def test_the_scoring_loader_keeps_the_order_and_the_pixels(tiny: list[str], tiny_data: Path, tiny_cache: Path) -> None:

@@ -72,8 +72,14 @@ def test_a_part_is_named_by_its_card_or_its_cores():
 
 
 def test_all_cards_are_used_or_as_many_as_asked_for():
-    assert choose_cards([CARD] * 4, None) == (CARD,) * 4
-    assert choose_cards([CARD] * 4, 2) == (CARD,) * 2
+    assert choose_cards([CARD] * 4, None, 2) == (CARD,) * 4
+    assert choose_cards([CARD] * 4, 2, None) == (CARD,) * 2
     for cards in ([], [CARD]):
         with pytest.raises(UserError, match="gpus=2: more graphics cards than there are"):
-            choose_cards(cards, 2)
+            choose_cards(cards, 2, None)
+
+
+def test_cards_that_were_asked_for_and_would_be_unused_are_refused():
+    assert choose_cards([CARD] * 3, 3, 6) == (CARD,) * 3
+    with pytest.raises(UserError, match="gpus=3: trials_at_once=2 would leave some of them unused"):
+        choose_cards([CARD] * 3, 3, 2)

@@ -57,12 +57,6 @@ def test_an_impossible_asha_names_the_value_and_the_rule(grace: int, factor: int
         Asha(grace_period=grace, reduction_factor=factor, max_epochs=epochs)
 
 
-def test_cards_that_would_be_unused_are_refused():
-    with pytest.raises(UserError, match="gpus=3: trials_at_once=2 would leave some of them unused"):
-        Budget(trials=4, gpus=3, trials_at_once=2)
-    Budget(trials=4, gpus=3, trials_at_once=6)
-
-
 @pytest.mark.parametrize(
     "field", ["trials", "trials_at_once", "gpus", "epochs", "hours", "hang_minutes", "checkpoints_gib"]
 )

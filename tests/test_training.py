@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.checkpoint import load_checkpoint, load_training
+from src.checkpoint import load_checkpoint
 from src.config import load_config
 from src.errors import UserError
 from src.inference import load_network, to_device
@@ -322,20 +322,6 @@ def test_steps_that_overflow_are_left_out_of_the_loss_unless_they_are_half_of_th
     else:
         with pytest.raises(Diverged, match="epoch 1: train/loss=nan"):
             one.train_epoch()
-
-
-def test_a_checkpoint_comes_back_in_the_machines_memory(
-    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    one = trainer(tiny)
-    one.train_epoch()
-    one.save(tmp_path / "last.pth")
-    asked: list[object] = []
-    monkeypatch.setattr(
-        "src.training.load_training", lambda path, *device: asked.append(device) or load_training(path, *device)
-    )
-    one.load(tmp_path / "last.pth")
-    assert asked == [()]  # on a card AdamW would wait for each of its counters at every step
 
 
 @pytest.mark.parametrize(("precision", "tf32"), [("false", False), ("bf16", True)])

@@ -91,9 +91,13 @@ def share_machine(trials_at_once: int | None, cards: Sequence[Card] = (), cores:
     return resources
 
 
-def choose_cards(cards: Sequence[Card], gpus: int | None) -> tuple[Card, ...]:
-    """The first ``gpus`` of the cards; None: all. More than there are is a ``UserError``."""
-    if gpus is not None and gpus > len(cards):
+def choose_cards(cards: Sequence[Card], gpus: int | None, trials_at_once: int | None) -> tuple[Card, ...]:
+    """The first ``gpus`` of the cards; None: all. More than there are, or than trials, is a ``UserError``."""
+    if gpus is None:
+        return tuple(cards)
+    if gpus > len(cards):
         there = f"only {len(cards)} can be used here" if cards else "none is used: device=cpu, or there is none"
         raise UserError(f"gpus={gpus}: more graphics cards than there are; {there}.")
-    return tuple(cards if gpus is None else cards[:gpus])
+    if trials_at_once is not None and trials_at_once < gpus:
+        raise UserError(f"gpus={gpus}: trials_at_once={trials_at_once} would leave some of them unused.")
+    return tuple(cards[:gpus])

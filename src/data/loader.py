@@ -87,7 +87,7 @@ class EpochLoader:
     """A split's batches epoch by epoch: ``images`` (N, H, W, 3) uint8 and ``masks`` (N, H, W) uint8 in {0, 1}."""
 
     def __init__(self, dataset: CrackDataset, batches: EpochBatches, workers: int, pin_memory: bool) -> None:
-        self.dataset, self.batches, self.workers = dataset, batches, workers
+        self.dataset, self.batches = dataset, batches
         self._loader: DataLoader[Sample] = DataLoader(
             dataset,
             batch_sampler=batches,
