@@ -19,8 +19,11 @@ import numpy as np
 
 from src.cores import available_cores
 from src.data.cache import open_split
-from src.data.files import UInt8Array
+from src.data.depth import used_bits
+from src.data.files import UInt8Array, more_pages
+from src.data.masks import Said, Survey, choose_meaning, survey
 from src.data.pairs import Pair, look_for_pairs, manifest_groups
+from src.data.reading import Reading
 from src.errors import UserError, run_command
 from src.fit import fit
 from src.leaks import copies, find_kin, grey_of
@@ -82,9 +85,10 @@ def check(root: Path) -> tuple[Findings, list[Look]]:
         pairs += [(split, pair) for pair in there]
         if problems:
             found.problems["of folders and partners"] += problems
+    reading = judge_files([pair for _, pair in pairs], found)
     looks: list[Look] = []
     with ThreadPoolExecutor(available_cores()) as pool:  # each holds a photograph
-        for seen in pool.map(lambda one: look(*one), pairs):
+        for seen in pool.map(lambda one: look(one[0], one[1], reading), pairs):
             if isinstance(seen, Look):
                 looks.append(seen)
             else:
@@ -95,10 +99,35 @@ def check(root: Path) -> tuple[Findings, list[Look]]:
     return found, looks
 
 
-def look(split: str, pair: Pair) -> Look | str:
+def judge_files(pairs: Sequence[Pair], found: Findings) -> Reading:
+    """How the files are to be read, all in one way; masks that cannot be are left to ``look``."""
+    with ThreadPoolExecutor(available_cores()) as pool:
+        surveys = [one for one in pool.map(lambda pair: survey_or_none(pair.mask), pairs) if one and not one.refusal]
+        pages = list(pool.map(lambda path: (path, more_pages(path)), [path for pair in pairs for path in pair]))
+    try:
+        choose_meaning(surveys, Said())
+    except UserError as error:
+        found.problems["masks that differ in what is crack"].append(str(error))
+    bits = used_bits(pair.image for pair in pairs)
+    if bits and bits < 16:
+        found.warnings[f"photographs of 16 bits use {bits}"].append(f"say data.bits={bits} to every command")
+    for path, count in pages:
+        if count:
+            found.warnings["files with more pages or frames, of which the first is read"].append(f"{path} {count}")
+    return Reading(bits=bits)
+
+
+def survey_or_none(mask: Path) -> Survey | None:
+    try:
+        return survey(mask, Said())
+    except UserError:
+        return None
+
+
+def look(split: str, pair: Pair, reading: Reading) -> Look | str:
     """Read one pair; the sentence if that cannot be."""
     try:
-        image, mask = pair.read()
+        image, mask = pair.read(reading)
     except UserError as error:
         return str(error)
     grey = grey_of(image)
@@ -159,14 +188,19 @@ def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
     """The cheap part, on the decoded images that a training has anyway: problems in lines."""
     found = Findings()
     looks: list[Look] = []
+    cracks: dict[str, list[int] | None] = {}
     for split in splits:
         cached = open_split(data, split)
+        cracks[split] = cached.crack
         for index, stem in enumerate(cached.stems):
             image, mask = cached.sample(index)
             image = np.asarray(image)
             grey = grey_of(image, SMALL)
             looks.append(Look(f"{split}/{stem}", split, grey, float(mask.mean()), contrast_of(image), np.nan))
     judge_masks(looks, found)
+    if len({tuple(crack) for crack in cracks.values() if crack}) > 1:
+        said = ", ".join(f"{split} {crack[0]}" for split, crack in cracks.items() if crack)
+        found.problems["splits whose masks have another value for crack"].append(said)
     for one, other in copies([seen.picture for seen in looks]):
         if looks[one].split != looks[other].split:
             pair = f"{looks[one].name} and {looks[other].name}"

@@ -14,8 +14,9 @@ from src.data.files import read_image
 from src.errors import UserError, unknown
 from src.folders import refuse_irregular
 from src.leaks import find_kin, grey_of, groups_of_kin
+from src.notes import first_five
 from src.schema import SPLITS
-from src.sources import Source, first_five
+from src.sources import Source
 
 
 @dataclass(frozen=True)

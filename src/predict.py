@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.config import rejoin_lists
+from src.data.depth import choose_bits
 from src.data.files import IMAGE_SUFFIXES, list_images, read_image
 from src.errors import UserError, run_command
 
@@ -94,9 +95,10 @@ def predict_files(network: "Network", photographs: Sequence[Path], out: Path, ho
     for name in ("masks", "overlays"):
         (out / name).mkdir(parents=True, exist_ok=True)
     unreadable = list[str]()
+    bits = choose_bits(photographs, network.config.data.bits)
     for path in photographs:
         try:
-            image = read_image(path)
+            image = read_image(path, bits)
             predicted = predict_photograph(network, image, how)
         except UserError as error:
             unreadable.append(str(error))

@@ -43,6 +43,8 @@ class Data(Section):
         Annotated[int, Field(ge=16, le=8192, strict=True)], Annotated[int, Field(ge=16, le=8192, strict=True)]
     ]
     """Height, width in pixels: what the network sees. Images are resized to it when they are cached, or cropped."""
+    bits: Literal[8, 10, 12, 14, 16] | None
+    """Used of the 16 of deep photographs, such as 12 of a camera of 12 bits. Null: all of them, or it is an error."""
     crop: Annotated[NoCrop | RandomCrop | CrackCrop, Field(discriminator="name")]
     batch_size: Annotated[int, Field(ge=1, le=65536, strict=True)]
     num_workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256, strict=True)]

@@ -10,7 +10,8 @@ import torch
 from src.data.cache import open_split
 from src.data.files import UInt8Array
 from src.data.loader import scoring_loader
-from src.data.pairs import Pair, find_pairs
+from src.data.pairs import all_photographs, find_pairs
+from src.data.reading import choose_reading
 from src.inference import Network, refuse_views
 from src.metrics import BINS, HALF, Int64Array, best_threshold, oracle_scores, probability_histogram, scores_at
 from src.shape_metrics import SHAPE_METRICS, Matches
@@ -68,21 +69,28 @@ def each_image(network: Network, split: str, tta: str, threshold: int) -> Iterat
     """A split's images in their order, at ``data.image_size`` or whole, as ``evaluation.resolution`` has it."""
     refuse_views(tta, network.config.data.image_size)
     if network.config.native:
-        pairs = find_pairs(network.config.data.root, split)
-        return (see_photograph(network, pair, tta, threshold) for pair in pairs)
+        data = network.config.data
+        pairs = find_pairs(data.root, split)
+        reading = choose_reading([pair.mask for pair in pairs], all_photographs(data.root, pairs), data.bits)
+        return (see_photograph(network, pair.image.stem, pair.read(reading), tta, threshold) for pair in pairs)
     return _each_resized(network, split, tta, threshold)
 
 
-def see_photograph(network: Network, pair: Pair, tta: str, threshold: int) -> Seen:
-    """A whole photograph at its own size, as ``src.predict`` sees it; its probabilities are never there at once."""
-    image, actual = pair.read()
+def see_photograph(
+    network: Network, stem: str, sample: tuple[UInt8Array, UInt8Array], tta: str, threshold: int
+) -> Seen:
+    """A whole photograph, and its mask, at its own size, as ``src.predict`` sees it.
+
+    Its probabilities are never there at once.
+    """
+    image, actual = sample
     predicted, histogram, top = np.empty_like(actual), np.zeros((2, BINS), np.int64), 0
     for probs in network.rows(image, tta, network.config.evaluation.overlap):
         rows = slice(top, top + len(probs))
         predicted[rows] = probs >= threshold / BINS
         counted = probability_histogram(torch.from_numpy(probs)[None, None], torch.from_numpy(actual[rows])[None, None])
         histogram, top = histogram + counted[0].numpy(), rows.stop
-    return Seen(pair.image.stem, image, actual, predicted, histogram)
+    return Seen(stem, image, actual, predicted, histogram)
 
 
 def _each_resized(network: Network, split: str, tta: str, threshold: int) -> Iterator[Seen]:

@@ -14,12 +14,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.data.files import IMAGE_SUFFIXES, UInt8Array, list_images, read_image, refuse_outside
-from src.data.masks import Colour
+from src.data.files import IMAGE_SUFFIXES, UInt8Array, list_images, refuse_outside
 from src.data.pairs import Pair, by_stem, refuse_sizes, turned
+from src.data.reading import Reading
 from src.errors import UserError
 from src.layouts import Place, coco_files, places, visible
 from src.matlab import read_labels
+from src.notes import first_five
 from src.outlines import Outlines, labels_of, read_coco, read_labelme, refuse_unknown
 
 MASK_ENDINGS = re.compile(r"[_-](mask|label|lab|gt|groundtruth)$", re.IGNORECASE)
@@ -35,11 +36,16 @@ class Source:
     split: str = ""
     """If the data set is split already."""
 
-    def read(self, crack: Colour | None, labels: Collection[str]) -> tuple[UInt8Array, UInt8Array]:
+    @property
+    def picture(self) -> Path | None:
+        """The mask's file, if it is a picture."""
+        return self.mask if isinstance(self.mask, Path) and self.mask.suffix.lower() in IMAGE_SUFFIXES else None
+
+    def read(self, reading: Reading, labels: Collection[str]) -> tuple[UInt8Array, UInt8Array]:
         """RGB photograph and mask in {0, 1}, upright. Unequal sizes, and what cannot be read, are a ``UserError``."""
-        if isinstance(self.mask, Path) and self.mask.suffix.lower() not in (".mat", ".json"):
-            return Pair(self.image, self.mask).read(crack)
-        image = read_image(self.image)
+        if self.picture:
+            return Pair(self.image, self.picture).read(reading)
+        image = reading.image(self.image)
         drawn = self.mask
         if isinstance(drawn, Path):
             drawn = read_labels(drawn) if drawn.suffix.lower() == ".mat" else read_labelme(drawn, labels)
@@ -156,8 +162,3 @@ def crackforest_skips(images: Collection[str], masks: Collection[str]) -> set[st
     if WRONG_MASK in masks:
         print(f"CrackForest: left out {WRONG_MASK} (rule: the mask of stem {WRONG_MASK} belongs to another image).")
     return bare | {WRONG_MASK}
-
-
-def first_five(items: Sequence[str]) -> str:
-    """Up to five items as words, and how many more there are."""
-    return ", ".join(items[:5]) + (f" and {len(items) - 5} more" if len(items) > 5 else "")

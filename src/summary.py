@@ -43,27 +43,34 @@ def summary(rows: Sequence[Row]) -> list[list[str]]:
     return lines
 
 
-def write_summary(rows: Sequence[Row], out: Path, root: Path, words: Sequence[str]) -> None:
-    """``summary.md``, with the words of the command line, and ``contact_sheet.png``, from least crack to most."""
+def write_summary(
+    rows: Sequence[Row], out: Path, root: Path, words: Sequence[str], notes: Sequence[str], bits: int | None
+) -> None:
+    """``summary.md``, with the words of the command line, and ``contact_sheet.png``, from least crack to most.
+
+    ``notes`` are what to know of the data set, ``bits`` how many are used of 16-bit photographs.
+    """
     order = sorted(rows, key=lambda row: (row.crack_share, row.file))
     empty = sum(row.crack_share == 0 for row in rows)
     places = np.linspace(max(0, empty - 1), len(order) - 1, min(SHOWN, len(order))).round().astype(int).tolist()
     chosen = [order[place] for place in places]
-    write_picture(contact_sheet([_read_back(row, out) for row in chosen]), out / "contact_sheet.png")
+    write_picture(contact_sheet([_read_back(row, out, bits) for row in chosen]), out / "contact_sheet.png")
     head, *lines = summary(rows)
     table = "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
     sizes = sorted({(row.width, row.height) for row in rows})
     said = f"{sizes[0][0]}x{sizes[0][1]}" + (f" to {sizes[-1][0]}x{sizes[-1][1]}" if len(sizes) > 1 else "")
     names = ", ".join(row.file for row in chosen)
+    listed = "".join(f"- {note}\n" for note in notes) + ("\n" if notes else "")
     (out / "summary.md").write_text(
         f"# {root.name}\n\n{table}\n\n{len(rows)} images of {said} pixels; without any crack: "
         f"{empty}; most crack: {order[-1].file}, {order[-1].crack_share:.1%}.\n\n"
+        f"{listed}"
         f"Made by `python -m src.prepare {shlex.join(words)}`.\n\n"
         "Crack outlined in blue, from least to most:\n\n"
         f"![photographs](contact_sheet.png)\n\nBy rows: {names}.\n"
     )
 
 
-def _read_back(row: Row, out: Path) -> tuple[UInt8Array, UInt8Array]:
+def _read_back(row: Row, out: Path, bits: int | None) -> tuple[UInt8Array, UInt8Array]:
     (image,) = (path for path in (out / row.split / "images").iterdir() if path.stem == row.file)
-    return read_image(image), read_mask(out / row.split / "masks" / f"{row.file}.png")
+    return read_image(image, bits), read_mask(out / row.split / "masks" / f"{row.file}.png")

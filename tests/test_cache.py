@@ -25,6 +25,7 @@ from src.data.cache import CachedSplit, load_split, resize_pair
 from src.data.files import UInt8Array, read_image
 from src.data.masks import read_mask
 from src.data.pairs import Pair, find_pairs
+from src.data.reading import Reading
 from src.errors import UserError
 from src.synthetic import write_dataset
 
@@ -194,7 +195,7 @@ def test_a_build_that_is_killed_half_way_is_built_anew(tmp_path: Path) -> None:
     assert folders(cache_dir) == [split.folder.name]
     for index in (0, len(split) - 1):
         pair = find_pairs(tmp_path / "data", "train")[index]
-        image, mask = resize_pair(*pair.read(), (64, 64))
+        image, mask = resize_pair(*pair.read(Reading()), (64, 64))
         assert np.array_equal(split.image(index), image)
         assert np.array_equal(split.mask(index), mask)
 

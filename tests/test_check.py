@@ -6,9 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from src.check import Findings, Look, check, judge_fit, main, quick_problems
 from src.config import load_config
+from src.data.cache import open_split
 from src.data.masks import read_mask
 from src.errors import UserError
 from src.synthetic import write_dataset
@@ -171,3 +173,53 @@ def test_all_names_are_listed_on_request(root: Path, capsys: pytest.CaptureFixtu
     assert " more (--all)" in capsys.readouterr().out
     main([str(root), "--all"])
     assert "more (--all)" not in capsys.readouterr().out
+
+
+def write_values(root: Path, split: str, value: int) -> None:
+    """Store the masks of a split with ``value`` for crack."""
+    for path in (root / split / "masks").iterdir():
+        cv2.imwrite(str(path), read_mask(path) * value)
+
+
+def test_splits_whose_masks_have_other_values_for_crack_are_a_problem(root: Path, tmp_path: Path):
+    write_values(root, "train", 1)
+    (line,) = quick(root, tmp_path)
+    assert "another value for crack: train 1, val 255, test 255" in line
+    found, _ = check(root)
+    (sentence,) = found.problems["masks that differ in what is crack"]
+    assert "1 in" in sentence
+    assert "255 in" in sentence
+
+
+def test_a_training_refuses_masks_that_number_classes_apart(root: Path, tmp_path: Path):
+    write_values(root, "train", 1)
+    cv2.imwrite(str(mask(root, "train")), read_mask(mask(root, "train")) * 2)
+    with pytest.raises(UserError, match=r"1 in \d+, 2 in 1"):
+        quick(root, tmp_path)
+
+
+def test_photographs_of_12_bits_are_told_and_refused_by_a_training_until_it_is_said(root: Path, tmp_path: Path):
+    for path in root.glob("*/images/*"):
+        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert grey is not None
+        path.unlink()
+        cv2.imwrite(str(path.with_suffix(".png")), grey.astype(np.uint16) * 16)
+    found, _ = check(root)
+    assert found.warnings["photographs of 16 bits use 12"] == ["say data.bits=12 to every command"]
+    assert "constant images" not in found.problems
+    with pytest.raises(UserError, match=r"data\.bits=12"):
+        quick(root, tmp_path)
+    words = [f"data.root={root}", f"data.cache_dir={tmp_path / 'cache'}", "data.image_size=[64,64]", "data.bits=12"]
+    data = load_config(words).data
+    assert quick_problems(data) == []
+    assert open_split(data, "train").image(0).max() > 100
+
+
+def test_further_pages_are_a_warning(root: Path):
+    path = image(root, "train")
+    picture = Image.open(path)
+    picture.save(path.with_suffix(".tif"), save_all=True, append_images=[picture])
+    path.unlink()
+    found, _ = check(root)
+    (named,) = found.warnings["files with more pages or frames, of which the first is read"]
+    assert named.endswith(".tif 1")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from src.data.pairs import Pair, find_pairs, manifest_groups
+from src.data.reading import Reading
 from src.errors import UserError
 
 
@@ -102,12 +103,12 @@ def test_a_mask_is_turned_as_its_photograph_is(tmp_path: Path, tag: int) -> None
     exif[0x0112] = tag
     Image.fromarray(stored).convert("RGB").save(tmp_path / "image.png", exif=exif)
     Image.fromarray(shown).save(tmp_path / "shown.png")
-    image, mask = Pair(tmp_path / "image.png", tmp_path / "shown.png").read()
+    image, mask = Pair(tmp_path / "image.png", tmp_path / "shown.png").read(Reading())
     np.testing.assert_array_equal(image[..., 0], shown)
     np.testing.assert_array_equal(mask * 255, shown)
     if tag > 4:  # else the sizes do not tell
         Image.fromarray(stored).save(tmp_path / "stored.png")
-        _, mask = Pair(tmp_path / "image.png", tmp_path / "stored.png").read()
+        _, mask = Pair(tmp_path / "image.png", tmp_path / "stored.png").read(Reading())
         np.testing.assert_array_equal(mask * 255, shown)
 
 
@@ -124,7 +125,7 @@ def test_unequal_sizes_are_refused_with_both(tmp_path: Path) -> None:
     for name, shape in (("a.png", (8, 12)), ("m.png", (8, 10))):
         Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / name)
     with pytest.raises(UserError, match=r"a\.png is 12x8 pixels and its mask .*m\.png 10x8"):
-        Pair(tmp_path / "a.png", tmp_path / "m.png").read()
+        Pair(tmp_path / "a.png", tmp_path / "m.png").read(Reading())
 
 
 def test_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_a_photograph_in_which_no_crack_can_be_seen_is_refused(tmp_path: Path) -
     for name in ("a.png", "m.png"):
         Image.fromarray(np.zeros((64, 7), np.uint8)).save(tmp_path / name)
     with pytest.raises(UserError, match=r"a\.png is 7x64 pixels: less than 8 show no crack"):
-        Pair(tmp_path / "a.png", tmp_path / "m.png").read()
+        Pair(tmp_path / "a.png", tmp_path / "m.png").read(Reading())
 
 
 def test_accents_that_look_the_same_are_the_same(tmp_path: Path) -> None:

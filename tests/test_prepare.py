@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from src import prepare
+from src import data_folder
 from src.errors import UserError
 from src.prepare import main
 from src.schema import SPLITS
@@ -79,8 +79,9 @@ def test_a_flat_folder_becomes_three_splits_with_the_images_untouched(flat: Path
 
 @pytest.mark.parametrize("stored", [1, 127, 128])
 def test_masks_of_two_values_are_written_as_0_and_255(flat: Path, stored: int):
-    mask = crack(stored)
-    save(flat / "masks" / "p3.png", np.dstack([mask] * 3))
+    for number in range(10):
+        mask = crack(stored) if number else crack(0)
+        save(flat / "masks" / f"p{number}.png", np.dstack([mask] * 3) if number % 2 else mask)
     (path,) = run(flat).glob("*/masks/p3.png")
     found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert found is not None
@@ -209,7 +210,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_succeeds(flat: Path, monke
     leftover.parent.mkdir(parents=True)
     leftover.touch()
     with monkeypatch.context() as patched:
-        patched.setattr(prepare.shutil, "copyfile", copy_three)
+        patched.setattr(data_folder.shutil, "copyfile", copy_three)
         with pytest.raises(KeyboardInterrupt):
             run(flat)
     assert sorted(path.name for path in flat.parent.iterdir()) == ["source"]
@@ -288,6 +289,52 @@ def test_the_crack_colour_and_labels_of_polygons_are_asked_for(flat: Path):
     assert {row["crack_share"] for row in manifest(run(flat, "--crack-colour", "200,20,20"))} == {"0.125000"}
 
 
+def save_classes(flat: Path) -> None:
+    """0 ground, 1 crack, 2 pothole; one photograph shows no crack, one nothing."""
+    for number in range(10):
+        mask = crack(1 if number not in (3, 4) else 0)
+        mask[6] = 2 if number != 4 else 0
+        save(flat / "masks" / f"p{number}.png", mask)
+
+
+@pytest.mark.parametrize("words", ["--crack-colour 1", "--crack-color 1,1,1"])
+def test_numbers_of_classes_with_photographs_without_crack_are_prepared(
+    flat: Path, words: str, capsys: pytest.CaptureFixture[str]
+):
+    save_classes(flat)
+    rows = manifest(run(flat, *words.split()))
+    assert [row["crack_share"] for row in rows] == ["0.125000"] * 3 + ["0.000000"] * 2 + ["0.125000"] * 5
+    assert "2 of 10 masks hold no 1 and are without crack: p3.png, p4.png" in capsys.readouterr().out
+
+
+def test_several_values_or_all_above_one_may_be_crack(flat: Path):
+    save_classes(flat)
+    one = [row["crack_share"] for row in manifest(run(flat, "--crack-colour", "1", "--crack-colour", "2"))]
+    shutil.rmtree(flat.parent / "out")
+    assert one == [row["crack_share"] for row in manifest(run(flat, "--crack-above", "0"))]
+    assert one[0] == "0.250000"
+
+
+def test_numbers_of_classes_are_refused_until_one_is_named(flat: Path):
+    save_classes(flat)
+    with pytest.raises(
+        UserError, match=r"the mask holds the values 0, 1, 2: .*--crack-colour N .* 7 more masks .*hold 0 \(10 masks\)"
+    ):
+        run(flat)
+    with pytest.raises(UserError, match="none has 7; they hold 0 "):
+        run(flat, "--crack-colour", "7")
+    with pytest.raises(UserError, match="--crack-colour and --crack-above"):
+        run(flat, "--crack-colour", "1", "--crack-above", "0")
+
+
+def test_photographs_of_12_bits_are_told(flat: Path, capsys: pytest.CaptureFixture[str]):
+    for number in range(10):
+        save(flat / "images" / f"p{number}.png", photo().astype(np.uint16) * (16 if number else 2))
+    out = run(flat)
+    assert "data.bits=12" in capsys.readouterr().out
+    assert "data.bits=12" in (out / "summary.md").read_text()
+
+
 @pytest.mark.parametrize("words", ["--crack-colour 1,2", "--crack-colour 1,2,300", "--crack-colour red"])
 def test_a_colour_that_is_none_is_refused(flat: Path, words: str):
     with pytest.raises(SystemExit):
@@ -335,7 +382,7 @@ def test_masks_without_any_crack_are_refused(flat: Path):
 
 def test_a_split_of_nothing_is_a_warning(flat: Path, capsys: pytest.CaptureFixture[str]):
     run(flat, "--split", "0.6", "0.4", "0")
-    assert "Warning: there is no photograph in test; a sweep wants some in every split." in capsys.readouterr().out
+    assert "Warning: There is no photograph in test; a sweep wants some in every split." in capsys.readouterr().out
 
 
 def test_photographs_that_are_turned_unseen_are_named(flat: Path, capsys: pytest.CaptureFixture[str]):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.data.reading import Reading
 from src.errors import UserError
 from src.sources import find_sources
 
@@ -54,7 +55,7 @@ def test_photographs_and_masks_are_found_in_every_layout(tmp_path: Path, layout:
     found = find_sources(build(tmp_path, (LAYOUTS | SPLIT)[layout]), [], False, [])
     assert list(found) == ["a", "b"]
     for source in found.values():
-        _, drawn = source.read(None, [])
+        _, drawn = source.read(Reading(), [])
         assert drawn.sum() == 12
     assert [source.split for source in found.values()] == (["train", "test"] if layout in SPLIT else ["", ""])
 
@@ -77,7 +78,7 @@ def test_coco_is_found_beside_the_photographs_or_above_them(tmp_path: Path):
         photo(tmp_path / "beside" / split / "a.jpg")
         (tmp_path / "beside" / split / "_annotations.coco.json").write_text(json.dumps(about))
     (above,) = find_sources(tmp_path / "above", [], False, []).values()
-    assert above.read(None, [])[1].sum() == 24
+    assert above.read(Reading(), [])[1].sum() == 24
     beside = find_sources(tmp_path / "beside", [], False, [])
     assert {name: source.split for name, source in beside.items()} == {"train-a": "train", "val-a": "val"}
     secret = photo(tmp_path / "secret.jpg")
@@ -93,10 +94,10 @@ def test_labelmes_polygons_lie_beside_their_photographs(tmp_path: Path):
     drawn = {"label": "crack", "points": [[0, 0], [11, 0], [11, 1], [0, 1]], "shape_type": "polygon"}
     (tmp_path / "a.json").write_text(json.dumps({"imageWidth": 12, "imageHeight": 10, "shapes": [drawn]}))
     (found,) = find_sources(tmp_path, [], False, ["crack"]).values()
-    assert found.read(None, ["crack"])[1].sum() == 24
+    assert found.read(Reading(), ["crack"])[1].sum() == 24
     (tmp_path / "a.json").write_text(json.dumps({"imageWidth": 13, "imageHeight": 10, "shapes": [drawn]}))
     with pytest.raises(UserError, match=r"a\.jpg is 12x10 pixels and its mask .*a\.json 13x10"):
-        found.read(None, [])
+        found.read(Reading(), [])
 
 
 def test_a_folder_of_no_layout_is_refused_with_what_it_lacks(tmp_path: Path):
@@ -172,7 +173,7 @@ def test_polygons_are_turned_with_a_photograph_whose_pixels_lie_in_its_file(tmp_
     Image.new("RGB", (12, 10)).save(tmp_path / "images" / "a.jpg", exif=exif)
     (tmp_path / "result.json").write_text(json.dumps(coco("a.jpg")))
     (found,) = find_sources(tmp_path, [], False, []).values()
-    image, drawn = found.read(None, [])
+    image, drawn = found.read(Reading(), [])
     assert image.shape[:2] == drawn.shape == (12, 10)
     assert drawn[:, -2:].all()  # the upper rows of the file are the right columns of the photograph
     assert drawn.sum() == 24
@@ -193,4 +194,4 @@ def test_polygons_beside_a_photograph_count_where_it_has_no_mask(tmp_path: Path)
     (tmp_path / "images" / "c.json").write_text(json.dumps({"imageWidth": 12, "imageHeight": 10, "shapes": [drawn]}))
     found = find_sources(tmp_path, [], False, [])
     assert list(found) == ["a", "b", "c"]
-    assert found["c"].read(None, [])[1].sum() == 24
+    assert found["c"].read(Reading(), [])[1].sum() == 24

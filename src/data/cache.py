@@ -26,13 +26,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from src.cores import available_cores
 from src.data.files import Float32Array, UInt8Array, shown_size
-from src.data.pairs import Pair, find_pairs
+from src.data.pairs import Pair, all_photographs, find_pairs
+from src.data.reading import Reading, choose_reading
 from src.errors import UserError
 from src.schema import Data
 
 AT_ONCE = 2**27
 """Pixels of photographs that are decoded at the same time, at most: some 8 bytes each."""
-RULES = 5  # raise it when decoding or resizing changes: other pixels must not look like the same data
+RULES = 6  # raise it when decoding or resizing changes: other pixels must not look like the same data
 
 
 Int32Array = npt.NDArray[np.int32]
@@ -49,6 +50,8 @@ class CachedSplit:
         """Hash of the content of all image and mask files, whatever the size they are resized to."""
         self.scale = cast(tuple[float, float], tuple(cast(list[float], about["scale"])))
         """Height and width of the cached images by those of the files, the median of all."""
+        self.crack = cast(list[int] | None, about["crack"])
+        """What is crack in the masks' files, if they have two values (``src.data.masks.Meaning``)."""
         self.sizes = cast(list[tuple[int, int]], about["sizes"])
         """Height and width of each in pixels."""
         self._starts = _starts([height * width for height, width in self.sizes])
@@ -80,22 +83,27 @@ class CachedSplit:
 
 def open_split(data: Data, split: str) -> CachedSplit:
     """The split as ``data`` has it: at its image size, or, for crops, at the photographs' own sizes."""
-    return load_split(data.root, split, data.image_size if data.crop.name == "none" else None, data.cache_dir)
+    size = data.image_size if data.crop.name == "none" else None
+    return load_split(data.root, split, size, data.cache_dir, data.bits)
 
 
-def load_split(root: Path, split: str, image_size: tuple[int, int] | None, cache_dir: Path) -> CachedSplit:
-    """The split at ``image_size`` (height, width) or at its own sizes, built on first use.
+def load_split(
+    root: Path, split: str, image_size: tuple[int, int] | None, cache_dir: Path, bits: int | None = None
+) -> CachedSplit:
+    """The split at ``image_size`` (height, width) or at its own sizes, built on first use; ``bits`` is ``data.bits``.
 
-    A bad file is a ``UserError`` that names it.
+    A bad file is a ``UserError`` that names it, and so are masks that are not understood all in one way.
     """
     pairs = find_pairs(root, split)
     cache_dir.mkdir(parents=True, exist_ok=True)
     fingerprint = _fingerprint(pairs, cache_dir)
-    folder = cache_dir / f"{fingerprint}-{f'{image_size[0]}x{image_size[1]}' if image_size else 'whole'}"
+    size = f"{image_size[0]}x{image_size[1]}" if image_size else "whole"
+    folder = cache_dir / f"{fingerprint}-{size}{f'-{bits}bit' if bits else ''}"
     if not folder.is_dir():
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
-                _build(pairs, fingerprint, image_size, folder)
+                reading = choose_reading([pair.mask for pair in pairs], all_photographs(root, pairs), bits)
+                _build(pairs, reading, fingerprint, image_size, folder)
     return CachedSplit(folder)
 
 
@@ -153,12 +161,14 @@ def _fingerprint(pairs: Sequence[Pair], cache_dir: Path) -> str:
     return fingerprint
 
 
-def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None, folder: Path) -> None:
+def _build(
+    pairs: Sequence[Pair], reading: Reading, fingerprint: str, size: tuple[int, int] | None, folder: Path
+) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed; we hold the lock
     partial.mkdir()
     try:
-        _fill(pairs, fingerprint, size, partial)
+        _fill(pairs, reading, fingerprint, size, partial)
         partial.replace(folder)
     except OSError as error:
         raise UserError(f"Cannot write {folder}: {error.strerror}; data.cache_dir says where.") from error
@@ -166,7 +176,9 @@ def _build(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None
         shutil.rmtree(partial, ignore_errors=True)  # nobody may ask for a split with a bad file again
 
 
-def _fill(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None, partial: Path) -> None:
+def _fill(
+    pairs: Sequence[Pair], reading: Reading, fingerprint: str, size: tuple[int, int] | None, partial: Path
+) -> None:
     files = [shown_size(pair.image) for pair in pairs]
     sizes = [size or file for file in files]
     starts, rows = _starts([height * width for height, width in sizes]), _starts([height for height, _ in sizes])
@@ -175,7 +187,7 @@ def _fill(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None,
     cracks = np.zeros(rows[-1], np.int32)
 
     def fill(index: int) -> None:
-        image, mask = resize_pair(*pairs[index].read(), sizes[index])
+        image, mask = resize_pair(*pairs[index].read(reading), sizes[index])
         images[starts[index] : starts[index + 1]] = image.reshape(-1, 3)
         masks[starts[index] : starts[index + 1]] = mask.ravel()
         cracks[rows[index] : rows[index + 1]] = mask.sum(axis=1)
@@ -184,7 +196,7 @@ def _fill(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None,
     if not cracks.any():
         raise UserError(
             f"The masks in {pairs[0].mask.parent} hold no crack pixel at all. Crack is what is bright on dark; "
-            "`python -m src.prepare` has --crack-colour for other masks."
+            "`python -m src.prepare` has --crack-colour and --crack-above for other masks."
         )
     images.flush()
     masks.flush()
@@ -194,6 +206,7 @@ def _fill(pairs: Sequence[Pair], fingerprint: str, size: tuple[int, int] | None,
         "scale": np.median(np.divide(sizes, files), axis=0).tolist(),
         "sizes": sizes,
         "stems": [pair.image.stem for pair in pairs],
+        "crack": reading.meaning.crack,
     }
     (partial / "about.json").write_text(json.dumps(about))
 

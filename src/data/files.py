@@ -23,7 +23,13 @@ MAX_PIXELS = 2**27
 DEEP = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's modes of one 16-bit channel."""
 
+DEPTHS = (8, 10, 12, 14, 16)
+"""Bits that cameras have, and store in 16."""
+SUBFILE, BITS_PER_SAMPLE, PHOTOMETRIC = 254, 258, 262
+"""TIFF's tags."""
+
 UInt8Array = npt.NDArray[np.uint8]
+UInt16Array = npt.NDArray[np.uint16]
 Float32Array = npt.NDArray[np.float32]
 
 cv2.setNumThreads(0)  # loader workers and trials share the cores; OpenCV's own threads would fight over them
@@ -56,18 +62,21 @@ def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Generator[Image.Image]:
+def opened(path: Path, numbers: bool = False) -> Generator[Image.Image]:
     """The image in a file, as its pixels lie there. A file that is none, or is damaged, is a ``UserError``.
 
-    So is one of more than ``MAX_PIXELS``, by its header alone.
+    So is one of more than ``MAX_PIXELS``, by its header alone; and one whose pixels are signed, 32-bit or floating
+    ``numbers``, unless those are asked for.
     """
     refuse_irregular(path)
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            if image.mode in ("I", "F"):
-                raise UserError(f"Cannot read {path}: its pixels are 32-bit numbers; store it with 8 or 16 bit.")
+            if image.mode in ("I", "F") and not numbers:
+                raise UserError(
+                    f"Cannot read {path}: its pixels are {numbers_of(image)}; store the photograph with 8 or 16 bits."
+                )
             yield image
     except PermissionError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
@@ -79,23 +88,102 @@ def opened(path: Path) -> Generator[Image.Image]:
         raise UserError(f"Cannot decode {path}: it is no {', '.join(FORMATS)}, or it is damaged ({error}).") from error
 
 
-def read_image(path: Path) -> UInt8Array:
-    """RGB photograph, (H, W, 3) uint8, upright; 16 bit are cut to 8. A file that cannot be used is a ``UserError``.
+def numbers_of(image: Image.Image) -> str:
+    """What the pixels of a file of signed, 32-bit or floating numbers are, in words."""
+    rawmode = str(raw_mode(image))
+    bits = "16" if "16" in rawmode else "32"
+    return f"{bits}-bit floating numbers" if image.mode == "F" else f"signed or long whole numbers of {bits} bits"
 
-    Pillow holds 4 bytes a pixel beside the array, which is filled strip by strip.
+
+def raw_mode(image: Image.Image) -> str:
+    """How Pillow names the layout of the pixels in a file, such as ``RGB;16B``; empty where it has no name."""
+    for tile in getattr(image, "tile", [])[:1]:
+        named = tile[3][0] if isinstance(tile[3], tuple) else tile[3]
+        return str(named or "")
+    return ""
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether a file that is not yet loaded has 16 bits a channel; of colours Pillow itself keeps the upper 8 alone."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(BITS_PER_SAMPLE, 8)
+    return image.mode in DEEP or ";16" in raw_mode(image) or max(bits if isinstance(bits, tuple) else (bits,)) == 16
+
+
+def deep_values(path: Path, image: Image.Image) -> UInt16Array:
+    """(H, W) or (H, W, 3) uint16 RGB as they lie in the file, of one that ``is_deep``; white is high.
+
+    Colours are decoded by OpenCV, and must be those that Pillow has found: Pillow sees where a file is damaged.
+    """
+    if image.mode in DEEP:
+        values = np.asarray(image)
+        white_is_0 = getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0
+        return (65535 - values if white_is_0 else values).astype(np.uint16, copy=False)
+    upper = np.asarray(image.convert("RGB"))
+    found = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None or found.dtype != np.uint16 or found.shape[:2] != upper.shape[:2]:
+        raise UserError(f"Cannot read {path}: its 16-bit pixels lie in a way that is not read; store them as PNG.")
+    colours = np.repeat(found[..., None], 3, axis=2) if found.ndim == 2 else found[..., 2::-1]
+    colours = colours.astype(np.uint16, copy=False)
+    if not np.array_equal(colours >> 8, upper):
+        raise UserError(f"Cannot read {path}: its 16-bit pixels lie in a way that is not read; store them as PNG.")
+    return colours
+
+
+def read_image(path: Path, bits: int | None = None) -> UInt8Array:
+    """RGB photograph, (H, W, 3) uint8, upright. A file that cannot be used is a ``UserError``.
+
+    Of 16-bit files ``bits`` are used, and the upper 8 of those kept; a higher value is a ``UserError``. None: as many
+    as this photograph needs; those of a data set need one number (``src.data.depth``). Pillow holds 4 bytes a pixel
+    beside the array, which is filled strip by strip.
     """
     with opened(path) as image:
+        deep = is_deep(image)  # before EXIF is read, which may load the pixels, and then Pillow forgets
         way, (width, height) = orientation(image), image.size
         photograph = np.empty((width, height, 3) if way in LYING else (height, width, 3), np.uint8)
         lying = as_stored(photograph, way)
+        upper = upper_bits(deep_values(path, image), bits, path) if deep else None
         rows = max(1, STRIP // width)
         for top in range(0, height, rows):
-            strip = image.crop((0, top, width, min(top + rows, height)))
-            if image.mode in DEEP:
-                lying[top : top + rows] = (np.asarray(strip) >> 8)[..., None]
+            end = min(top + rows, height)
+            if upper is not None:
+                lying[top:end] = upper[top:end] if upper.ndim == 3 else upper[top:end, :, None]
             else:
-                lying[top : top + rows] = np.asarray(strip.convert("RGB"))
+                lying[top:end] = np.asarray(image.crop((0, top, width, end)).convert("RGB"))
         return photograph
+
+
+def depth_of(top: int) -> int:
+    """Of how many bits, one of ``DEPTHS``, a photograph with this highest value is."""
+    return next(depth for depth in DEPTHS if top < 2**depth)
+
+
+def upper_bits(values: UInt16Array, bits: int | None, path: Path) -> UInt8Array:
+    """The upper 8 of the ``bits`` that are used."""
+    top = int(values.max(initial=0))
+    bits = bits or depth_of(top)
+    if top >> bits:
+        raise UserError(f"{path} has grey levels up to {top}, more than {bits} bits hold: data.bits={bits} is too low.")
+    return (values >> (bits - 8)).astype(np.uint8)
+
+
+def more_pages(path: Path) -> int:
+    """Further pages of a TIFF, or frames of an animation, that nobody reads; smaller copies of the first do not count.
+
+    0 if the file cannot be read: its reader says so.
+    """
+    try:
+        with opened(path, numbers=True) as image:
+            count = int(getattr(image, "n_frames", 1))
+            if count == 1:
+                return 0
+            whole = 0
+            for page in range(1, count):
+                image.seek(page)
+                whole += not int(getattr(image, "tag_v2", {}).get(SUBFILE, 0)) & 1
+            return whole
+    except UserError:
+        return 0
 
 
 def exchange_red_and_blue(picture: UInt8Array) -> None:

@@ -1,162 +1,175 @@
-"""What counts as crack in a stored mask, whatever it is stored as.
+"""What counts as crack in the masks of a data set: one rule for all of them.
 
-| stored | crack is |
+A value that is a class in one mask is none by itself in another; that nobody drew crack in a photograph is normal. So
+all masks are looked at (``survey``) before any is read.
+
+| said | crack is |
 |---|---|
-| JPEG | what is brighter than 127: at more than 0 its blurred edges grow |
-| two values, such as 0 and 1, or 0 and 255 | the higher |
-| more values, such as antialiased edges | what is brighter than 127 |
-| one colour on black, in a palette or not | what is at least half as bright as it gets |
-| drawn on a transparent ground | what is opaque, if all of it is black; else as on black |
-| 16 bit | the same of its upper 8 bit, or of its lower if it has no more |
-| any, with a crack colour | what is nearer to it than to the mask's other colours |
-
-Anything else is refused: a map of labels (few values, of which some of 1 to 20), or bright colours beside each other,
-could mean either.
+| nothing | what ``src.data.mask_values`` sees, if that is the same value in all masks of two values |
+| a colour, and no mask has blurred edges | what has this colour exactly |
+| a colour, and some have | what is nearer to it than to the other colours of the data set |
+| above | what is brighter |
 """
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
-from PIL import Image
 
-from src.data.files import DEEP, Float32Array, UInt8Array, opened, orientation, upright
+from src.data.files import UInt8Array
+from src.data.mask_colours import Colour, brightness, counts_of, main_colours, nearest_to, of_colour, shown
+from src.data.mask_files import Stored, read_stored
+from src.data.mask_values import read_alone
 from src.errors import UserError
 
-MIDDLE = 127
-GREY = 32
-"""Channels that differ by no more are one grey: JPEG makes such colours."""
-HUES = 0.35
-"""Of a colour's parts by its brightest one: if those differ by more, there are several colours."""
-STRAY = 1e-3
-"""Of the coloured pixels: so few may have any hue. Where JPEG has blurred the colours, ``BLURRED``."""
-BLURRED = 0.05
-FEW_VALUES = 8
-"""Of a label map; antialiasing makes more."""
-NEARLY_0 = 20
-NOISE = 16
-"""What JPEG makes of black, at most."""
-MAIN_SHARE = 5e-3
-"""Of the pixels: a colour that has as many is meant, and no antialiasing."""
-FEW_COLOURS = 32
-SAME = 48
-"""Colours that differ by no more in any channel are one."""
+SAME_BLURRED = 48
+"""Colours of JPEGs that differ by no more in any channel are one."""
 
-Colour = tuple[int, int, int]
+
+@dataclass(frozen=True)
+class Said:
+    """What the user says is crack: these colours, or what is brighter. Nothing: it is seen in the masks."""
+
+    colours: tuple[Colour, ...] = ()
+    above: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.colours) or self.above is not None
+
+
+class Survey(NamedTuple):
+    """What is known of one mask before the data set's rule is chosen."""
+
+    path: Path
+    counts: dict[Colour, int] | None
+    """Pixels of each colour; None if there are many, as of blurred edges."""
+    mains: tuple[Colour, ...]
+    """The colours that are no edges."""
+    blurred: bool
+    """By JPEG."""
+    crack: Colour | None
+    """Of two values or colours the one that is crack. None: there is none, or it is what is bright."""
+    refusal: str
+    """Why it cannot be understood by itself, if so."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The rule of a data set."""
+
+    said: Said = Said()
+    mixed: bool = False
+    """Whether edges have colours of their own."""
+    blurred: bool = False
+    others: tuple[Colour, ...] = ()
+    """The colours of the data set that are not crack, if edges have some of their own."""
+    crack: Colour | None = None
+    """Seen in masks of two values, where nobody said it."""
+
+    def read(self, path: Path) -> UInt8Array:
+        """Crack mask, (H, W) uint8 in {0, 1}. A file that cannot be used, or understood, is a ``UserError``."""
+        stored = read_stored(path)
+        try:
+            return self.crack_of(stored)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+
+    def crack_of(self, stored: Stored) -> UInt8Array:
+        if self.said.above is not None:
+            return (brightness(stored.values) > self.said.above).astype(np.uint8)
+        if not self.said.colours:
+            return read_alone(stored)[0]
+        found = np.zeros(stored.values.shape[:2], np.uint8)
+        for colour in self.said.colours:
+            if self.mixed:
+                found |= nearest_to(stored.values, colour, self.others, self.blurred)
+            else:
+                found |= of_colour(stored.values, colour)
+        return found
 
 
 def read_mask(path: Path, crack: Colour | None = None) -> UInt8Array:
-    """Crack mask, (H, W) uint8 in {0, 1}. A file that cannot be used, or understood, is a ``UserError``."""
-    with opened(path) as image:
-        blurred = image.format == "JPEG"
-        values = np.ascontiguousarray(upright(stored(image), orientation(image)))
-    try:
-        if crack is not None:
-            return of_colour(values, crack)
-        if values.ndim == 3 and (np.ptp(values, axis=2) > GREY).any():
-            return of_colours(values, blurred)
-        return of_grey(values.max(axis=2) if values.ndim == 3 else values, blurred)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    """One mask by itself, (H, W) uint8 in {0, 1}. A file that cannot be used, or understood, is a ``UserError``."""
+    said = Said() if crack is None else Said((crack,))
+    return choose_meaning([survey(path, said)] if said else [], said).read(path)
 
 
-def stored(image: Image.Image) -> UInt8Array:
-    """The values of a mask as they lie in its file: (H, W), or (H, W, 3) if it has colours."""
-    if image.mode in DEEP:
-        deep = np.asarray(image)
-        return (deep >> 8 if deep.max(initial=0) > 255 else deep).astype(np.uint8)
-    if "A" in image.mode or "transparency" in image.info:
-        return on_black(np.array(image.convert("RGBA")))
-    if image.mode == "1":
-        return np.array(image.convert("L"))
-    return np.array(image if image.mode == "L" else image.convert("RGB"))
+def survey(path: Path, said: Said) -> Survey:
+    """Look at one mask. A file that cannot be read is a ``UserError``; one that is not understood has a ``refusal``."""
+    stored = read_stored(path)
+    counts = counts_of(stored.values)
+    mains = main_colours(stored.values, stored.blurred) if counts is None and said else counts or ()
+    crack, refusal = None, ""
+    if not said:
+        try:
+            _, crack = read_alone(stored)
+        except UserError as error:
+            refusal = str(error)
+    return Survey(path, counts, tuple(mains), stored.blurred, crack, refusal)
 
 
-def on_black(rgba: UInt8Array) -> UInt8Array:
-    """(H, W, 4) to its opacity (H, W) if all that is drawn is black on a transparent ground, else drawn on black."""
-    colours, alpha = rgba[..., :3], rgba[..., 3]
-    if alpha.min(initial=255) == 255:
-        return colours
-    if not colours[alpha > 0].any():
-        return alpha
-    return (colours * (alpha[..., None] / 255)).round().astype(np.uint8)
+def choose_meaning(surveys: Sequence[Survey], said: Said) -> Meaning:
+    """One rule for the masks of a data set. Masks that nobody can understand without a word are a ``UserError``."""
+    if not said:
+        refuse_unclear(surveys)
+        refuse_unlike(surveys)
+        return Meaning(crack=common_crack(surveys))
+    mixed = any(one.counts is None for one in surveys)
+    blurred = any(one.blurred for one in surveys)
+    others = {
+        colour for one in surveys for colour in one.mains if not any(same(colour, its, blurred) for its in said.colours)
+    }
+    if mixed and said.colours and not others:
+        raise UserError(f"--crack-colour {shown(said.colours[0])}: the masks have no other colour.")
+    return Meaning(said, mixed, blurred, tuple(sorted(others)))
 
 
-def of_grey(grey: UInt8Array, blurred: bool) -> UInt8Array:
-    """Crack of grey values; ``blurred`` by JPEG."""
-    counts = histogram(grey)
-    found = np.flatnonzero(counts)
-    if len(found) > 2:
-        refuse_photograph(grey)
-    top = int(found.max(initial=0))
-    if not blurred and len(found) < 3:
-        return (grey == found[1] if len(found) == 2 else grey > (0 if top == 1 else MIDDLE)).astype(np.uint8)
-    is_map = not blurred and len(found) <= FEW_VALUES and counts[1 : NEARLY_0 + 1].max() >= MAIN_SHARE * grey.size
-    if (NOISE if blurred else -1) < top <= MIDDLE or is_map:
-        shown = ", ".join(str(value) for value in found[:5]) + (", ..." if len(found) > 5 else "")
-        raise UserError(
-            f"the mask holds the values {shown}, at most {top}: which are crack? Prepare it: --crack-colour N,N,N."
-        )
-    return (grey > MIDDLE).astype(np.uint8)
+def same(one: Colour, other: Colour, blurred: bool) -> bool:
+    """Whether two colours are one; by JPEG none is exact."""
+    return int(np.abs(np.subtract(one, other)).max()) <= (SAME_BLURRED if blurred else 0)
 
 
-def histogram(grey: UInt8Array) -> Float32Array:
-    """Pixels of each of 256 values; numpy would count 8 bytes a pixel."""
-    return cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.float32)
+def refuse_unclear(surveys: Sequence[Survey]) -> None:
+    """Masks that are not understood are a ``UserError`` of the first, with how many there are and what all hold."""
+    bad = [one for one in surveys if one.refusal]
+    if not bad:
+        return
+    more = f" {len(bad) - 1} more masks are like it; all masks hold {told(surveys)}." if len(bad) > 1 else ""
+    raise UserError(f"{bad[0].path}: {bad[0].refusal}{more}")
 
 
-def refuse_photograph(grey: UInt8Array) -> None:
-    """Where most pixels are neither dark nor bright, nobody drew a crack."""
-    middle = histogram(grey)[64:192]
-    if middle.sum() > grey.size / 2 and np.count_nonzero(middle) > FEW_VALUES:
-        raise UserError("most of the mask is neither dark nor bright: is it a photograph? Put its mask there.")
+def told(surveys: Sequence[Survey], most: int = 8) -> str:
+    """The colours that masks hold, and how many masks hold each."""
+    counts = Counter(colour for one in surveys for colour in one.mains)
+    order = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:most]
+    named = [f"{shown(colour)} ({count} mask{'s' if count > 1 else ''})" for colour, count in order]
+    return ", ".join(named) + (f" and {len(counts) - most} more" if len(counts) > most else "") or "none that is clear"
 
 
-def of_colours(values: UInt8Array, blurred: bool) -> UInt8Array:
-    """Crack of a colour mask: what is drawn in one colour on black, where it is at least half as bright as it gets."""
-    brightness = values.max(axis=2)
-    bright = brightness > brightness.max() // 4
-    drawn = values[bright] / brightness[bright][:, None]
-    stray = BLURRED if blurred and bright.mean() < 0.5 else STRAY
-    low, high = np.quantile(drawn, [stray, 1 - stray], axis=0)
-    if (high - low > HUES).any():
-        shown = " and ".join(str(colour) for colour in main_colours(values)[:3])
-        raise UserError(f"the mask has several colours, such as {shown}: which is crack? Prepare it: --crack-colour.")
-    refuse_photograph(brightness)
-    return (brightness > brightness.max() / 2).astype(np.uint8)
+def refuse_unlike(surveys: Sequence[Survey]) -> None:
+    """Masks of two values each whose crack is not the same grey value number classes: a ``UserError``.
 
-
-def of_colour(values: UInt8Array, crack: Colour) -> UInt8Array:
-    """Crack is what has a colour; and, unless the mask is a label map, what is nearer to it than to the others.
-
-    A colour that is as good as everywhere is a ``UserError``.
+    Where some have antialiased edges, all bright values are one.
     """
-    colours = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
-    if (exact := (colours == np.array(crack)).all(axis=2)).any() and is_label_map(colours):
-        return exact.astype(np.uint8)
-    others = [found for found in main_colours(colours) if np.abs(np.subtract(found, crack)).max() > SAME]
-    if not others:
-        raise UserError(f"--crack-colour {','.join(map(str, crack))}: the mask has no other colour.")
-    away = [np.square(colours.astype(np.int32) - np.array(colour)).sum(axis=2) for colour in (crack, *others)]
-    return (np.argmin(away, axis=0) == 0).astype(np.uint8)
+    greys = {one.path: one.crack[0] for one in surveys if one.crack and len(set(one.crack)) == 1}
+    soft = any(one.crack is None and not one.refusal and (one.counts is None or len(one.counts) > 2) for one in surveys)
+    counts = Counter(greys.values())
+    if (soft and min(counts, default=255) > 127) or (not soft and len(counts) < 2):
+        return
+    named = ", ".join(f"{value} in {count}" for value, count in sorted(counts.items()))
+    rare = min(counts, key=lambda value: (counts[value], value))
+    example = next(path for path, value in greys.items() if value == rare)
+    raise UserError(
+        f"The masks do not agree on what is crack{' (some have soft edges)' if soft else ''}: of two values the higher "
+        f"is {named}, such as {example}. Are they numbers of classes? src.prepare has --crack-colour N for the value "
+        "that is crack, and --crack-above 0 for all but 0."
+    )
 
 
-def is_label_map(values: UInt8Array) -> bool:
-    """Whether (H, W, 3) has a few colours and no others, not even at edges."""
-    packed = values.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
-    seen: set[int] = set()
-    for row in packed:
-        seen.update(np.unique(row).tolist())
-        if len(seen) > FEW_COLOURS:
-            return False
-    return True
-
-
-def main_colours(values: UInt8Array) -> list[Colour]:
-    """The colours of (H, W, 3), the most common first; what few pixels have is an edge or noise, and left out."""
-    coarse = (values >> 4).reshape(-1, 3).astype(np.int32) @ np.array([256, 16, 1])
-    counts = np.bincount(coarse, minlength=4096)
-    order = [bin for bin in np.argsort(-counts, kind="stable") if counts[bin] >= MAIN_SHARE * len(coarse)]
-    flat = values.reshape(-1, 3)
-    medians = (np.median(flat[coarse == bin], axis=0).astype(int).tolist() for bin in order)
-    return [(red, green, blue) for red, green, blue in medians]
+def common_crack(surveys: Sequence[Survey]) -> Colour | None:
+    """What is crack in all masks of two values; None if there are none, or they differ."""
+    found = {one.crack for one in surveys if one.crack}
+    return found.pop() if len(found) == 1 else None

@@ -3,7 +3,7 @@
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +15,10 @@ from src.data.files import (
     list_images,
     opened,
     orientation,
-    read_image,
     refuse_outside,
     upright,
 )
-from src.data.masks import Colour, read_mask
+from src.data.reading import Reading
 from src.errors import UserError
 from src.schema import SPLITS
 
@@ -31,12 +30,12 @@ class Pair(NamedTuple):
     image: Path
     mask: Path
 
-    def read(self, crack: Colour | None = None) -> tuple[UInt8Array, UInt8Array]:
+    def read(self, reading: Reading) -> tuple[UInt8Array, UInt8Array]:
         """RGB photograph (H, W, 3) and mask (H, W) in {0, 1}, both upright. Unequal sizes are a ``UserError``.
 
         A mask that was drawn on the pixels as they lie in the photograph's file is turned as the photograph is.
         """
-        image, mask = read_image(self.image), read_mask(self.mask, crack)
+        image, mask = reading.image(self.image), reading.mask(self.mask)
         if image.shape[:2] != mask.shape and image.shape[1::-1] == mask.shape:
             mask = turned(mask, self.image)
         refuse_sizes(self.image, image.shape[:2], self.mask, mask.shape)
@@ -87,6 +86,13 @@ def look_for_pairs(root: Path, split: str) -> tuple[list[Pair], list[str]]:
         except UserError as error:
             problems.append(str(error))
     return pairs, problems
+
+
+def all_photographs(root: Path, pairs: Sequence[Pair]) -> list[Path]:
+    """Those of ``pairs``, and of the other splits: what is chosen by all of them is the same for each split."""
+    own = [pair.image for pair in pairs]
+    folders = [root / split / "images" for split in SPLITS]
+    return sorted({*own, *(path for folder in folders if folder.is_dir() for path in list_images(folder))})
 
 
 def manifest_groups(root: Path) -> dict[str, str]:

@@ -1,0 +1,153 @@
+"""The colours of masks. A colour is three whole numbers; the grey value N is (N, N, N), at any depth."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from src.data.files import STRIP, Float32Array, UInt8Array
+from src.data.mask_files import Values
+from src.errors import UserError
+
+Colour = tuple[int, int, int]
+BoolArray = npt.NDArray[np.bool_]
+
+GREY, GREY_BLURRED = 4, 32
+"""Channels that differ by no more are one grey: JPEG makes such colours."""
+FEW_COLOURS = 32
+"""Of a mask without blurred edges."""
+MAIN_SHARE = 5e-3
+"""Of the pixels of a JPEG: a colour that has as many is meant, and no edge."""
+FEWEST = 20
+"""Pixels in blocks of one colour, from which it is meant, and no edge."""
+NEAR, NEAR_BLURRED = 24.0, 96.0
+"""How far, of 255, a pixel at an edge may be from all mixtures of the two colours that meet there; by JPEG further."""
+HUES = 0.35
+"""Of a colour's parts by its brightest one: if those differ by more in a JPEG, there are several colours."""
+STRAY = 1e-3
+"""Of the coloured pixels: so few may have any hue. Where JPEG has blurred the colours, ``BLURRED``."""
+BLURRED = 0.05
+
+
+def shown(colour: Colour) -> str:
+    """As it is written on the command line: a grey as one number."""
+    return str(colour[0]) if len(set(colour)) == 1 else ",".join(map(str, colour))
+
+
+def has_colours(values: Values, blurred: bool) -> bool:
+    return values.ndim == 3 and bool((np.ptp(values, axis=2) > (GREY_BLURRED if blurred else GREY)).any())
+
+
+def brightness(values: Values) -> Values:
+    """(H, W): the value of a grey, the highest channel of a colour."""
+    return values.max(axis=2) if values.ndim == 3 else values
+
+
+def counts_of(values: Values) -> dict[Colour, int] | None:
+    """Pixels of each colour; None if there are more than ``FEW_COLOURS``. Strip by strip: it takes 8 bytes a pixel."""
+    counts: Counter[Colour] = Counter()
+    rows = max(1, STRIP // max(1, values.shape[1]))
+    for top in range(0, len(values), rows):
+        strip = values[top : top + rows]
+        counts.update(dict(counts_of_pixels(strip.reshape(-1, *strip.shape[2:]))))
+        if len(counts) > FEW_COLOURS:
+            return None
+    return dict(counts)
+
+
+def in_blocks(values: Values) -> BoolArray:
+    """(H, W): whether a pixel lies in a block of 2x2 pixels of one colour. Edges, and thin lines, do not."""
+    found = np.zeros(values.shape[:2], bool)
+    corner = values[:-1, :-1]
+    same = (corner == values[1:, :-1]) & (corner == values[:-1, 1:]) & (corner == values[1:, 1:])
+    same = same.all(axis=2) if same.ndim == 3 else same
+    height, width = same.shape
+    for down in (0, 1):
+        for right in (0, 1):
+            found[down : down + height, right : right + width] |= same
+    return found
+
+
+def main_colours(values: Values, blurred: bool) -> list[Colour]:
+    """The colours that are no edges, the most common first; by JPEG every area has many."""
+    if not blurred:
+        counts = counts_of_pixels(values[in_blocks(values)])
+        return [colour for colour, count in counts if count >= FEWEST]
+    colours = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
+    flat = colours.reshape(-1, 3)
+    coarse = (flat >> 4).astype(np.int32) @ np.array([256, 16, 1])
+    counts = np.bincount(coarse, minlength=4096)
+    order = [bin for bin in np.argsort(-counts, kind="stable") if counts[bin] >= MAIN_SHARE * len(coarse)]
+    medians = (np.median(flat[coarse == bin], axis=0).astype(int).tolist() for bin in order)
+    return [(red, green, blue) for red, green, blue in medians]
+
+
+def counts_of_pixels(pixels: Values) -> list[tuple[Colour, int]]:
+    """The colours of (N,) or (N, 3), the most common first, and how many pixels have them."""
+    packed = pixels.astype(np.int64) @ np.array([65536, 256, 1]) if pixels.ndim == 2 else pixels
+    found, counts = np.unique(packed, return_counts=True)
+    order = np.argsort(-counts, kind="stable").tolist()
+    return [(unpacked(int(found[index]), pixels.ndim == 2), int(counts[index])) for index in order]
+
+
+def unpacked(value: int, colours: bool) -> Colour:
+    return (value >> 16, value >> 8 & 255, value & 255) if colours else (value, value, value)
+
+
+def of_colour(values: Values, colour: Colour) -> UInt8Array:
+    """Mask (H, W) of what has exactly this colour."""
+    same = (values == np.array(colour)).all(axis=2) if values.ndim == 3 else values == colour[0]
+    return (same & (values.ndim == 3 or len(set(colour)) == 1)).astype(np.uint8)
+
+
+def nearest_to(values: Values, crack: Colour, others: Sequence[Colour], blurred: bool) -> UInt8Array:
+    """Mask (H, W) of what is nearer to the crack's colour than to the others', and a mixture of it and one of those."""
+    colours = (values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)).astype(np.float32)
+    own = np.linalg.norm(colours - np.array(crack, np.float32), axis=2)
+    nearest, near = np.ones(own.shape, bool), own <= NEAR
+    for other in others:
+        nearest &= own < np.linalg.norm(colours - np.array(other, np.float32), axis=2)
+        near |= off_mixtures(colours, crack, other) <= (NEAR_BLURRED if blurred else NEAR)
+    return (nearest & near).astype(np.uint8)
+
+
+def off_mixtures(colours: Float32Array, one: Colour, other: Colour) -> Float32Array:
+    """(H, W): how far each colour is from all mixtures of two."""
+    start, way = np.array(other, np.float32), np.subtract(one, other).astype(np.float32)
+    share = np.clip((colours - start) @ way / max(float(way @ way), 1e-6), 0, 1)
+    return np.linalg.norm(colours - start - share[..., None] * way, axis=2).astype(np.float32)
+
+
+def single_colour(values: UInt8Array, blurred: bool) -> tuple[Colour, UInt8Array]:
+    """The colour in which a mask (H, W, 3) is drawn on black, and how much of it each pixel has, (H, W) of 0 to 255.
+
+    Several colours are a ``UserError`` with those.
+    """
+    bright = brightness(values)
+    drawn = values[bright > bright.max() // 4 * 3]
+    red, green, blue = np.median(drawn, axis=0).astype(int).tolist()
+    colour = (red, green, blue)
+    if has_hues(values, bright) if blurred else has_strays(values, bright, colour):
+        first = " and ".join(shown(one) for one in (main_colours(values, blurred) or [colour])[:3])
+        raise UserError(
+            f"the mask has several colours, such as {first}: which is crack? src.prepare has --crack-colour R,G,B."
+        )
+    return colour, (bright * (255 / max(1, int(bright.max())))).round().astype(np.uint8)
+
+
+def has_strays(values: UInt8Array, bright: UInt8Array, colour: Colour) -> bool:
+    """Whether pixels have colours that no mixture of black and ``colour`` has."""
+    drawn = values[bright > NEAR][None].astype(np.float32)
+    factor = 255 / max(colour)  # some of this hue may be brighter
+    red, green, blue = (round(part * factor) for part in colour)
+    return bool((off_mixtures(drawn, (red, green, blue), (0, 0, 0)) > NEAR).mean() > STRAY)
+
+
+def has_hues(values: UInt8Array, bright: UInt8Array) -> bool:
+    """Whether the bright pixels of a JPEG have several hues."""
+    chosen = bright > bright.max() // 4
+    drawn = values[chosen] / bright[chosen][:, None]
+    stray = BLURRED if chosen.mean() < 0.5 else STRAY
+    low, high = np.quantile(drawn, [stray, 1 - stray], axis=0)
+    return bool((high - low > HUES).any())

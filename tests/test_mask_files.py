@@ -1,0 +1,45 @@
+"""The values of a mask as they lie in its file."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.data.mask_files import read_stored
+from src.errors import UserError
+
+CRACK = np.zeros((24, 32), np.uint8)
+CRACK[10:13] = 1
+
+
+@pytest.mark.parametrize("depth", [np.uint16, np.int32, np.float32])
+@pytest.mark.parametrize("value", [1, 255, 40000])
+def test_whole_numbers_of_any_depth_are_kept(depth: Any, value: int, tmp_path: Path):
+    Image.fromarray((CRACK * np.array(value)).astype(depth)).save(tmp_path / "mask.tif")
+    stored = read_stored(tmp_path / "mask.tif")
+    np.testing.assert_array_equal(stored.values, CRACK.astype(int) * value)
+    assert stored.full == (65535 if value == 40000 else 255)
+
+
+def test_fractions_of_0_to_1_are_shares(tmp_path: Path):
+    Image.fromarray((CRACK * 0.5).astype(np.float32)).save(tmp_path / "mask.tif")
+    assert np.unique(read_stored(tmp_path / "mask.tif").values).tolist() == [0, 128]
+
+
+@pytest.mark.parametrize(("value", "named"), [(np.nan, "no numbers"), (3.5, "fractions from 0 to 3.5")])
+def test_what_no_mask_holds_is_refused(value: float, named: str, tmp_path: Path):
+    values = np.zeros((8, 8), np.float32)
+    values[2] = value
+    Image.fromarray(values).save(tmp_path / "mask.tif")
+    with pytest.raises(UserError, match=rf"mask\.tif: .*{named}"):
+        read_stored(tmp_path / "mask.tif")
+
+
+def test_small_numbers_in_colours_of_16_bits_are_kept(tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "ids.png"), np.repeat(CRACK[..., None], 3, axis=2).astype(np.uint16))
+    assert np.unique(read_stored(tmp_path / "ids.png").values).tolist() == [0, 1]
+    cv2.imwrite(str(tmp_path / "white.png"), np.repeat(CRACK[..., None], 3, axis=2).astype(np.uint16) * 65535)
+    assert np.unique(read_stored(tmp_path / "white.png").values).tolist() == [0, 255]
