@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -36,18 +37,42 @@ def shown(colour: Colour) -> str:
 
 
 def has_colours(values: Values, blurred: bool) -> bool:
-    return values.ndim == 3 and bool((np.ptp(values, axis=2) > (GREY_BLURRED if blurred else GREY)).any())
+    """Whether (H, W, 3) is more than greys."""
+    if values.ndim == 2:
+        return False
+    lowest = np.minimum(np.minimum(values[..., 0], values[..., 1]), values[..., 2])
+    return bool((brightness(values) - lowest).max(initial=0) > (GREY_BLURRED if blurred else GREY))
 
 
 def brightness(values: Values) -> Values:
     """(H, W): the value of a grey, the highest channel of a colour."""
-    return values.max(axis=2) if values.ndim == 3 else values
+    if values.ndim == 2:
+        return values
+    return np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2])  # three times as fast as max(axis=2)
+
+
+def histogram(grey: Values) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The values that occur, and how many pixels have each; strip by strip, as counting takes up to 8 bytes a pixel."""
+    flat = grey.reshape(-1)
+    if grey.dtype.itemsize > 2:
+        return np.unique(flat.astype(np.int64), return_counts=True)
+    counts = np.zeros(256**grey.dtype.itemsize, np.int64)
+    for start in range(0, len(flat), STRIP):
+        strip = flat[start : start + STRIP]
+        if grey.dtype == np.uint8:  # its float32 is exact up to 16 million
+            counts += cv2.calcHist([strip], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+        else:
+            counts += np.bincount(strip, minlength=len(counts))
+    found = np.flatnonzero(counts)
+    return found, counts[found]
 
 
 def counts_of(values: Values) -> dict[Colour, int] | None:
-    """Pixels of each colour; None if there are more than ``FEW_COLOURS``. Strip by strip: it takes 8 bytes a pixel."""
+    """Pixels of each colour; None if there are more than ``FEW_COLOURS``."""
+    if values.ndim == 3 and (values == values[..., :1]).all():
+        values = values[..., 0]
+    rows = len(values) if values.ndim == 2 else max(1, STRIP // max(1, values.shape[1]))
     counts: Counter[Colour] = Counter()
-    rows = max(1, STRIP // max(1, values.shape[1]))
     for top in range(0, len(values), rows):
         strip = values[top : top + rows]
         counts.update(dict(counts_of_pixels(strip.reshape(-1, *strip.shape[2:]))))
@@ -86,7 +111,7 @@ def main_colours(values: Values, blurred: bool) -> list[Colour]:
 def counts_of_pixels(pixels: Values) -> list[tuple[Colour, int]]:
     """The colours of (N,) or (N, 3), the most common first, and how many pixels have them."""
     packed = pixels.astype(np.int64) @ np.array([65536, 256, 1]) if pixels.ndim == 2 else pixels
-    found, counts = np.unique(packed, return_counts=True)
+    found, counts = histogram(packed)
     order = np.argsort(-counts, kind="stable").tolist()
     return [(unpacked(int(found[index]), pixels.ndim == 2), int(counts[index])) for index in order]
 

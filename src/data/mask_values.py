@@ -15,10 +15,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from src.data.files import STRIP, UInt8Array
-from src.data.mask_colours import Colour, brightness, has_colours, in_blocks, single_colour
+from src.data.files import UInt8Array
+from src.data.mask_colours import Colour, brightness, has_colours, histogram, in_blocks, single_colour
 from src.data.mask_files import Stored, Values
 from src.errors import UserError
 
@@ -87,18 +86,6 @@ def has_plateaus(grey: Values) -> bool:
     constant = np.minimum.reduceat(values, starts) == np.maximum.reduceat(values, starts)
     flat = in_blocks(grey)[drawn][order] | constant[labels]
     return bool(np.count_nonzero(flat & (values < grey.max())) > PLATEAU * total)
-
-
-def histogram(grey: Values) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The values that occur, and how many pixels have each; strip by strip, as counting takes 8 bytes a pixel."""
-    flat = grey.reshape(-1)
-    if grey.dtype.itemsize > 2:
-        return np.unique(flat.astype(np.int64), return_counts=True)
-    counts = np.zeros(256**grey.dtype.itemsize, np.int64)
-    for start in range(0, len(flat), STRIP):
-        counts += np.bincount(flat[start : start + STRIP], minlength=len(counts))
-    found = np.flatnonzero(counts)
-    return found, counts[found]
 
 
 def refuse_photograph(grey: Values, full: int) -> None:
