@@ -21,14 +21,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
+from PIL import Image
 from scipy.io import savemat
 
 from benchmarks.bad_data import coco
 from benchmarks.bad_files import picture, saved
 from src.checkpoint import load_checkpoint
-from src.data.files import read_image, shown_size
+from src.data.files import more_pages, read_image, shown_size
 from src.data.masks import read_mask
 from src.errors import EXIT_FAILED, UserError, run_command
 from src.matlab import read_labels
@@ -43,6 +45,7 @@ BURST = 500
 
 
 def read_picture(path: Path) -> None:
+    more_pages(path)
     image = read_image(path)
     assert (image.dtype, image.ndim, image.shape[2]) == (np.uint8, 3, 3)
     assert image.shape[:2] == shown_size(path)
@@ -54,12 +57,21 @@ def read_drawn(path: Path) -> None:
     assert mask.max(initial=0) <= 1
 
 
+def deep_colours(suffix: str) -> bytes:
+    """A picture of 16 bits a channel."""
+    values = np.random.default_rng(0).integers(0, 4096, (16, 24, 3)).astype(np.uint16)
+    return cv2.imencode(suffix, values)[1].tobytes()
+
+
 def seeds() -> list[tuple[str, bytes, Callable[[Path], Any]]]:
     """Suffix, good bytes and reader of everything that is read."""
     pictures = [
         *((".jpg", picture("JPEG", mode, progressive=way)) for mode in ("RGB", "L", "CMYK") for way in (False, True)),
         *((".png", picture("PNG", mode)) for mode in ("RGB", "L", "RGBA", "P", "1", "I;16", "LA")),
         *((".tif", picture("TIFF", compression=way)) for way in (None, "tiff_lzw", "tiff_deflate", "jpeg")),
+        *((".tif", picture("TIFF", mode)) for mode in ("I", "F", "I;16")),
+        *((suffix, deep_colours(suffix)) for suffix in (".png", ".tif")),
+        (".tif", picture("TIFF", save_all=True, append_images=[Image.new("RGB", (9, 9))])),
         *((".bmp", picture("BMP", mode)) for mode in ("RGB", "P")),
         *((".webp", picture("WEBP", "RGBA", lossless=way)) for way in (True, False)),
     ]

@@ -117,6 +117,20 @@ def test_a_mistake_is_one_sentence(words: list[str], sentence: str, tmp_path: Pa
         main(["best_model.pth", str(path), *words])
 
 
+def test_photographs_of_12_bits_are_predicted_once_that_is_said(checkpoint: Path, tmp_path: Path):
+    eight = np.random.default_rng(0).integers(128, 256, (32, 32, 3), dtype=np.uint8)
+    for folder, values in (("eight", eight), ("deep", eight.astype(np.uint16) * 16 + 7)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), values)
+    main([str(checkpoint), str(tmp_path / "eight"), "--out", str(tmp_path / "out8"), "--threshold", "0.4"])
+    with pytest.raises(UserError, match=r"data\.bits=12"):
+        main([str(checkpoint), str(tmp_path / "deep"), "--out", str(tmp_path / "out12")])
+    words = ["--out", str(tmp_path / "out12"), "--threshold", "0.4", "data.bits=12"]
+    main([str(checkpoint), str(tmp_path / "deep"), *words])
+    one, other = (read_mask(tmp_path / out / "masks" / "a.png") for out in ("out8", "out12"))
+    np.testing.assert_array_equal(one, other)
+
+
 def test_photographs_whose_results_would_overwrite_each_other_are_refused(tmp_path: Path):
     one, other = photograph(tmp_path / "x" / "a.png", 8, 8), photograph(tmp_path / "y" / "a.jpg", 8, 8)
     with pytest.raises(UserError, match="have one stem"):
