@@ -32,7 +32,7 @@ from src.data.files import read_image, shown_size
 from src.data.masks import read_mask
 from src.errors import EXIT_FAILED, UserError, run_command
 from src.matlab import read_labels
-from src.outlines import read_coco, read_labelme
+from src.coco import read_coco, read_labelme
 from src.yaml_file import read_yaml
 
 LONGEST_SECONDS = 10.0

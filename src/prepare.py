@@ -1,8 +1,8 @@
 """Turn photographs and masks into a data set: ``python -m src.prepare SOURCE --out data/NAME``.
 
 SOURCE holds photographs and masks in a layout of ``src.sources``: an image and a mask folder, folders that are splits
-already, both side by side, CrackForest's, DeepCrack's, Crack500's, COCO's or labelme's. Files of one group stay in one
-split. The result is OUT/{train,val,test}/{images,masks}/, OUT/manifest.csv, summary.md and contact_sheet.png.
+already, both side by side, CrackForest's, DeepCrack's, Crack500's, COCO's, labelme's or YOLO's. Files of one group stay
+in one split. The result is OUT/{train,val,test}/{images,masks}/, OUT/manifest.csv, summary.md and contact_sheet.png.
 """
 
 import argparse
@@ -25,11 +25,12 @@ import rich.table
 from src.cores import available_cores
 from src.data.files import is_turned_unseen
 from src.data.masks import Colour
+from src.drawings import Reading
 from src.errors import UserError, run_command
 from src.groups import Grouping, choose_groups, choose_splits
 from src.pictures import write_picture
 from src.schema import SPLITS
-from src.sources import Source, find_sources, first_five
+from src.sources import Selection, Source, find_sources, first_five
 from src.summary import Row, summary, write_summary
 from src.tiles import starts
 
@@ -39,7 +40,6 @@ class Rules:
     """How masks are read, and photographs cut."""
 
     crack: Colour | None = None
-    labels: tuple[str, ...] = ()
     tile: int | None = None
     """Side in pixels; None: not cut."""
     overlap: int = 0
@@ -55,9 +55,10 @@ class Item(NamedTuple):
     group: str
 
 
-def write(items: Sequence[Item], root: Path, out: Path, rules: Rules) -> list[Row]:
+def write(items: Sequence[Item], root: Path, out: Path, rules: Rules, notes: Sequence[str] = ()) -> list[Row]:
     """Images, masks (L PNG, {0, 255}), manifest.csv, summary.md and the sheet; ``out`` appears only when all is there.
 
+    ``notes`` are sentences for the summary.
     ``UserError``: an unreadable file, unequal sizes, or a disk that refuses.
     """
     partial = out.with_name(f".{out.name}.partial")
@@ -78,7 +79,7 @@ def write(items: Sequence[Item], root: Path, out: Path, rules: Rules) -> list[Ro
             lines = [row._replace(crack_share=f"{row.crack_share:.6f}") for row in rows]  # type: ignore[arg-type]
             csv.writer(stream, lineterminator="\n").writerows([Row._fields, *lines])
         refuse_inverted(rows, rules)
-        write_summary(rows, partial, root, sys.argv[1:])
+        write_summary(rows, partial, root, sys.argv[1:], notes)
         partial.rename(out)  # an empty folder gives way
     except OSError as error:
         raise UserError(f"Cannot write {out}: {error}.") from error
@@ -105,7 +106,7 @@ def refuse_inverted(rows: Sequence[Row], rules: Rules) -> None:
 def _write_item(item: Item, root: Path, out: Path, rules: Rules) -> Iterator[Row]:
     """Write a photograph as it is, or its tiles as PNG."""
     name, source, split, group = item
-    image, mask = source.read(rules.crack, rules.labels)
+    image, mask = source.read(rules.crack)
     about = str(source.image.relative_to(root)), hashlib.sha256(source.image.read_bytes()).hexdigest()
     for ending, rows, columns in cuts(mask.shape[0], mask.shape[1], rules):
         crack, file = mask[rows, columns], f"{name}{ending}"
@@ -142,10 +143,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--seed", type=int, default=42)
     add("--crack-colour", type=colour, metavar="R,G,B", help="what is crack in masks that do not say so by themselves")
     add("--label", nargs="+", action="extend", default=[], help="labels of polygons that are crack (default: all)")
+    add("--line-width", type=width, metavar="PIXELS", help="of cracks that are drawn as lines")
     add("--tile", type=int, metavar="PIXELS", help="cut photographs into square tiles, which are one group")
     add("--overlap", type=int, default=0, metavar="PIXELS", help="that neighbouring tiles share (default 0)")
-    add("--exclude", nargs="+", action="extend", default=[], metavar="STEM", help="leave out")
+    add("--exclude", nargs="+", action="extend", default=[], metavar="NAME", help="stems or files to leave out")
     add("--allow-unpaired", action="store_true", help="skip files without partner")
+    add("--unlabelled-is-crack-free", action="store_true", help="photographs without mask or drawing have no crack")
     return parser.parse_args(argv)
 
 
@@ -156,6 +159,12 @@ def colour(text: str) -> Colour:
     return red, green, blue
 
 
+def width(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def main(argv: list[str]) -> None:
     """The command line. Every mistake is a ``UserError``, and then nothing is left at --out."""
     args = parse(argv)
@@ -163,12 +172,12 @@ def main(argv: list[str]) -> None:
         raise UserError(f"{args.out} exists and is not empty: remove it or choose another --out.")
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap={args.overlap}: must be from 0 to less than --tile={args.tile}.")
-    sources = find_sources(args.source, args.exclude, args.allow_unpaired, args.label)
+    sources, notes = find_sources(args.source, selection_of(args))
     groups = choose_groups(sources, args.source, grouping_of(args))
     splits = choose_splits(sources, groups, args.split, args.seed, args.resplit)
-    rules = Rules(args.crack_colour, tuple(args.label), args.tile, args.overlap)
+    rules = Rules(args.crack_colour, args.tile, args.overlap)
     items = [Item(name, source, splits[name], groups[name]) for name, source in sources.items()]
-    rows = write(items, args.source, args.out, rules)
+    rows = write(items, args.source, args.out, rules, notes)
     warn_of_jpeg_masks(sources.values())
     warn_of_turned(sources.values())
     if empty := [split for split in SPLITS if not any(row.split == split for row in rows)]:
@@ -178,8 +187,15 @@ def main(argv: list[str]) -> None:
     for line in lines:
         table.add_row(*line)
     rich.print(table)
+    for note in notes:
+        print(note)
     print(f"Wrote {len(rows)} pairs to {args.out}; look at {args.out / 'contact_sheet.png'}.")
     print(f"Is it sound? python -m src.check {shlex.quote(str(args.out))}")
+
+
+def selection_of(args: argparse.Namespace) -> Selection:
+    reading = Reading(tuple(args.label), args.line_width)
+    return Selection(tuple(args.exclude), args.allow_unpaired, args.unlabelled_is_crack_free, reading)
 
 
 def grouping_of(args: argparse.Namespace) -> Grouping:

@@ -43,8 +43,11 @@ def summary(rows: Sequence[Row]) -> list[list[str]]:
     return lines
 
 
-def write_summary(rows: Sequence[Row], out: Path, root: Path, words: Sequence[str]) -> None:
-    """``summary.md``, with the words of the command line, and ``contact_sheet.png``, from least crack to most."""
+def write_summary(rows: Sequence[Row], out: Path, root: Path, words: Sequence[str], notes: Sequence[str] = ()) -> None:
+    """``summary.md``, with the words of the command line, and ``contact_sheet.png``, from least crack to most.
+
+    ``notes`` are sentences about what was guessed or left out.
+    """
     order = sorted(rows, key=lambda row: (row.crack_share, row.file))
     empty = sum(row.crack_share == 0 for row in rows)
     places = np.linspace(max(0, empty - 1), len(order) - 1, min(SHOWN, len(order))).round().astype(int).tolist()
@@ -58,7 +61,9 @@ def write_summary(rows: Sequence[Row], out: Path, root: Path, words: Sequence[st
     (out / "summary.md").write_text(
         f"# {root.name}\n\n{table}\n\n{len(rows)} images of {said} pixels; without any crack: "
         f"{empty}; most crack: {order[-1].file}, {order[-1].crack_share:.1%}.\n\n"
-        f"Made by `python -m src.prepare {shlex.join(words)}`.\n\n"
+        + "".join(f"- {note}\n" for note in notes)
+        + ("\n" if notes else "")
+        + f"Made by `python -m src.prepare {shlex.join(words)}`.\n\n"
         "Crack outlined in blue, from least to most:\n\n"
         f"![photographs](contact_sheet.png)\n\nBy rows: {names}.\n"
     )
