@@ -50,7 +50,7 @@ def refuse_sizes(image_path: Path, image: tuple[int, ...], mask_path: Path | str
     if image != mask:
         raise UserError(
             f"{image_path} is {image[1]}x{image[0]} pixels and its mask {mask_path} {mask[1]}x{mask[0]}: "
-            "both must have the same size; export the mask at the photograph's size, or cut the photograph as it was cut."
+            "both must have the same size; export the mask at the photograph's size, or cut the photograph like it."
         )
 
 
@@ -95,16 +95,21 @@ def look_for_pairs(root: Path, split: str) -> tuple[list[Pair], list[str]]:
 def manifest_groups(root: Path) -> dict[str, str]:
     """``split/stem`` to the photograph or scene, by the manifest that ``src.prepare`` writes; empty without one.
 
-    A manifest of somebody else is none.
+    A manifest of somebody else is none. A file in two groups is a ``UserError``.
     """
     path = root / "manifest.csv"
     if not path.is_file():
         return {}
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return {f"{row['split']}/{row['file']}": row["group"] for row in csv.DictReader(stream)}
+            rows = [(f"{row['split']}/{row['file']}", row["group"]) for row in csv.DictReader(stream)]
     except (KeyError, UnicodeDecodeError, csv.Error):
         return {}
+    groups: dict[str, str] = {}
+    for file, group in rows:
+        if groups.setdefault(file, group) != group:
+            raise UserError(f"{path}: {file} is in two groups, '{groups[file]}' and '{group}': correct it.")
+    return groups
 
 
 def _folder(root: Path, split: str, kind: str) -> Path:
