@@ -72,6 +72,7 @@ def splits_of_folders(folder: Path, inner: Sequence[Path]) -> list[Place]:
 def splits_inside(folder: Path, inner: Sequence[Path]) -> list[Place]:
     """``images/train masks/train``."""
     flat = [path for path in inner if is_word(path, IMAGE_FOLDERS)]
+    flat = flat or [path for path in inner if has_word(path, IMAGE_FOLDERS) and not has_word(path, MASK_FOLDERS)]
     if len(flat) != 1 or not (splits := splits_in(flat[0])):
         return []
     masks = by_split([found for path in inner if path != flat[0] for found in splits_in(path).items()])

@@ -53,7 +53,7 @@ def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[s
     refuse_unknown_files(exclusion, files)
     found = read_all(root, files, exclusion, selection.reading)
     if not found.sources:
-        raise UserError(refusal(files) or nothing_in(root))
+        raise UserError(refusal(files) or alone(found, root) or nothing_in(root))
     refuse_outside(root, [path for one in found.sources for path in (one.image, one.file)])
     refuse_outside(root, [path for path, _ in found.bare])
     settle_unlabelled(found, root, selection)
@@ -97,18 +97,19 @@ def settle_unlabelled(found: Found, root: Path, selection: Selection) -> None:
             found.sources.append(Source(path, Drawing(path, width, height), split))
         found.notes.append(f"{len(found.bare)} photographs without mask or drawing count as free of cracks.")
         found.bare = []
-    alone = sorted([*(path for path, _ in found.bare), *found.lone])
-    names = first_five([*(str(path.relative_to(root)) for path in alone), *found.missing])
-    count = len(alone) + len(found.missing)
-    if count and not selection.allow_unpaired:
+    if (sentence := alone(found, root)) and not selection.allow_unpaired:
         free = "; if photographs without mask have no crack: --unlabelled-is-crack-free" if found.bare else ""
-        raise UserError(
-            f"{root}: {count} files must be there with a partner, a photograph with its mask or drawing: {names}. Add "
-            f"that, or skip them: --allow-unpaired{free}."
-        )
-    if count:
-        found.notes.append(f"Skipped {count} files that have no partner: {names}.")
-        found.skipped += alone
+        raise UserError(f"{sentence} Add it, or skip them: --allow-unpaired{free}.")
+    found.notes += [f"Skipped: {sentence}"] if sentence else []
+    found.skipped += [*(path for path, _ in found.bare), *found.lone]
+
+
+def alone(found: Found, root: Path) -> str:
+    """The sentence about files that have no partner; empty if there are none."""
+    paths = sorted([*(path for path, _ in found.bare), *found.lone])
+    names = [*(str(path.relative_to(root)) for path in paths), *found.missing]
+    what = f"{len(names)} files of {root} have no partner, a photograph with its mask or drawing"
+    return f"{what}: {first_five(names)}." if names else ""
 
 
 def refuse_half_split(sources: Sequence[Source]) -> None:
