@@ -76,6 +76,7 @@ def test_run_lengths_of_both_kinds_are_read_pixel_by_pixel(
         (annotated(segmentation=[[1, float("nan"), 2, 3, 4, 5]]), "is no place in a photograph"),
         ({"images": 3}, "not as COCO has it"),
         ({"images": [TWO["images"][0], TWO["images"][1] | {"id": 7}]}, r"id 7 is that of a\.jpg and of b\.jpg"),
+        ({"images": [TWO["images"][0], TWO["images"][0] | {"width": 13}]}, "describe one photograph.*12x10.*13x10"),
         ({"categories": [{"id": 1, "name": "crack"}, {"id": 1, "name": "hole"}]}, "id 1 is that of crack and of hole"),
         *(
             ({"images": [{"id": 7, "file_name": "a.jpg", "width": side, "height": 10}]}, "not as COCO has it")

@@ -119,6 +119,7 @@ def test_other_yaml_does_not_matter_and_two_files_of_names_are_refused(tmp_path:
 
 
 ULTRALYTICS = "train: images/train\nval: images/val\ntest:\nnames: {0: crack}\n"
+ODD = "train: ../one/images\nval: two/images\nnames: [crack]\n"
 ROBOFLOW = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnc: 1\nnames: ['crack']\n"
 OWN = "path: ../datasets/cracks\ntrain: [one/images, two/images]\nval: three/images\nnames: [crack]\n"
 
@@ -128,6 +129,7 @@ OWN = "path: ../datasets/cracks\ntrain: [one/images, two/images]\nval: three/ima
     [
         (ULTRALYTICS, {"images/train": "train", "images/val": "val"}),
         (ROBOFLOW, {"train/images": "train", "valid/images": "val"}),
+        (ODD, {"one/images": "train", "two/images": "val"}),
         (OWN, {"one/images": "train", "two/images": "train", "three/images": "val"}),
         (None, {"images/train2017": "train", "images/val2017": "val"}),
     ],
