@@ -128,8 +128,8 @@ def coco(**changes: Any) -> dict[str, Any]:
 
 
 DRAWN: dict[str, tuple[dict[str, Any], str]] = {
-    "a photograph of another folder": (coco(image={"file_name": "../../data/val/images/00001.png"}), "leads out"),
-    "an absolute path": (coco(image={"file_name": "/etc/passwd"}), "leads out"),
+    "a photograph of another folder": (coco(image={"file_name": "../../data/val/images/00001.png"}), "00001.png"),
+    "an absolute path": (coco(image={"file_name": "/etc/passwd"}), "passwd"),
     "a photograph that is not there": (coco(image={"file_name": "b.png"}), "b.png"),
     "a width of a million million": (coco(image={"width": 10**12, "height": 10**12}), "a.png"),
     "a size that is not the photograph's": (coco(image={"width": 64}), "a.png"),
@@ -141,6 +141,7 @@ DRAWN: dict[str, tuple[dict[str, Any], str]] = {
     "half a point": (coco(drawn={"segmentation": [[1, 2, 3]]}), "drawn.json"),
     "points that are words": (coco(drawn={"segmentation": [["a", "b"]]}), "drawn.json"),
     "run lengths": (coco(drawn={"segmentation": {"counts": "abc", "size": [32, 32]}}), "drawn.json"),
+    "run lengths of another size": (coco(drawn={"segmentation": {"counts": [9, 9], "size": [3, 6]}}), "drawn.json"),
     "a photograph of no image": (coco(drawn={"image_id": 8}), "drawn.json"),
     "images that are a number": (coco(images=3), "drawn.json"),
 }

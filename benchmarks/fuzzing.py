@@ -7,6 +7,7 @@ another file, numbers made large) and given to their readers. Each must return w
 """
 
 import argparse
+import base64
 import io
 import json
 import multiprocessing
@@ -30,12 +31,15 @@ from scipy.io import savemat
 from benchmarks.bad_data import coco
 from benchmarks.bad_files import picture, saved
 from src.checkpoint import load_checkpoint
+from src.coco import read_coco
 from src.data.files import more_pages, read_image, shown_size
 from src.data.masks import read_mask
+from src.drawings import ShapeRules
 from src.errors import EXIT_FAILED, UserError, run_command
+from src.labelme import read_labelme
 from src.matlab import read_labels
-from src.outlines import read_coco, read_labelme
 from src.yaml_file import read_yaml
+from src.yolo import read_yolo
 
 LONGEST_SECONDS = 10.0
 LARGEST_MIB = 1500
@@ -63,6 +67,18 @@ def deep_colours(suffix: str) -> bytes:
     return cv2.imencode(suffix, values)[1].tobytes()
 
 
+def read_all_of_coco(path: Path) -> None:
+    for _, drawing in read_coco(path, ShapeRules()):
+        drawing.mask()
+
+
+def brushed() -> str:
+    """A mask of labelme's: a PNG in base64."""
+    stream = io.BytesIO()
+    Image.fromarray(np.ones((3, 2), np.uint8)).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
 def seeds() -> list[tuple[str, bytes, Callable[[Path], Any]]]:
     """Suffix, good bytes and reader of everything that is read."""
     pictures = [
@@ -77,12 +93,21 @@ def seeds() -> list[tuple[str, bytes, Callable[[Path], Any]]]:
     ]
     matlab = io.BytesIO()
     savemat(matlab, {"groundTruth": {"Segmentation": np.eye(32) + 1}}, do_compression=True)
-    shapes = {"imageWidth": 9, "imageHeight": 9, "shapes": [{"label": "crack", "points": [[1, 2], [3, 4], [5, 6]]}]}
+    crack = {"label": "crack", "points": [[1, 2], [3, 4], [5, 6]]}
+    box = {"label": "crack", "shape_type": "mask", "points": [[1, 1], [2, 3]], "mask": brushed()}
+    shapes = {"imageWidth": 9, "imageHeight": 9, "shapes": [crack, crack | {"shape_type": "linestrip"}, box]}
+    runs = {"size": [32, 32], "counts": "PP1"}
     return [
         *((suffix, content, read) for suffix, content in pictures for read in (read_picture, read_drawn)),
         (".mat", matlab.getvalue(), read_labels),
-        (".json", json.dumps(coco()).encode(), lambda path: [one.mask() for one in read_coco(path, []).values()]),
-        (".json", json.dumps(shapes).encode(), lambda path: read_labelme(path, []).mask()),
+        (".json", json.dumps(coco()).encode(), read_all_of_coco),
+        (".json", json.dumps(coco(drawn={"segmentation": runs})).encode(), read_all_of_coco),
+        (".json", json.dumps(shapes).encode(), lambda path: read_labelme(path, ShapeRules((), 3)).mask()),
+        (
+            ".txt",
+            b"0 0.1 0.1 0.5 0.1 0.5 0.14\n1 0 0 1 0 1 1\n",
+            lambda path: read_yolo(path, (9, 9), {}, ShapeRules()).mask(),
+        ),
         (".yaml", b"- training.epochs=3\n- 'seed=1'\n- !!str data.root=x\n", read_yaml),
         (".pth", saved({"format": 2, "model": {"a": torch.ones(9)}, "overrides": ["seed=1"]}), load_checkpoint),
     ]

@@ -15,13 +15,14 @@ import numpy as np
 
 from src.cores import available_cores
 from src.data.mask_colours import shown
-from src.data.masks import Said, Survey, told
+from src.data.masks import Said, Survey
+from src.data.masks import told as told_colours
 from src.data.reading import Reading
 from src.errors import UserError
 from src.notes import mask_notes, photograph_notes
+from src.photographs import Source
 from src.pictures import write_picture
 from src.schema import SPLITS
-from src.sources import Source
 from src.summary import Row, write_summary
 from src.tiles import starts
 
@@ -34,7 +35,6 @@ class Rules:
     surveys: tuple[Survey, ...]
     """A look at all masks that are pictures."""
     reading: Reading
-    labels: tuple[str, ...]
     tile: int | None
     """Side in pixels; None: not cut."""
     overlap: int
@@ -50,10 +50,12 @@ class Item(NamedTuple):
     group: str
 
 
-def write(items: Sequence[Item], root: Path, out: Path, rules: Rules) -> tuple[list[Row], list[str]]:
+def write(
+    items: Sequence[Item], root: Path, out: Path, rules: Rules, notes: Sequence[str] = ()
+) -> tuple[list[Row], list[str]]:
     """Images, masks (L PNG, {0, 255}), manifest.csv, summary.md and the sheet; ``out`` appears only when all is there.
 
-    Returns what was written, and what to know of it.
+    Returns what was written, and what to know of it: ``notes``, and more.
     ``UserError``: an unreadable file, unequal sizes, or a disk that refuses.
     """
     partial = out.with_name(f".{out.name}.partial")
@@ -72,20 +74,20 @@ def write(items: Sequence[Item], root: Path, out: Path, rules: Rules) -> tuple[l
             lines = [row._replace(crack_share=f"{row.crack_share:.6f}") for row in rows]  # type: ignore[arg-type]
             csv.writer(stream, lineterminator="\n").writerows([Row._fields, *lines])
         refuse_inverted(rows, rules)
-        notes = list(notes_of(items, rows, root, rules))
-        write_summary(rows, partial, root, sys.argv[1:], notes, rules.reading.bits)
+        told = [*notes, *notes_of(items, rows, root, rules)]
+        write_summary(rows, partial, root, sys.argv[1:], told, rules.reading.bits)
         partial.rename(out)  # an empty folder gives way
     except OSError as error:
         raise UserError(f"Cannot write {out}: {error}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return rows, notes
+    return rows, told
 
 
 def no_crack(rules: Rules) -> str:
     """Why there is none."""
     if rules.said.colours:
-        return f"none has {' or '.join(map(shown, rules.said.colours))}; they hold {told(rules.surveys)}."
+        return f"none has {' or '.join(map(shown, rules.said.colours))}; they hold {told_colours(rules.surveys)}."
     return "crack is what is bright on dark, or what --crack-colour or --crack-above says."
 
 
@@ -121,7 +123,7 @@ def refuse_inverted(rows: Sequence[Row], rules: Rules) -> None:
 def _write_item(item: Item, root: Path, out: Path, rules: Rules) -> Iterator[Row]:
     """Write a photograph as it is, or its tiles as PNG."""
     name, source, split, group = item
-    image, mask = source.read(rules.reading, rules.labels)
+    image, mask = source.read(rules.reading)
     about = str(source.image.relative_to(root)), hashlib.sha256(source.image.read_bytes()).hexdigest()
     for ending, rows, columns in cuts(mask.shape[0], mask.shape[1], rules):
         crack, file = mask[rows, columns], f"{name}{ending}"

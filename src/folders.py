@@ -1,9 +1,14 @@
-"""What lies at a path: folders that make room for new ones without being lost, and files that are none."""
+"""What lies at a path: folders that make room for new ones without being lost, files below, and what is no file."""
 
+import os
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from src.errors import UserError
+
+FOREIGN_FOLDERS = ("__MACOSX", "@eaDir", "lost+found")
+"""What macOS's archives, Synology's drives and file systems put beside a user's files."""
 
 
 def move_aside(folder: Path) -> Path:
@@ -21,3 +26,35 @@ def refuse_irregular(path: Path) -> None:
     if not path.is_file():
         why = "it is not a file" if path.exists() else "No such file"
         raise UserError(f"Cannot read {path}: {why}.")
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """All files in a folder and in the folders below it, by path; without hidden ones and ``FOREIGN_FOLDERS``."""
+    return sorted(here / name for here, _, names in visible_folders(folder) for name in names)
+
+
+def visible_folders(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """A folder and those below it, each with the names of its folders and of its files.
+
+    Links to folders are followed, each real folder once; a link to a folder that ``folder`` lies in is not. A folder
+    that cannot be listed is an ``OSError``.
+    """
+    seen = {folder.resolve(), *folder.resolve().parents}
+
+    def is_new(path: Path) -> bool:
+        return not path.is_symlink() or path.resolve() not in seen
+
+    for where, inner, names in os.walk(folder, followlinks=True, onerror=refuse):
+        here = Path(where)
+        inner[:] = sorted(name for name in inner if is_visible(name) and is_new(here / name))
+        seen.update((here / name).resolve() for name in inner)
+        yield here, inner, sorted(name for name in names if is_visible(name))
+
+
+def refuse(error: OSError) -> None:
+    raise error
+
+
+def is_visible(name: str) -> bool:
+    """Whether a file or folder is the user's: macOS puts ._NAME.jpg beside NAME.jpg."""
+    return not name.startswith(".") and name not in FOREIGN_FOLDERS

@@ -15,8 +15,8 @@ from src.errors import UserError, unknown
 from src.folders import refuse_irregular
 from src.leaks import find_kin, grey_of, groups_of_kin
 from src.notes import first_five
+from src.photographs import Source
 from src.schema import SPLITS
-from src.sources import Source
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,26 @@
-"""The layouts that data sets come in: which folders hold photographs, and which their masks."""
+"""The layouts that data sets come in: which folders hold photographs, and which their masks or drawings."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from src.data.files import list_images
+from src.data.files import IMAGE_SUFFIXES
 from src.errors import UserError
-from src.outlines import is_coco
+from src.folders import is_visible, visible_files
+from src.names import may_pair
+from src.yolo import split_folders
 
-IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs"})
+IMAGE_FOLDERS = frozenset({"image", "images", "img", "imgs", "photo", "photos", "jpegimages"})
 MASK_FOLDERS = frozenset(
-    {"mask", "masks", "label", "labels", "lab", "groundtruth", "ground_truth", "gt", "annotations"}
+    {"mask", "masks", "label", "labels", "lab", "groundtruth", "gt", "annotation", "annotations", "ann", "json"}
+    | {"segmentation", "segmentationclass"}
 )
 SPLIT_WORDS = {"train": "train|training|trn", "val": "val|valid|validation|dev", "test": "test|testing"}
+DRAWING_SUFFIXES = frozenset({".json", ".txt"})
+MASK_SUFFIXES = IMAGE_SUFFIXES | DRAWING_SUFFIXES | {".mat"}
+DEEPEST = 5
+"""Folders below the user's own in which a data set is looked for."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +33,84 @@ class Place:
 
 
 def places(root: Path) -> list[Place]:
-    """Where the pairs of a data set lie: one place, or one a split. None that is known: a ``UserError``."""
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if splits := by_split([(split_of(path.name), path) for path in folders]):
-        return [Place(split, *folders_of(path)) for split, path in splits.items()]
-    flat = [path for path in folders if path.name.lower() in IMAGE_FOLDERS]
-    if len(flat) == 1 and (inner := splits_in(flat[0])):
-        masks = {split: path for folder in folders if folder != flat[0] for split, path in splits_in(folder).items()}
-        return [with_masks(split, path, masks.get(split), root) for split, path in inner.items()]
-    halves = [(*half, path) for path in folders if (half := half_of(path.name))]
-    images = by_split([(split, path) for split, kind, path in halves if kind == "image"])
-    masks = by_split([(split, path) for split, kind, path in halves if kind == "mask"])
-    if images:
-        return [with_masks(split, path, masks.get(split), root) for split, path in images.items()]
-    return [Place("", *folders_of(root))]
+    """Where the pairs of a data set lie: in the folder itself, or in folders below; empty if nowhere."""
+    return list(places_in(root, DEEPEST))
+
+
+def places_in(folder: Path, depth: int) -> list[Place]:
+    """Those of the first layout that fits; else those of the folders in it, together."""
+    inner = folders_in(folder)
+    for layout in (splits_of_yolo, splits_of_folders, splits_inside, halves, two_folders, side_by_side):
+        if found := layout(folder, inner):
+            return found
+    return [place for path in inner for place in (places_in(path, depth - 1) if depth else [])]
+
+
+def splits_of_yolo(folder: Path, _: Sequence[Path]) -> list[Place]:
+    """What ``data.yaml`` says."""
+    return [Place(*found) for found in split_folders(folder)]
+
+
+def folders_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and is_visible(path.name))
+
+
+def splits_of_folders(folder: Path, inner: Sequence[Path]) -> list[Place]:
+    """``train/images train/masks``, or ``train/`` with both side by side."""
+    splits = by_split([(split_of(path.name), path) for path in inner])
+    if splits and two_folders(folder, inner):
+        raise UserError(
+            f"{folder} holds {', '.join(path.name for path in splits.values())}, and photographs with masks beside "
+            "that: prepare them apart, or give those the folder of a split too."
+        )
+    found = [(split, path, places_in(path, 1)) for split, path in splits.items()]
+    if any(below for _, _, below in found) and (empty := [path for _, path, below in found if not below]):
+        raise UserError(nothing_in(empty[0]))
+    return [replace(place, split=split) for split, _, below in found for place in below]
+
+
+def splits_inside(folder: Path, inner: Sequence[Path]) -> list[Place]:
+    """``images/train masks/train``."""
+    flat = [path for path in inner if is_word(path, IMAGE_FOLDERS)]
+    flat = flat or [path for path in inner if has_word(path, IMAGE_FOLDERS) and not has_word(path, MASK_FOLDERS)]
+    if len(flat) != 1 or not (splits := splits_in(flat[0])):
+        return []
+    masks = by_split([found for path in inner if path != flat[0] for found in splits_in(path).items()])
+    return [with_masks(split, path, masks.get(split)) for split, path in splits.items()]
+
+
+def halves(folder: Path, inner: Sequence[Path]) -> list[Place]:
+    """DeepCrack's ``train_img train_lab``."""
+    found = [(*half, path) for path in inner if (half := half_of(path.name))]
+    images = by_split([(split, path) for split, kind, path in found if kind == "image"])
+    masks = by_split([(split, path) for split, kind, path in found if kind == "mask"])
+    return [with_masks(split, path, masks.get(split)) for split, path in images.items()]
+
+
+def two_folders(folder: Path, inner: Sequence[Path]) -> list[Place]:
+    """``images masks``; or names that have such a word in them, if there is one of each, as ``Raw_images``."""
+    for is_named in (is_word, has_word):
+        masks = with_files([path for path in inner if is_named(path, MASK_FOLDERS)], MASK_SUFFIXES)
+        images = [path for path in inner if is_named(path, IMAGE_FOLDERS) and path not in masks]
+        images = with_files(images, IMAGE_SUFFIXES)
+        if len(images) == 1 and len(masks) == 1:
+            return [Place("", images[0], masks[0])]
+        if images and masks:
+            names = ", ".join(path.name for path in (*images, *masks))
+            raise UserError(f"{folder} holds several folders of photographs or masks, {names}: take away all but two.")
+    return []
+
+
+def with_files(folders: list[Path], suffixes: frozenset[str]) -> list[Path]:
+    """Of several folders those that hold such files."""
+    return [path for path in folders if len(folders) == 1 or any(is_a(file, suffixes) for file in visible_files(path))]
+
+
+def side_by_side(folder: Path, _: Sequence[Path]) -> list[Place]:
+    """``a.jpg a.png``, ``a.jpg a_mask.png``, ``a.jpg a.json``."""
+    files = [path for path in sorted(folder.iterdir()) if is_visible(path.name) and not path.is_dir()]
+    drawings = [path for path in files if is_a(path, DRAWING_SUFFIXES)]
+    return [Place("", folder, folder)] if may_pair([path for path in files if is_a(path)], drawings) else []
 
 
 def by_split(found: Sequence[tuple[str, Path]]) -> dict[str, Path]:
@@ -52,22 +123,51 @@ def by_split(found: Sequence[tuple[str, Path]]) -> dict[str, Path]:
 
 
 def splits_in(folder: Path) -> dict[str, Path]:
-    return by_split([(split_of(path.name), path) for path in sorted(folder.iterdir()) if path.is_dir()])
+    return by_split([(split_of(path.name), path) for path in folders_in(folder)])
 
 
-def with_masks(split: str, images: Path, masks: Path | None, root: Path) -> Place:
-    """A split whose photographs lie in one folder, and whose masks in another or in COCO's JSON."""
-    if masks is None and not coco_files(Place(split, images, images), root):
+def with_masks(split: str, images: Path, masks: Path | None) -> Place:
+    """A split whose photographs lie in one folder, and whose masks in another, or beside them."""
+    if masks is None and not any(is_a(path, DRAWING_SUFFIXES) for path in visible_files(images)):
         raise UserError(f"{images} has no folder of masks beside it: put it there, or take the photographs away.")
     return Place(split, images, masks or images)
 
 
+def nothing_in(folder: Path) -> str:
+    """The sentence about a folder in which no photographs and masks are recognised."""
+    return (
+        f"{folder} has no photographs and masks in a layout that is known: a folder for photographs "
+        f"({', '.join(sorted(IMAGE_FOLDERS))}) and one for masks ({', '.join(sorted(MASK_FOLDERS))}), both side by "
+        "side in one folder, or drawings of labelme, COCO or YOLO."
+    )
+
+
+def is_a(path: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> bool:
+    return path.suffix.lower() in suffixes
+
+
+def is_word(path: Path, words: frozenset[str]) -> bool:
+    return path.name.lower().replace("_", "") in words
+
+
+def has_word(path: Path, words: frozenset[str]) -> bool:
+    """``Raw_images`` and ``binary masks``."""
+    return not words.isdisjoint(re.split(r"[^a-z]+", path.name.lower()))
+
+
 def split_of(name: str) -> str:
-    """``train`` for ``training``, ``TrainCrop`` or ``train_set``; empty for no split's name."""
+    """``train`` for ``training``, ``TrainCrop``, ``train_set`` or ``train2017``; empty for no split's name."""
     for split, words in SPLIT_WORDS.items():
-        if re.fullmatch(f"({words})[_-]?(crop|data|set)?", name, re.IGNORECASE):
+        if re.fullmatch(rf"({words})[_-]?(crop|data|set)?[_-]?\d*", name, re.IGNORECASE):
             return split
     return ""
+
+
+def split_in(name: str) -> str:
+    """``train`` for ``instances_train2017``; empty for a name with no split's word, or with those of several."""
+    words = re.split(r"[^a-z]+", name.lower())
+    found = {split for split in map(split_of, words) if split}
+    return found.pop() if len(found) == 1 else ""
 
 
 def half_of(name: str) -> tuple[str, str] | None:
@@ -79,34 +179,16 @@ def half_of(name: str) -> tuple[str, str] | None:
     return None
 
 
-def folders_of(root: Path) -> tuple[Path, Path]:
-    """The image and the mask folder in ``root``; itself twice if both lie side by side in it."""
-    inner = [path for path in root.iterdir() if path.is_dir()]
-    images, masks = ([path for path in inner if path.name.lower() in names] for names in (IMAGE_FOLDERS, MASK_FOLDERS))
-    if len(images) == 1 and len(masks) == 1:
-        return images[0], masks[0]
-    if not images and not masks and list_images(root):
-        return root, root
-    if len(images) == 1 and not masks and coco_files(Place("", images[0], images[0]), root):
-        return images[0], images[0]
-    raise UserError(
-        f"{root} needs one folder named {' or '.join(sorted(IMAGE_FOLDERS))}, and one named "
-        f"{' or '.join(sorted(MASK_FOLDERS))}, or both side by side; it has {len(images)} and {len(masks)}."
-    )
+def split_of_path(path: Path, root: Path) -> str:
+    """The split whose folder a file below ``root`` lies in, the nearest one; empty for none."""
+    for part in reversed(path.relative_to(root).parts[:-1]):
+        if split := split_of(part) or (half_of(part) or ("",))[0]:
+            return split
+    return ""
 
 
-def visible(folder: Path) -> list[Path]:
-    """The files of a folder by name, but for hidden ones: macOS puts ._NAME.jpg beside NAME.jpg."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
-
-
-def coco_files(place: Place, root: Path) -> list[Path]:
-    """COCO's JSON files of a place: in its folders, or in the root (for a split with its name in theirs)."""
-    near = {path for folder in (place.images, place.masks) for path in visible(folder)}
-    beside = {path for path in (*visible(root), *visible_in(root / "annotations"))}
-    ours = {path for path in beside if not place.split or re.search(f"({SPLIT_WORDS[place.split]})", path.stem)}
-    return [path for path in sorted(near | ours) if path.suffix.lower() == ".json" and is_coco(path)]
-
-
-def visible_in(folder: Path) -> list[Path]:
-    return visible(folder) if folder.is_dir() else []
+def telling_folders(path: Path, root: Path) -> list[str]:
+    """The folders between ``root`` and a file that are not named for what they hold, as its split or photographs."""
+    parts = path.relative_to(root).parts[:-1]
+    named = IMAGE_FOLDERS | MASK_FOLDERS
+    return [part for part in parts if not (split_of(part) or half_of(part) or has_word(Path(part), named))]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from src.config import rejoin_lists
 from src.data.depth import choose_bits
-from src.data.files import IMAGE_SUFFIXES, list_images, read_image
+from src.data.files import IMAGE_SUFFIXES, images_below, list_images, read_image
 from src.errors import UserError, run_command
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
@@ -75,6 +75,8 @@ def find_photographs(paths: Sequence[Path]) -> list[Path]:
     for given in paths:
         if not given.is_dir() and not given.is_file():
             raise UserError(f"No such photograph: {given}.")
+        if given.is_dir() and (below := images_below(given)):
+            print(f"Left out {len(below)} image files in folders below {given}, as {below[0]}: name those folders too.")
     for path in (file for given in paths for file in (list_images(given) if given.is_dir() else [given])):
         if found.setdefault(path.stem, path).resolve() != path.resolve():
             raise UserError(

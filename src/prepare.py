@@ -19,9 +19,11 @@ from src.data.mask_colours import Colour
 from src.data.masks import Said, choose_meaning
 from src.data.reading import Reading, survey_all
 from src.data_folder import Item, Rules, write
+from src.drawings import ShapeRules
 from src.errors import UserError, run_command
 from src.groups import Grouping, choose_groups, choose_splits
-from src.sources import Source, find_sources
+from src.photographs import Source
+from src.sources import Selection, find_sources
 from src.summary import summary
 
 
@@ -47,10 +49,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     add("--crack-above", type=int, metavar="N", help="crack is what has a higher value, or a brighter colour, in masks")
     add("--label", nargs="+", action="extend", default=[], help="labels of polygons that are crack (default: all)")
+    add("--line-width", type=width, metavar="PIXELS", help="of cracks that are drawn as lines")
     add("--tile", type=int, metavar="PIXELS", help="cut photographs into square tiles, which are one group")
     add("--overlap", type=int, default=0, metavar="PIXELS", help="that neighbouring tiles share (default 0)")
-    add("--exclude", nargs="+", action="extend", default=[], metavar="STEM", help="leave out")
+    add("--exclude", nargs="+", action="extend", default=[], metavar="NAME", help="stems or files to leave out")
     add("--allow-unpaired", action="store_true", help="skip files without partner")
+    add("--unlabelled-is-crack-free", action="store_true", help="photographs without mask or drawing have no crack")
     return parser.parse_args(argv)
 
 
@@ -63,6 +67,12 @@ def colour(text: str) -> Colour:
     return red, green, blue
 
 
+def width(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def main(argv: list[str]) -> None:
     """The command line. Every mistake is a ``UserError``, and then nothing is left at --out."""
     args = parse(argv)
@@ -70,19 +80,19 @@ def main(argv: list[str]) -> None:
         raise UserError(f"{args.out} exists and is not empty: remove it or choose another --out.")
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap={args.overlap}: must be from 0 to less than --tile={args.tile}.")
-    sources = find_sources(args.source, args.exclude, args.allow_unpaired, args.label)
+    sources, notes = find_sources(args.source, selection_of(args))
     groups = choose_groups(sources, args.source, grouping_of(args))
     splits = choose_splits(sources, groups, args.split, args.seed, args.resplit)
     rules = rules_of(args, sources.values())
     items = [Item(name, source, splits[name], groups[name]) for name, source in sources.items()]
-    rows, notes = write(items, args.source, args.out, rules)
-    for note in notes:
-        print(f"Warning: {note}")
+    rows, notes = write(items, args.source, args.out, rules, notes)
     head, *lines = summary(rows)
     table = rich.table.Table(*head)
     for line in lines:
         table.add_row(*line)
     rich.print(table)
+    for note in notes:
+        print(f"Note: {note}")
     print(f"Wrote {len(rows)} pairs to {args.out}; look at {args.out / 'contact_sheet.png'}.")
     print(f"Is it sound? python -m src.check {shlex.quote(str(args.out))}")
 
@@ -94,7 +104,7 @@ def rules_of(args: argparse.Namespace, sources: Collection[Source]) -> Rules:
         raise UserError(f"--crack-colour and --crack-above are for masks that are pictures: {args.source} has none.")
     surveys = tuple(survey_all(pictures, said))
     reading = Reading(choose_meaning(surveys, said), used_bits(one.image for one in sources))
-    return Rules(said, surveys, reading, tuple(args.label), args.tile, args.overlap)
+    return Rules(said, surveys, reading, args.tile, args.overlap)
 
 
 def said_by(args: argparse.Namespace) -> Said:
@@ -102,6 +112,11 @@ def said_by(args: argparse.Namespace) -> Said:
     if args.crack_colour and args.crack_above is not None:
         raise UserError("--crack-colour and --crack-above cannot be said together: which is crack?")
     return Said(tuple(args.crack_colour or ()), args.crack_above)
+
+
+def selection_of(args: argparse.Namespace) -> Selection:
+    shapes = ShapeRules(tuple(args.label), args.line_width)
+    return Selection(tuple(args.exclude), args.allow_unpaired, args.unlabelled_is_crack_free, shapes)
 
 
 def grouping_of(args: argparse.Namespace) -> Grouping:

@@ -1,164 +1,168 @@
-"""Photographs and masks as people have them: which belongs to which, in the layouts that data sets come in.
+"""Photographs and masks as people have them: which belongs to which, in the layouts and formats that data sets come in.
 
 | layout | example |
 |---|---|
 | an image and a mask folder | ``images/ masks/``, CrackForest's ``image/ groundTruth/*.mat`` |
 | the same in folders that are splits | ``train/images``, ``images/train``, DeepCrack's ``train_img train_lab`` |
 | image and mask side by side | Crack500's ``traincrop/a.jpg traincrop/a.png``, ``a.jpg a_mask.png`` |
-| polygons | labelme's ``a.jpg a.json``, COCO's ``annotations.json`` |
+| drawings | labelme's ``a.jpg a.json``, COCO's ``annotations.json``, YOLO's ``labels/a.txt`` |
 """
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from src.data.files import IMAGE_SUFFIXES, UInt8Array, list_images, refuse_outside
-from src.data.pairs import Pair, by_stem, refuse_sizes, turned
-from src.data.reading import Reading
+from src.coco import is_coco, read_files
+from src.data.files import refuse_outside, shown_size
+from src.drawings import Drawing, ShapeRules
 from src.errors import UserError
-from src.layouts import Place, coco_files, places, visible
-from src.matlab import read_labels
+from src.folders import visible_files
+from src.layouts import nothing_in, places, telling_folders
+from src.leftovers import unused
+from src.names import Exclusion
 from src.notes import first_five
-from src.outlines import Outlines, labels_of, read_coco, read_labelme, refuse_unknown
-
-MASK_ENDINGS = re.compile(r"[_-](mask|label|lab|gt|groundtruth)$", re.IGNORECASE)
-WRONG_MASK = "042"  # CrackForest gives this image the mask of another one
+from src.pairing import read_place
+from src.photographs import Found, Source
+from src.unread import refusal
 
 
 @dataclass(frozen=True)
-class Source:
-    """One photograph with its mask, as they lie in the user's folder."""
+class Selection:
+    """Which files are taken."""
 
-    image: Path
-    mask: Path | Outlines
-    split: str = ""
-    """If the data set is split already."""
-
-    @property
-    def picture(self) -> Path | None:
-        """The mask's file, if it is a picture."""
-        return self.mask if isinstance(self.mask, Path) and self.mask.suffix.lower() in IMAGE_SUFFIXES else None
-
-    def read(self, reading: Reading, labels: Collection[str]) -> tuple[UInt8Array, UInt8Array]:
-        """RGB photograph and mask in {0, 1}, upright. Unequal sizes, and what cannot be read, are a ``UserError``."""
-        if self.picture:
-            return Pair(self.image, self.picture).read(reading)
-        image = reading.image(self.image)
-        drawn = self.mask
-        if isinstance(drawn, Path):
-            drawn = read_labels(drawn) if drawn.suffix.lower() == ".mat" else read_labelme(drawn, labels)
-        shape = (drawn.height, drawn.width) if isinstance(drawn, Outlines) else drawn.shape
-        if shape == image.shape[1::-1] and shape != image.shape[:2]:  # drawn as the pixels lie in the file
-            drawn = turned(drawn.mask() if isinstance(drawn, Outlines) else drawn, self.image)
-            shape = drawn.shape
-        refuse_sizes(self.image, image.shape[:2], self.mask if isinstance(self.mask, Path) else "(polygons)", shape)
-        return image, drawn.mask() if isinstance(drawn, Outlines) else drawn
+    exclude: tuple[str, ...] = ()
+    """Stems, names or paths."""
+    allow_unpaired: bool = False
+    """Skip photographs without mask, and masks without photograph."""
+    unlabelled_is_crack_free: bool = False
+    """Photographs without mask have no crack."""
+    rules: ShapeRules = field(default_factory=ShapeRules)
 
 
-def find_sources(root: Path, exclude: Collection[str], unpaired: bool, labels: Collection[str]) -> dict[str, Source]:
-    """Name to source, sorted; prints what it leaves out. A name is the file's stem, after its split if that is needed.
+def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[str, Source], list[str]]:
+    """Name to source, sorted, and sentences about what was guessed or left out.
 
-    ``UserError``: no layout that is known, a stem twice, an unknown stem in ``exclude``, files without partner.
+    A name is the file's stem; where stems repeat, its split and folders stand before it. ``UserError``: no layout that
+    is known, names or files that could mean two things, an unknown file in ``exclude``, files without partner.
     """
     if not root.is_dir():
         raise UserError(f"{root} is not a folder.")
-    found = [source for place in places(root) for source in sources_of(place, root, exclude, unpaired, labels)]
-    stems = Counter(source.image.stem for source in found)
-    if foreign := sorted(set(exclude) - {path.stem for path in root.rglob("*")}):
-        raise UserError(f"--exclude: {root} has no file of the stem (name without ending) {first_five(foreign)}.")
-    if labels:
-        refuse_labels(found, root, labels)
-    if not found:
-        raise UserError(f"{root} has no image and mask with the same stem.")
-    refuse_outside(root, [path for one in found for path in (one.image, one.mask) if isinstance(path, Path)])
-    named: dict[str, Source] = {}
-    for one in found:
-        name = f"{one.split}-{one.image.stem}" if one.split and stems[one.image.stem] > 1 else one.image.stem
-        if named.setdefault(name, one) != one:
-            raise UserError(f"{named[name].image} and {one.image} would both be named {name}: rename one of them.")
-    return dict(sorted(named.items()))
-
-
-def refuse_labels(found: Sequence[Source], root: Path, labels: Collection[str]) -> None:
-    """Labels that no polygon has are a ``UserError``; COCO's are looked up where it is read."""
-    files = [one.mask for one in found if isinstance(one.mask, Path) and one.mask.suffix.lower() == ".json"]
-    if files:
-        refuse_unknown(root, labels, {label for path in files for label in labels_of(path)})
-    elif not any(isinstance(one.mask, Outlines) for one in found):
-        raise UserError(f"--label {' '.join(labels)}: that is for polygons, and {root} has none.")
-
-
-def sources_of(
-    place: Place, root: Path, exclude: Collection[str], unpaired: bool, labels: Collection[str]
-) -> Iterator[Source]:
-    """The pairs of one place."""
-    if coco := coco_files(place, root):
-        drawn = {where(name, place, root): one for path in coco for name, one in read_coco(path, labels).items()}
-        refuse_outside(root, [path for path in drawn if path.is_file()])
-        wanted = {path for path in (*drawn, *list_images(place.images)) if path.stem not in exclude}
-        alone = {path for path in wanted if path not in drawn or not path.is_file()}
-        refuse_alone(alone, root, unpaired, "in the JSON and in the folder both")
-        yield from (Source(path, drawn[path], place.split) for path in sorted(wanted - alone))
-        return
-    images, masks = side_by_side(place.images) if place.images == place.masks else two_folders(place)
-    skipped = {*exclude, *(crackforest_skips(images, masks) if is_crackforest(masks.values()) else ())}
-    alone = (images.keys() ^ masks.keys()) - skipped
-    refuse_alone({(images | masks)[stem] for stem in alone}, root, unpaired, "with a partner of the same stem")
-    yield from (
-        Source(images[stem], masks[stem], place.split) for stem in images if stem in masks and stem not in skipped
-    )
-
-
-def where(name: str, place: Place, root: Path) -> Path:
-    """The photograph that COCO names: in its folder, or from the root."""
-    return root / name if (root / name).is_file() else place.images / name
-
-
-def refuse_alone(paths: Collection[Path], root: Path, skip: bool, needed: str) -> None:
-    """Files without a partner are a ``UserError``, unless they are to be skipped."""
-    names = first_five([str(path.relative_to(root) if root in path.parents else path) for path in sorted(paths)])
-    if paths and not skip:
-        raise UserError(f"{root}: {names} must be there {needed}. Add it, or skip them: --allow-unpaired.")
-    if paths:
-        print(f"Skipped {len(paths)} files that are not there {needed}: {names}.")
-
-
-def two_folders(place: Place) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Stem to image, and stem to mask, of a folder each; CrackForest's mask folder holds pictures of them too.
-
-    Where a photograph has no mask but labelme's polygons beside it, those count.
-    """
-    masks = [path for path in visible(place.masks) if path.suffix.lower() == ".mat"]
-    masks = masks or [path for path in visible(place.masks) if path.suffix.lower() in {*IMAGE_SUFFIXES, ".json"}]
-    images, found = by_stem(list_images(place.images)), by_stem(masks, MASK_ENDINGS)
-    drawn = by_stem(path for path in visible(place.images) if path.suffix.lower() == ".json")
-    return images, {stem: drawn[stem] for stem in drawn.keys() & images.keys()} | found
-
-
-def side_by_side(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Stem to image, and stem to mask, of one folder: ``a.jpg`` with ``a.png``, ``a.json`` or ``a_mask.png``."""
-    files = [path for path in visible(folder) if path.suffix.lower() in {*IMAGE_SUFFIXES, ".json"}]
-    jpegs = {path.stem for path in files if path.suffix.lower() in (".jpg", ".jpeg")}
-    masks = [
-        path
-        for path in files
-        if path.suffix.lower() == ".json"
-        or MASK_ENDINGS.search(path.stem)
-        or (path.stem in jpegs and path.suffix.lower() not in (".jpg", ".jpeg"))
+    selection = selection or Selection()
+    files = visible_files(root)
+    exclusion = Exclusion(root, frozenset(selection.exclude))
+    refuse_unknown_files(exclusion, files)
+    found = read_all(root, files, exclusion, selection.rules)
+    if not found.sources:
+        raise UserError(refusal(files) or alone(found, root) or nothing_in(root))
+    refuse_outside(root, [path for one in found.sources for path in (one.image, one.file)])
+    refuse_outside(root, [path for path, _ in found.bare])
+    settle_unlabelled(found, root, selection)
+    refuse_half_split(found.sources)
+    used = {path for one in found.sources for path in (one.image, one.file)} | set(found.skipped)
+    left = [path for path in files if not exclusion.has(path) and not exclusion.has_partner_of(path)]
+    notes = [
+        *found.notes,
+        *unequal(found.renamed),
+        *judge_labels(found.sources, root, selection.rules),
+        *unused(root, left, used),
     ]
-    return by_stem(path for path in files if path not in masks), by_stem(masks, MASK_ENDINGS)
+    return name_all(found.sources, root), notes
 
 
-def is_crackforest(masks: Collection[Path]) -> bool:
-    return any(path.suffix.lower() == ".mat" for path in masks)
+def read_all(root: Path, files: Sequence[Path], exclusion: Exclusion, rules: ShapeRules) -> Found:
+    """What COCO's files describe, if there are some; else what lies in the folders of a layout."""
+    if coco := [path for path in files if is_coco(path)]:
+        refuse_outside(root, coco)
+        return read_files(root, coco, exclusion, rules)
+    found = Found()
+    for place in places(root):
+        found.add(read_place(place, exclusion, rules))
+    return found
 
 
-def crackforest_skips(images: Collection[str], masks: Collection[str]) -> set[str]:
-    bare = {stem for stem in images if stem not in masks}
-    if bare:
-        print(f"CrackForest: skipped {len(bare)} images (rule: an image without a .mat of its stem has no mask).")
-    if WRONG_MASK in masks:
-        print(f"CrackForest: left out {WRONG_MASK} (rule: the mask of stem {WRONG_MASK} belongs to another image).")
-    return bare | {WRONG_MASK}
+def refuse_unknown_files(exclusion: Exclusion, files: Sequence[Path]) -> None:
+    known = {way for path in files for way in exclusion.ways(path)} if exclusion.words else set[str]()
+    if foreign := sorted(exclusion.words - known):
+        raise UserError(
+            f"--exclude: {exclusion.root} has no file with the stem (name without ending), name or path "
+            f"{first_five(foreign)}."
+        )
+
+
+def settle_unlabelled(found: Found, root: Path, selection: Selection) -> None:
+    """Photographs without mask are free of cracks, or skipped, or a ``UserError``, as are masks without photograph."""
+    if selection.unlabelled_is_crack_free:
+        for path, split in found.bare:
+            height, width = shown_size(path)
+            found.sources.append(Source(path, Drawing(path, width, height), split))
+        found.notes.append(f"{len(found.bare)} photographs without mask or drawing count as free of cracks.")
+        found.bare = []
+    if (sentence := alone(found, root)) and not selection.allow_unpaired:
+        free = "; if photographs without mask have no crack: --unlabelled-is-crack-free" if found.bare else ""
+        raise UserError(f"{sentence} Add it, or skip them: --allow-unpaired{free}.")
+    found.notes += [f"Skipped: {sentence}"] if sentence else []
+    found.skipped += [*(path for path, _ in found.bare), *found.lone]
+
+
+def alone(found: Found, root: Path) -> str:
+    """The sentence about files that have no partner; empty if there are none."""
+    paths = sorted([*(path for path, _ in found.bare), *found.lone])
+    names = [*(str(path.relative_to(root)) for path in paths), *found.missing]
+    what = f"{len(names)} files of {root} have no partner, a photograph with its mask or drawing"
+    return f"{what}: {first_five(names)}." if names else ""
+
+
+def refuse_half_split(sources: Sequence[Source]) -> None:
+    """Photographs that lie in splits, beside some that lie in none, are a ``UserError``."""
+    inside, outside = ([one.image for one in sources if bool(one.split) is own] for own in (True, False))
+    if inside and outside:
+        raise UserError(f"{inside[0]} is in a split, and {outside[0]} in none: prepare them apart, or give it one.")
+
+
+def judge_labels(sources: Sequence[Source], root: Path, rules: ShapeRules) -> list[str]:
+    """A note about several labels that all count as crack.
+
+    Labels that no drawing has, and a width of lines where there is none, are a ``UserError``.
+    """
+    drawings = [one.mask for one in sources if isinstance(one.mask, Drawing)]
+    known = sorted({label for drawing in drawings for label in drawing.labels})
+    if rules.labels and not drawings:
+        raise UserError(f"--label {' '.join(rules.labels)}: that is for drawings, and {root} has none.")
+    if unknown := sorted(set(rules.labels) - set(known)):
+        raise UserError(f"--label {unknown[0]}: {root} has no such label, but {', '.join(known) or 'none'}.")
+    if rules.line_width and not any(drawing.lines for drawing in drawings):
+        raise UserError(f"--line-width {rules.line_width}: {root} has no line that counts as crack.")
+    many = len(known) > 1 and not rules.labels
+    return [f"All {len(known)} labels count as crack, {first_five(known)}: --label chooses."] if many else []
+
+
+def unequal(pairs: Sequence[tuple[Path, Path]]) -> list[str]:
+    """The note about pairs whose names are not equal."""
+    if not pairs:
+        return []
+    image, mask = pairs[0]
+    return [f"{len(pairs)} pairs have names that are not equal, as {image.name} and {mask.name}."]
+
+
+def name_all(sources: Sequence[Source], root: Path) -> dict[str, Source]:
+    """The shortest names that tell all apart. Two of one name are a ``UserError``."""
+    stems = Counter(one.image.stem for one in sources)
+    ways: tuple[Callable[[Source], Sequence[str]], ...] = (
+        lambda one: (one.split,),
+        lambda one: (one.split, *telling_folders(one.image, root)),
+        lambda one: one.image.parent.relative_to(root).parts,
+    )
+    named: dict[str, list[Source]] = {}
+    for way in ways:
+        named = defaultdict(list)
+        for one in sources:
+            before = way(one) if stems[one.image.stem] > 1 else ()
+            named["-".join(part for part in (*before, one.image.stem) if part)].append(one)
+        if len(named) == len(sources):
+            return {name: found[0] for name, found in sorted(named.items())}
+    name, (one, other, *_) = next((name, found) for name, found in named.items() if len(found) > 1)
+    raise UserError(
+        f"{one.image} and {other.image} would both be named {name}: rename one, or leave it out: --exclude "
+        f"{other.image.name}."
+    )

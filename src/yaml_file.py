@@ -13,12 +13,21 @@ LARGEST = 256 * 1024
 
 
 class PlainLoader(yaml.SafeLoader):
-    """Without aliases: by merging them (``<<``) a few hundred bytes would become gigabytes."""
+    """Without aliases: by merging them (``<<``) a few hundred bytes would become gigabytes.
+
+    Without a key that stands twice in one mapping, too: of two values the last one would win.
+    """
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("a value that refers to another one is not read here")
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            raise yaml.YAMLError(f"a key stands twice in one mapping, {' '.join(str(node.start_mark).split())}")
+        return found
 
 
 def read_yaml(path: Path) -> Any:

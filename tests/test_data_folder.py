@@ -10,12 +10,12 @@ from src.data.masks import Said, survey
 from src.data.reading import Reading
 from src.data_folder import Item, Rules, cuts, no_crack, write
 from src.errors import UserError
-from src.sources import Source
+from src.photographs import Source
 
 
 def rules(said: Said | None = None, masks: tuple[Path, ...] = (), tile: int | None = None) -> Rules:
     said = said or Said()
-    return Rules(said, tuple(survey(path, said) for path in masks), Reading(), (), tile, 0)
+    return Rules(said, tuple(survey(path, said) for path in masks), Reading(), tile, 0)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_the_tiles_of_a_photograph_are_judged_together(items: list[Item], tmp_pa
 def test_a_colour_that_no_mask_has_is_refused_with_those_that_they_have(items: list[Item], tmp_path: Path):
     said = Said(((9, 9, 9),))
     masks = tuple(item.source.picture for item in items if item.source.picture)
-    empty = Rules(said, tuple(survey(path, said) for path in masks), Reading(), (), None, 0)
+    empty = Rules(said, tuple(survey(path, said) for path in masks), Reading(), None, 0)
     assert no_crack(empty) == "none has 9; they hold 0 (2 masks), 255 (2 masks)."
     assert "--crack-above" in no_crack(rules())
 

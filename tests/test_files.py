@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from src.data.files import MAX_PIXELS, UInt8Array, list_images, orientation, read_image, refuse_outside
+from src.data.files import MAX_PIXELS, UInt8Array, images_below, list_images, orientation, read_image, refuse_outside
 from src.data.masks import read_mask
 from src.errors import UserError
 
@@ -181,3 +181,10 @@ def test_no_damage_of_a_file_gets_past_the_refusal(content: bytes, suffix: str, 
             for read in (read_image, read_mask):
                 with contextlib.suppress(UserError):
                     assert read(path).dtype == np.uint8
+
+
+def test_images_in_folders_below_are_listed_apart(tmp_path: Path) -> None:
+    for name in ("a.png", "x/b.JPG", "x/y/c.tif", "x/notes.txt", ".x/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert images_below(tmp_path) == [tmp_path / "x" / "b.JPG", tmp_path / "x" / "y" / "c.tif"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.errors import UserError
-from src.folders import move_aside, refuse_irregular
+from src.folders import move_aside, refuse_irregular, visible_files
 
 
 def test_what_is_moved_aside_in_one_second_gets_different_names(tmp_path: Path):
@@ -27,3 +27,27 @@ def test_what_is_no_file_is_refused_and_a_link_to_a_file_is_one(tmp_path: Path):
     for name, why in {".": "it is not a file", "pipe": "it is not a file", "none": "No such file"}.items():
         with pytest.raises(UserError, match=why):
             refuse_irregular(tmp_path / name)
+
+
+def test_all_files_below_are_listed_but_hidden_ones_and_those_of_systems(tmp_path: Path):
+    for name in ("b.jpg", "a/c.jpg", ".hidden/d.jpg", "__MACOSX/a/._c.jpg", "a/@eaDir/c.jpg", "a/.c.jpg", "a/x/e"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [str(path.relative_to(tmp_path)) for path in visible_files(tmp_path)] == ["a/c.jpg", "a/x/e", "b.jpg"]
+
+
+def test_links_to_folders_are_followed_once_and_never_upwards(tmp_path: Path):
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "a.jpg").touch()
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "disk").symlink_to(tmp_path / "elsewhere")
+    for name, to in {"up": tmp_path, "root": Path("/"), "self": home}.items():
+        (home / name).symlink_to(to)
+    (tmp_path / "elsewhere" / "deep" / "loop").symlink_to(tmp_path / "elsewhere")
+    assert visible_files(home) == [home / "disk" / "a.jpg"]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path):
+    with pytest.raises(FileNotFoundError):
+        visible_files(tmp_path / "none")

@@ -178,3 +178,25 @@ def test_a_partner_of_a_kind_that_is_not_read_is_named(tmp_path: Path) -> None:
     sentence = refusal(make(tmp_path, ["a.heic", "b.png"], ["a.png", "b.png"]))
     assert "1 mask without image of the same stem" in sentence
     assert "a.heic is there, but .heic is not read: convert it." in sentence
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_images_in_folders_below_are_refused_and_not_left_out(tmp_path: Path, kind: str) -> None:
+    root = make(tmp_path, ["a.jpg"], ["a.png"])
+    (root / "train" / kind / "more").mkdir()
+    assert len(find_pairs(root, "train")) == 1
+    for number in range(10):
+        (root / "train" / kind / "more" / f"{number}.png").touch()
+    sentence = refusal(root)
+    assert f"10 image files lie in folders below {root / 'train' / kind}, as more/0.png" in sentence
+    assert "src.prepare" in sentence
+    (root / "train" / "images" / "a.jpg").unlink()
+    assert "holds no image" in refusal(root)
+
+
+def test_a_file_in_two_groups_of_a_manifest_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("file,split,group\na,train,x\na,train,x\na,val,y\n")
+    assert manifest_groups(tmp_path) == {"train/a": "x", "val/a": "y"}
+    (tmp_path / "manifest.csv").write_text("file,split,group\na,train,x\na,train,y\n")
+    with pytest.raises(UserError, match=r"manifest\.csv: train/a is in two groups, 'x' and 'y'"):
+        manifest_groups(tmp_path)

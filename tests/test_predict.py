@@ -168,3 +168,14 @@ def test_what_lies_in_a_folder_and_cannot_be_read_does_not_keep_the_others_from_
 def test_the_masks_of_a_data_set_are_not_replaced(tiny_data: Path):
     with pytest.raises(UserError, match="its masks belong to its images"):
         main(["x.pth", str(tiny_data / "test" / "images"), "--out", str(tiny_data / "test")])
+
+
+def test_photographs_in_folders_below_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    photograph(tmp_path / "a.png", 20, 20)
+    photograph(tmp_path / "more" / "b.png", 20, 20)
+    assert find_photographs([tmp_path]) == [tmp_path / "a.png"]
+    assert (
+        f"Left out 1 image files in folders below {tmp_path}, as {tmp_path / 'more' / 'b.png'}"
+        in capsys.readouterr().out
+    )
+    assert len(find_photographs([tmp_path, tmp_path / "more"])) == 2

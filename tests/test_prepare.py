@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from drawn import labelme, shape
 from PIL import Image
 from scipy.io import savemat
 
@@ -115,7 +116,7 @@ def test_unpaired_files_are_named_or_skipped_on_request(flat: Path, capsys: pyte
     with pytest.raises(UserError, match=r"images/p4\.png, masks/p7\.png"):
         run(flat)
     assert len(manifest(run(flat, "--allow-unpaired"))) == 8
-    assert "Skipped 2 files" in capsys.readouterr().out
+    assert "Skipped: 2 files" in capsys.readouterr().out
 
 
 def test_excluded_stems_are_left_out_and_unknown_ones_refused(flat: Path):
@@ -147,7 +148,7 @@ def contradict_group(flat: Path) -> None:
 
 
 def add_mask_folder(flat: Path) -> None:
-    (flat / "labels").mkdir()
+    save(flat / "labels" / "p0.png", crack())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def add_mask_folder(flat: Path) -> None:
         (damage_image, "", r"p6\.png"),
         (drop_group, "", r"no group for p8\.png"),
         (contradict_group, "", r"p2\.png is in two groups, '1' and '4'"),
-        (add_mask_folder, "", "or both side by side; it has 1 and 2"),
+        (add_mask_folder, "", "several folders of photographs or masks, images, labels, masks"),
         (None, "--group-column scenes", "Did you mean 'scene'"),
         (None, "--groups nowhere.csv", "nowhere.csv"),
         (None, "--split .7 .2 .2", "sum 1.1"),
@@ -382,7 +383,7 @@ def test_masks_without_any_crack_are_refused(flat: Path):
 
 def test_a_split_of_nothing_is_a_warning(flat: Path, capsys: pytest.CaptureFixture[str]):
     run(flat, "--split", "0.6", "0.4", "0")
-    assert "Warning: There is no photograph in test; a sweep wants some in every split." in capsys.readouterr().out
+    assert "Note: There is no photograph in test; a sweep wants some in every split." in capsys.readouterr().out
 
 
 def test_photographs_that_are_turned_unseen_are_named(flat: Path, capsys: pytest.CaptureFixture[str]):
@@ -392,7 +393,7 @@ def test_photographs_that_are_turned_unseen_are_named(flat: Path, capsys: pytest
         Image.fromarray(photo()).save(path, exif=exif)
     run(flat)
     assert (
-        "Warning: 1 photographs are turned by EXIF in a way that their size does not show, p1.png"
+        "Note: 1 photographs are turned by EXIF in a way that their size does not show, p1.png"
         in capsys.readouterr().out
     )
 
@@ -417,3 +418,42 @@ def test_masks_that_are_inverted_are_refused_until_black_is_said_to_be_crack(fla
         run(flat)
     rows = manifest(run(flat, "--crack-colour", "0,0,0"))
     assert {row["crack_share"] for row in rows} == {"0.125000"}
+
+
+def test_what_was_left_out_stands_in_the_last_lines_and_in_the_summary(flat: Path, capsys: pytest.CaptureFixture[str]):
+    save(flat / "previews" / "p0.png", photo())
+    out = run(flat)
+    said = "1 image files were not used: 1 in previews/."
+    assert capsys.readouterr().out.splitlines()[-3] == f"Note: {said}"
+    assert f"- {said}" in (out / "summary.md").read_text()
+
+
+def test_photographs_without_mask_get_an_empty_one_where_the_user_says_so(flat: Path):
+    for name in ("p2", "p3"):
+        (flat / "masks" / f"{name}.png").unlink()
+    with pytest.raises(UserError, match="--unlabelled-is-crack-free"):
+        run(flat)
+    out = run(flat, "--unlabelled-is-crack-free")
+    rows = {row["file"]: row for row in manifest(out)}
+    assert len(rows) == 10
+    for name in ("p2", "p3"):
+        mask = cv2.imread(str(out / rows[name]["split"] / "masks" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        assert mask is not None
+        assert mask.shape == (8, 12)
+        assert not mask.any()
+
+
+def test_lines_get_the_width_that_the_user_says(tmp_path: Path):
+    for number in range(3):
+        save(tmp_path / "source" / f"{number}.png", photo())
+        labelme(tmp_path / "source" / f"{number}.json", shape("linestrip", points=[[0, 4], [11, 4]]), size=(12, 8))
+    with pytest.raises(UserError, match="--line-width PIXELS"):
+        run(tmp_path / "source")
+    rows = manifest(run(tmp_path / "source", "--line-width", "2"))
+    assert {row["crack_share"] for row in rows} == {"0.250000"}
+
+
+@pytest.mark.parametrize("width", ["0", "-1", "thick"])
+def test_a_width_that_is_none_is_refused(flat: Path, width: str):
+    with pytest.raises(SystemExit):
+        run(flat, "--line-width", width)

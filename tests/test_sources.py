@@ -1,32 +1,14 @@
 """Data sets in the layouts they come in."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from drawn import CORNERS, build, coco, labelme, mask, photo, shape, write_json
 
 from src.data.reading import Reading
+from src.drawings import ShapeRules
 from src.errors import UserError
-from src.sources import find_sources
-
-RANDOM = np.random.default_rng(0)
-
-
-def photo(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(RANDOM.integers(0, 255, (10, 12, 3), dtype=np.uint8)).save(path)
-    return path
-
-
-def mask(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawn = np.zeros((10, 12), np.uint8)
-    drawn[4] = 255
-    Image.fromarray(drawn).save(path)
-    return path
-
+from src.sources import Selection, find_sources
 
 LAYOUTS = {
     "flat": ["images/a.jpg masks/a.png", "images/b.png masks/b.png"],
@@ -42,156 +24,180 @@ SPLIT = {
 }
 
 
-def build(root: Path, pairs: list[str]) -> Path:
-    for pair in pairs:
-        image, drawn = pair.split()
-        photo(root / image)
-        mask(root / drawn)
-    return root
+LABELLED = Selection(rules=ShapeRules(("crack",)))
 
 
+@pytest.mark.parametrize("wrapped", ["", "zip/Dataset v2"])
 @pytest.mark.parametrize("layout", [*LAYOUTS, *SPLIT])
-def test_photographs_and_masks_are_found_in_every_layout(tmp_path: Path, layout: str):
-    found = find_sources(build(tmp_path, (LAYOUTS | SPLIT)[layout]), [], False, [])
+def test_photographs_and_masks_are_found_in_every_layout_and_in_a_folder_around_it(
+    tmp_path: Path, layout: str, wrapped: str
+):
+    build(tmp_path / wrapped, (LAYOUTS | SPLIT)[layout])
+    found, _ = find_sources(tmp_path)
     assert list(found) == ["a", "b"]
     for source in found.values():
-        _, drawn = source.read(Reading(), [])
-        assert drawn.sum() == 12
+        assert source.read(Reading())[1].sum() == 12
     assert [source.split for source in found.values()] == (["train", "test"] if layout in SPLIT else ["", ""])
 
 
 def test_equal_names_in_different_splits_are_told_apart(tmp_path: Path):
     pairs = [f"{split}/images/a.jpg {split}/masks/a.png" for split in ("train", "val")]
-    found = find_sources(build(tmp_path, [*pairs, "train/images/b.jpg train/masks/b.png"]), [], False, [])
+    found, _ = find_sources(build(tmp_path, [*pairs, "train/images/b.jpg train/masks/b.png"]))
     assert list(found) == ["b", "train-a", "val-a"]
 
 
-def test_coco_is_found_beside_the_photographs_or_above_them(tmp_path: Path):
-    about = {
-        "images": [{"id": 1, "file_name": "a.jpg", "width": 12, "height": 10}],
-        "categories": [{"id": 1, "name": "crack"}],
-        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[0, 0, 11, 0, 11, 1, 0, 1]]}],
-    }
-    photo(tmp_path / "above" / "images" / "a.jpg")
-    (tmp_path / "above" / "annotations.json").write_text(json.dumps(about))
-    for split in ("train", "valid"):
-        photo(tmp_path / "beside" / split / "a.jpg")
-        (tmp_path / "beside" / split / "_annotations.coco.json").write_text(json.dumps(about))
-    (above,) = find_sources(tmp_path / "above", [], False, []).values()
-    assert above.read(Reading(), [])[1].sum() == 24
-    beside = find_sources(tmp_path / "beside", [], False, [])
-    assert {name: source.split for name, source in beside.items()} == {"train-a": "train", "val-a": "val"}
-    secret = photo(tmp_path / "secret.jpg")
-    for name in ("../../secret.jpg", str(secret)):
-        about["images"][0]["file_name"] = name  # type: ignore[index]
-        (tmp_path / "above" / "annotations.json").write_text(json.dumps(about))
-        with pytest.raises(UserError, match="leads out of"):
-            find_sources(tmp_path / "above", [], False, [])
+def test_folders_of_their_own_images_and_masks_are_put_together_and_told_apart(tmp_path: Path):
+    roads = ("Asphalt_A", "Asphalt_B", "Concrete_A", "Concrete_B")
+    build(tmp_path, [f"{road}/Raw_images/1.jpg {road}/Masks/1.png" for road in roads])
+    build(tmp_path, ["Concrete_B/Raw_images/2.jpg Concrete_B/Masks/2.png"])
+    found, notes = find_sources(tmp_path)
+    assert list(found) == ["2", "Asphalt_A-1", "Asphalt_B-1", "Concrete_A-1", "Concrete_B-1"]
+    assert notes == []
 
 
-def test_labelmes_polygons_lie_beside_their_photographs(tmp_path: Path):
+def test_photographs_in_folders_below_are_read_with_those_above(tmp_path: Path):
+    build(tmp_path, ["images/a.jpg masks/a.png", "images/more/b.jpg masks/more/b.png"])
+    build(tmp_path, ["images/more/a.jpg masks/more/a.png"])
+    assert list(find_sources(tmp_path)[0]) == ["a", "b", "more-a"]
+
+
+def test_all_that_was_guessed_or_left_out_is_told(tmp_path: Path):
+    build(tmp_path, ["images/1_sat.jpg masks/1_mask.png", "images/2_sat.jpg masks/2_mask.png"])
+    for name in ("previews/1.jpg", "previews/2.jpg", "images/small/1.png", "overview.png", "road.heic"):
+        photo(tmp_path / name.replace("heic", "png")).rename(tmp_path / name)
+    photo(tmp_path / "images" / "3.jpg")
+    mask(tmp_path / "masks" / "4_mask.png")
+    _, notes = find_sources(tmp_path, Selection(exclude=("4_mask",), allow_unpaired=True))
+    assert notes == [
+        f"Skipped: 1 files of {tmp_path} have no partner, a photograph with its mask or drawing: images/3.jpg.",
+        "2 pairs have names that are not equal, as 1_sat.jpg and 1_mask.png.",
+        f"4 image files were not used: 2 in previews/, 1 in images/small/, 1 in {tmp_path.name}/.",
+        f"1 image files are of a kind that is not read (convert them to PNG or JPEG): 1 in {tmp_path.name}/.",
+    ]
+
+
+def test_labelmes_drawings_lie_beside_their_photographs(tmp_path: Path):
     photo(tmp_path / "a.jpg")
-    drawn = {"label": "crack", "points": [[0, 0], [11, 0], [11, 1], [0, 1]], "shape_type": "polygon"}
-    (tmp_path / "a.json").write_text(json.dumps({"imageWidth": 12, "imageHeight": 10, "shapes": [drawn]}))
-    (found,) = find_sources(tmp_path, [], False, ["crack"]).values()
-    assert found.read(Reading(), ["crack"])[1].sum() == 24
-    (tmp_path / "a.json").write_text(json.dumps({"imageWidth": 13, "imageHeight": 10, "shapes": [drawn]}))
+    labelme(tmp_path / "a.json", shape())
+    (found,) = find_sources(tmp_path, LABELLED)[0].values()
+    assert found.read(Reading())[1].sum() == 30
+    labelme(tmp_path / "a.json", shape(), size=(13, 10))
+    (found,) = find_sources(tmp_path)[0].values()
     with pytest.raises(UserError, match=r"a\.jpg is 12x10 pixels and its mask .*a\.json 13x10"):
-        found.read(Reading(), [])
+        found.read(Reading())
+
+
+def test_a_photograph_without_drawing_is_free_of_cracks_where_the_user_says_so(tmp_path: Path):
+    for name in "abc":
+        photo(tmp_path / f"{name}.jpg")
+    labelme(tmp_path / "a.json", shape())
+    with pytest.raises(UserError, match=r"2 files .* b\.jpg, c\.jpg.*--unlabelled-is-crack-free"):
+        find_sources(tmp_path)
+    found, notes = find_sources(tmp_path, Selection(unlabelled_is_crack_free=True))
+    assert [int(one.read(Reading())[1].sum()) for one in found.values()] == [30, 0, 0]
+    assert notes == ["2 photographs without mask or drawing count as free of cracks."]
+    labelme(tmp_path / "d.json", shape())
+    with pytest.raises(UserError, match=r"1 files .* d\.json\. Add it, or skip them: --allow-unpaired\.$"):
+        find_sources(tmp_path, Selection(unlabelled_is_crack_free=True))
 
 
 def test_a_folder_of_no_layout_is_refused_with_what_it_lacks(tmp_path: Path):
     (tmp_path / "stuff").mkdir()
-    with pytest.raises(UserError, match=r"needs one folder named image or .*, or both side by side; it has 0 and 0"):
-        find_sources(tmp_path, [], False, [])
+    photo(tmp_path / "stuff" / "a.jpg")
+    with pytest.raises(
+        UserError, match=r"in a layout that is known: a folder for photographs \(image, .* for masks \("
+    ):
+        find_sources(tmp_path)
+
+
+def test_names_that_all_differ_are_refused_with_some_of_them(tmp_path: Path):
+    build(tmp_path, ["images/a.jpg masks/x.png", "images/b.jpg masks/y.png"])
+    with pytest.raises(UserError, match=r"4 files .*: images/a\.jpg, images/b\.jpg, masks/x\.png, masks/y\.png"):
+        find_sources(tmp_path)
 
 
 def test_one_without_partner_is_named_side_by_side_too(tmp_path: Path):
     build(tmp_path, LAYOUTS["side by side"])
     photo(tmp_path / "c.jpg")
-    with pytest.raises(UserError, match=r"c\.jpg must be there with a partner of the same stem"):
-        find_sources(tmp_path, [], False, [])
-    assert list(find_sources(tmp_path, [], True, [])) == ["a", "b"]
+    with pytest.raises(UserError, match=r"1 files .*have no partner, .*: c\.jpg"):
+        find_sources(tmp_path)
+    assert list(find_sources(tmp_path, Selection(allow_unpaired=True))[0]) == ["a", "b"]
 
 
-def test_labels_of_polygons_are_not_for_masks(tmp_path: Path):
+def test_labels_and_widths_are_not_for_masks(tmp_path: Path):
     build(tmp_path, LAYOUTS["flat"])
-    with pytest.raises(UserError, match="that is for polygons"):
-        find_sources(tmp_path, [], False, ["crack"])
+    with pytest.raises(UserError, match="that is for drawings"):
+        find_sources(tmp_path, LABELLED)
+    with pytest.raises(UserError, match=r"--line-width 3: .* has no line that counts as crack"):
+        find_sources(tmp_path, Selection(rules=ShapeRules((), 3)))
 
 
-def test_labels_that_no_polygon_has_are_refused(tmp_path: Path):
+def test_labels_that_no_drawing_has_are_refused_and_several_that_all_count_are_told(tmp_path: Path):
     photo(tmp_path / "a.jpg")
-    drawn = {"label": "crack", "points": [[0, 0], [11, 0], [11, 1], [0, 1]], "shape_type": "polygon"}
-    (tmp_path / "a.json").write_text(json.dumps({"imageWidth": 12, "imageHeight": 10, "shapes": [drawn]}))
-    with pytest.raises(UserError, match=r"--label crakc: .* has no such label, but crack"):
-        find_sources(tmp_path, [], False, ["crakc"])
+    labelme(tmp_path / "a.json", shape(), shape(label="hole"))
+    with pytest.raises(UserError, match=r"--label crakc: .* has no such label, but crack, hole"):
+        find_sources(tmp_path, Selection(rules=ShapeRules(("crakc",))))
+    assert find_sources(tmp_path)[1] == ["All 2 labels count as crack, crack, hole: --label chooses."]
+    assert find_sources(tmp_path, LABELLED)[1] == []
 
 
-@pytest.mark.parametrize(
-    ("names", "sentence"),
-    [
-        (["train/images/1", "training/images/2"], "are both a train split"),
-        (["train/images/1", "train/images/train-1", "val/images/1"], "would both be named train-1"),
-    ],
-)
-def test_names_that_would_hide_each_other_are_refused(names: list[str], sentence: str, tmp_path: Path):
-    pairs = [f"{name}.png {name.replace('images', 'masks')}.png" for name in names]
-    with pytest.raises(UserError, match=sentence):
-        find_sources(build(tmp_path, pairs), [], False, [])
+def test_two_folders_of_one_split_are_refused(tmp_path: Path):
+    build(tmp_path, ["train/images/1.png train/masks/1.png", "training/images/2.png training/masks/2.png"])
+    with pytest.raises(UserError, match="are both a train split"):
+        find_sources(tmp_path)
 
 
-def coco(*names: str) -> dict[str, object]:
-    images = [{"id": number, "file_name": name, "width": 12, "height": 10} for number, name in enumerate(names)]
-    shape = {"category_id": 1, "segmentation": [[0, 0, 11, 0, 11, 1, 0, 1]]}
-    drawn = [{"id": number, "image_id": number} | shape for number, _ in enumerate(names)]
-    return {"images": images, "categories": [{"id": 1, "name": "crack"}], "annotations": drawn}
+def test_photographs_in_splits_beside_others_in_none_are_refused(tmp_path: Path):
+    build(tmp_path, ["one/train/images/a.jpg one/train/masks/a.png", "two/images/b.jpg two/masks/b.png"])
+    with pytest.raises(UserError, match=r"a\.jpg is in a split, and .*b\.jpg in none"):
+        find_sources(tmp_path)
 
 
-def test_coco_names_photographs_from_the_root_too_and_those_that_it_leaves_out_are_missed(tmp_path: Path):
-    photo(tmp_path / "images" / "a.jpg")
-    (tmp_path / "result.json").write_text(json.dumps(coco("images/a.jpg")))
-    assert list(find_sources(tmp_path, [], False, [])) == ["a"]
-    photo(tmp_path / "images" / "b.jpg")
-    with pytest.raises(UserError, match=r"images/b\.jpg must be there in the JSON and in the folder both"):
-        find_sources(tmp_path, [], False, [])
-    assert list(find_sources(tmp_path, [], True, [])) == ["a"]
+def test_files_are_left_out_by_stem_or_name_and_unknown_ones_are_refused(tmp_path: Path):
+    build(tmp_path, [*LAYOUTS["flat"], "images/c.jpg masks/c_mask.png"])
+    photo(tmp_path / "images" / "a.tif")
+    with pytest.raises(UserError, match=r"a\.jpg and .*a\.tif have the same stem.*--exclude a\.tif"):
+        find_sources(tmp_path)
+    found, notes = find_sources(tmp_path, Selection(exclude=("a.tif", "c")))
+    assert (list(found), notes) == (["a", "b"], [])
+    with pytest.raises(UserError, match=r"--exclude: .* x\.jpg"):
+        find_sources(tmp_path, Selection(exclude=("a.tif", "x.jpg")))
 
 
-def test_two_photographs_of_one_stem_in_coco_are_refused(tmp_path: Path):
+def test_names_that_would_hide_each_other_get_all_their_folders_or_are_refused(tmp_path: Path):
+    names = ["train/images/1", "train/images/train-1", "val/images/1"]
+    build(tmp_path, [f"{name}.png {name.replace('images', 'masks')}.png" for name in names])
+    assert list(find_sources(tmp_path)[0]) == ["train-1", "train-images-1", "val-images-1"]
     for name in ("a.jpg", "a.png"):
-        photo(tmp_path / "images" / name)
-    (tmp_path / "result.json").write_text(json.dumps(coco("a.jpg", "a.png")))
-    with pytest.raises(UserError, match="would both be named a"):
-        find_sources(tmp_path, [], False, [])
+        photo(tmp_path / "two" / "images" / name)
+    write_json(tmp_path / "two" / "result.json", coco("a.jpg", "a.png"))
+    with pytest.raises(UserError, match=r"would both be named images-a: .*--exclude a\.png"):
+        find_sources(tmp_path / "two")
 
 
-def test_polygons_are_turned_with_a_photograph_whose_pixels_lie_in_its_file(tmp_path: Path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    (tmp_path / "images").mkdir()
-    Image.new("RGB", (12, 10)).save(tmp_path / "images" / "a.jpg", exif=exif)
-    (tmp_path / "result.json").write_text(json.dumps(coco("a.jpg")))
-    (found,) = find_sources(tmp_path, [], False, []).values()
-    image, drawn = found.read(Reading(), [])
-    assert image.shape[:2] == drawn.shape == (12, 10)
-    assert drawn[:, -2:].all()  # the upper rows of the file are the right columns of the photograph
-    assert drawn.sum() == 24
-
-
-def test_a_name_that_is_no_text_is_refused(tmp_path: Path):
-    build(tmp_path, LAYOUTS["flat"])
-    (tmp_path / "images" / "a.jpg").rename(tmp_path / "images" / "a\udcdf.jpg")
-    (tmp_path / "masks" / "a.png").rename(tmp_path / "masks" / "a\udcdf.png")
+def test_links_that_lead_out_and_names_that_are_no_text_are_refused(tmp_path: Path):
+    root = build(tmp_path / "root", LAYOUTS["flat"])
+    (root / "images" / "a.jpg").rename(tmp_path / "secret.jpg")
+    (root / "images" / "a.jpg").symlink_to(tmp_path / "secret.jpg")
+    with pytest.raises(UserError, match="leads out of"):
+        find_sources(root)
+    for kind, suffix in (("images", ".jpg"), ("masks", ".png")):
+        (root / kind / f"a{suffix}").rename(root / kind / f"a\udcdf{suffix}")
     with pytest.raises(UserError, match="the name is no text in UTF-8"):
-        find_sources(tmp_path, [], False, [])
+        find_sources(root)
 
 
-def test_polygons_beside_a_photograph_count_where_it_has_no_mask(tmp_path: Path):
-    build(tmp_path, LAYOUTS["flat"])
-    photo(tmp_path / "images" / "c.jpg")
-    drawn = {"label": "crack", "points": [[0, 0], [11, 0], [11, 1], [0, 1]], "shape_type": "polygon"}
-    (tmp_path / "images" / "c.json").write_text(json.dumps({"imageWidth": 12, "imageHeight": 10, "shapes": [drawn]}))
-    found = find_sources(tmp_path, [], False, [])
-    assert list(found) == ["a", "b", "c"]
-    assert found["c"].read(Reading(), [])[1].sum() == 24
+def test_drawings_that_lead_out_are_refused_before_they_are_read(tmp_path: Path):
+    labelme(tmp_path / "secret.json", shape(points=CORNERS))
+    photo(tmp_path / "root" / "a.jpg")
+    (tmp_path / "root" / "a.json").symlink_to(tmp_path / "secret.json")
+    with pytest.raises(UserError, match=r"a\.json leads out of"):
+        find_sources(tmp_path / "root")
+
+
+def test_whole_folders_may_be_links(tmp_path: Path):
+    build(tmp_path / "disk", LAYOUTS["flat"])
+    (tmp_path / "root").mkdir()
+    for kind in ("images", "masks"):
+        (tmp_path / "root" / kind).symlink_to(tmp_path / "disk" / kind)
+    assert list(find_sources(tmp_path / "root")[0]) == ["a", "b"]

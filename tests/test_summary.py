@@ -28,7 +28,7 @@ def test_the_sheet_shows_photographs_with_crack_and_one_without(tmp_path: Path):
         mask[8 : 8 + round(row.crack_share * 32)] = 255
         write_picture(np.full((32, 32, 3), 90, np.uint8), tmp_path / "train" / "images" / f"{row.file}.png")
         write_picture(mask, tmp_path / "train" / "masks" / f"{row.file}.png")
-    write_summary(some, tmp_path, tmp_path, ["my photographs", "--tile", "32"], ["1 file was not read."], None)
+    write_summary(some, tmp_path, tmp_path, ["my photographs", "--tile", "32"], ["2 image files were not used."], None)
     text = (tmp_path / "summary.md").read_text()
     shown = text.split("By rows: ")[1].rstrip(".\n").split(", ")
     assert len(shown) == SHOWN
@@ -36,5 +36,5 @@ def test_the_sheet_shows_photographs_with_crack_and_one_without(tmp_path: Path):
     assert all(int(name[1:]) >= 50 for name in shown[1:])
     assert "Made by `python -m src.prepare 'my photographs' --tile 32`." in text
     assert "without any crack: 50" in text
-    assert "\n- 1 file was not read.\n" in text
+    assert "\n\n- 2 image files were not used.\n\n" in text
     assert read_image(tmp_path / "contact_sheet.png").size

@@ -39,6 +39,7 @@ REFUSED = {
     "no text": "\udcff",
     "a control character": "\x07",
     "a tab": "a:\n\t- b",
+    "a key that stands twice": "a: 1\nb: 2\na: 1\n",
     "an open quote": "- 'a",
     "two documents": "- a\n---\n- b\n",
 }

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from src.errors import UserError
-from src.folders import refuse_irregular
+from src.folders import refuse_irregular, visible_folders
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
@@ -41,6 +41,12 @@ def list_images(folder: Path) -> list[Path]:
     """The visible image files directly in ``folder``, by name; other files are left out."""
     found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     return sorted(path for path in found if not path.name.startswith("."))  # macOS puts ._NAME.jpg beside NAME.jpg
+
+
+def images_below(folder: Path) -> list[Path]:
+    """The visible image files in the folders below ``folder``, which ``list_images`` leaves out."""
+    inner = (one for one in visible_folders(folder) if one[0] != folder)
+    return [here / name for here, _, names in inner for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
 
 
 def refuse_outside(root: Path, paths: Iterable[Path]) -> None:

@@ -1,7 +1,6 @@
 """Which photograph belongs to which mask: ``root/{train,val,test}/{images,masks}``, paired by file stem."""
 
 import csv
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from src.data.files import (
     LYING,
     UInt8Array,
+    images_below,
     list_images,
     opened,
     orientation,
@@ -49,7 +49,7 @@ def refuse_sizes(image_path: Path, image: tuple[int, ...], mask_path: Path | str
     if image != mask:
         raise UserError(
             f"{image_path} is {image[1]}x{image[0]} pixels and its mask {mask_path} {mask[1]}x{mask[0]}: "
-            "both must have the same size."
+            "both must have the same size; export the mask at the photograph's size, or cut the photograph like it."
         )
 
 
@@ -72,9 +72,12 @@ def look_for_pairs(root: Path, split: str) -> tuple[list[Pair], list[str]]:
     """The pairs of one split, and sentences about files that are none. A missing or empty folder is a ``UserError``."""
     folders = [_folder(root, split, kind) for kind in ("images", "masks")]
     images, masks = (by_stem(list_images(folder)) for folder in folders)
+    below = [sentence for folder in folders for sentence in _below(folder)]
     if not images:
-        raise UserError(f"{folders[0]} holds no image; put photographs there, or name another data.root.")
+        why = f": {below[0]}" if below else "; put photographs there, or name another data.root."
+        raise UserError(f"{folders[0]} holds no image{why}")
     problems = [
+        *below,
         *_lonely("image", "mask", [images[stem] for stem in images.keys() - masks.keys()], folders[1]),
         *_lonely("mask", "image", [masks[stem] for stem in masks.keys() - images.keys()], folders[0]),
     ]
@@ -98,16 +101,21 @@ def all_photographs(root: Path, pairs: Sequence[Pair]) -> list[Path]:
 def manifest_groups(root: Path) -> dict[str, str]:
     """``split/stem`` to the photograph or scene, by the manifest that ``src.prepare`` writes; empty without one.
 
-    A manifest of somebody else is none.
+    A manifest of somebody else is none. A file in two groups is a ``UserError``.
     """
     path = root / "manifest.csv"
     if not path.is_file():
         return {}
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return {f"{row['split']}/{row['file']}": row["group"] for row in csv.DictReader(stream)}
+            rows = [(f"{row['split']}/{row['file']}", row["group"]) for row in csv.DictReader(stream)]
     except (KeyError, UnicodeDecodeError, csv.Error):
         return {}
+    groups: dict[str, str] = {}
+    for file, group in rows:
+        if groups.setdefault(file, group) != group:
+            raise UserError(f"{path}: {file} is in two groups, '{groups[file]}' and '{group}': correct it.")
+    return groups
 
 
 def _folder(root: Path, split: str, kind: str) -> Path:
@@ -121,14 +129,25 @@ def _folder(root: Path, split: str, kind: str) -> Path:
     return folder
 
 
-def by_stem(paths: Iterable[Path], ending: re.Pattern[str] | None = None) -> dict[str, Path]:
-    """Stem, without its ending, to file; a stem twice is a ``UserError``.
+def _below(folder: Path) -> list[str]:
+    """A sentence about images that no one would read, if there are some."""
+    found = images_below(folder)
+    if not found:
+        return []
+    return [
+        f"{len(found)} image files lie in folders below {folder}, as {found[0].relative_to(folder)}: move them up, or "
+        "let `python -m src.prepare` make a data set of them."
+    ]
+
+
+def by_stem(paths: Iterable[Path]) -> dict[str, Path]:
+    """Stem to file; a stem twice is a ``UserError``.
 
     An accent may be stored in two ways that look the same; macOS has another one than the rest.
     """
     found: dict[str, Path] = {}
     for path in paths:
-        stem = unicodedata.normalize("NFC", ending.sub("", path.stem) if ending else path.stem)
+        stem = unicodedata.normalize("NFC", path.stem)
         if found.setdefault(stem, path) != path:
             raise UserError(f"{found[stem]} and {path} have the same stem: rename or remove one of them.")
     return found
