@@ -19,12 +19,25 @@ class UserError(Exception):
     """Something the user must change: one sentence with what, where, the value and the legal values."""
 
 
-def unknown(kind: str, value: str, legal: Iterable[str], near: Sequence[str] = ()) -> UserError:
-    """The sentence for a name that does not exist: the nearest legal name (or ``near``) first, then all of them."""
+def unknown(kind: str, value: str, legal: Iterable[str], near: Sequence[str] = (), hint: str = "") -> UserError:
+    """The sentence for a name that does not exist: the nearest legal name (or ``near``) first, then all of them.
+
+    A ``hint`` is a sentence that stands in place of the nearest name.
+    """
     names = sorted(legal)
-    near = near or get_close_matches(value, names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return UserError(f"Unknown {kind} '{value}'.{hint} Legal: {', '.join(names)}.")
+    near = near or nearest(value, names)
+    hint = hint or (f"Did you mean '{near[0]}'?" if near else "")
+    return UserError(" ".join(filter(None, [f"Unknown {kind} '{value}'.", hint, f"Legal: {', '.join(names)}."])))
+
+
+def nearest(value: str, names: Iterable[str]) -> list[str]:
+    """The name that was probably meant, if there is one: ``architectures/unet`` also for ``unet`` or ``unett``."""
+    names = list(names)
+    if "/" not in value:
+        last = {name.rpartition("/")[2]: name for name in names}
+        if found := get_close_matches(value, last, n=1):
+            return [last[found[0]]]
+    return get_close_matches(value, names, n=1)
 
 
 def run_command(main: Callable[[list[str]], int | None]) -> int:

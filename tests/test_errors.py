@@ -15,6 +15,15 @@ def test_an_unknown_name_gets_the_nearest_and_all_legal_ones():
     assert str(unknown("loss", "xyz", ["bce"])) == "Unknown loss 'xyz'. Legal: bce."
 
 
+@pytest.mark.parametrize(
+    ("value", "near"),
+    [("unet", "architectures/unet"), ("unett", "architectures/unet"), ("architecture/fpn", "architectures/fpn")],
+)
+def test_the_last_part_of_a_name_is_enough_to_find_it(value: str, near: str):
+    names = ["architectures/unet", "architectures/unetplusplus", "architectures/fpn"]
+    assert f"Did you mean '{near}'?" in str(unknown("option", value, names))
+
+
 @pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1)])
 def test_the_exit_code_is_what_main_returns(returned: int | None, code: int):
     assert run_command(lambda _: returned) == code
