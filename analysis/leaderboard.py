@@ -1,6 +1,5 @@
 """The trials of a sweep, best first: ``python -m analysis.leaderboard NAME``; without a name, the sweeps there are."""
 
-import argparse
 import shlex
 import sys
 from collections import Counter
@@ -12,14 +11,14 @@ from rich.table import Table
 
 from analysis.results import SweepResults, load_sweep, read_folder, sweeps_dir
 from analysis.rules import RULES, by_rules, picks
-from src.errors import UserError, run_command
+from src.errors import Parser, UserError, run_command
 from sweeps.leaderboard import in_words, short, short_names
 
 PLAIN_WIDTH = 200  # characters of a line in a file or a pipe
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m analysis.leaderboard", description=__doc__)
+    parser = Parser(prog="python -m analysis.leaderboard", description=__doc__)
     parser.add_argument("name", nargs="?", help="the sweep's folder under outputs/sweeps")
     parser.add_argument("--top", type=int, help="show only so many")
     parser.add_argument("--csv", type=Path, help="file for all of it, with the command that repeats each trial")

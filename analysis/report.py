@@ -1,6 +1,5 @@
 """A sweep as one HTML file that opens offline: ``python -m analysis.report NAME``; every figure also as PNG and CSV."""
 
-import argparse
 import base64
 import sys
 from io import BytesIO
@@ -15,7 +14,7 @@ from analysis.figures import FIGURES
 from analysis.leaderboard import repeat, words_of_picks
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.rungs import rung_table
-from src.errors import run_command
+from src.errors import Parser, run_command
 from sweeps.leaderboard import in_words, short, short_names
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -25,7 +24,7 @@ DIGITS = {"best": 4, "median": 4, "agreement": 2}
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m analysis.report", description=__doc__)
+    parser = Parser(prog="python -m analysis.report", description=__doc__)
     parser.add_argument("name", help="the sweep's folder under outputs/sweeps")
     parser.add_argument("--out", type=Path, help="folder to write into (default: report/ in the sweep's)")
     parser.add_argument("--output-root", type=Path, help="the output_root of the sweep, if not the configured one")

@@ -10,7 +10,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from src.errors import EXIT_SIGNAL, EXIT_USER, UserError, run_command, unknown
+from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, run_command, unknown
 
 TOP = 3
 SEEDS = 5
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="retrain-best", description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(prog="retrain-best", description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("name", help="the sweep's folder under outputs/sweeps")
     add("--top", type=int, help=f"of its best configurations, beside the default (default {TOP})")

@@ -6,7 +6,6 @@ look inverted, constant images; masks without crack, unusual shares of crack, ma
 photograph.
 """
 
-import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from src.cores import available_cores
 from src.data.cache import open_split
 from src.data.files import UInt8Array
 from src.data.pairs import Pair, look_for_pairs, manifest_groups
-from src.errors import UserError, run_command
+from src.errors import Parser, UserError, run_command
 from src.fit import fit
 from src.leaks import copies, find_kin, grey_of
 from src.schema import SPLITS, Data
@@ -176,7 +175,7 @@ def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m src.check", description=(__doc__ or "").partition("\n\n")[2])
+    parser = Parser(prog="python -m src.check", description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("root", type=Path, metavar="DATA_ROOT")
     parser.add_argument("--all", action="store_true", help="name all photographs, and not only the first of a kind")
     options = parser.parse_args(argv)

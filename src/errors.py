@@ -1,5 +1,6 @@
 """Exit codes and words: what a command says when it cannot go on."""
 
+import argparse
 import errno
 import os
 import signal
@@ -7,6 +8,8 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
+from typing import Any, NoReturn
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 EXIT_FAILED = 1
@@ -38,6 +41,27 @@ def nearest(value: str, names: Iterable[str]) -> list[str]:
         if found := get_close_matches(value, last, n=1):
             return [last[found[0]]]
     return get_close_matches(value, names, n=1)
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line whose mistakes are a ``UserError`` each: one sentence, and not the whole usage.
+
+    An option that does not exist is told before what is missing: it is often the missing one, misspelled.
+    """
+
+    words: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.words = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        for word in takewhile(lambda word: word != "--", self.words):
+            name = word.partition("=")[0]
+            if name.startswith("--") and not any(option.startswith(name) for option in options):
+                raise unknown("option", name, options)
+        raise UserError(f"{message}; --help lists the options.")
 
 
 def run_command(main: Callable[[list[str]], int | None]) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from src.config import rejoin_lists
 from src.data.files import IMAGE_SUFFIXES, list_images, read_image
-from src.errors import UserError, run_command
+from src.errors import Parser, UserError, run_command
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.data.files import UInt8Array
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m src.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", type=Path, help="a run's checkpoints/best_model.pth")

@@ -25,7 +25,7 @@ import rich.table
 from src.cores import available_cores
 from src.data.files import is_turned_unseen
 from src.data.masks import Colour
-from src.errors import UserError, run_command
+from src.errors import Parser, UserError, run_command
 from src.groups import Grouping, choose_groups, choose_splits
 from src.pictures import write_picture
 from src.schema import SPLITS
@@ -129,7 +129,7 @@ def cuts(height: int, width: int, rules: Rules) -> Iterator[tuple[str, slice, sl
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m src.prepare", description=(__doc__ or "").partition("\n\n")[2])
+    parser = Parser(prog="python -m src.prepare", description=(__doc__ or "").partition("\n\n")[2])
     add = parser.add_argument
     add("source", type=Path, metavar="SOURCE")
     add("--out", type=Path, required=True, help="new folder, such as data/NAME")
@@ -140,7 +140,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--split", type=float, nargs=3, default=[0.7, 0.15, 0.15], metavar=("TRAIN", "VAL", "TEST"))
     add("--resplit", action="store_true", help="make splits anew, though SOURCE has some")
     add("--seed", type=int, default=42)
-    add("--crack-colour", type=colour, metavar="R,G,B", help="what is crack in masks that do not say so by themselves")
+    add(
+        "--crack-colour",
+        "--crack-color",
+        type=colour,
+        metavar="R,G,B",
+        help="what is crack in masks that do not say so by themselves",
+    )
     add("--label", nargs="+", action="extend", default=[], help="labels of polygons that are crack (default: all)")
     add("--tile", type=int, metavar="PIXELS", help="cut photographs into square tiles, which are one group")
     add("--overlap", type=int, default=0, metavar="PIXELS", help="that neighbouring tiles share (default 0)")
