@@ -78,7 +78,7 @@ def parser() -> Parser:
         (["a", "--outt=b"], "Unknown option '--outt'. Did you mean '--out'? Legal: --crack-color, --crack-colour,"),
         (["a"], "the following arguments are required: --out"),
         (["a", "--out", "b", "c"], "unrecognized arguments: c"),
-        (["a", "--out", "b", "--", "--c", "--d"], "unrecognized arguments: --d"),
+        (["a", "--out", "b", "--", "--c", "--d"], "unrecognized arguments: -- --c --d"),
     ],
 )
 def test_a_mistake_in_a_command_line_is_one_sentence_with_the_nearest_option(
