@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from analysis.results import SweepResults, load_sweep, read_folder, sweeps_dir
 from analysis.rules import RULES, by_rules, picks
+from analysis.tables import fitted
 from src.errors import Parser, UserError, run_command
 from sweeps.leaderboard import in_words, short, short_names
 
@@ -31,8 +33,9 @@ def main(argv: list[str]) -> None:
         return
     sweep = load_sweep(options.name, options.output_root)
     console.print(headline(sweep))
-    console.print(drawn(sweep, options.top))
-    for line in words_of_picks(sweep):
+    for table in drawn(sweep, options.top, console.width):
+        console.print(table)
+    for line in [*reasons(sweep, options.top), *words_of_picks(sweep)]:
         console.print(line)
     example = sweep.trials["trial"].iloc[0] if len(sweep.trials) else "TRIAL"
     console.print(f"Repeat a trial: {repeat(sweep, str(example))}")
@@ -87,22 +90,30 @@ def board(sweep: SweepResults) -> Any:
     return table
 
 
-def drawn(sweep: SweepResults, top: int | None) -> Table:
-    """The table for a terminal."""
+def drawn(sweep: SweepResults, top: int | None, width: int) -> Iterator[Table]:
+    """The table for a terminal of that width."""
     scores = by_rules(sweep)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("trial", *RULES, "at epoch", "of", "state", "origin"):
-        table.add_column(name, justify="right" if name in (*RULES, "at epoch", "of") else "left", no_wrap=True)
-    for name in short_names(sweep.parameters):
-        table.add_column(name.replace("_", " "), overflow="fold")
-    table.add_column("reason", overflow="fold")
-    for row in sweep.trials.head(top or len(sweep.trials)).to_dict("records"):
+    names = [name.replace("_", " ") for name in short_names(sweep.parameters)]
+    rows: list[list[str]] = []
+    for row in shown(sweep, top):
         values = [f"{scores[row['trial']][rule]:.4f}" if scores[row["trial"]] else "-" for rule in RULES]
         params = [short(sweep.params[row["trial"]].get(key, "")) for key in sweep.parameters]
         state = in_words(row["state"], sweep.micro_batches.get(row["trial"]))
         counts = [str(row["best_epoch"] or "-"), str(row["epochs"])]
-        table.add_row(row["trial"], *values, *counts, state, row["origin"], *params, row["reason"])
-    return table
+        rows.append([row["trial"], *values, *counts, state, row["origin"], *params])
+    numbers = (*RULES, "at epoch", "of")
+    heads = ["trial", *numbers, "state", "origin", *names]
+    return fitted(heads, rows, width, texts={head for head in heads if head not in numbers})
+
+
+def shown(sweep: SweepResults, top: int | None) -> list[dict[str, Any]]:
+    """The trials that are asked for, best first."""
+    return sweep.trials.head(top or len(sweep.trials)).to_dict("records")
+
+
+def reasons(sweep: SweepResults, top: int | None) -> list[str]:
+    """Why trials failed, or were stopped."""
+    return [f"{row['state']}: {row['trial']}: {row['reason']}" for row in shown(sweep, top) if row["reason"]]
 
 
 def words_of_picks(sweep: SweepResults) -> list[str]:
