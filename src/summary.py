@@ -47,9 +47,10 @@ def write_summary(rows: Sequence[Row], out: Path, root: Path, words: Sequence[st
     """``summary.md``, with the words of the command line, and ``contact_sheet.png``, from least crack to most."""
     order = sorted(rows, key=lambda row: (row.crack_share, row.file))
     empty = sum(row.crack_share == 0 for row in rows)
-    places = np.linspace(max(0, empty - 1), len(order) - 1, min(SHOWN, len(order))).round().astype(int).tolist()
+    first = max(0, empty - 1)
+    places = np.linspace(first, len(order) - 1, min(SHOWN, len(order) - first)).round().astype(int).tolist()
     chosen = [order[place] for place in places]
-    write_picture(contact_sheet([_read_back(row, out) for row in chosen]), out / "contact_sheet.png")
+    write_picture(contact_sheet([(row.file, *_read_back(row, out)) for row in chosen]), out / "contact_sheet.png")
     head, *lines = summary(rows)
     table = "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
     sizes = sorted({(row.width, row.height) for row in rows})
@@ -60,7 +61,7 @@ def write_summary(rows: Sequence[Row], out: Path, root: Path, words: Sequence[st
         f"{empty}; most crack: {order[-1].file}, {order[-1].crack_share:.1%}.\n\n"
         f"Made by `python -m src.prepare {shlex.join(words)}`.\n\n"
         "Crack outlined in blue, from least to most:\n\n"
-        f"![photographs](contact_sheet.png)\n\nBy rows: {names}.\n"
+        f"![photographs](contact_sheet.png)\n\nShown: {names}.\n"
     )
 
 
