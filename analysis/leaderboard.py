@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from analysis.results import SweepResults, load_sweep, read_folder, sweeps_dir
+from analysis.results import SweepResults, load_sweep, no_sweep, read_folder, sweeps_dir
 from analysis.rules import RULES, by_rules, picks
 from analysis.tables import fitted
 from src.errors import Parser, UserError, run_command
@@ -55,7 +55,7 @@ def list_sweeps(output_root: Path | None, console: Console) -> None:
     root = sweeps_dir(output_root)
     folders = sorted(path.parent for path in root.glob("*/sweep.yaml"))
     if not folders:
-        raise UserError(f"No sweep in {root} yet: run one first.")
+        raise no_sweep(root)
     for folder in folders:
         try:
             console.print(headline(read_folder(folder)))

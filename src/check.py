@@ -22,6 +22,7 @@ from src.data.files import UInt8Array
 from src.data.pairs import Pair, look_for_pairs, manifest_groups
 from src.errors import Parser, UserError, run_command
 from src.fit import fit
+from src.folders import in_full
 from src.leaks import copies, find_kin, grey_of
 from src.schema import SPLITS, Data
 
@@ -70,7 +71,7 @@ class Look:
 def check(root: Path) -> tuple[Findings, list[Look]]:
     """Read everything once, and say what is wrong."""
     if not root.is_dir():
-        raise UserError(f"No such folder: {root}.")
+        raise UserError(f"No such folder: {in_full(root)}.")
     found = Findings()
     pairs: list[tuple[str, Pair]] = []
     for split in SPLITS:

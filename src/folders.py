@@ -20,4 +20,9 @@ def refuse_irregular(path: Path) -> None:
     """A folder, a pipe, a device or a link to nowhere is a ``UserError``: to read it would fail, wait, or never end."""
     if not path.is_file():
         why = "it is not a file" if path.exists() else "No such file"
-        raise UserError(f"Cannot read {path}: {why}.")
+        raise UserError(f"Cannot read {in_full(path)}: {why}.")
+
+
+def in_full(path: Path) -> str:
+    """A path for a sentence that it is not there: as it was given, and where that is, seen from the current folder."""
+    return str(path) if path.is_absolute() else f"{path} ({path.absolute()})"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from src.config import rejoin_lists
 from src.data.files import IMAGE_SUFFIXES, list_images, read_image
 from src.errors import Parser, UserError, run_command
+from src.folders import in_full, refuse_irregular
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.data.files import UInt8Array
@@ -42,6 +43,7 @@ def main(argv: list[str]) -> None:
     photographs = find_photographs([Path(word) for word in options.images if not is_override(word)])
     if unread := [word for word in overrides if word.startswith("evaluation.")]:
         raise UserError(f"{unread[0]}: that is for evaluation; predictions have --tta and --threshold.")
+    refuse_irregular(options.checkpoint)
     from src.inference import load_network, refuse_views
 
     network = load_network(options.checkpoint, overrides)
@@ -73,7 +75,7 @@ def find_photographs(paths: Sequence[Path]) -> list[Path]:
     found = dict[str, Path]()
     for given in paths:
         if not given.is_dir() and not given.is_file():
-            raise UserError(f"No such photograph: {given}.")
+            raise UserError(f"No such photograph: {in_full(given)}.")
     for path in (file for given in paths for file in (list_images(given) if given.is_dir() else [given])):
         if found.setdefault(path.stem, path).resolve() != path.resolve():
             raise UserError(

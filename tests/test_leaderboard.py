@@ -125,8 +125,9 @@ def test_without_a_name_the_sweeps_are_listed(
 ):
     show(["--output-root", str(finished_sweep.output_root)])
     assert capsys.readouterr().out.startswith("tiny_sweep: finished, 4 trials")
-    with pytest.raises(UserError, match="run one first"):
-        show(["--output-root", str(tmp_path)])
+    for words in ([], ["tiny_sweep"]):
+        with pytest.raises(UserError, match=f"No sweep in {tmp_path}/sweeps.*repository's root"):
+            show([*words, "--output-root", str(tmp_path)])
 
 
 def test_a_reason_with_brackets_is_shown_as_it_is(

@@ -21,6 +21,7 @@ from src.data.files import (
 )
 from src.data.masks import Colour, read_mask
 from src.errors import UserError
+from src.folders import in_full
 from src.schema import SPLITS
 
 SMALLEST = 8
@@ -74,7 +75,7 @@ def look_for_pairs(root: Path, split: str) -> tuple[list[Pair], list[str]]:
     folders = [_folder(root, split, kind) for kind in ("images", "masks")]
     images, masks = (by_stem(list_images(folder)) for folder in folders)
     if not images:
-        raise UserError(f"{folders[0]} holds no image; put photographs there, or name another data.root.")
+        raise UserError(f"{in_full(folders[0])} holds no image; put photographs there, or name another data.root.")
     problems = [
         *_lonely("image", "mask", [images[stem] for stem in images.keys() - masks.keys()], folders[1]),
         *_lonely("mask", "image", [masks[stem] for stem in masks.keys() - images.keys()], folders[0]),
@@ -109,7 +110,7 @@ def _folder(root: Path, split: str, kind: str) -> Path:
     if not folder.is_dir():
         missing = folder if root.is_dir() else root
         raise UserError(
-            f"No such folder: {missing}. data.root={root} must hold {{{','.join(SPLITS)}}}/{{images,masks}}; "
+            f"No such folder: {in_full(missing)}. data.root={root} must hold {{{','.join(SPLITS)}}}/{{images,masks}}; "
             "`python -m src.prepare` makes them of your photographs, `python -m src.synthetic` of nothing."
         )
     return folder
