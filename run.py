@@ -23,6 +23,10 @@ def main(argv: list[str]) -> None:
     if "--show" in argv:
         show(values)
         return
+    from src.data.pairs import find_pairs
+
+    for split in ("train", "val"):  # before torch, which takes seconds to import
+        find_pairs(config.data.root, split)
     from src.run import train
 
     folder = train(config, overrides)

@@ -3,7 +3,7 @@
 import csv
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from analysis.finals import Finals
 from analysis.intervals import Interval
 from analysis.race import SEED
+from analysis.tables import fitted
 from analysis.verdict import Line, Run, Verdict, judge, span
 from src.checkpoint import link_checkpoint
 from src.config import save_overrides
@@ -39,7 +40,7 @@ The same network again:
     {repeat}
 """
 
-HEADS = ("trial", "seeds", "search", "validation", "luck", "test", "±", "95 %", "gain", "95 %", "s/epoch")
+HEADS = ("trial", "seeds", "search", "validation", "luck", "test", "±", "95 %", "gain", "95 %", "s per epoch")
 """Luck: what the score in the search was better by than validation on fresh seeds. Gain: over the default, on test."""
 
 
@@ -65,7 +66,8 @@ def conclude(finals: Finals, console: Console) -> None:
     beside = folder / "verdict.partial"
     beside.write_text(json.dumps(kept))
     beside.replace(folder / "verdict.json")
-    console.print(drawn(verdict, race.default))
+    for table in drawn(verdict, race.default, console.width):
+        console.print(table)
     for sentence in verdict.sentences:
         console.print(sentence)
     console.print(f"Use: {folder / 'best_model.pth'} ({name_of(verdict.chosen, race.default)}, seed {best.seed})")
@@ -123,7 +125,7 @@ def cells(line: Line, default: str) -> list[str]:
     """A configuration as texts, in the order of ``HEADS``."""
     searched = "-" if line.searched is None else f"{line.searched:.4f}"
     luck = "-" if line.searched is None else f"{line.searched - line.validated:+.4f}"
-    gain = ["", ""] if line.gain is None else [f"{line.gain.mean:+.4f}", span(line.gain)]
+    gain = ["", ""] if line.gain is None else [f"{line.gain.mean:+.4f}", span(line.gain) if line.gain.sure else "-"]
     test = [f"{line.test.mean:.4f}", f"{line.test.sd:.4f}" if line.test.seeds > 1 else "-", within(line.test)]
     name = name_of(line.contender, default)
     head = [name, str(line.test.seeds), searched, f"{line.validated:.4f}", luck]
@@ -134,13 +136,10 @@ def within(found: Interval) -> str:
     return f"[{found.low:.4f}, {found.high:.4f}]" if found.sure else "-"
 
 
-def drawn(verdict: Verdict, default: str) -> Table:
-    """The table for a terminal."""
-    table = Table(*HEADS, box=None, pad_edge=False, header_style="bold")
-    for line in verdict.lines:
-        style = "bold" if line.contender == verdict.chosen else "dim" if line.out else None
-        table.add_row(*cells(line, default), style=style)
-    return table
+def drawn(verdict: Verdict, default: str, width: int) -> Iterator[Table]:
+    """The table for a terminal of that width."""
+    styles = ["bold" if line.contender == verdict.chosen else "dim" if line.out else None for line in verdict.lines]
+    return fitted(HEADS, [cells(line, default) for line in verdict.lines], width, ("trial",), styles)
 
 
 def page(finals: Finals, verdict: Verdict, best: Run) -> str:

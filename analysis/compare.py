@@ -1,6 +1,5 @@
 """Two sweeps side by side: ``python -m analysis.compare A B``: what differs, the best so far, and which found more."""
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,14 @@ from analysis.intervals import Interval, Scored, interval
 from analysis.leaderboard import headline, plain_console
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.verdict import span, words_of_more
-from src.errors import UserError, run_command, unknown
+from src.errors import Parser, UserError, run_command, unknown
 
 SHARES = (0.25, 0.5, 1.0)
 """Of the epochs that both have spent: where their best so far is told."""
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m analysis.compare", description=__doc__)
+    parser = Parser(prog="python -m analysis.compare", description=__doc__)
     parser.add_argument("one", metavar="A", help="a sweep's folder under outputs/sweeps")
     parser.add_argument("other", metavar="B", help="another, or an older version of it")
     parser.add_argument("--metric", help="to compare by, if not A's own")

@@ -1,51 +1,56 @@
 """Pictures of a sweep: each function returns a figure and the table that it draws; None if there is nothing to draw."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from analysis.importance import importance
 from analysis.results import SweepResults
 from analysis.scales import Scale, scale_of, shares
-from sweeps.leaderboard import short_names
+from sweeps.leaderboard import short, short_names
 
 BEST, DEFAULT, OTHER, TRUNK = "#d55e00", "#0072b2", "#b8b8b8", "#444444"  # of Okabe and Ito: for every eye
-WIDTH, HEIGHT = 8.0, 4.2  # inches
+WIDTH, NARROW = 8.0, 3.9
+"""Inches, at 96 pixels: of a page, and of a telephone, where panels lie below each other."""
+HEIGHT = 4.2
 MARKS = {"complete": "o", "failed": "X"}
+"""Of a curve's end; a ring elsewhere."""
 
 Drawn = tuple[Figure, pd.DataFrame] | None
 
 
-def learning_curves(sweep: SweepResults) -> Drawn:
+def learning_curves(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     """Every trial's metric over its epochs, the best and the default in colour; rungs are dotted."""
     table: Any = sweep.reports[["trial", "epoch", "value"]]
     table = table.dropna().sort_values(["trial", "epoch"])
     if table.empty:
         return None
-    figure, axes = canvas("epoch", sweep.metric)
+    figure, axes = canvas("epoch", sweep.metric, width)
     states = dict(zip(sweep.trials["trial"], sweep.trials["state"], strict=True))
     for name, curve in table.groupby("trial"):
         colour, label = colour_of(sweep, str(name))
         front = 1 if colour == OTHER else 3
         axes.plot(curve["epoch"], curve["value"], color=colour, lw=1 if front == 1 else 2, zorder=front, label=label)
-        mark = MARKS.get(states[name], "|")
-        axes.plot(curve["epoch"].iloc[-1:], curve["value"].iloc[-1:], mark, color=colour, ms=6, zorder=front)
+        end: dict[str, Any] = {"color": colour, "ms": 6, "zorder": front + 1, "clip_on": False}
+        end |= {} if states[name] in MARKS else {"mfc": "white"}
+        axes.plot(curve["epoch"].iloc[-1:], curve["value"].iloc[-1:], MARKS.get(states[name], "o"), **end)
     for rung in sweep.rungs[:-1]:
         axes.axvline(rung, color=TRUNK, lw=0.8, ls=":", zorder=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, loc="lower right")
+    legend_above(axes)
     return figure, table
 
 
-def progress(sweep: SweepResults) -> Drawn:
+def progress(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     """The best score so far, over epochs spent and over time."""
     table = best_so_far(sweep, sweep.metric)
-    return None if table.empty else (drawn_progress({sweep.name: table}, sweep.metric), table)
+    return None if table.empty else (drawn_progress({sweep.name: table}, sweep.metric, width), table)
 
 
 def best_so_far(sweep: SweepResults, metric: str) -> pd.DataFrame:
@@ -61,83 +66,103 @@ def best_so_far(sweep: SweepResults, metric: str) -> pd.DataFrame:
     return table.ffill().dropna().reset_index(drop=True)
 
 
-def drawn_progress(tables: Mapping[str, pd.DataFrame], metric: str) -> Figure:
+def drawn_progress(tables: Mapping[str, pd.DataFrame], metric: str, width: float = WIDTH) -> Figure:
     """Tables of ``best_so_far``, by the names of their sweeps, on the same axes."""
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    lines = 1 if width >= WIDTH else 2
+    figure = Figure(figsize=(width, HEIGHT * (1 + lines) / 2), layout="constrained")
+    left, right = figure.subplots(lines, 3 - lines, sharey=True)
     longest = max(table["hours"].tolist()[-1] for table in tables.values())
     unit = "hours" if longest >= 1 else "minutes"
     for (name, table), colour in zip(tables.items(), (BEST, DEFAULT), strict=False):
         left.step(table["epochs"], table["best"], where="post", color=colour, lw=2, label=name)
         right.step(table["hours"] * (1 if unit == "hours" else 60), table["best"], where="post", color=colour, lw=2)
     plain(left, "epochs of all trials", f"best {metric} so far")
-    plain(right, f"{unit} since the first epoch", "")
+    plain(right, f"{unit} since the first epoch", "" if lines == 1 else f"best {metric} so far")
+    right.xaxis.set_major_locator(MaxNLocator(5))
     if len(tables) > 1:
-        left.legend(frameon=False, loc="lower right")
+        legend_above(left)
     return figure
 
 
-def slices(sweep: SweepResults) -> Drawn:
+def slices(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     """The score over each parameter; the further a trial was trained, the larger it is."""
     table: Any = sweep.ranked[["trial", "score", "epochs", *sweep.parameters]]
     if table.empty or not sweep.parameters:
         return None
-    columns = min(3, len(sweep.parameters))
+    columns = min(3 if width >= WIDTH else 1, len(sweep.parameters))
     lines = -(-len(sweep.parameters) // columns)
-    figure = Figure(figsize=(WIDTH, 2.9 * lines), layout="constrained")
+    figure = Figure(figsize=(width, 2.9 * lines), layout="constrained")
     grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
     for axes in grid.flat[len(sweep.parameters) :]:
         axes.set_visible(False)
-    for axes, key, name in zip(grid.flat, sweep.parameters, short_names(sweep.parameters), strict=False):
-        first = axes is grid.flat[0]
-        plain(axes, name.replace("_", " "), sweep.metric if first else "")
+    colours = [colour_of(sweep, trial)[0] for trial in table["trial"]]
+    sizes = 15 + 60 * table["epochs"] / sweep.rungs[-1]
+    for index, (key, name) in enumerate(zip(sweep.parameters, short_names(sweep.parameters), strict=True)):
+        axes = grid.flat[index]
+        plain(axes, name.replace("_", " "), sweep.metric if index % columns == 0 else "")
         scale = scale_of(sweep, key)
         set_up(axes, scale)
-        for trial, score, epochs in zip(table["trial"], table["score"], table["epochs"], strict=True):
-            place = scale.place(sweep.params[trial])
-            colour, _ = colour_of(sweep, trial)
-            size = 15 + 60 * epochs / sweep.rungs[-1]
-            axes.scatter(place, score, s=size, color=colour, alpha=0.9, lw=0, zorder=1 if colour == OTHER else 3)
+        places = [scale.place(sweep.params[trial]) for trial in table["trial"]]
+        for front in (False, True):  # the best and the default lie on top
+            shown = [index for index, colour in enumerate(colours) if (colour != OTHER) == front]
+            dots = [[column[index] for index in shown] for column in (places, table["score"].tolist())]
+            look: dict[str, Any] = {
+                "s": [sizes.iloc[index] for index in shown],
+                "c": [colours[index] for index in shown],
+            }
+            axes.scatter(*dots, **look, alpha=0.9, lw=0, zorder=3 if front else 1)
     return figure, table
 
 
-def parallel(sweep: SweepResults) -> Drawn:
-    """Every trial as a line through its parameters, coloured by its score."""
+def parallel(sweep: SweepResults, width: float = WIDTH) -> Drawn:
+    """Every trial as a line through its parameters, coloured by its score; where it is narrow, from top to bottom."""
     table: Any = sweep.ranked[["trial", *sweep.parameters, "score"]]
     if len(table) < 2 or not sweep.parameters:
         return None
-    figure, axes = canvas("", "")
-    keys = [*sweep.parameters]
+    keys, upright = [*sweep.parameters], width < WIDTH
     scales = [scale_of(sweep, key) for key in keys]
     places = np.array([shares(sweep, scale) for scale in scales] + [scaled_score(sweep)])
+    figure, axes = canvas("", "", width, 1 + 0.8 * len(places) if upright else HEIGHT)
     low, high = float(table["score"].min()), float(table["score"].max())
-    colours = figure.colorbar(mappable(low, high), ax=axes, label=sweep.metric, pad=0.02)
+    where: dict[str, Any] = {"location": "bottom", "pad": 0.03} if upright else {"pad": 0.02}
+    colours = figure.colorbar(mappable(low, high), ax=axes, label=sweep.metric, **where)
     for column in np.argsort(places[-1]):  # the best are drawn last, on top
         score = sweep.ranked["score"].to_numpy()[column]
-        axes.plot(range(len(places)), places[:, column], color=colours.cmap(colours.norm(score)), lw=1.6, alpha=0.85)
-    axes.set_xticks(range(len(places)), [*(name.replace("_", " ") for name in short_names(keys)), "score"])
-    axes.set_yticks([])
-    axes.margins(x=0.06)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    labels = [[(scale.share(place), name) for place, name in scale.ticks()] for scale in scales]
-    labels.append([(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")])
-    paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-    for index, marks in enumerate(labels):
-        axes.axvline(index, color=TRUNK, lw=0.8)
-        for place, text in marks:
-            away: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
-            axes.annotate(text, (index, place), bbox=paper, zorder=5, **away)
+        line = (places[:, column], range(len(places))) if upright else (range(len(places)), places[:, column])
+        axes.plot(*line, color=colours.cmap(colours.norm(score)), lw=1.6, alpha=0.85)
+    marks = [[(scale.share(place), name) for place, name in scale.ticks()] for scale in scales]
+    marks.append([(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")] if high > low else [(0.0, f"{low:.3f}")])
+    names = [*(name.replace("_", " ") for name in short_names(keys)), "score"]
+    draw_scales(axes, names, marks, upright)
     return figure, table
 
 
-def importances(sweep: SweepResults) -> Drawn:
+def draw_scales(axes: Axes, names: Sequence[str], marks: Sequence[Sequence[tuple[float, str]]], upright: bool) -> None:
+    """The axes of parallel coordinates, with their marks; ``upright`` below each other."""
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    along, across = (axes.yaxis, axes.xaxis) if upright else (axes.xaxis, axes.yaxis)
+    along.set_ticks(range(len(names)), names, rotation=30 if len(names) > 6 and not upright else 0)
+    across.set_ticks([])
+    axes.margins(0.1 if upright else 0.06, 0.06)
+    if upright:
+        axes.invert_yaxis()
+    paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    away: dict[str, Any] = {"xytext": (0, 5) if upright else (4, 0), "textcoords": "offset points", "fontsize": 8}
+    away |= {"ha": "center", "va": "bottom"} if upright else {"va": "center"}
+    for index, found in enumerate(marks):
+        (axes.axhline if upright else axes.axvline)(index, color=TRUNK, lw=0.8)
+        for place, text in found:
+            axes.annotate(text, (place, index) if upright else (index, place), bbox=paper, zorder=5, **away)
+
+
+def importances(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     """Each parameter's share at each rung, with what 80 % of bootstrap samples say."""
     table = importance(sweep)
     if table.empty:
         return None
     rungs = list(dict.fromkeys(table["epoch"]))
-    figure = Figure(figsize=(WIDTH, 1.2 + 0.35 * len(table)), layout="constrained")
+    figure = Figure(figsize=(width, 1.2 + 0.35 * len(table)), layout="constrained")
     grid = figure.subplots(len(rungs), 1, sharex=True, squeeze=False)
     for axes, rung in zip(grid.flat, rungs, strict=True):
         at: Any = table[table["epoch"] == rung]
@@ -151,7 +176,7 @@ def importances(sweep: SweepResults) -> Drawn:
     return figure, table
 
 
-def savings(sweep: SweepResults) -> Drawn:
+def savings(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     """How many trials ended at each epoch, and what that saved of training all of them to the end."""
     ended: Any = sweep.trials.groupby("epochs").size()
     if ended.empty:
@@ -160,25 +185,28 @@ def savings(sweep: SweepResults) -> Drawn:
     table = pd.DataFrame({"epoch": ended.index, "trials": ended.to_numpy()})
     table["spent"] = table["epoch"] * table["trials"]
     table["saved"] = (end - table["epoch"]) * table["trials"]
-    figure, axes = canvas("epochs", "trials that ended at epoch")
+    figure, axes = canvas("epochs", "trials that ended at epoch", width)
     names = [str(epoch) for epoch in table["epoch"]]
     axes.barh(names, table["spent"], color=DEFAULT, label=f"spent: {table['spent'].sum()}")
     axes.barh(names, table["saved"], left=table["spent"], color=OTHER, label=f"saved: {table['saved'].sum()}")
     for name, count, total in zip(names, table["trials"], table["spent"] + table["saved"], strict=True):
         axes.annotate(f"{count}", (total, name), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
-    axes.legend(frameon=False)
+    legend_above(axes)
     return figure, table
 
 
-FIGURES: dict[str, tuple[str, Callable[[SweepResults], Drawn]]] = {
-    "learning_curves": ("Learning curves. A dot: trained to the end; a stroke: stopped there.", learning_curves),
+FIGURES: dict[str, tuple[str, Callable[..., Drawn]]] = {
+    "learning_curves": (
+        "Learning curves. A dot: trained to the end; a ring: stopped there; a cross: failed; dotted lines: rungs.",
+        learning_curves,
+    ),
     "progress": ("The best so far, over epochs spent and over time.", progress),
     "parallel": ("Every trial as a line through its parameters.", parallel),
-    "slices": ("The score over each parameter. Large: trained far; blue: the default; red: the best.", slices),
+    "slices": ("The score over each parameter. Large: trained far; blue: the default; orange: the best.", slices),
     "importance": ("Which parameters matter, at each rung; strokes: 80 % of bootstrap samples.", importances),
     "savings": ("Epochs that stopping early has saved, and how many trials ended where.", savings),
 }
-"""Name to caption and function."""
+"""Name to caption and function, of a sweep and the inches there are."""
 
 
 def show(sweep: SweepResults, name: str) -> Figure | str:
@@ -187,8 +215,8 @@ def show(sweep: SweepResults, name: str) -> Figure | str:
     return f"Nothing to draw yet for {name}." if drawn is None else drawn[0]
 
 
-def canvas(x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+def canvas(x: str, y: str, width: float, height: float = HEIGHT) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     plain(axes, x, y)
     return figure, axes
@@ -198,6 +226,13 @@ def plain(axes: Axes, x: str, y: str) -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_above(axes: Axes) -> None:
+    """A legend where no data can be."""
+    figure = axes.figure
+    columns = 2 if isinstance(figure, Figure) and figure.get_figwidth() >= WIDTH else 1
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
 
 
 def colour_of(sweep: SweepResults, trial: str) -> tuple[str, str | None]:
@@ -211,10 +246,15 @@ def colour_of(sweep: SweepResults, trial: str) -> tuple[str, str | None]:
 def set_up(axes: Axes, scale: Scale) -> None:
     """Draw the axis of a parameter."""
     if scale.choices:
-        axes.set_xticks(range(len(scale.choices)), scale.choices, rotation=30, ha="right", rotation_mode="anchor")
+        places, names = zip(*scale.ticks(), strict=True)
+        axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.5, len(scale.choices) - 0.5)
     elif scale.log:
         axes.set_xscale("log")
+        decades = math.log10(scale.high / scale.low)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 1.5 else (1.0, 2.0, 5.0), numticks=4))
+        axes.xaxis.set_major_formatter(lambda value, _: short(float(value)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def scaled_score(sweep: SweepResults) -> list[float]:

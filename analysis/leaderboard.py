@@ -1,25 +1,26 @@
 """The trials of a sweep, best first: ``python -m analysis.leaderboard NAME``; without a name, the sweeps there are."""
 
-import argparse
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from analysis.results import SweepResults, load_sweep, read_folder, sweeps_dir
+from analysis.results import SweepResults, load_sweep, no_sweep, read_folder, sweeps_dir
 from analysis.rules import RULES, by_rules, picks
-from src.errors import UserError, run_command
+from analysis.tables import fitted
+from src.errors import Parser, UserError, run_command
 from sweeps.leaderboard import in_words, short, short_names
 
 PLAIN_WIDTH = 200  # characters of a line in a file or a pipe
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m analysis.leaderboard", description=__doc__)
+    parser = Parser(prog="python -m analysis.leaderboard", description=__doc__)
     parser.add_argument("name", nargs="?", help="the sweep's folder under outputs/sweeps")
     parser.add_argument("--top", type=int, help="show only so many")
     parser.add_argument("--csv", type=Path, help="file for all of it, with the command that repeats each trial")
@@ -32,8 +33,9 @@ def main(argv: list[str]) -> None:
         return
     sweep = load_sweep(options.name, options.output_root)
     console.print(headline(sweep))
-    console.print(drawn(sweep, options.top))
-    for line in words_of_picks(sweep):
+    for table in drawn(sweep, options.top, console.width):
+        console.print(table)
+    for line in [*reasons(sweep, options.top), *words_of_picks(sweep)]:
         console.print(line)
     example = sweep.trials["trial"].iloc[0] if len(sweep.trials) else "TRIAL"
     console.print(f"Repeat a trial: {repeat(sweep, str(example))}")
@@ -53,7 +55,7 @@ def list_sweeps(output_root: Path | None, console: Console) -> None:
     root = sweeps_dir(output_root)
     folders = sorted(path.parent for path in root.glob("*/sweep.yaml"))
     if not folders:
-        raise UserError(f"No sweep in {root} yet: run one first.")
+        raise no_sweep(root)
     for folder in folders:
         try:
             console.print(headline(read_folder(folder)))
@@ -88,22 +90,30 @@ def board(sweep: SweepResults) -> Any:
     return table
 
 
-def drawn(sweep: SweepResults, top: int | None) -> Table:
-    """The table for a terminal."""
+def drawn(sweep: SweepResults, top: int | None, width: int) -> Iterator[Table]:
+    """The table for a terminal of that width."""
     scores = by_rules(sweep)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("trial", *RULES, "at epoch", "of", "state", "origin"):
-        table.add_column(name, justify="right" if name in (*RULES, "at epoch", "of") else "left", no_wrap=True)
-    for name in short_names(sweep.parameters):
-        table.add_column(name.replace("_", " "), overflow="fold")
-    table.add_column("reason", overflow="fold")
-    for row in sweep.trials.head(top or len(sweep.trials)).to_dict("records"):
+    names = [name.replace("_", " ") for name in short_names(sweep.parameters)]
+    rows: list[list[str]] = []
+    for row in shown(sweep, top):
         values = [f"{scores[row['trial']][rule]:.4f}" if scores[row["trial"]] else "-" for rule in RULES]
         params = [short(sweep.params[row["trial"]].get(key, "")) for key in sweep.parameters]
         state = in_words(row["state"], sweep.micro_batches.get(row["trial"]))
         counts = [str(row["best_epoch"] or "-"), str(row["epochs"])]
-        table.add_row(row["trial"], *values, *counts, state, row["origin"], *params, row["reason"])
-    return table
+        rows.append([row["trial"], *values, *counts, state, row["origin"], *params])
+    numbers = (*RULES, "at epoch", "of")
+    heads = ["trial", *numbers, "state", "origin", *names]
+    return fitted(heads, rows, width, texts={head for head in heads if head not in numbers})
+
+
+def shown(sweep: SweepResults, top: int | None) -> list[dict[str, Any]]:
+    """The trials that are asked for, best first."""
+    return sweep.trials.head(top or len(sweep.trials)).to_dict("records")
+
+
+def reasons(sweep: SweepResults, top: int | None) -> list[str]:
+    """Why trials failed, or were stopped."""
+    return [f"{row['state']}: {row['trial']}: {row['reason']}" for row in shown(sweep, top) if row["reason"]]
 
 
 def words_of_picks(sweep: SweepResults) -> list[str]:

@@ -1,6 +1,5 @@
 """A sweep as one HTML file that opens offline: ``python -m analysis.report NAME``; every figure also as PNG and CSV."""
 
-import argparse
 import base64
 import sys
 from io import BytesIO
@@ -8,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from analysis.checks import checks
-from analysis.figures import FIGURES
+from analysis.figures import FIGURES, NARROW
 from analysis.leaderboard import repeat, words_of_picks
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.rungs import rung_table
-from src.errors import run_command
+from src.errors import Parser, run_command
 from sweeps.leaderboard import in_words, short, short_names
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -25,7 +25,7 @@ DIGITS = {"best": 4, "median": 4, "agreement": 2}
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m analysis.report", description=__doc__)
+    parser = Parser(prog="python -m analysis.report", description=__doc__)
     parser.add_argument("name", help="the sweep's folder under outputs/sweeps")
     parser.add_argument("--out", type=Path, help="folder to write into (default: report/ in the sweep's)")
     parser.add_argument("--output-root", type=Path, help="the output_root of the sweep, if not the configured one")
@@ -38,18 +38,18 @@ def main(argv: list[str]) -> None:
 def write_report(sweep: SweepResults, folder: Path) -> Path:
     """Write ``report.html`` and the figures into ``folder``; returns the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures: list[tuple[str, str, str]] = []
+    figures: list[dict[str, str]] = []
     for name, (caption, draw) in FIGURES.items():
         if (drawn := draw(sweep)) is not None:
             figure, table = drawn
-            content = png(figure)
-            (folder / f"{name}.png").write_bytes(content)
+            (folder / f"{name}.png").write_bytes(picture(figure))
             table.to_csv(folder / f"{name}.csv", index=False)
-            figures.append((name, caption, base64.b64encode(content).decode()))
+            found = {"name": name, "caption": caption, "wide": embedded(picture(figure, "svg"))}
+            if (small := draw(sweep, NARROW)) is not None:
+                figures.append(found | {"narrow": embedded(picture(small[0], "svg"))})
     if (content := predictions(sweep)) is not None:
         (folder / f"{PREDICTIONS}.png").write_bytes(content)
-        caption = "The best network on validation images: photograph, mask, and what it found, missed and made up."
-        figures.append((PREDICTIONS, caption, base64.b64encode(content).decode()))
+    names = [name.replace("_", " ") for name in short_names(sweep.parameters)]
     page = (
         Environment(autoescape=True, trim_blocks=True)
         .from_string(TEMPLATE.read_text())
@@ -59,11 +59,14 @@ def write_report(sweep: SweepResults, folder: Path) -> Path:
             answer=answer(sweep),
             checks=checks(sweep),
             best=sweep.params[sweep.ranked["trial"].iloc[0]] if len(sweep.ranked) else {},
+            short=short,
             spent=spent(sweep),
             figures=figures,
-            heads=["trial", "best", "at epoch", "of", "state", "origin", *short_names(sweep.parameters), "repeat"],
+            predictions=content and embedded(content, "png"),
+            heads=["trial", "best", "at epoch", "of", "state", "origin", *names],
             numbers=(1, 2, 3),
             trials=rows(sweep),
+            repeat=repeat(sweep, "TRIAL"),
             rungs=rung_lines(sweep),
             failures=sweep.trials.query("state == 'failed'").to_dict("records"),
             origin=origin(sweep),
@@ -74,10 +77,17 @@ def write_report(sweep: SweepResults, folder: Path) -> Path:
     return path
 
 
-def png(figure: Figure) -> bytes:
+def picture(figure: Figure, kind: str = "png") -> bytes:
+    """A figure as a file; the same figure is the same file."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
+    with rc_context({"svg.hashsalt": "report"}):
+        figure.savefig(buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
+
+
+def embedded(content: bytes, kind: str = "svg+xml") -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def predictions(sweep: SweepResults) -> bytes | None:
@@ -126,7 +136,7 @@ def rows(sweep: SweepResults) -> list[list[str]]:
         params = [short(sweep.params[row["trial"]].get(key, "")) for key in sweep.parameters]
         state = in_words(row["state"], sweep.micro_batches.get(row["trial"]))
         head = [row["trial"], score, str(row["best_epoch"]), str(row["epochs"]), state, row["origin"]]
-        found.append([*head, *params, repeat(sweep, row["trial"])])
+        found.append([*head, *params])
     return found
 
 

@@ -17,6 +17,7 @@ import pyarrow.json
 
 from src.config import load_config
 from src.errors import UserError, unknown
+from src.folders import in_full
 from sweeps.about import read_about
 from sweeps.leaderboard import rank
 from sweeps.ledger import NAME, Ledger, is_finished, writer
@@ -162,10 +163,16 @@ def load_sweep(name: str, output_root: Path | None = None) -> SweepResults:
     folder = root / name
     if not (folder / "sweep.yaml").is_file():
         there = [path.parent.name for path in root.glob("*/sweep.yaml")]
-        raise (
-            unknown(f"sweep in {root}", name, there) if there else UserError(f"No sweep in {root} yet: run one first.")
-        )
+        raise unknown(f"sweep in {in_full(root)}", name, there) if there else no_sweep(root)
     return read_folder(folder)
+
+
+def no_sweep(root: Path) -> UserError:
+    """The sentence for a folder of sweeps that holds none."""
+    return UserError(
+        f"No sweep in {in_full(root)}. Run one first (python -m sweeps.run --list says which there are), or say where "
+        "they lie: go to the repository's root, or say --output-root FOLDER."
+    )
 
 
 def read_folder(folder: Path) -> SweepResults:

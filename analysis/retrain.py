@@ -10,7 +10,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from src.errors import EXIT_SIGNAL, EXIT_USER, UserError, run_command, unknown
+from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, run_command, unknown
 
 TOP = 3
 SEEDS = 5
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="retrain-best", description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(prog="retrain-best", description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("name", help="the sweep's folder under outputs/sweeps")
     add("--top", type=int, help=f"of its best configurations, beside the default (default {TOP})")
@@ -46,10 +46,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def retrain(options: argparse.Namespace) -> int:
     """Train, score, compare, write ``{output_root}/retrain/{name}/``; returns the exit code."""
-    from analysis.answer import conclude
     from analysis.counted import METRICS
-    from analysis.finals import Asked, fixed_of, folder_of, open_finals
     from analysis.results import load_sweep
+
+    sweep = load_sweep(options.name, options.output_root)
+    metric = options.metric or sweep.metric
+    if metric not in METRICS:
+        raise unknown("metric to compare by", metric, METRICS)
+
+    from analysis.answer import conclude  # torch, Ray and Optuna: seconds to import
+    from analysis.finals import Asked, fixed_of, folder_of, open_finals
     from src.cards import find_cards
     from src.config import load_config
     from sweeps.execution import run_trials
@@ -57,17 +63,14 @@ def retrain(options: argparse.Namespace) -> int:
     from sweeps.stages import console
     from trainable.resources import choose_cards, share_machine
 
-    sweep = load_sweep(options.name, options.output_root)
     if sweep.state != "finished":
         console.print(f"{sweep.name} is {sweep.state}: its best may not be the best yet.")
     asked = Asked(
         options.top or TOP,
         options.seeds or (0 if options.resume else SEEDS),
         options.epochs,
-        options.metric or sweep.metric,
+        metric,
     )
-    if asked.metric not in METRICS:
-        raise unknown("metric to compare by", asked.metric, METRICS)
     there = find_cards(load_config(fixed_of(sweep)).device)
     cards = choose_cards(there, options.gpus, options.trials_at_once)
     resources = share_machine(options.trials_at_once, cards)

@@ -8,6 +8,8 @@ from typing import Any
 from analysis.results import Range, SweepResults
 from sweeps.leaderboard import short
 
+LONGEST = 18
+"""Characters of a label."""
 NOWHERE = float("nan")
 """The place of a value that a trial does not have."""
 
@@ -40,8 +42,16 @@ class Scale:
     def ticks(self) -> list[tuple[float, str]]:
         """Places and what is there: the ends, or all choices."""
         if self.choices:
-            return [(float(index), name) for index, name in enumerate(self.choices)]
+            return [(float(index), shortened(name)) for index, name in enumerate(self.choices)]
         return [(self.low, short(self.low)), (self.high, short(self.high))]
+
+
+def shortened(name: str) -> str:
+    """A choice as a label: a fraction by three significant digits, the middle of a long name left out."""
+    try:
+        return short(float(name)) if "." in name or "e-" in name else name
+    except ValueError:
+        return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 + 1 :]}"
 
 
 def scale_of(sweep: SweepResults, key: str) -> Scale:

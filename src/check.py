@@ -6,7 +6,6 @@ look inverted, constant images; masks without crack, unusual shares of crack, ma
 photograph.
 """
 
-import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +23,9 @@ from src.data.files import UInt8Array, more_pages
 from src.data.masks import Said, Survey, choose_meaning, survey
 from src.data.pairs import Pair, look_for_pairs, manifest_groups
 from src.data.reading import Reading
-from src.errors import UserError, run_command
+from src.errors import Parser, UserError, run_command
 from src.fit import fit
+from src.folders import in_full
 from src.leaks import copies, find_kin, grey_of
 from src.schema import SPLITS, Data
 
@@ -74,7 +74,7 @@ class Look:
 def check(root: Path) -> tuple[Findings, list[Look]]:
     """Read everything once, and say what is wrong."""
     if not root.is_dir():
-        raise UserError(f"No such folder: {root}.")
+        raise UserError(f"No such folder: {in_full(root)}.")
     found = Findings()
     pairs: list[tuple[str, Pair]] = []
     for split in SPLITS:
@@ -210,7 +210,7 @@ def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m src.check", description=(__doc__ or "").partition("\n\n")[2])
+    parser = Parser(prog="python -m src.check", description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("root", type=Path, metavar="DATA_ROOT")
     parser.add_argument("--all", action="store_true", help="name all photographs, and not only the first of a kind")
     options = parser.parse_args(argv)

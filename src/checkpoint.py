@@ -14,6 +14,7 @@ from uuid import uuid4
 import torch
 
 from src.errors import UserError
+from src.folders import in_full
 
 FORMAT = 2  # raise it when a checkpoint gets other keys
 KEYS: dict[str, type | tuple[type, ...]] = {
@@ -95,7 +96,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     No code in it is run; a damaged or foreign file is a ``UserError``.
     """
     if not path.is_file():
-        raise UserError(f"No such checkpoint: {path}.")
+        raise UserError(f"No such checkpoint: {in_full(path)}.")
     try:
         with zipfile.ZipFile(path) as archive:
             if any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist()):

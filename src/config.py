@@ -28,6 +28,7 @@ LONGEST = 10_000
 DEEPEST = 100
 """Brackets in it: Hydra reads them by recursion."""
 CONFIG_DIR = Path(__file__).resolve().parents[1] / "configs"
+ANY_OPTIMIZER = "training.optimizer"
 PATHS = ("data.root", "data.cache_dir", "output_root", "model.checkpoint_path", "training.resume_from")
 
 
@@ -102,7 +103,8 @@ def expand_files(words: Iterable[str]) -> list[str]:
 def select_groups(overrides: Iterable[str]) -> list[str]:
     """Spell ``training.loss=dice_bce`` as Hydra selects it, ``training/loss=dice_bce``.
 
-    Of several choices of one group the last is kept. An option that does not exist is a ``UserError``.
+    Of several choices of one group the last is kept. An option that does not exist is a ``UserError``. An optimizer
+    that is named without a choice of a file gets the file for any, so that it has no keys of another one.
     """
     groups: dict[str, str] = {}
     values: list[str] = []
@@ -117,6 +119,8 @@ def select_groups(overrides: Iterable[str]) -> list[str]:
             groups[group] = value
         else:
             values.append(override)
+    if any(value.startswith(f"{ANY_OPTIMIZER}.name=") for value in values):
+        groups.setdefault(ANY_OPTIMIZER.replace(".", "/"), "timm")
     return [f"{group}={value}" for group, value in groups.items()] + values
 
 
@@ -146,9 +150,29 @@ def value_at(values: Mapping[str, Any], key: str) -> Any:
         if not isinstance(node, Mapping) or part not in node:
             place = ".".join(key.split(".")[:depth])
             names = [str(name) for name in cast(Mapping[str, Any], node)] if isinstance(node, Mapping) else []
-            raise unknown("key", key, [f"{place}.{name}".lstrip(".") for name in names], near=_likely(values, key))
+            legal = [f"{place}.{name}".lstrip(".") for name in names]
+            raise unknown("key", key, legal, near=_likely(values, key), hint=_elsewhere(key))
         node = cast(Mapping[str, Any], node)[part]
     return node
+
+
+def _elsewhere(key: str) -> str:
+    """Which options of the key's group have it, as a sentence, where the chosen one has not; empty if none has."""
+    parts = key.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        group = "/".join(parts[:length])
+        if is_group(group):
+            inside = ".".join(parts[length:])
+            found = [name for name in list_options(group) if inside in _dotted(_of_file(group, name))]
+            choices = ", ".join(f"{group.replace('/', '.')}={name}" for name in found)
+            return f"It is there with {choices}." if found else ""
+    return ""
+
+
+def _of_file(group: str, name: str) -> Mapping[str, Any]:
+    """What a file of a group holds, as it stands there."""
+    values = read_yaml(CONFIG_DIR / group / f"{name}.yaml")
+    return cast(Mapping[str, Any], values) if isinstance(values, Mapping) else {}
 
 
 def _likely(values: Mapping[str, Any], key: str) -> list[str]:
@@ -230,7 +254,9 @@ def _read_environment() -> None:
 def _sentence(mistake: dict[str, Any], values: Mapping[str, Any]) -> str:
     """``training.optimizer.lr=-1: input should be greater than 0`` for one of pydantic's errors."""
     message = str(mistake["msg"]).removeprefix("Value error, ")
-    if mistake["type"] == "tuple_type":
+    if mistake["type"] == "tuple_type" and mistake["loc"][-1] == "image_size":
+        message = "must be height and width in brackets, as [512,384], or one number for a square"
+    elif mistake["type"] == "tuple_type":
         message = "must be a list in brackets, as [512,512] is one"
     parts: list[str] = []
     node: Any = values

@@ -1,5 +1,6 @@
 """Exit codes and words: what a command says when it cannot go on."""
 
+import argparse
 import errno
 import os
 import signal
@@ -7,6 +8,8 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
+from typing import Any, NoReturn
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 EXIT_FAILED = 1
@@ -19,12 +22,46 @@ class UserError(Exception):
     """Something the user must change: one sentence with what, where, the value and the legal values."""
 
 
-def unknown(kind: str, value: str, legal: Iterable[str], near: Sequence[str] = ()) -> UserError:
-    """The sentence for a name that does not exist: the nearest legal name (or ``near``) first, then all of them."""
+def unknown(kind: str, value: str, legal: Iterable[str], near: Sequence[str] = (), hint: str = "") -> UserError:
+    """The sentence for a name that does not exist: the nearest legal name (or ``near``) first, then all of them.
+
+    A ``hint`` is a sentence that stands in place of the nearest name.
+    """
     names = sorted(legal)
-    near = near or get_close_matches(value, names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return UserError(f"Unknown {kind} '{value}'.{hint} Legal: {', '.join(names)}.")
+    near = near or nearest(value, names)
+    hint = hint or (f"Did you mean '{near[0]}'?" if near else "")
+    return UserError(" ".join(filter(None, [f"Unknown {kind} '{value}'.", hint, f"Legal: {', '.join(names)}."])))
+
+
+def nearest(value: str, names: Iterable[str]) -> list[str]:
+    """The name that was probably meant, if there is one: ``architectures/unet`` also for ``unet`` or ``unett``."""
+    names = list(names)
+    if "/" not in value:
+        last = {name.rpartition("/")[2]: name for name in names}
+        if found := get_close_matches(value, last, n=1):
+            return [last[found[0]]]
+    return get_close_matches(value, names, n=1)
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line whose mistakes are a ``UserError`` each: one sentence, and not the whole usage.
+
+    An option that does not exist is told before what is missing: it is often the missing one, misspelled.
+    """
+
+    words: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        self.words = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        for word in takewhile(lambda word: word != "--", self.words):
+            name = word.partition("=")[0]
+            if name.startswith("--") and not any(option.startswith(name) for option in options):
+                raise unknown("option", name, options)
+        raise UserError(f"{message}; --help lists the options.")
 
 
 def run_command(main: Callable[[list[str]], int | None]) -> int:

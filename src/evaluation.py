@@ -25,8 +25,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.config import rejoin_lists
+from src.config import load_config, rejoin_lists
 from src.errors import UserError, run_command
+from src.folders import refuse_irregular
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.inference import Network
@@ -48,11 +49,14 @@ def main(argv: list[str]) -> None:
     if not argv or "--help" in argv or "-h" in argv:
         print(__doc__)
         return
+    overrides = rejoin_lists(argv)
+    checkpoint = find_checkpoint(overrides)
+    load_config(word for word in overrides if word.startswith("evaluation."))  # all else depends on the network
+
     from src.inference import load_network
     from src.scoring import evaluate
 
-    overrides = rejoin_lists(argv)
-    network = load_network(find_checkpoint(overrides), overrides)
+    network = load_network(checkpoint, overrides)
     wanted = network.config.evaluation
     folder = results_folder(network.checkpoint, wanted)
     with replaced_at_the_end(folder) as partial:
@@ -72,6 +76,7 @@ def find_checkpoint(overrides: Sequence[str]) -> Path:
     paths = [word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("model.checkpoint_path=")]
     if not paths:
         raise UserError("Which network? Add model.checkpoint_path=outputs/experiments/.../checkpoints/best_model.pth.")
+    refuse_irregular(Path(paths[-1]))
     return Path(paths[-1])
 
 

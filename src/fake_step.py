@@ -21,8 +21,9 @@ from src.config import Config
 from src.losses import build_loss
 from src.models.registry import build_model
 from src.optimization import build_optimizer
+from src.schema import OWN
 
-STEPPED = ("adamw", "lion", "nadamw", "sgd")
+STEPPED = ("adam", "adamw", "lion", "nadamw", "rmsprop", "sgd")
 """Optimizers of timm whose steps run without content. Some others end the process; they are taken for adamw."""
 FLOAT32_ON_CARDS = {
     "layer_norm", "group_norm", "rms_norm", "normalize", "norm", "linalg_vector_norm", "softmax", "log_softmax",
@@ -118,6 +119,8 @@ class FakeTraining:
         # rates change no size; with some decay sgd holds a copy of the gradients more, and one group holds most at once
         name = known_optimizer(training.optimizer.name)
         usual = {"name": name, "weight_decay": 0.01, "encoder_lr_mult": 1.0, "layer_decay": 1.0}
+        if name != training.optimizer.name:  # what is of the other one alone
+            usual |= {"kwargs": {}, **dict.fromkeys(OWN)}
         optimizer = training.optimizer.model_copy(update=usual)
         self.optimizer = build_optimizer(model, training.model_copy(update={"optimizer": optimizer}))
         step_as_on_a_card(self.optimizer)

@@ -25,7 +25,7 @@ def refuse_irregular(path: Path) -> None:
     """A folder, a pipe, a device or a link to nowhere is a ``UserError``: to read it would fail, wait, or never end."""
     if not path.is_file():
         why = "it is not a file" if path.exists() else "No such file"
-        raise UserError(f"Cannot read {path}: {why}.")
+        raise UserError(f"Cannot read {in_full(path)}: {why}.")
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -58,3 +58,8 @@ def refuse(error: OSError) -> None:
 def is_visible(name: str) -> bool:
     """Whether a file or folder is the user's: macOS puts ._NAME.jpg beside NAME.jpg."""
     return not name.startswith(".") and name not in FOREIGN_FOLDERS
+
+
+def in_full(path: Path) -> str:
+    """A path for a sentence that it is not there: as it was given, and where that is, seen from the current folder."""
+    return str(path) if path.is_absolute() else f"{path} ({path.absolute()})"

@@ -91,7 +91,7 @@ def decisive(config: Config, sizes: Sequence[int]) -> dict[str, Any]:
         "images": list(sizes),
         # of a term's parameters only cldice's erosions make tensors
         "loss": {name: values.get("iterations") for name, values in training.loss.items()},
-        "optimizer": known_optimizer(training.optimizer.name),
+        "optimizer": [known_optimizer(training.optimizer.name), training.optimizer.keeps],
         "mixed_precision": training.mixed_precision is not False,
         "averaged": training.ema_decay is not None,
     }

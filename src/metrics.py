@@ -5,12 +5,13 @@ its probability is at least k/256, so number 128 is the threshold 0.5 exactly. H
 where the network is and fetched once an epoch (4 KB an image).
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:  # seconds to import, which those who read counts need not wait for
+    from torch import Tensor
 
 BINS = 256
 HALF = BINS // 2
@@ -28,7 +29,7 @@ class Counts(NamedTuple):
     tn: Int64Array
 
 
-def probability_histogram(probs: Tensor, masks: Tensor) -> Tensor:
+def probability_histogram(probs: "Tensor", masks: "Tensor") -> "Tensor":
     """(N, 2, 256) int64: pixels of each image per class (0 background, 1 crack) and probability bin.
 
     ``probs`` (N, 1, H, W) in [0, 1]; ``masks`` (N, 1, H, W) in {0, 1}. An integer count without weights, so it is
@@ -36,6 +37,8 @@ def probability_histogram(probs: Tensor, masks: Tensor) -> Tensor:
     """
     images = len(probs)
     bins = (probs.float() * BINS).long().clamp_(0, BINS - 1)
+    import torch
+
     image = torch.arange(images, device=probs.device).view(-1, 1, 1, 1)
     flat = bins + BINS * (masks.long() + 2 * image)
     return torch.bincount(flat.flatten(), minlength=images * 2 * BINS).view(images, 2, BINS)

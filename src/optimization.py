@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
-from timm.optim._optim_factory import create_optimizer_v2, list_optimizers
+from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, list_optimizers
 from timm.scheduler.scheduler import Scheduler
 from timm.scheduler.scheduler_factory import create_scheduler_v2
 from torch import nn
@@ -15,6 +16,8 @@ from src import schema
 from src.errors import UserError, unknown
 from src.schema import Training
 
+COMMON = {"params", "lr", "weight_decay"}
+"""What every optimizer gets: the schema's keys, group by group."""
 BLOCK = re.compile(r"encoder\.layers_(\d+)\.(?:blocks\.(\d+)|downsample)\.")
 
 
@@ -34,7 +37,26 @@ def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
         decay = optimizer.weight_decay if decays else 0.0
         empty = {"params": [], "weight_decay": decay, "lr_scale": scale}
         groups.setdefault((scale, decay), empty)["params"].append(parameter)
-    return create_optimizer_v2(list(groups.values()), opt=optimizer.name, lr=lr, weight_decay=0.0)
+    try:
+        refuse_foreign_keys(optimizer)
+        return create_optimizer_v2(list(groups.values()), opt=optimizer.name, lr=lr, weight_decay=0.0, **optimizer.own)
+    except (TypeError, ValueError, AssertionError, ImportError) as error:  # a value it refuses, or a library it lacks
+        raise UserError(
+            f"training.optimizer: {optimizer.name} with {optimizer.own} cannot be made: {error}."
+        ) from error
+
+
+def refuse_foreign_keys(optimizer: schema.Optimizer) -> None:
+    """A key that the optimizer of that name does not have is a ``UserError``: it would do nothing."""
+    known = set(signature(get_optimizer_class(optimizer.name, bind_defaults=False)).parameters) - COMMON
+    for key, value in optimizer.own.items():
+        if key not in known:
+            place = "training.optimizer.kwargs." if key in optimizer.kwargs else "training.optimizer."
+            raise UserError(
+                f"{place}{key}={value}: {optimizer.name} has no {key} beside lr and weight_decay. It has: "
+                f"{', '.join(sorted(known))}. If the key is of another optimizer's file: with training.optimizer=timm "
+                f"training.optimizer.name={optimizer.name} it has no keys of others."
+            )
 
 
 def scaled_parameters(model: nn.Module, optimizer: schema.Optimizer) -> Iterator[tuple[str, nn.Parameter, float]]:

@@ -5,13 +5,16 @@ The three colours of an overlay differ in lightness and hue for every kind of co
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 import cv2
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
 
 from src.data.files import STRIP, UInt8Array, exchange_red_and_blue
 from src.metrics import FloatArray
@@ -23,6 +26,7 @@ PNG_END = b"IEND\xaeB`\x82"
 LEGEND = "blue: crack found, orange: false alarm, yellow: crack missed"
 PANEL_SIDE = 256  # pixels: the longer side of a picture in a panel
 GAP = 4  # pixels between them
+LINE = 22  # pixels of a name below a picture
 
 
 def overlay(image: UInt8Array, predicted: UInt8Array, actual: UInt8Array | None = None) -> UInt8Array:
@@ -52,9 +56,9 @@ def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Arr
     return np.pad(np.concatenate(drawn, axis=0), ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
 
 
-def contact_sheet(pairs: Sequence[tuple[UInt8Array, UInt8Array]], columns: int = 6) -> UInt8Array:
-    """Photographs (H, W, 3) with the outlines of their masks (H, W) in blue, in rows on white."""
-    drawn = [_on_white([outlined(image, mask)]) for image, mask in pairs]
+def contact_sheet(pairs: Sequence[tuple[str, UInt8Array, UInt8Array]], columns: int = 6) -> UInt8Array:
+    """Photographs (H, W, 3) with the outlines of their masks (H, W) in blue and their names below, in rows on white."""
+    drawn = [_named(name, _on_white([outlined(image, mask)])) for name, image, mask in pairs]
     height, width = (max(one.shape[axis] for one in drawn) for axis in (0, 1))
     cells = [np.full((height, width, 3), 255, np.uint8) for _ in range(len(drawn) + -len(drawn) % columns)]
     for cell, one in zip(cells, drawn, strict=False):
@@ -70,6 +74,30 @@ def outlined(image: UInt8Array, mask: UInt8Array) -> UInt8Array:
     lines, _ = cv2.findContours(around, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(small, lines, -1, FOUND, 1)
     return small
+
+
+def _named(name: str, picture: UInt8Array) -> UInt8Array:
+    """A picture with a line of text below; a name that is too long for a cell loses its middle."""
+    width, letters = PANEL_SIDE + GAP, font()
+    text = next(text for text in shortened(name) if letters.getlength(text) <= width - 2 * GAP)
+    line = Image.new("RGB", (width, LINE), "white")
+    ImageDraw.Draw(line).text((0, 0), text, "black", letters)
+    wide = np.pad(picture, ((0, 0), (0, max(0, width - picture.shape[1])), (0, 0)), constant_values=255)
+    return np.concatenate([wide, np.asarray(line)])
+
+
+@cache
+def font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings: Latin with all accents, Greek, Cyrillic; boxes for other letters."""
+    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 14)
+
+
+def shortened(name: str) -> Iterator[str]:
+    """The name, and then with less and less of its middle, whose ends are what tells names apart."""
+    name = "".join(sign if sign.isprintable() else "?" for sign in name)
+    yield name
+    for kept in range(len(name) - 1, -1, -1):
+        yield f"{name[: (kept + 1) // 2]}…{name[len(name) - kept // 2 :]}"
 
 
 def _on_white(pictures: Sequence[UInt8Array]) -> UInt8Array:

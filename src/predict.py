@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from src.config import rejoin_lists
 from src.data.depth import choose_bits
 from src.data.files import IMAGE_SUFFIXES, images_below, list_images, read_image
-from src.errors import UserError, run_command
+from src.errors import Parser, UserError, run_command
+from src.folders import in_full, refuse_irregular
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.data.files import UInt8Array
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m src.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", type=Path, help="a run's checkpoints/best_model.pth")
@@ -43,6 +44,7 @@ def main(argv: list[str]) -> None:
     photographs = find_photographs([Path(word) for word in options.images if not is_override(word)])
     if unread := [word for word in overrides if word.startswith("evaluation.")]:
         raise UserError(f"{unread[0]}: that is for evaluation; predictions have --tta and --threshold.")
+    refuse_irregular(options.checkpoint)
     from src.inference import load_network, refuse_views
 
     network = load_network(options.checkpoint, overrides)
@@ -74,7 +76,7 @@ def find_photographs(paths: Sequence[Path]) -> list[Path]:
     found = dict[str, Path]()
     for given in paths:
         if not given.is_dir() and not given.is_file():
-            raise UserError(f"No such photograph: {given}.")
+            raise UserError(f"No such photograph: {in_full(given)}.")
         if given.is_dir() and (below := images_below(given)):
             print(f"Left out {len(below)} image files in folders below {given}, as {below[0]}: name those folders too.")
     for path in (file for given in paths for file in (list_images(given) if given.is_dir() else [given])):

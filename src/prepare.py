@@ -20,7 +20,7 @@ from src.data.masks import Said, choose_meaning
 from src.data.reading import Reading, survey_all
 from src.data_folder import Item, Rules, write
 from src.drawings import ShapeRules
-from src.errors import UserError, run_command
+from src.errors import Parser, UserError, run_command
 from src.groups import Grouping, choose_groups, choose_splits
 from src.photographs import Source
 from src.sources import Selection, find_sources
@@ -28,7 +28,7 @@ from src.summary import summary
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m src.prepare", description=(__doc__ or "").partition("\n\n")[2])
+    parser = Parser(prog="python -m src.prepare", description=(__doc__ or "").partition("\n\n")[2])
     add = parser.add_argument
     add("source", type=Path, metavar="SOURCE")
     add("--out", type=Path, required=True, help="new folder, such as data/NAME")

@@ -3,15 +3,22 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Decay = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Side = Annotated[int, Field(ge=16, le=8192, strict=True)]
 Rgb = tuple[float, float, float]
 SPLITS = ("train", "val", "test")
 Split = Literal["train", "val", "test"]
+
+
+def squared(value: object) -> object:
+    """The two sides of a square that is given by one of them; anything else as it is."""
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class Section(BaseModel):
@@ -39,10 +46,11 @@ class CrackCrop(Section):
 
 class Data(Section):
     root: Path
-    image_size: tuple[
-        Annotated[int, Field(ge=16, le=8192, strict=True)], Annotated[int, Field(ge=16, le=8192, strict=True)]
-    ]
-    """Height, width in pixels: what the network sees. Images are resized to it when they are cached, or cropped."""
+    image_size: Annotated[tuple[Side, Side], BeforeValidator(squared)]
+    """Height, width in pixels: what the network sees. Images are resized to it when they are cached, or cropped.
+
+    One number is a square.
+    """
     bits: Literal[8, 10, 12, 14, 16] | None
     """Used of the 16 of deep photographs, such as 12 of a camera of 12 bits. Null: all of them, or it is an error."""
     crop: Annotated[NoCrop | RandomCrop | CrackCrop, Field(discriminator="name")]
@@ -120,6 +128,39 @@ class Optimizer(Section):
     layer_decay: Annotated[float, Field(gt=0, le=1, strict=True)]
     """Each block of a Swin encoder learns this much slower than the one after it; 1 for networks without blocks."""
     weight_decay: NotNegative
+    momentum: Decay | None = None
+    """This and what follows belongs to some optimizers; the files of ``configs/training/optimizer`` say which."""
+    nesterov: bool | None = None
+    alpha: Decay | None = None
+    """Of rmsprop: how much of the mean of squared gradients is kept at each step."""
+    centered: bool | None = None
+    betas: tuple[Decay, Decay] | None = None
+    """How much of the mean of gradients, and of that of their squares, is kept at each step."""
+    eps: Positive | None = None
+    amsgrad: bool | None = None
+    kwargs: dict[str, Any] = {}
+    """Keyword arguments of an optimizer of timm that has no file, by the names that its class gives them."""
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """What this optimizer has and others have not, as the keyword arguments of its class."""
+        return {name: value for name in OWN if (value := getattr(self, name)) is not None} | self.kwargs
+
+    @property
+    def keeps(self) -> dict[str, bool]:
+        """What decides, beside the name, which tensors it keeps for each weight."""
+        return {name: bool(value) for name, value in self.own.items() if name in ("momentum", "amsgrad", "centered")}
+
+    @model_validator(mode="after")
+    def check_nesterov(self) -> "Optimizer":
+        """Nesterov's step looks ahead along the momentum, so there has to be some."""
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov=true needs a momentum above 0; without momentum say nesterov=false")
+        return self
+
+
+OWN = ("momentum", "nesterov", "alpha", "centered", "betas", "eps", "amsgrad")
+"""Keys of ``Optimizer`` that not all optimizers have."""
 
 
 class Cosine(Section):

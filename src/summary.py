@@ -52,9 +52,10 @@ def write_summary(
     """
     order = sorted(rows, key=lambda row: (row.crack_share, row.file))
     empty = sum(row.crack_share == 0 for row in rows)
-    places = np.linspace(max(0, empty - 1), len(order) - 1, min(SHOWN, len(order))).round().astype(int).tolist()
+    first = max(0, empty - 1)
+    places = np.linspace(first, len(order) - 1, min(SHOWN, len(order) - first)).round().astype(int).tolist()
     chosen = [order[place] for place in places]
-    write_picture(contact_sheet([_read_back(row, out, bits) for row in chosen]), out / "contact_sheet.png")
+    write_picture(contact_sheet([(row.file, *_read_back(row, out, bits)) for row in chosen]), out / "contact_sheet.png")
     head, *lines = summary(rows)
     table = "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *lines))
     sizes = sorted({(row.width, row.height) for row in rows})
@@ -67,7 +68,7 @@ def write_summary(
         f"{listed}"
         f"Made by `python -m src.prepare {shlex.join(words)}`.\n\n"
         "Crack outlined in blue, from least to most:\n\n"
-        f"![photographs](contact_sheet.png)\n\nBy rows: {names}.\n"
+        f"![photographs](contact_sheet.png)\n\nShown: {names}.\n"
     )
 
 

@@ -4,7 +4,6 @@
 RGB images and masks (0 sound, 255 crack). Joints, shadows, stains, patches, paint and tyre marks are never in a mask.
 """
 
-import argparse
 import json
 import math
 import os
@@ -17,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from src.errors import UserError, run_command
+from src.errors import Parser, UserError, run_command
 
 Field = npt.NDArray[np.float64]  # (size, size), or (3, size, size) for an RGB picture: a field broadcasts over it
 Bytes = npt.NDArray[np.uint8]
@@ -234,7 +233,7 @@ def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) 
 
 def main(argv: list[str]) -> None:
     """Write the data set that the command line names and say what it holds."""
-    parser = argparse.ArgumentParser(prog="python -m src.synthetic", description=(__doc__ or "").split("\n")[0])
+    parser = Parser(prog="python -m src.synthetic", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     for name, default in (("--images", 240), ("--seed", 0), ("--size", 128)):
         parser.add_argument(name, type=int, default=default, help=f"default {default}")

@@ -4,9 +4,8 @@ import argparse
 import math
 import re
 from dataclasses import replace
-from typing import NoReturn
 
-from src.errors import UserError
+from src.errors import Parser, UserError
 from sweeps.spec import SweepSpec
 
 DECIDED = {
@@ -28,11 +27,6 @@ APART = {
     "accept_data_warnings": ("resume", "extend", "check"),  # the data was accepted when the sweep was begun
 }
 """Options that cannot be said together: one of the two would be ignored."""
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; --help lists the options.")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

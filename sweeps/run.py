@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import UserError, run_command, unknown
+from src.folders import in_full
 from sweeps.ledger import NAME, Ledger, is_finished, locked, refuse_second_writer
 from sweeps.options import NAMES, parse, refuse_contradictions, with_options
 from sweeps.spec import SweepSpec, list_specs, load_spec
@@ -44,10 +45,11 @@ def main(argv: list[str]) -> int:
 
         return check(folder)
     if options.dry_run:
+        asked_for = checked(with_options(spec, options))
         from sweeps.stages import dry_run, prepare
 
         seed, memory = options.seed or 0, options.gpu_memory
-        plan = prepare(name, with_options(spec, options), seed, options.accept_data_warnings, memory)
+        plan = prepare(name, asked_for, seed, options.accept_data_warnings, memory)
         return dry_run(plan, measure=memory is None)
     if options.resume or options.extend is not None:
         refuse_nothing(folder)
@@ -61,10 +63,11 @@ def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Names
     refuse_second_writer(folder)
     refuse_to_mix(folder, options.fresh)
     other = other_sweep(folder, options.warm_start) if options.warm_start else None
+    spec = checked(with_options(spec, options))
 
     from sweeps.stages import Mode, prepare, search  # torch, Ray and Optuna: seconds to import
 
-    plan = prepare(name, with_options(spec, options), options.seed or 0, options.accept_data_warnings)
+    plan = prepare(name, spec, options.seed or 0, options.accept_data_warnings)
     with locked(folder):
         refuse_to_mix(folder, options.fresh)
         return search(plan, Mode(options.spec, asked(options), warm_start=other))
@@ -73,11 +76,27 @@ def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Names
 def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
     """One more session of a sweep."""
     complete_options(folder, options)
+    spec = checked(with_options(spec, options))
 
     from sweeps.stages import Mode, prepare, search
 
-    plan = prepare(name, with_options(spec, options), options.seed or 0, accept_data=True)  # as when it was begun
+    plan = prepare(name, spec, options.seed or 0, accept_data=True)  # as when it was begun
     return search(plan, Mode(options.spec, asked(options), resume=True, accept_changes=options.accept_changes))
+
+
+def checked(spec: SweepSpec) -> SweepSpec:
+    """The spec, after all that can be checked before the seconds that torch and Ray take: values, space, files."""
+    from src.config import load_config
+    from src.data.pairs import find_pairs
+    from src.schema import SPLITS
+    from sweeps.space import default_point
+
+    default_point(spec.space, spec.fixed)
+    root = load_config(spec.fixed).data.root
+    if (root / "train").is_dir() or not spec.synthetic_without_data:
+        for split in SPLITS:
+            find_pairs(root, split)
+    return spec
 
 
 def asked(options: argparse.Namespace) -> dict[str, Any]:
@@ -93,7 +112,7 @@ def other_sweep(folder: Path, said: str) -> Path:
         raise (
             unknown("sweep to start from", said, there)
             if there
-            else UserError(f"--warm-start={said}: there is no sweep in {folder.parent} to start from.")
+            else UserError(f"--warm-start={said}: there is no sweep in {in_full(folder.parent)} to start from.")
         )
     return other
 
@@ -125,7 +144,7 @@ def refuse_to_mix(folder: Path, fresh: bool) -> None:
 def refuse_nothing(folder: Path) -> None:
     """A folder without a sweep to go on with is a ``UserError``."""
     if not (folder / "sweep.yaml").is_file():  # the last that is written before the first trial
-        raise UserError(f"{folder} holds no sweep to go on with: leave out --resume and --extend.")
+        raise UserError(f"{in_full(folder)} holds no sweep to go on with: leave out --resume and --extend.")
 
 
 def complete_options(folder: Path, options: argparse.Namespace) -> None:

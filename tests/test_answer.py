@@ -1,5 +1,6 @@
 """A verdict in writing; that it is written is in test_retrain."""
 
+import pytest
 from rich.console import Console
 
 from analysis.answer import HEADS, cells, drawn, markdown
@@ -9,11 +10,11 @@ from analysis.verdict import Line, Verdict
 TEST = Interval(mean=0.6, seeds=5, sd=0.01, groups=20, images_sd=0.0)
 GAIN = Interval(mean=0.05, seeds=5, sd=0.01, groups=20, images_sd=0.0)
 GOOD = Line("t0003-good", 0.71, 0.7, TEST, GAIN, 2.0, "")
-DEFAULT = Line("t0000-here", None, 0.65, TEST, None, 2.5, "")
+DEFAULT = Line("t0000-97aed4", None, 0.65, TEST, None, 2.5, "")
 
 
 def test_a_line_has_a_cell_a_heading_and_says_how_lucky_the_search_was():
-    found = dict(zip(HEADS[:7], cells(GOOD, "t0000-here"), strict=False))
+    found = dict(zip(HEADS[:7], cells(GOOD, "t0000-97aed4"), strict=False))
     assert found == {
         "trial": "t0003-good",
         "seeds": "5",
@@ -28,17 +29,26 @@ def test_a_line_has_a_cell_a_heading_and_says_how_lucky_the_search_was():
 
 
 def test_the_default_is_called_that_and_has_no_gain_over_itself():
-    found = cells(DEFAULT, "t0000-here")
-    assert found[0] == "t0000-here (default)"
+    found = cells(DEFAULT, "t0000-97aed4")
+    assert found[0] == "t0000-97aed4 (default)"
     assert found[8:10] == ["", ""]
     assert (found[2], found[4]) == ("-", "-")
 
 
-def test_the_table_fits_a_terminal_and_a_page():
-    console = Console(width=130)
+@pytest.mark.parametrize("width", [120, 80])
+def test_the_table_fits_a_terminal_with_every_interval_on_one_line(width: int):
+    console = Console(width=width)
     with console.capture() as capture:
-        console.print(drawn(Verdict([GOOD, DEFAULT], "t0003-good", []), "t0000-here"))
-    lines = capture.get().splitlines()
-    assert len(lines) == 3
-    assert all(head in lines[0] for head in HEADS)
+        for table in drawn(Verdict([GOOD, DEFAULT], "t0003-good", []), "t0000-97aed4", width):
+            console.print(table)
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    assert max(len(line) for line in lines) <= width
+    assert sum("[0.5876, 0.6124]" in line for line in lines) == 2
+    assert sum("[+0.0376, +0.0624]" in line for line in lines) == 1
+    if width == 120:
+        assert len(lines) == 4
+        assert lines[1].split() == " ".join(HEADS).replace("s per ", "").split()
+
+
+def test_the_table_of_the_page_has_a_line_a_configuration():
     assert markdown([["a", "b"], ["---", "---"]]) == "| a | b |\n| --- | --- |"

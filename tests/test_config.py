@@ -27,7 +27,7 @@ from src.config import (
     with_data_root,
 )
 from src.errors import UserError
-from src.schema import Config, SmpModel, SwinUnetModel
+from src.schema import OWN, Config, SmpModel, SwinUnetModel
 
 ROOT = Path(__file__).parents[1]
 
@@ -148,6 +148,8 @@ def test_a_mapping_that_the_shell_split_is_joined_again() -> None:
         ("training.lr=3", "Did you mean 'training.optimizer.lr'?", "training.optimizer"),
         ("training.loss=dice_bc", "Did you mean 'dice_bce'?", "dice_focal"),
         ("model.encoder=resnet43", "Did you mean 'resnet34'?", "mobilenet_v2"),
+        ("model=unet", "Did you mean 'architectures/unet'?", "architectures/swin_unet"),
+        ("model=deeplabv3", "Did you mean 'architectures/deeplabv3'?", "architectures/swin_unet"),
         ("model=architectures/unett", "Did you mean 'architectures/unet'?", "architectures/swin_unet"),
         ("training.loss.dice.smoth=1", "Did you mean 'training.loss.dice.smooth'?", "training.loss.dice.weight"),
         ("training.epochs.deep=3", "Unknown key 'training.epochs.deep'", ""),
@@ -166,6 +168,46 @@ def test_an_unknown_key_or_option_is_refused_with_a_suggestion_and_the_legal_one
 
 def test_a_key_of_an_option_that_is_not_selected_is_unknown() -> None:
     assert "Unknown key 'training.loss.focal.gamma'" in refusal("training.loss.focal.gamma=3")
+
+
+@pytest.mark.parametrize(
+    ("key", "options"),
+    [
+        ("training.optimizer.momentum", "training.optimizer=rmsprop, training.optimizer=sgd"),
+        ("training.lr_scheduler.power", "training.lr_scheduler=poly"),
+        ("training.loss.focal.gamma", "training.loss=dice_focal, training.loss=focal"),
+        ("data.crop.crack_share", "data.crop=crack"),
+        ("model.encoder.embed_dim", "model.encoder=swin_tiny"),
+    ],
+)
+def test_a_key_of_another_option_is_refused_with_the_options_that_have_it(key: str, options: str) -> None:
+    sentence = refusal(f"{key}=1")
+    assert sentence.startswith(f"Unknown key '{key}'. It is there with {options}. Legal: ")
+
+
+def test_one_number_is_a_square_and_is_kept_as_height_and_width() -> None:
+    config = load_config(["data.image_size=384"])
+    assert config == load_config(["data.image_size=[384,384]"])
+    assert config.model_dump(mode="json")["data"]["image_size"] == [384, 384]
+
+
+def test_an_optimizer_that_is_named_alone_has_no_keys_of_another_ones_file() -> None:
+    assert group_choices(["training.optimizer.name=lion"])["training/optimizer"] == "timm"
+    named = load_config(["training.optimizer.name=lion"]).training.optimizer
+    chosen = load_config().training.optimizer
+    assert named.own == {}
+    shared = {"lr", "lr_scale", "encoder_lr_mult", "layer_decay", "weight_decay"}
+    assert named.model_dump(include=shared) == chosen.model_dump(include=shared)  # what adamw's file has
+    both = load_config(["training.optimizer.name=sgdw", "training.optimizer=sgd"]).training.optimizer
+    assert both.own == {"momentum": 0.9, "nesterov": True}
+
+
+def test_momentum_of_nesterov_cannot_be_none() -> None:
+    assert "nesterov=false" in refusal("training.optimizer=sgd", "training.optimizer.momentum=0.0")
+    plain = load_config(
+        ["training.optimizer=sgd", "training.optimizer.momentum=0.0", "training.optimizer.nesterov=false"]
+    )
+    assert plain.training.optimizer.momentum == 0
 
 
 def test_the_unknown_one_among_good_overrides_is_the_one_that_is_named() -> None:
@@ -196,7 +238,8 @@ def test_a_group_choice_that_is_no_word_is_a_sentence_too(override: str) -> None
         ("training.lr_scheduler.warmup_fraction=2", "training.lr_scheduler.warmup_fraction=2", "less than or equal"),
         ("training.lr_scheduler.name=linear", "training.lr_scheduler", "'cosine'"),
         ("data.image_size=[8,512]", "data.image_size.0", "greater than or equal to 16"),
-        ("data.image_size=512", "data.image_size=512", "list in brackets"),
+        ("data.image_size=wide", "data.image_size=wide", "in brackets"),
+        ("data.image_size=8", "data.image_size=8", "greater than or equal to 16"),
         ("evaluation.metrics=[iou,dice]", "evaluation.metrics.1", "'recall'"),
         ("evaluation.split=validation", "evaluation.split=validation", "'val'"),
         ("model.encoder.depth=6", "model.encoder.depth=6", "less than or equal to 5"),
@@ -340,12 +383,13 @@ def test_every_key_that_is_accepted_is_read_somewhere() -> None:
     sources = [path for folder in ("src", "trainable", "sweeps", "analysis") for path in (ROOT / folder).rglob("*.py")]
     code = "\n".join(path.read_text() for path in sources if path.name != "schema.py")
     free_form = ("data.augmentation", "training.loss", "model.decoder")  # arguments of libraries, passed on whole
+    own = {f"training.optimizer.{name}" for name in OWN}  # so are these; test_optimization has them
     unread: set[str] = set()
     for overrides in ([], ["model=architectures/swin_unet"], ["training.lr_scheduler=poly"]):
         for path in leaves(load_config(overrides).model_dump()):
             dotted = ".".join(path)
             owner = next((key for key in free_form if dotted.startswith(f"{key}.")), dotted)
-            if not re.search(rf"\.{owner.rpartition('.')[2]}\b", code):
+            if dotted not in own and not re.search(rf"\.{owner.rpartition('.')[2]}\b", code):
                 unread.add(dotted)
     unread -= {"model.checkpoint_path"}  # read from the command line before there is a configuration; tested beside it
     assert not unread
@@ -452,7 +496,11 @@ def test_what_else_a_dotenv_file_holds_is_in_no_result(tiny: list[str], tmp_path
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("data.image_size=64", "data.image_size=64: must be a list in brackets, as [512,512] is one."),
+        ("data.mean=64", "data.mean=64: must be a list in brackets, as [512,512] is one."),
+        (
+            "data.image_size=true",
+            "data.image_size=True: must be height and width in brackets, as [512,384], or one number " "for a square.",
+        ),
         ("data.image_size=[64,96", "'data.image_size=[64,96': a bracket is not closed."),
     ],
 )

@@ -1,11 +1,14 @@
 """Every command in the README and the guides, run as it stands there with tiny sizes appended."""
 
 import csv
+import importlib
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,11 +24,13 @@ from test_guide import QUALITY, TODAY
 from analysis.results import read_folder
 from src.cards import Card
 from src.config import load_config
+from src.errors import UserError
 from src.evaluation import main as evaluate
 from src.predict import main as predict
 from src.run import train
 from sweeps.plan import SweepPlan
 from sweeps.run import main as sweep_main
+from sweeps.spec import Asha, Budget, SweepSpec
 from sweeps.study import Study
 
 
@@ -68,7 +73,7 @@ def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
     elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
-    elsewhere |= {PREPARE, FIND, CHECK, *ON_CARDS, RETRAINED_ON_CARDS, *PLANNED, *CARDS, *CARD_CHECK}
+    elsewhere |= {PREPARE, FIND, CHECK, *OWN, *ON_CARDS, RETRAINED_ON_CARDS, *PLANNED, *CARDS, *CARD_CHECK}
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -155,6 +160,67 @@ def test_the_sweep_of_the_readme_is_listed_planned_run_and_looked_at(tiny: list[
     for look in LOOK:
         assert look in README
         assert "swin_unet_lr" in run_command_line(look, "--output-root", str(tmp_path / "outputs"))
+
+
+OWN = ["python -m sweeps.run optimizers --dry-run", "python -m sweeps.run optimizers"]
+SPECS = ROOT / "docs" / "guides" / "writing_a_spec.md"
+
+
+@pytest.fixture(scope="module")
+def with_own_spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the code with the guide's first example as ``sweeps/specs/optimizers.py``."""
+    copy = tmp_path_factory.mktemp("own") / "code"
+    for room in ("src", "trainable", "sweeps", "configs"):
+        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+    example, *_ = re.findall(r"```python\n(.*?)```", SPECS.read_text(), re.DOTALL)
+    (copy / "sweeps" / "specs" / "optimizers.py").write_text(example)
+    return copy
+
+
+@pytest.mark.parametrize("command", [OWN[0], pytest.param(OWN[1], marks=pytest.mark.slow)])
+def test_the_spec_of_the_guide_is_planned_and_run(command: str, with_own_spec: Path, tiny: list[str]):
+    small = [word for word in tiny if not word.startswith(("threads=", "training.epochs="))]
+    said = run_command_line(command, *small, "--trials", "3", "--max-epochs", "2", cwd=with_own_spec)
+    assert ("an epoch takes" if "--dry-run" in command else "retrain-best optimizers") in said
+
+
+def test_the_guide_to_specs_names_every_field_with_its_default():
+    text = SPECS.read_text()
+    for described in (SweepSpec, Asha, Budget):
+        part = text.partition(f"| `{described.__name__}(...)`")[2].partition("\n\n")[0]
+        for field in fields(described):
+            (line,) = (line for line in part.splitlines() if f"`{field.name}`" in line.split("|")[1])
+            default = field.default
+            if described is not Asha and isinstance(default, bool | int | float | str):
+                assert f"{default:g}" if isinstance(default, float) else str(default) in line.split("|")[2], field.name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("optimizer.momentum", "optimizer.moment", "Unknown key 'training.optimizer.moment'"),
+        ('if optimizer == "sgd":', "if True:", "Unknown key 'training.optimizer.momentum'. It is there with"),
+        ('"dice_bce", "dice_focal"]', '"dice_bce", "dice_bc"]', "Unknown option of training.loss in the search space"),
+        ("0.1, 10.0, log", "2.0, 10.0, log", "the default 1.0 lies outside of what is searched, 2.0 to 10.0 (log)"),
+        (', "training.optimizer.momentum": 0.9', "", "leaves out training.optimizer.momentum, for which there is no"),
+        ("def space", "def 7", "sweeps/specs/optimizers.py: SyntaxError"),
+    ],
+)
+def test_a_mistake_in_a_spec_is_the_sentence_of_the_guide(
+    old: str, new: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: list[str]
+):
+    example, *_ = re.findall(r"```python\n(.*?)```", SPECS.read_text(), re.DOTALL)
+    assert old in example
+    (tmp_path / "optimizers.py").write_text(example.replace(old, new))
+    importlib.import_module("sweeps.session")  # which takes the real folder, before another one stands there
+    monkeypatch.setattr("sweeps.spec.SPECS_DIR", tmp_path)
+    monkeypatch.setattr("sweeps.specs.__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "sweeps.specs.optimizers", raising=False)
+    small = [word for word in tiny if not word.startswith(("threads=", "training.epochs="))]
+    with pytest.raises(UserError) as caught:
+        sweep_main(["optimizers", *small, "--dry-run"])
+    sys.modules.pop("sweeps.specs.optimizers", None)
+    assert sentence in str(caught.value)
 
 
 CARDS = ["python -m src.cards"]  # in test_cards

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from src.errors import EXIT_USER, UserError, run_command, unknown
+from src.errors import EXIT_USER, Parser, UserError, run_command, unknown
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_an_unknown_name_gets_the_nearest_and_all_legal_ones():
@@ -13,6 +15,15 @@ def test_an_unknown_name_gets_the_nearest_and_all_legal_ones():
         str(unknown("loss", "dise", ["bce", "dice"])) == "Unknown loss 'dise'. Did you mean 'dice'? Legal: bce, dice."
     )
     assert str(unknown("loss", "xyz", ["bce"])) == "Unknown loss 'xyz'. Legal: bce."
+
+
+@pytest.mark.parametrize(
+    ("value", "near"),
+    [("unet", "architectures/unet"), ("unett", "architectures/unet"), ("architecture/fpn", "architectures/fpn")],
+)
+def test_the_last_part_of_a_name_is_enough_to_find_it(value: str, near: str):
+    names = ["architectures/unet", "architectures/unetplusplus", "architectures/fpn"]
+    assert f"Did you mean '{near}'?" in str(unknown("option", value, names))
 
 
 @pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1)])
@@ -49,3 +60,44 @@ def test_a_place_that_the_system_refuses_is_one_sentence(
     monkeypatch.setattr(sys, "argv", ["program"])
     assert run_command(lambda argv: Path("/proc/nowhere/at/all").mkdir()) == EXIT_USER
     assert capsys.readouterr().err == "error: Cannot use /proc/nowhere/at/all: No such file or directory.\n"
+
+
+@pytest.fixture
+def parser() -> Parser:
+    parser = Parser()
+    parser.add_argument("source")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--crack-colour", "--crack-color", nargs="*")
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["a", "--out", "b", "--crack-colr", "1"], "Unknown option '--crack-colr'. Did you mean '--crack-color'?"),
+        (["a", "--outt=b"], "Unknown option '--outt'. Did you mean '--out'? Legal: --crack-color, --crack-colour,"),
+        (["a"], "the following arguments are required: --out"),
+        (["a", "--out", "b", "c"], "unrecognized arguments: c"),
+        (["a", "--out", "b", "--", "--c", "--d"], "unrecognized arguments: -- --c --d"),
+    ],
+)
+def test_a_mistake_in_a_command_line_is_one_sentence_with_the_nearest_option(
+    parser: Parser, words: list[str], sentence: str
+):
+    with pytest.raises(UserError) as caught:
+        parser.parse_args(words)
+    assert sentence in str(caught.value)
+
+
+def test_an_option_may_be_cut_short_and_colour_spelled_as_in_america(parser: Parser):
+    assert parser.parse_args(["a", "--ou", "b", "--crack-color", "1"]).crack_colour == ["1"]
+
+
+def test_every_command_has_these_sentences():
+    plain = [
+        path
+        for room in ("src", "trainable", "sweeps", "analysis")
+        for path in (ROOT / room).rglob("*.py")
+        if "ArgumentParser(" in path.read_text() and path.name != "errors.py"
+    ]
+    assert not plain

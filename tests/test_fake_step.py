@@ -82,6 +82,9 @@ def test_every_optimizer_has_its_state(tiny: list[str]):
     weights = sum(item.nbytes for item in network_of(load_config(tiny)).parameters())
     assert found["adamw"] - found["lion"] > 0.9 * weights  # two moments, and one
     assert bytes_of(tiny, "training.optimizer.name=kron") == found["adamw"]
+    assert bytes_of(tiny, "training.optimizer.amsgrad=true") - found["adamw"] > 0.9 * weights  # a third one
+    bare = ["training.optimizer=sgd", "training.optimizer.momentum=0.0", "training.optimizer.nesterov=false"]
+    assert found["sgd"] - bytes_of(tiny, *bare) > 0.9 * weights
 
 
 def test_the_seed_is_not_spent_on_predictions(tiny: list[str]):

@@ -1,13 +1,14 @@
 """Pictures of a sweep, in every state it may be in."""
 
+import itertools
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 from conftest import FinishedSweep
 
-from analysis.figures import FIGURES
-from analysis.report import png
+from analysis.figures import FIGURES, NARROW, WIDTH
+from analysis.report import picture
 from analysis.results import SweepResults, load_sweep
 
 
@@ -21,8 +22,60 @@ def test_a_figure_is_drawn_with_its_table(sweep: SweepResults, name: str):
     drawn = FIGURES[name][1](sweep)
     assert drawn is not None
     figure, table = drawn
-    assert png(figure).startswith(b"\x89PNG")
+    assert picture(figure).startswith(b"\x89PNG")
     assert not table.empty
+
+
+@pytest.mark.parametrize("width", [WIDTH, NARROW])
+@pytest.mark.parametrize("name", [name for name in FIGURES if name != "importance"])
+def test_what_is_written_lies_on_the_paper_and_no_legend_on_what_is_drawn(sweep: SweepResults, name: str, width: float):
+    drawn = FIGURES[name][1](sweep, width)
+    assert drawn is not None
+    figure = drawn[0]
+    figure.draw_without_rendering()
+    paper = figure.bbox.padded(2)
+    for axes in figure.axes:
+        for text in [axes.xaxis.label, axes.yaxis.label, *axes.texts]:
+            box = text.get_window_extent()
+            assert not box.width or (paper.x0 <= box.x0 and box.x1 <= paper.x1), text.get_text()
+        if (legend := axes.get_legend()) is not None:
+            assert legend.get_window_extent().y0 >= axes.bbox.y1
+            assert legend.get_window_extent().x1 <= paper.x1
+
+
+def test_labels_of_a_logarithmic_axis_do_not_touch(sweep: SweepResults):
+    for low, high in ((5e-5, 2e-3), (0.2, 5.0), (1e-5, 10.0)):
+        ranged = {"training.optimizer.lr_scale": f"{low} to {high} (log)"}
+        params = {name: {"training.optimizer.lr_scale": (low * high) ** 0.5} for name in sweep.params}
+        made = replace(sweep, about=sweep.about | {"space": ranged}, params=params)
+        made = replace(made, trials=made.trials.drop(columns=["training.loss"]))
+        drawn = FIGURES["slices"][1](made, WIDTH / 3)
+        assert drawn is not None
+        figure = drawn[0]
+        figure.draw_without_rendering()
+        axes = figure.axes[0]
+        boxes = [
+            label.get_window_extent()
+            for place, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+            if axes.get_xlim()[0] <= place <= axes.get_xlim()[1]
+        ]
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_a_trial_that_ended_at_a_rung_is_a_ring_and_one_that_was_trained_to_the_end_a_dot(sweep: SweepResults):
+    drawn = FIGURES["learning_curves"][1](sweep)
+    assert drawn is not None
+    ends = [line for line in drawn[0].axes[0].lines if line.get_marker() == "o"]
+    states = sweep.trials["state"].tolist()
+    rings = [line for line in ends if line.get_markerfacecolor() == "white"]
+    assert (len(ends), len(rings)) == (len(states), states.count("stopped"))
+    assert all(line.get_markeredgecolor() != "white" for line in rings)
+
+
+def test_captions_name_the_colours_that_are_drawn():
+    captions = " ".join(caption for caption, _ in FIGURES.values())
+    assert "orange: the best" in captions
+    assert "red" not in captions.split()
 
 
 def test_four_trials_say_nothing_of_importance(sweep: SweepResults):

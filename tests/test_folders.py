@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.errors import UserError
-from src.folders import move_aside, refuse_irregular, visible_files
+from src.folders import in_full, move_aside, refuse_irregular, visible_files
 
 
 def test_what_is_moved_aside_in_one_second_gets_different_names(tmp_path: Path):
@@ -51,3 +51,14 @@ def test_links_to_folders_are_followed_once_and_never_upwards(tmp_path: Path):
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         visible_files(tmp_path / "none")
+
+
+def test_a_relative_path_that_is_not_there_is_told_with_the_folder_that_was_looked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert in_full(Path("outputs/sweeps")) == f"outputs/sweeps ({tmp_path}/outputs/sweeps)"
+    assert in_full(tmp_path / "a") == str(tmp_path / "a")
+    with pytest.raises(UserError) as caught:
+        refuse_irregular(Path("none"))
+    assert str(tmp_path / "none") in str(caught.value)

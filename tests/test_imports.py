@@ -1,6 +1,11 @@
 """Who may import whom: the table of docs/architecture.md, held by a walk over the code."""
 
 import ast
+import json
+import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,3 +98,63 @@ def test_every_module_has_its_test():
 def test_no_file_is_named_for_having_no_name():
     nameless = {"utils", "util", "common", "helpers", "misc"}
     assert not [path for room in ROOMS for path in modules(room) if path.stem in nameless]
+
+
+MISTAKES = {
+    "sweeps.run quickstart --trials 0": "trials=0: must be above 0",
+    "sweeps.run quickstart --trils 3": "Unknown option '--trils'",
+    "sweeps.run quickstart data.image_size=wide": "data.image_size=wide: must be height and width",
+    "sweeps.run quickstart data.image_size=wide --dry-run": "data.image_size=wide: must be height and width",
+    "sweeps.run quickstart training.epcohs=3": "Unknown key 'training.epcohs'",
+    "sweeps.run swin_unet_lr data.root=nowhere": "nowhere",
+    "sweeps.run quickstart training.optimizer=sgd --resume": "holds no sweep to go on with",
+    "sweeps.run nope": "Unknown sweep 'nope'",
+    "analysis.retrain nope": "No sweep in",
+    "analysis.retrain nope --top 0": "--top=0",
+    "analysis.report nope": "No sweep in",
+    "analysis.leaderboard": "No sweep in",
+    "analysis.compare nope nope": "No sweep in",
+    "src.evaluation evaluation.split=val": "Which network?",
+    "src.evaluation model.checkpoint_path=nope.pth": "nope.pth",
+    "src.evaluation evaluation.tta=many model.checkpoint_path=README.md": "evaluation.tta=many",
+    "src.predict nope.pth README.md": "nope.pth",
+    "src.prepare nope --out nope": "nope",
+    "src.check nope": "nope",
+    "src.synthetic --imges 3": "Unknown option '--imges'",
+    "run data.root=nowhere": "nowhere",
+    "run training.optimizer.momentum=0.5": "training.optimizer=sgd",
+}
+"""Commands and what the sentence has."""
+
+
+def test_a_mistake_that_needs_no_torch_does_not_wait_for_it(tmp_path: Path):
+    code = """
+        import importlib, json, sys
+        class Heavy:  # to import one of them now is an ImportError
+            def find_spec(self, name, path=None, target=None):
+                if name in ("torch", "ray"):
+                    raise ImportError(f"{name} is imported")
+        sys.meta_path.insert(0, Heavy())
+        from src.errors import UserError
+        told = {}
+        for command in json.loads(sys.argv[1]):
+            module, *words = command.split()
+            try:
+                importlib.import_module(module).main([*words])
+            except UserError as error:
+                told[command] = str(error)
+            except ImportError as error:
+                told[command] = f"waits: {error}"
+        print(json.dumps(told))
+    """
+    places = {"CRACK_OUTPUT_ROOT": str(tmp_path / "outputs"), "CRACK_DATA_ROOT": str(tmp_path / "data")}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), json.dumps(list(MISTAKES))],
+        cwd=ROOT,
+        env=os.environ | places,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert {command: told.get(command) for command, said in MISTAKES.items() if said not in told.get(command, "")} == {}

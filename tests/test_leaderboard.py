@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from analysis.leaderboard import drawn, reasons, words_of_picks
 from analysis.leaderboard import main as show
-from analysis.leaderboard import words_of_picks
 from analysis.results import load_sweep
 from src.errors import UserError
 from sweeps.leaderboard import TrialRow, ranked, short_names, table, write_csv
@@ -125,8 +125,9 @@ def test_without_a_name_the_sweeps_are_listed(
 ):
     show(["--output-root", str(finished_sweep.output_root)])
     assert capsys.readouterr().out.startswith("tiny_sweep: finished, 4 trials")
-    with pytest.raises(UserError, match="run one first"):
-        show(["--output-root", str(tmp_path)])
+    for words in ([], ["tiny_sweep"]):
+        with pytest.raises(UserError, match=f"No sweep in {tmp_path}/sweeps.*repository's root"):
+            show([*words, "--output-root", str(tmp_path)])
 
 
 def test_a_reason_with_brackets_is_shown_as_it_is(
@@ -140,6 +141,29 @@ def test_a_reason_with_brackets_is_shown_as_it_is(
     ledger.close()
     show(["tiny_sweep", "--output-root", str(tmp_path)])
     assert reason in capsys.readouterr().out
+
+
+def test_the_board_of_many_parameters_fits_a_narrow_terminal(finished_sweep: FinishedSweep):
+    sweep = load_sweep("tiny_sweep", finished_sweep.output_root)
+    more = {f"model.encoder.some_long_name_{number}": 0.123456 for number in range(6)}
+    made = replace(sweep, params={name: values | more for name, values in sweep.params.items()})
+    made.trials.loc[0, ["state", "reason"]] = ["failed", "a long reason " * 20]
+    made = replace(made, trials=made.trials.assign(**more))
+    for width in (80, 120):
+        console = Console(file=StringIO(), width=width)
+        for part in drawn(made, None, width):
+            console.print(part)
+        lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert max(len(line.rstrip()) for line in lines) <= width
+        assert (
+            (2 if width == 80 else 1)
+            == sum("t0000-" in line for line in lines)
+            == sum(line.startswith("trial") for line in lines)
+        )
+        assert not any("long reason" in line for line in lines)
+    (line,) = reasons(made, None)
+    assert "a long reason a long" in line
+    assert str(made.trials["trial"].iloc[0]) in line
 
 
 def test_rules_that_do_not_agree_are_said_to(finished_sweep: FinishedSweep):

@@ -54,6 +54,7 @@ def test_numbers_that_change_no_tensor_share_a_prediction(own_cache: list[str], 
         "model.encoder.base_lr=0.1",
         "model.encoder.pretrained=auto",
         "training.lr_scheduler=poly",
+        "training.optimizer.betas=[0.8,0.9]",
     ):
         predict_peak(load_config([*own_cache, same]))
 
@@ -65,6 +66,7 @@ def test_numbers_that_change_no_tensor_share_a_prediction(own_cache: list[str], 
         "data.image_size=[64,32]",
         "data.batch_size=2",
         "training.optimizer=lion",
+        "training.optimizer.amsgrad=true",
         "training.loss=bce",
         "training.ema_decay=0.9",
         "training.mixed_precision=false",

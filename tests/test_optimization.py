@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from timm.optim._optim_factory import create_optimizer_v2
 from torch import nn
 from torch.optim import Optimizer
 
-from src.config import load_config
+from src.config import list_options, load_config
 from src.errors import UserError
 from src.models.swin_unet import SwinUNet
 from src.optimization import build_lr_scheduler, build_optimizer
@@ -79,14 +80,14 @@ def test_in_a_swin_unet_only_matrices_and_kernels_decay() -> None:
     assert sum("relative_position_bias_table" in name for name in found) == 2 * (4 + 3)
 
 
-@pytest.mark.parametrize("name", ["nadamw", "lion"])
+@pytest.mark.parametrize("name", ["adam", "nadamw", "lion", "rmsprop", "timm"])
 def test_every_optimizer_with_a_file_makes_a_step(name: str) -> None:
     model = Small()
     optimizer = optimizer_for(model, f"training.optimizer={name}")
     before = model.layer.weight.detach().clone()
     model.layer(torch.rand(1, 3, 5, 5)).sum().backward()
     optimizer.step()
-    assert type(optimizer).__name__.lower().startswith(name[:5])
+    assert type(optimizer).__name__.lower().startswith("radam" if name == "timm" else name[:5])
     assert not torch.equal(model.layer.weight, before)
 
 
@@ -109,6 +110,68 @@ def test_any_optimizer_of_timm_may_be_named() -> None:
     model.layer(torch.rand(1, 3, 5, 5)).sum().backward()
     optimizer.step()
     assert type(optimizer).__name__ == "Lion"
+
+
+VALUES: dict[str, dict[str, Any]] = {
+    "sgd": {"momentum": 0.8, "nesterov": False},
+    "adam": {"betas": (0.8, 0.95), "eps": 1e-5, "amsgrad": True},
+    "adamw": {"betas": (0.8, 0.95), "eps": 1e-5, "amsgrad": True},
+    "nadamw": {"betas": (0.8, 0.95), "eps": 1e-5},
+    "lion": {"betas": (0.8, 0.95)},
+    "rmsprop": {"alpha": 0.8, "momentum": 0.7, "eps": 1e-5, "centered": True},
+    "timm": {},
+}
+"""For each file all of its optimizer's own keys, with other values than it has."""
+
+
+def spelled(value: object) -> str:
+    return str(list(value) if isinstance(value, tuple) else value).replace(" ", "").lower()
+
+
+@pytest.mark.parametrize("name", list_options("training/optimizer"))
+def test_every_own_key_of_an_optimizer_reaches_its_groups(name: str) -> None:
+    words = [f"training.optimizer={name}"]
+    assert training_config(*words).optimizer.own.keys() == VALUES[name].keys()
+    words += [f"training.optimizer.{key}={spelled(value)}" for key, value in VALUES[name].items()]
+    for group in optimizer_for(Small(), *words).param_groups:
+        assert {key: group[key] for key in VALUES[name]} == VALUES[name]
+
+
+@pytest.mark.parametrize("name", [name for name in VALUES if name != "timm"])
+def test_the_files_hold_what_the_optimizers_have_by_themselves(name: str) -> None:
+    """So what was trained before they had keys of their own is trained the same again."""
+    own = optimizer_for(Small(), f"training.optimizer={name}")
+    bare = create_optimizer_v2(Small(), opt=name, lr=0.01)
+    assert type(own) is type(bare)
+    for key in VALUES[name]:
+        assert own.param_groups[0][key] == (
+            tuple(bare.param_groups[0][key]) if key == "betas" else bare.param_groups[0][key]
+        )
+
+
+def test_what_an_optimizer_of_timm_takes_beside_is_passed_on() -> None:
+    words = [
+        "training.optimizer.name=adopt",
+        "+training.optimizer.kwargs.betas=[0.9,0.99]",
+        "+training.optimizer.kwargs.eps=1e-5",
+    ]
+    group = optimizer_for(Small(), *words).param_groups[0]
+    assert (list(group["betas"]), group["eps"]) == ([0.9, 0.99], 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["training.optimizer=adamw", "training.optimizer.name=lion"], "training.optimizer.eps=1e-08: lion has no eps"),
+        (["training.optimizer.name=radam", "+training.optimizer.kwargs.beta=1"], "kwargs.beta=1: radam has no beta"),
+        (["training.optimizer.name=radam", "+training.optimizer.kwargs.lr=1"], "kwargs.lr=1: radam has no lr"),
+        (["training.optimizer.name=radam", "+training.optimizer.kwargs.eps=-1"], "radam with {'eps': -1} cannot be"),
+    ],
+)
+def test_a_key_or_value_that_an_optimizer_does_not_take_is_refused_by_name(overrides: list[str], key: str) -> None:
+    with pytest.raises(UserError) as caught:
+        optimizer_for(Small(), *overrides)
+    assert key in str(caught.value)
 
 
 def test_an_unknown_optimizer_is_refused_with_the_nearest_name() -> None:

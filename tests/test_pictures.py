@@ -5,18 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from src.data.files import UInt8Array, read_image
 from src.pictures import (
     FALSE_ALARM,
     FOUND,
     GAP,
+    LINE,
     MISSED,
     PANEL_SIDE,
+    contact_sheet,
     draw_confusion_matrix,
     draw_curve,
+    font,
     overlay,
     panel,
+    shortened,
     write_picture,
 )
 
@@ -71,6 +76,39 @@ def test_a_panel_of_large_photographs_is_small():
         3 * PANEL_SIDE + 4 * GAP,
         3,
     )
+
+
+def dark_columns(picture: UInt8Array) -> list[int]:
+    return np.flatnonzero((picture < 128).any(axis=(0, 2))).tolist()
+
+
+def test_a_contact_sheet_has_the_name_below_each_photograph():
+    grey = np.full((100, 200, 3), 200, np.uint8)
+    empty = np.zeros((100, 200), np.uint8)
+    sheet = contact_sheet([("", grey, empty), ("Straße 7ü", grey, empty), ("x" * 300, grey, empty)])
+    step = PANEL_SIDE + GAP
+    assert sheet.shape == (GAP + 100 + GAP + LINE, GAP + 6 * step, 3)
+    lines = [sheet[-LINE:, GAP + number * step : GAP + (number + 1) * step] for number in range(4)]
+    assert [bool(dark_columns(line)) for line in lines] == [False, True, True, False]
+    assert len(dark_columns(lines[1])) < 100
+    assert PANEL_SIDE / 2 < max(dark_columns(lines[2])) < PANEL_SIDE  # a long name stays in its cell
+    assert (sheet[GAP : GAP + 100, GAP : GAP + 200] == 200).all()
+
+
+def test_names_are_shortened_in_the_middle_where_they_differ_least():
+    assert list(shortened("crack_12")) == [
+        "crack_12", "crac…_12", "cra…_12", "cra…12", "cr…12", "cr…2", "c…2", "c…", "…",
+    ]  # fmt: skip
+    assert next(shortened("a\nb\x00")) == "a?b?"
+
+
+def test_every_letter_of_an_accented_name_can_be_drawn():
+    def drawn(letter: str) -> bytes:
+        paper = Image.new("L", (20, 20))
+        ImageDraw.Draw(paper).text((0, 0), letter, 255, font())
+        return paper.tobytes()
+
+    assert all(drawn(letter) != drawn("\ufffe") for letter in "AzÄöüßéčłøñžΩЖя09_-.()…")
 
 
 def test_pictures_come_back_as_they_were_under_any_name(tmp_path: Path):

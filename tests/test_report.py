@@ -1,5 +1,6 @@
 """The page of a sweep."""
 
+import html
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from conftest import FinishedSweep
 
+from analysis.leaderboard import repeat
 from analysis.report import answer, main, write_report
 from analysis.results import SweepResults, load_sweep
 
@@ -45,7 +47,26 @@ def test_the_page_needs_nothing_from_anywhere(page: Path):
     text = page.read_text()
     assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
     assert "<script" not in text
-    assert text.count("data:image/png;base64,") == len(list(page.parent.glob("*.png")))
+    figures = len(list(page.parent.glob("*.png"))) - 1  # the predictions
+    assert text.count("data:image/svg+xml;base64,") == 2 * figures  # for a page, and for a telephone
+    assert text.count("data:image/png;base64,") == 1
+
+
+def test_no_command_makes_the_table_of_trials_wide(page: Path, sweep: SweepResults):
+    text = page.read_text()
+    assert text.count("overrides.yaml") == 1
+    assert repeat(sweep, "TRIAL") in html.unescape(text)
+
+
+def test_a_parameter_has_three_significant_digits(page: Path, sweep: SweepResults):
+    values = [params["training.optimizer.lr_scale"] for params in sweep.params.values()]
+    assert all(f"<td>{value:.3g}</td>" in page.read_text() for value in values)
+    assert not [value for value in values if len(str(value)) > 8 and str(value) in page.read_text()]
+
+
+def test_the_same_sweep_has_the_same_page(page: Path, sweep: SweepResults, tmp_path: Path):
+    again = write_report(sweep, tmp_path)
+    assert again.read_bytes() == page.read_bytes()
 
 
 def test_every_figure_is_also_a_picture_and_a_table(page: Path):

@@ -7,7 +7,7 @@ import pytest
 from conftest import FinishedSweep
 
 from analysis.figures import FIGURES
-from analysis.report import png
+from analysis.report import picture
 from analysis.results import SweepResults, load_sweep
 from analysis.scales import Scale, scale_of, shares
 
@@ -64,8 +64,18 @@ def test_a_value_that_never_varied_is_one_choice(sweep: SweepResults):
     assert scale_of(replace(sweep, params=params), "depth").choices == ("4",)
 
 
+def test_a_label_is_short_whatever_the_value(sweep: SweepResults):
+    params = {name: {"depth": 0.6767642610528996} for name in sweep.params}
+    scale = scale_of(replace(sweep, params=params), "depth")
+    assert scale.ticks() == [(0.0, "0.677")]
+    assert scale.place({"depth": 0.6767642610528996}) == 0
+    names = ["None", "resnet18", "1e-06", "0.0", "16", "tu-swin_tiny_patch4_window7_224.ms_in22k"]
+    labels = ["None", "resnet18", "1e-06", "0", "16", "tu-swin_t…ms_in22k"]
+    assert [name for _, name in Scale("x", choices=tuple(names)).ticks()] == labels
+
+
 @pytest.mark.parametrize("name", ["parallel", "slices"])
 def test_figures_of_a_conditional_space_are_drawn(sweep: SweepResults, name: str):
     drawn = FIGURES[name][1](conditional(sweep))
     assert drawn is not None
-    assert png(drawn[0]).startswith(b"\x89PNG")
+    assert picture(drawn[0]).startswith(b"\x89PNG")

@@ -121,5 +121,6 @@ def _structure(config: Config) -> str:
     """What decides whether the pieces fit each other, and a card: network, data, terms of the loss, other names."""
     training = config.training
     parts = [config.model.model_dump(mode="json"), config.data.model_dump(mode="json"), list(training.loss)]
+    optimizer = training.optimizer
     held = [training.mixed_precision, training.gradient_accumulation_steps, training.ema_decay is not None]
-    return json.dumps([*parts, *held, training.optimizer.name, training.lr_scheduler.name])
+    return json.dumps([*parts, *held, optimizer.name, optimizer.keeps, optimizer.kwargs, training.lr_scheduler.name])

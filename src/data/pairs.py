@@ -20,6 +20,7 @@ from src.data.files import (
 )
 from src.data.reading import Reading
 from src.errors import UserError
+from src.folders import in_full
 from src.schema import SPLITS
 
 SMALLEST = 8
@@ -75,7 +76,7 @@ def look_for_pairs(root: Path, split: str) -> tuple[list[Pair], list[str]]:
     below = [sentence for folder in folders for sentence in _below(folder)]
     if not images:
         why = f": {below[0]}" if below else "; put photographs there, or name another data.root."
-        raise UserError(f"{folders[0]} holds no image{why}")
+        raise UserError(f"{in_full(folders[0])} holds no image{why}")
     problems = [
         *below,
         *_lonely("image", "mask", [images[stem] for stem in images.keys() - masks.keys()], folders[1]),
@@ -123,7 +124,7 @@ def _folder(root: Path, split: str, kind: str) -> Path:
     if not folder.is_dir():
         missing = folder if root.is_dir() else root
         raise UserError(
-            f"No such folder: {missing}. data.root={root} must hold {{{','.join(SPLITS)}}}/{{images,masks}}; "
+            f"No such folder: {in_full(missing)}. data.root={root} must hold {{{','.join(SPLITS)}}}/{{images,masks}}; "
             "`python -m src.prepare` makes them of your photographs, `python -m src.synthetic` of nothing."
         )
     return folder
