@@ -21,14 +21,15 @@ from src.schema import SPLITS
 from src.synthetic import write_dataset
 from sweeps.audit import audit
 from sweeps.export import export
+from sweeps.identity import identity
 from sweeps.leaderboard import ranked, table, write_csv
 from sweeps.ledger import NAME, Ledger, is_finished, writer
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes
+from sweeps.session import begin, changed_packages, open_study, refuse_changes
 from sweeps.space import Params, corners, default_point, few_corners
 from sweeps.spec import Budget, SweepSpec, list_specs
 from sweeps.study import HOURS_OVER, Study
-from sweeps.warmth import COLD, warmth
+from sweeps.warmth import Warmth, warmth
 from trainable.card_memory import fit_networks, refuse_misfits
 from trainable.rehearsal import EpochCost, measure_epoch, rehearse
 from trainable.resources import choose_cards
@@ -164,11 +165,9 @@ def search(plan: SweepPlan, mode: Mode) -> int:
             console.print(f"Another version than in the session before: {change}")
         check_memory(plan, [trial_overrides(plan.fixed, point) for point in few_corners(plan.spec.space)])
     else:
-        warm = warmth(mode.warm_start, plan) if mode.warm_start else COLD
-        if mode.warm_start:
-            console.print(
-                f"From {mode.warm_start}: {len(warm.rows)} trials for the model, {len(warm.points)} to try first."
-            )
+        warm = warmth(mode.warm_start, plan) if mode.warm_start else Warmth()
+        for line in warm.lines() if mode.warm_start else ():
+            console.print(f"From {mode.warm_start}: {line}.")
         check_memory(plan, check_corners(plan, few_corners(plan.spec.space)))
         ledger = begin(plan, warm)
     from sweeps.execution import run_trials  # Ray: seconds to import, and nothing to do before all is checked
