@@ -24,6 +24,7 @@ from sweeps.export import export
 from sweeps.identity import identity
 from sweeps.leaderboard import ranked, table, write_csv
 from sweeps.ledger import NAME, Ledger, is_finished, writer
+from sweeps.neighbours import sharing
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.session import begin, changed_packages, open_study, refuse_changes
 from sweeps.space import Params, corners, default_point, few_corners
@@ -93,6 +94,8 @@ def dry_run(plan: SweepPlan, measure: bool = True) -> int:
     """
     networks = check_corners(plan, corners(plan.spec.space))
     check_memory(plan, networks, all_of_them=True)
+    for line in sharing(plan.name, plan.resources):
+        console.print(line)
     for line in plan.lines(measure_families(plan) if measure else None):
         console.print(line)
     return 0
@@ -198,8 +201,8 @@ def check(folder: Path) -> int:
     problems = audit(folder)
     for problem in problems:
         console.print(problem)
-    if pid := writer(folder):
-        console.print(f"Process {pid} is writing into {folder} just now.")
+    if who := writer(folder):
+        console.print(f"{who[:1].upper()}{who[1:]} is writing into {folder} just now.")
     elif problems and not finished(folder):
         console.print("The last session did not come to its end: --resume goes on, and writes the leaderboard anew.")
     if not problems:
