@@ -13,6 +13,7 @@ from src.provenance import provenance
 from sweeps.forecast import Forecast, forecast
 from sweeps.space import Choice, Params, complete_point, default_point, describe, extremes, few_corners, walk
 from sweeps.spec import Space, SweepSpec
+from sweeps.warmup import early_rungs
 from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
 
@@ -65,6 +66,11 @@ class SweepPlan:
         return f"{self.resources.trials_at_once} at once, each on {self.resources}"
 
     @property
+    def warnings(self) -> list[str]:
+        """What is legal and seldom meant, a sentence each."""
+        return early_rungs(self.spec.asha, self.spec.space, self.fixed)
+
+    @property
     def expected(self) -> Forecast:
         """Trials at each rung, and epochs; a budget of epochs may end it before."""
         expected = forecast(self.spec.asha, self.spec.form, self.spec.budget.trials)
@@ -110,6 +116,7 @@ class SweepPlan:
         for epoch, count in expected.trials_at.items():
             yield f"  {epoch:4}  {count:6.1f}{'  the end' if epoch == asha.max_epochs else ''}"
         yield f"{trials} trials, about {expected.epochs:.0f} epochs (without stopping {trials * asha.max_epochs})"
+        yield from (f"warning: {line}" for line in self.warnings)
         yield self.place
         if cost is not None:
             yield from self._lines_of_cost(cost)
@@ -135,6 +142,7 @@ class SweepPlan:
             "metric": self.spec.metric,
             "fixed": list(self.fixed),
             "accepted": list(self.accepted),
+            "warnings": self.warnings,
             "space": described(self.spec.space),
             "trial_0": dict(self.first),
             "asha": asdict(self.spec.asha) | {"rungs": self.spec.asha.rungs},

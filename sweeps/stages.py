@@ -161,6 +161,8 @@ class Mode:
 def search(plan: SweepPlan, mode: Mode) -> int:
     """Rehearse, run all trials, print the leaderboard; returns the exit code."""
     now = identity(plan, mode.spec_name)
+    for line in plan.warnings:
+        console.print(f"warning: {line}")
     if mode.resume:
         ledger = Ledger(plan.folder / NAME)
         refuse_changes(ledger, now, mode.accept_changes)

@@ -56,6 +56,11 @@ def test_a_sweep_prints_its_leaderboard_and_the_next_commands(finished_sweep: Fi
     assert f"tensorboard --logdir {shlex.quote(str(finished_sweep.folder))}" in said
 
 
+def test_a_rung_that_comes_too_early_is_said_before_the_first_trial(finished_sweep: FinishedSweep):
+    before, _, _ = finished_sweep.stdout.partition("t0000-")
+    assert "warning: The rung at epoch 1 is too early" in before
+
+
 def test_no_secret_of_the_environment_is_in_anything_that_a_sweep_writes(finished_sweep: FinishedSweep):
     written = [path for path in finished_sweep.output_root.rglob("*") if path.is_file()]
     logs = [path for path in finished_sweep.ray_logs.rglob("*") if path.is_file()]
