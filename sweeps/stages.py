@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -24,19 +23,21 @@ from sweeps.export import export
 from sweeps.identity import identity
 from sweeps.leaderboard import ranked, table, write_csv
 from sweeps.ledger import NAME, Ledger, is_finished, writer
-from sweeps.neighbours import sharing
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.session import begin, changed_packages, open_study, refuse_changes
-from sweeps.space import Params, corners, default_point, few_corners
+from sweeps.space import Params, default_point, few_corners
 from sweeps.spec import Budget, SweepSpec, list_specs
 from sweeps.study import HOURS_OVER, Study
 from sweeps.warmth import Warmth, warmth
 from trainable.card_memory import fit_networks, refuse_misfits
-from trainable.rehearsal import EpochCost, measure_epoch, rehearse
+from trainable.rehearsal import rehearse
 from trainable.resources import choose_cards
 from trainable.trial import trial_overrides
 
 SYNTHETIC = Path("data") / "synthetic"
+
+FEW = "all low, all high and each choice; a dry run checks all"
+"""Which corners a sweep checks before it starts."""
 
 PLAIN_WIDTH = 160  # characters of a line in a file or a pipe, where nobody says how wide it may be
 
@@ -87,46 +88,18 @@ def cards_for(device: str, budget: Budget, gpu_memory: float | None) -> tuple[Ca
     return choose_cards(there, budget.gpus, budget.trials_at_once)
 
 
-def dry_run(plan: SweepPlan, measure: bool = True) -> int:
-    """Check every corner of the space, and each network's memory; measure an epoch of each family; print the plan.
+def check_corners(plan: SweepPlan, points: Iterable[Params], which: str) -> list[Sequence[str]]:
+    """Compose, build and step these points of the space once each; returns one of each different network.
 
-    ``measure``: not for a card that is not here.
+    ``which``: which corners these are, in words.
     """
-    networks = check_corners(plan, corners(plan.spec.space))
-    check_memory(plan, networks, all_of_them=True)
-    for line in sharing(plan.name, plan.resources):
-        console.print(line)
-    for line in plan.lines(measure_families(plan) if measure else None):
-        console.print(line)
-    return 0
-
-
-def measure_families(plan: SweepPlan) -> EpochCost:
-    """What an epoch costs on average over the space's networks; each choice is measured with all others at trial 0's.
-
-    Costs of choices of different keys are taken to multiply.
-    """
-    base = measure_epoch(trial_overrides(plan.fixed, plan.first))
-    seconds, mib, first = base.seconds, base.checkpoint_mib, base.first_seconds
-    for key, points in plan.families().items():
-        costs = [measure_epoch(trial_overrides(plan.fixed, point)) for point in points]
-        for point, cost in zip(points, costs, strict=True):
-            console.print(f"{key}={point[key]}: {cost.seconds:.1f} s an epoch")
-        seconds *= fmean(cost.seconds for cost in costs) / base.seconds
-        mib *= fmean(cost.checkpoint_mib for cost in costs) / base.checkpoint_mib
-        first = max(first, fmean(cost.first_seconds for cost in costs))
-    return EpochCost(seconds, mib, base.device, first)
-
-
-def check_corners(plan: SweepPlan, points: Iterable[Params]) -> list[Sequence[str]]:
-    """Compose, build and step these points of the space once each; returns one of each different network."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     warnings.simplefilter("ignore")
     points = list(points)
     networks = rehearse((trial_overrides(plan.fixed, point) for point in points), bool(plan.resources.cards))
     console.print(
-        f"{len(points)} corners of the space make valid configurations; {len(networks)} different networks and losses "
-        "train."
+        f"{len(points)} corners of the space ({which}) make valid configurations; {len(networks)} different networks "
+        "and losses train."
     )
     return networks
 
@@ -173,7 +146,7 @@ def search(plan: SweepPlan, mode: Mode) -> int:
         warm = warmth(mode.warm_start, plan) if mode.warm_start else Warmth()
         for line in warm.lines() if mode.warm_start else ():
             console.print(f"From {mode.warm_start}: {line}.")
-        check_memory(plan, check_corners(plan, few_corners(plan.spec.space)))
+        check_memory(plan, check_corners(plan, few_corners(plan.spec.space), FEW))
         ledger = begin(plan, warm)
     from sweeps.execution import run_trials  # Ray: seconds to import, and nothing to do before all is checked
 
