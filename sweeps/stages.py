@@ -88,7 +88,7 @@ def cards_for(device: str, budget: Budget, gpu_memory: float | None) -> tuple[Ca
     return choose_cards(there, budget.gpus, budget.trials_at_once)
 
 
-def check_corners(plan: SweepPlan, points: Iterable[Params], which: str) -> list[Sequence[str]]:
+def check_corners(plan: SweepPlan, points: Iterable[Params], which: str = FEW) -> list[Sequence[str]]:
     """Compose, build and step these points of the space once each; returns one of each different network.
 
     ``which``: which corners these are, in words.
@@ -146,7 +146,7 @@ def search(plan: SweepPlan, mode: Mode) -> int:
         warm = warmth(mode.warm_start, plan) if mode.warm_start else Warmth()
         for line in warm.lines() if mode.warm_start else ():
             console.print(f"From {mode.warm_start}: {line}.")
-        check_memory(plan, check_corners(plan, few_corners(plan.spec.space), FEW))
+        check_memory(plan, check_corners(plan, few_corners(plan.spec.space)))
         ledger = begin(plan, warm)
     from sweeps.execution import run_trials  # Ray: seconds to import, and nothing to do before all is checked
 
