@@ -14,7 +14,7 @@ from analysis.finals import Finals
 from analysis.intervals import Interval
 from analysis.race import SEED
 from analysis.tables import fitted
-from analysis.verdict import Line, Run, Verdict, judge, span
+from analysis.verdict import Line, Run, Searched, Verdict, judge, span
 from src.checkpoint import link_checkpoint
 from src.config import save_overrides
 from src.errors import UserError
@@ -41,7 +41,11 @@ The same network again:
 """
 
 HEADS = ("trial", "seeds", "search", "validation", "luck", "test", "±", "95 %", "gain", "95 %", "s per epoch")
-"""Luck: what the score in the search was better by than validation on fresh seeds. Gain: over the default, on test."""
+"""Luck: what the score in the search was better by than validation on fresh seeds. Gain: over the default, on test.
+
+A score of the search with another number of epochs has them in brackets beside it, and no luck: luck is not all that it
+differs by.
+"""
 
 
 def conclude(finals: Finals, console: Console) -> None:
@@ -54,7 +58,7 @@ def conclude(finals: Finals, console: Console) -> None:
         raise UserError(
             f"No training of the default came to its end, so there is nothing to compare with: {folder / 'runs.csv'}."
         )
-    known = {name: contender.score for name, contender in race.contenders.items()}
+    known = {name: Searched(contender.score, contender.epochs) for name, contender in race.contenders.items()}
     verdict = judge(runs, known, race.default, finals.groups, race.out(rows))
     best = max((run for run in runs if run.contender == verdict.chosen), key=lambda run: run.validated)
     overrides = chosen_overrides(finals, verdict.chosen)
@@ -62,11 +66,11 @@ def conclude(finals: Finals, console: Console) -> None:
     link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
     (folder / "verdict.md").write_text(page(finals, verdict, best))
     kept = {"sweep_begun": finals.begun, "contenders": list(race.contenders)}
-    kept |= {"chosen": verdict.chosen, "sentences": verdict.sentences}
+    kept |= {"chosen": verdict.chosen, "sentences": verdict.sentences, "epochs": finals.epochs}
     beside = folder / "verdict.partial"
     beside.write_text(json.dumps(kept))
     beside.replace(folder / "verdict.json")
-    for table in drawn(verdict, race.default, console.width):
+    for table in drawn(verdict, race.default, finals.epochs, console.width):
         console.print(table)
     for sentence in verdict.sentences:
         console.print(sentence)
@@ -121,31 +125,43 @@ def write_runs(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
         writer.writerows(lines)
 
 
-def cells(line: Line, default: str) -> list[str]:
-    """A configuration as texts, in the order of ``HEADS``."""
-    searched = "-" if line.searched is None else f"{line.searched:.4f}"
-    luck = "-" if line.searched is None else f"{line.searched - line.validated:+.4f}"
+def cells(line: Line, default: str, epochs: int) -> list[str]:
+    """A configuration as texts, in the order of ``HEADS``; ``epochs``: of each training with a fresh seed."""
     gain = ["", ""] if line.gain is None else [f"{line.gain.mean:+.4f}", span(line.gain) if line.gain.sure else "-"]
     test = [f"{line.test.mean:.4f}", f"{line.test.sd:.4f}" if line.test.seeds > 1 else "-", within(line.test)]
     name = name_of(line.contender, default)
-    head = [name, str(line.test.seeds), searched, f"{line.validated:.4f}", luck]
+    head = [name, str(line.test.seeds), searched(line.searched, epochs), f"{line.validated:.4f}", luck(line, epochs)]
     return [*head, *test, *gain, f"{line.epoch_seconds:.1f}"]
 
 
+def searched(known: Searched, epochs: int) -> str:
+    """The score in the search; with its epochs, where they are others than those of fresh seeds."""
+    if known.score is None:
+        return "-"
+    return f"{known.score:.4f}{f' ({known.epochs})' if known.epochs not in (0, epochs) else ''}"
+
+
+def luck(line: Line, epochs: int) -> str:
+    """What the search's score was better by than those of fresh seeds, if they were trained as long."""
+    known = line.searched
+    return "-" if known.score is None or known.epochs != epochs else f"{known.score - line.validated:+.4f}"
+
+
 def within(found: Interval) -> str:
-    return f"[{found.low:.4f}, {found.high:.4f}]" if found.sure else "-"
+    """The interval of a score, as far as there are such scores."""
+    return f"[{max(0.0, found.low):.4f}, {min(1.0, found.high):.4f}]" if found.sure else "-"
 
 
-def drawn(verdict: Verdict, default: str, width: int) -> Iterator[Table]:
+def drawn(verdict: Verdict, default: str, epochs: int, width: int) -> Iterator[Table]:
     """The table for a terminal of that width."""
     styles = ["bold" if line.contender == verdict.chosen else "dim" if line.out else None for line in verdict.lines]
-    return fitted(HEADS, [cells(line, default) for line in verdict.lines], width, ("trial",), styles)
+    return fitted(HEADS, [cells(line, default, epochs) for line in verdict.lines], width, ("trial",), styles)
 
 
 def page(finals: Finals, verdict: Verdict, best: Run) -> str:
     """``verdict.md``."""
     default = finals.race.default
-    lines = [HEADS, ["---"] * len(HEADS), *(cells(line, default) for line in verdict.lines)]
+    lines = [HEADS, ["---"] * len(HEADS), *(cells(line, default, finals.epochs) for line in verdict.lines)]
     return PAGE.format(
         name=finals.plan.name,
         sentences="\n".join(verdict.sentences),
@@ -178,9 +194,10 @@ def about(finals: Finals, verdict: Verdict) -> list[str]:
     grouped = f"in {len(set(groups))} groups" if len(set(groups)) < len(groups) else "each a group of its own"
     return [
         f"- {spec.metric} of the best epoch; on test at validation's threshold, or at 0.5 if that is its definition.",
-        "- luck: the score in the search less validation on fresh seeds. gain: test less the default's, seed by seed.",
+        "- luck: the score in the search less validation on fresh seeds, where both were trained as long; a search of "
+        "other epochs has them in brackets. gain: test less the default's, seed by seed.",
         f"- intervals: 95 %, over seeds and {len(groups)} test images, {grouped}.",
-        f"- {spec.asha.max_epochs} epochs each; up to {seeds} seeds each, none of them the search's.",
+        f"- {finals.epochs} epochs each; up to {seeds} seeds each, none of them the search's.",
         f"- data: {finals.plan.config.data.root}; commit {made['commit']}{', changed since' if made['dirty'] else ''}.",
     ]
 

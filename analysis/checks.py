@@ -26,6 +26,7 @@ def checks(sweep: SweepResults) -> list[str]:
 def of_the_search(sweep: SweepResults) -> Iterator[str]:
     for line in sweep.about.get("accepted", ()):
         yield f"The data was accepted with a problem: {line.removeprefix('problem: ')}. Scores may be too good."
+    yield from sweep.about.get("warnings", ())
     states = sweep.trials["state"].tolist()
     if sweep.state != "finished":
         yield f"The sweep is {sweep.state}: its best may not be the best yet."

@@ -15,6 +15,7 @@ from analysis.leaderboard import headline, plain_console
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.verdict import span, words_of_more
 from src.errors import Parser, UserError, run_command, unknown
+from sweeps.about import PLACES
 
 SHARES = (0.25, 0.5, 1.0)
 """Of the epochs that both have spent: where their best so far is told."""
@@ -66,7 +67,7 @@ def settings(sweep: SweepResults) -> dict[str, str]:
     made = {key: value for key, value in about["provenance"].items() if key not in ("time", "packages")}
     parts = {"budget": about["budget"], "resources": about["resources"], "made": made | about["provenance"]["packages"]}
     more = {f"{part}: {key}": str(value) for part, values in parts.items() for key, value in values.items()}
-    own = {key: value for key, value in sweep.identity.items() if key != "fixed: output_root"}
+    own = {key: value for key, value in sweep.identity.items() if key.removeprefix("fixed: ") not in PLACES}
     return {"question": str(about.get("question", ""))} | own | more
 
 
@@ -123,7 +124,17 @@ def fresh(one: SweepResults, other: SweepResults, metric: str) -> list[str]:
     if not same_images([*runs.values(), *its_runs.values()]):
         return ["On fresh seeds nothing can be told: the test images are not the same."]
     pair = (scored([found[seed] for seed in seeds], metric) for found in (runs, its_runs))
-    return told(f"{one.name}'s choice {chosen}", f"{other.name}'s {its_choice}", interval(*pair), metric)
+    said = told(f"{one.name}'s choice {chosen}", f"{other.name}'s {its_choice}", interval(*pair), metric)
+    return [*said, *unlike_trainings(one, other)]
+
+
+def unlike_trainings(one: SweepResults, other: SweepResults) -> list[str]:
+    """A warning if the fresh seeds of the two were not trained as long."""
+    epochs = [read_verdict(sweep.verdict).get("epochs") for sweep in (one, other) if sweep.verdict]
+    if None in epochs or len(set(epochs)) < 2:
+        return []
+    here, there = epochs
+    return [f"The first was trained for {here} epochs, the other for {there}: a part of the difference may be that."]
 
 
 def retrained(sweep: SweepResults) -> tuple[str, dict[int, Counted]]:

@@ -61,7 +61,8 @@ def best_so_far(sweep: SweepResults, metric: str) -> pd.DataFrame:
         return pd.DataFrame(columns=["epochs", "hours", "best"])
     failed = sweep.trials.query("state == 'failed'")["trial"]
     values = reports["value" if metric == sweep.metric else metric].mask(reports["trial"].isin(failed))
-    hours = (reports["time"] - reports["time"].min()).dt.total_seconds() / 3600
+    seconds = (reports["time"].cummax() - reports["time"].iloc[:1].max()).dt.total_seconds()  # clocks are set back
+    hours = seconds / 3600
     table: Any = pd.DataFrame({"epochs": np.arange(1, len(reports) + 1), "hours": hours, "best": values.cummax()})
     return table.ffill().dropna().reset_index(drop=True)
 

@@ -20,10 +20,10 @@ from src.inference import load_network
 from src.provenance import provenance
 from src.schema import SPLITS
 from src.scoring import evaluate
+from sweeps.identity import differences, surroundings
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan, chosen_by
-from sweeps.session import differences, surroundings
 from sweeps.spec import Asha, Budget, SweepSpec
 from sweeps.study import Study
 from trainable.card_memory import fit_networks, refuse_misfits
@@ -33,6 +33,8 @@ from trainable.trial import trial_overrides
 
 OURS = ("seed=", "threads=", "training.epochs=", "training.metric=", "output_root=")
 """Overrides of the search that the finals decide anew."""
+TEST_DATA = "test data"
+"""Its fingerprint, as a part of what a race is; older ledgers do not have it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Finals:
         return groups_of(data.root, open_split(data, "test").stems)
 
     @property
+    def epochs(self) -> int:
+        """Of each training."""
+        return self.plan.spec.asha.max_epochs
+
+    @property
     def begun(self) -> str:
         """When the sweep was, whose best these are."""
         return self.ledger.get("asked")["identity"]["sweep begun"]
@@ -82,7 +89,14 @@ def contenders_of(sweep: SweepResults, asked: Asked) -> list[Contender]:
         )
     default = str(sweep.trials.sort_values("number")["trial"].iloc[0])
     best = [name for name in sorted(values, key=lambda name: (-values[name], name)) if name != default]
-    return [Contender(name, sweep.params[name], values.get(name)) for name in (default, *best[: asked.top])]
+    names = (default, *best[: asked.top])
+    return [Contender(name, sweep.params[name], values.get(name), epochs_of(sweep, name)) for name in names]
+
+
+def epochs_of(sweep: SweepResults, trial: str) -> int:
+    """How long the search has trained a trial; one that early stopping has ended counts as trained to the end."""
+    row = sweep.trials.set_index("trial").loc[trial].to_dict()
+    return sweep.rungs[-1] if row["state"] == "complete" else int(row["epochs"])
 
 
 def best_values(sweep: SweepResults, metric: str) -> dict[str, float]:
@@ -101,14 +115,28 @@ def folder_of(sweep: SweepResults) -> Path:
     return sweep.folder.parents[1] / "retrain" / sweep.name
 
 
-def fixed_of(sweep: SweepResults) -> tuple[str, ...]:
-    """The search's fixed overrides, without what is decided anew."""
-    return tuple(word for word in sweep.about["fixed"] if not word.startswith(OURS))
+def fixed_of(sweep: SweepResults, data_root: Path | None = None) -> tuple[str, ...]:
+    """The search's fixed overrides, without what is decided anew; ``data_root``: where its data is now."""
+    ours = (*OURS, "data.root=") if data_root else OURS
+    kept = tuple(word for word in sweep.about["fixed"] if not word.startswith(ours))
+    fixed = (*kept, f"data.root={data_root}") if data_root else kept
+    root = load_config(fixed).data.root
+    if not root.is_dir():
+        raise UserError(
+            f"{root}, where the data of {sweep.name} was, is no folder: say --data-root with where it is now."
+        )
+    return fixed
 
 
-def plan_of(sweep: SweepResults, asked: Asked, contenders: Sequence[Contender], resources: Resources) -> SweepPlan:
+def plan_of(
+    sweep: SweepResults,
+    asked: Asked,
+    contenders: Sequence[Contender],
+    resources: Resources,
+    data_root: Path | None = None,
+) -> SweepPlan:
     """The race as a sweep on the machine it runs on, which need not be that of the search."""
-    kept = fixed_of(sweep)
+    kept = fixed_of(sweep, data_root)
     epochs = asked.epochs or sweep.rungs[-1]
     budget: dict[str, Any] = sweep.about["budget"]
     root = sweep.folder.parents[1]
@@ -129,7 +157,14 @@ def plan_of(sweep: SweepResults, asked: Asked, contenders: Sequence[Contender], 
     return SweepPlan(sweep.name, spec, 0, fixed, {}, points, resources, home="retrain")
 
 
-def open_finals(sweep: SweepResults, asked: Asked, resources: Resources, resume: bool, fresh: bool) -> Finals:
+def open_finals(
+    sweep: SweepResults,
+    asked: Asked,
+    resources: Resources,
+    resume: bool,
+    fresh: bool,
+    data_root: Path | None = None,
+) -> Finals:
     """Begin the race, or go on with it.
 
     If one is there of other configurations, epochs, data or code, that is a ``UserError`` with the differences.
@@ -148,11 +183,11 @@ def open_finals(sweep: SweepResults, asked: Asked, resources: Resources, resume:
         contenders = [Contender(**found) for found in before["contenders"]]
     else:
         contenders = contenders_of(sweep, asked)
-    plan = plan_of(sweep, asked, contenders, resources)
+    plan = plan_of(sweep, asked, contenders, resources, data_root)
     names = ", ".join(found.trial for found in contenders)
     now = {"sweep begun": sweep.begun, "configurations": names, "metric": asked.metric}
-    now |= surroundings(plan)
-    if before and (changes := differences(before["identity"], now)):
+    now |= surroundings(plan) | {TEST_DATA: open_split(plan.config.data, "test").fingerprint}
+    if before and (changes := differences({TEST_DATA: now[TEST_DATA]} | before["identity"], now)):
         raise UserError(
             f"{folder} was begun with something else:\n" + "\n".join(changes) + "\n--fresh moves it aside and starts "
             "anew; --resume goes on with what was begun, if code and data are the same."
@@ -217,7 +252,7 @@ def score(row: TrialRow, contender: str, plan: SweepPlan) -> Run:
     folder, data = plan.folder / row.name, plan.config.data
     counted = Counted.load(folder)
     if counted is None:
-        asked = ["evaluation.split=test", "evaluation.metrics=[iou]", "evaluation.tta=none"]
+        asked = [f"data.root={data.root}", "evaluation.split=test", "evaluation.metrics=[iou]", "evaluation.tta=none"]
         scores = evaluate(load_network(folder / "checkpoints" / "best_model.pth", asked))
         counted = Counted(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))
         counted.save(folder)

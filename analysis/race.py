@@ -30,6 +30,8 @@ class Contender:
     params: Mapping[str, Any]
     score: float | None
     """What it had in the search, by the metric of the race."""
+    epochs: int = 0
+    """That the search has trained it; 0: not known."""
 
 
 class Race:

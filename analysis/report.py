@@ -105,10 +105,7 @@ def answer(sweep: SweepResults) -> list[str]:
     if sweep.ranked.empty:
         return ["No trial has a score yet."]
     best = sweep.ranked.iloc[0].to_dict()
-    scores = dict(zip(sweep.trials["trial"], sweep.trials["score"], strict=True))
-    known = sweep.default in set(sweep.ranked["trial"])
-    beside = f"; the default has {scores[sweep.default]:.4f}" if known else "; the default has no score"
-    beside = ", the default" if best["trial"] == sweep.default else beside
+    beside = ", the default" if best["trial"] == sweep.default else f"; the default has {score_of_default(sweep)}"
     found = f"In the search, {best['trial']} was the best: {sweep.metric} {best['score']:.4f} on one seed{beside}."
     doubt = (
         []
@@ -116,6 +113,15 @@ def answer(sweep: SweepResults) -> list[str]:
         else [f"How sure that is, retrain-best {sweep.name} says: the best of many is too good."]
     )
     return [*verdict.get("sentences", []), found, *doubt, *words_of_picks(sweep)]
+
+
+def score_of_default(sweep: SweepResults) -> str:
+    """The default's score in the search, with its epochs where it was not trained to the end."""
+    rows = (row for row in sweep.ranked.to_dict("records") if row["trial"] == sweep.default)
+    if (row := next(rows, None)) is None:
+        return "no score"
+    short_of = "" if row["state"] == "complete" else f" after {row['epochs']} of {sweep.rungs[-1]} epochs"
+    return f"{row['score']:.4f}{short_of}"
 
 
 def spent(sweep: SweepResults) -> str:

@@ -71,7 +71,7 @@ class SweepResults:
     params: dict[str, dict[str, Any]]
     """Each trial's sampled values."""
     identity: dict[str, str] = field(default_factory=dict[str, str])
-    """What makes its sessions parts of one sweep (``sweeps.session``): space, rungs, fixed overrides, data, files of
+    """What makes its sessions parts of one sweep (``sweeps.identity``): space, rungs, fixed overrides, data, files of
     code, by name."""
 
     @property
@@ -115,7 +115,8 @@ class SweepResults:
     @property
     def begun(self) -> str:
         """When its first trial was, UTC: a sweep that was started anew under the same name is another one."""
-        return str(self.trials["started"].min()) if len(self.trials) else ""
+        times = zip(self.trials["number"], self.trials["started"], strict=True)
+        return next((str(time) for number, time in times if number == 0), "")  # not the earliest: clocks are set back
 
     @property
     def verdict(self) -> Path | None:

@@ -38,6 +38,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--trials-at-once", type=int, help="trainings that share the machine")
     add("--gpus", type=int, help="graphics cards to use, if not all that are here")
     add("--output-root", type=Path, help="the output_root of the sweep, if it was not the configured one")
+    add("--data-root", type=Path, help="where the data of the sweep is now, if its folder was moved")
     add("--resume", action="store_true", help="go on with what was begun, though the sweep has others at the top now")
     add("--fresh", action="store_true", help="move what was begun aside and start anew")
     add("--debug", action="store_true", help="show the traceback of an error")
@@ -71,11 +72,11 @@ def retrain(options: argparse.Namespace) -> int:
         options.epochs,
         metric,
     )
-    there = find_cards(load_config(fixed_of(sweep)).device)
+    there = find_cards(load_config(fixed_of(sweep, options.data_root)).device)
     cards = choose_cards(there, options.gpus, options.trials_at_once)
     resources = share_machine(options.trials_at_once, cards)
     with locked(folder_of(sweep)):
-        finals = open_finals(sweep, asked, resources, options.resume, options.fresh)
+        finals = open_finals(sweep, asked, resources, options.resume, options.fresh, options.data_root)
         received = run_trials(finals.plan, finals.study, console)
         if not finals.study.done:
             finals.study.interrupt()
@@ -90,7 +91,7 @@ def retrain(options: argparse.Namespace) -> int:
 def resume_command(options: argparse.Namespace) -> str:
     """The command that goes on, on the same share of the machine."""
     words = ["retrain-best", options.name]
-    for name in ("trials_at_once", "gpus", "output_root"):
+    for name in ("trials_at_once", "gpus", "output_root", "data_root"):
         if (value := getattr(options, name)) is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join([*words, "--resume"])

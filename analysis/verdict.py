@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,15 +31,22 @@ class Run:
     epoch_seconds: float
 
 
+class Searched(NamedTuple):
+    """What the search knew of a configuration."""
+
+    score: float | None
+    epochs: int = 0
+    """That it had trained it for that score; 0: not known."""
+
+
 @dataclass(frozen=True)
 class Line:
     """What is known of one configuration."""
 
     contender: str
-    searched: float | None
-    """Its score in the search."""
+    searched: Searched
     validated: float
-    """The same on fresh seeds, their mean; what the search's was better by is luck."""
+    """Its score on validation with fresh seeds, their mean."""
     test: Interval
     gain: Interval | None
     """Test score less the default's, seed by seed; None for the default itself, and without a seed in common."""
@@ -60,7 +68,7 @@ class Verdict:
 
 def judge(
     runs: Sequence[Run],
-    searched: Mapping[str, float | None],
+    searched: Mapping[str, Searched],
     default: str,
     groups: Sequence[str],
     out: Mapping[str, str],
@@ -94,7 +102,7 @@ def judge(
 
 
 def line_of(
-    name: str, runs: Sequence[Run], reference: Sequence[Run], searched: float | None, groups: Sequence[str], out: str
+    name: str, runs: Sequence[Run], reference: Sequence[Run], searched: Searched, groups: Sequence[str], out: str
 ) -> Line:
     gain = None if runs is reference else difference(runs, reference, groups)
     validated, seconds = fmean(run.validated for run in runs), median(run.epoch_seconds for run in runs)
@@ -174,6 +182,7 @@ def words_of_more(gain: Interval) -> str:
 
 
 def span(found: Interval) -> str:
+    """The interval of a difference of scores, as far as there are such differences."""
     if not found.sure:
         return f"(one {'seed' if found.seeds < 2 else 'group of images'}: no interval)"
-    return f"[{found.low:+.4f}, {found.high:+.4f}]"
+    return f"[{max(-1.0, found.low):+.4f}, {min(1.0, found.high):+.4f}]"

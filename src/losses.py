@@ -6,13 +6,15 @@ Shapes: ``logits`` (N, 1, H, W) float32, any real; ``masks`` (N, 1, H, W) float3
 from collections.abc import Callable, Mapping
 
 import torch
-from segmentation_models_pytorch.losses import FocalLoss, LovaszLoss, SoftBCEWithLogitsLoss
+from segmentation_models_pytorch.losses import LovaszLoss, SoftBCEWithLogitsLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
 from src.errors import UserError, unknown
 
 EPSILON = 1e-7
+MOST_ITERATIONS = 4096
+"""Erosions that leave nothing of the largest image."""
 Score = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """Of each image's soft counts (N) in pixels: true positives, false positives, false negatives, true negatives."""
 
@@ -41,12 +43,13 @@ class Overlap(nn.Module):
 class CentreLineDice(nn.Module):
     """Soft clDice (Shit et al. 2021, arXiv 2003.07311, algorithms 1 and 2): the Dice of centre lines with areas.
 
-    ``iterations`` erosions: half the width in pixels of the thickest crack whose centre line is to be found.
+    ``iterations`` erosions: half the width in pixels of the thickest crack whose centre line is to be found. Without
+    ``smooth``, all of no line lies in the area.
     """
 
     def __init__(self, iterations: int, smooth: float) -> None:
         super().__init__()
-        self.iterations, self.smooth = iterations, smooth
+        self.iterations, self.smooth = iterations, max(smooth, EPSILON)  # 0 pixels of 0 have no share
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
         probs = logits.sigmoid()
@@ -58,6 +61,21 @@ class CentreLineDice(nn.Module):
         """The share of each image's line that lies in the area, (N)."""
         inside, whole = (line * area).flatten(1).sum(1), line.flatten(1).sum(1)
         return (inside + self.smooth) / (whole + self.smooth)
+
+
+class Focal(nn.Module):
+    """Focal loss (Lin et al. 2017, arXiv 1708.02002, eq. 5), mean over all pixels."""
+
+    def __init__(self, alpha: float, gamma: float) -> None:
+        super().__init__()
+        self.alpha, self.gamma = alpha, gamma
+
+    def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
+        right = logits * (2 * masks - 1)  # the logit of a pixel's true class
+        # (1 - pt) ** gamma by its logarithm: where a pixel is certain, a power below 1 has no finite slope
+        focus = torch.exp(-self.gamma * functional.softplus(right))
+        weights = 1 - self.alpha + (2 * self.alpha - 1) * masks
+        return (focus * weights * functional.softplus(-right)).mean()
 
 
 def soft_skeleton(areas: Tensor, iterations: int) -> Tensor:
@@ -115,7 +133,8 @@ def mcc() -> nn.Module:
     """1 - Matthews correlation coefficient of probabilities, per image."""
 
     def score(tp: Tensor, fp: Tensor, fn: Tensor, tn: Tensor) -> Tensor:
-        tp, fp, fn, tn = (count + 1e-5 for count in (tp, fp, fn, tn))
+        # rounding makes a count of a large image negative, and such a product has no root
+        tp, fp, fn, tn = (count.clamp_min(0) + 1e-5 for count in (tp, fp, fn, tn))
         return (tp * tn - fp * fn) / ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)).sqrt()
 
     return Overlap(score)
@@ -123,14 +142,19 @@ def mcc() -> nn.Module:
 
 def cldice(iterations: float, smooth: float) -> nn.Module:
     """Soft clDice per image, for connected cracks; alone it does not know how wide a crack is."""
+    if iterations % 1 or iterations > MOST_ITERATIONS:
+        raise UserError(
+            f"training.loss.cldice.iterations={iterations}: must be a whole number from 0 to {MOST_ITERATIONS}, half "
+            "the width of the thickest crack in pixels."
+        )
     return CentreLineDice(int(iterations), smooth)
 
 
 def focal(alpha: float, gamma: float) -> nn.Module:
-    """Focal loss (Lin et al. 2017, eq. 5), mean over all pixels; ``alpha`` in [0, 1] is the crack class's weight."""
+    """Focal loss; ``alpha`` in [0, 1] is the crack class's weight, ``gamma`` how little easy pixels count."""
     if not 0 <= alpha <= 1:
         raise UserError(f"training.loss.focal.alpha={alpha}: must be in [0, 1]; it is the weight of the crack class.")
-    return FocalLoss("binary", alpha=alpha, gamma=gamma)
+    return Focal(alpha, gamma)
 
 
 LOSSES: dict[str, Callable[..., nn.Module]] = {

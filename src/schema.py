@@ -7,6 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+LossNumber = Annotated[float, Field(ge=0, le=1e6, strict=True)]
+"""A weight or parameter of a loss. Times a logit and pixels, more would leave the range of float32."""
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Decay = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -239,7 +241,7 @@ class Training(Section):
     resume_from: Path | None
     optimizer: Optimizer
     lr_scheduler: Annotated[LrScheduler, Field(discriminator="name")]
-    loss: Annotated[dict[str, dict[str, NotNegative]], Field(min_length=1)]
+    loss: Annotated[dict[str, dict[str, LossNumber]], Field(min_length=1)]
     """Term of ``src.losses.LOSSES`` to its weight and parameters."""
     metric: Metric
 

@@ -11,6 +11,9 @@ PARTS = {"metric": str, "fixed": list, "space": dict, "trial_0": dict} | dict.fr
 )
 """Those that are read again, and what they are."""
 
+PLACES = ("output_root", "data.root", "data.cache_dir")
+"""Overrides that say where things lie, which may be moved: no part of what a sweep is."""
+
 
 def read_about(folder: Path) -> dict[str, Any]:
     """What ``SweepPlan.save`` has written in a sweep's folder. A file that lacks some of it is a ``UserError``."""

@@ -13,6 +13,13 @@ from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
 from sweeps.standing import Standing, read_standing
 
+NEEDED = {"paused": "last.pth", "stopped": "best_model.pth", "complete": "best_model.pth"}
+"""The network that a trial must have, by its state."""
+AT_REST = tuple(NEEDED)
+GOES_ON_FROM = ("last.pth", "previous.pth", "best_model.pth")
+BEHIND = 2
+"""Epochs that a trial may have to train again: beside a card its checkpoint is one behind, and one may be damaged."""
+
 
 def audit(folder: Path) -> list[str]:
     """What is wrong with a sweep's folder, a sentence each: nothing, if all went well.
@@ -26,7 +33,7 @@ def audit(folder: Path) -> list[str]:
         return [
             *trials_twice(study),
             *table_differs(study, ledger),
-            *(line for row in study.rows.values() for line in folder_differs(folder / row.name, row, ledger)),
+            *folders_differ(folder, study, ledger),
             *unknown_folders(folder, study),
             *board_differs(folder / "leaderboard.csv", study),
         ]
@@ -56,37 +63,62 @@ def table_differs(study: Standing, ledger: Ledger) -> Iterator[str]:
             yield f"{name}: the ledger's table says {said['state']} at epoch {said['epochs']}, its events {found}."
 
 
-def folder_differs(folder: Path, row: TrialRow, ledger: Ledger) -> Iterator[str]:
-    """Whether a trial's files hold the epochs that the ledger knows, each once, with the same value."""
+def folders_differ(folder: Path, study: Standing, ledger: Ledger) -> Iterator[str]:
+    dropped = {entry.trial for entry in ledger.entries() if entry.kind == "drop"}
+    for row in study.rows.values():
+        yield from folder_differs(folder / row.name, row, ledger, begun_again=row.name in dropped)
+
+
+def folder_differs(folder: Path, row: TrialRow, ledger: Ledger, begun_again: bool) -> Iterator[str]:
+    """Whether a trial's files hold the epochs that the ledger knows, each once, with the same value.
+
+    One that runs is waiting here: that it would be, if its session were killed now. ``begun_again``: without its
+    networks, so that its files may know less than the ledger until it has come as far.
+    """
     reported = ledger.values(row.name)
     if not reported:
         return
     path = folder / "result.json"
+    if not path.is_file():
+        yield f"{path} is missing, though the ledger has {row.epochs} epochs of this trial, which is {row.state}."
+        return
     lines = read_lines(path)
-    epochs = [line["epoch"] for line in lines]
-    if epochs != list(range(1, len(epochs) + 1)):
-        yield f"{path}: the epochs are {epochs}, not each once in order."
-    maybe_more = row.state in ("running", "waiting", "failed")  # an epoch that nobody heard of before it was killed
-    if not maybe_more and len(epochs) != row.epochs:
-        yield f"{path} has {len(epochs)} epochs, the ledger {row.epochs}."
-    if len(epochs) > row.epochs + 1:
-        yield f"{path} has {len(epochs) - row.epochs} epochs that the ledger does not know."
+    yield from epochs_differ(path, [line["epoch"] for line in lines], row, begun_again)
     metric = ledger.get("rules")["metric"]
     for line in lines:
         value = reported.get(line["epoch"], line.get(metric))
         if value is not None and value != line.get(metric):
             yield f"{path}: {metric} of epoch {line['epoch']} is {line.get(metric)}, in the ledger {value}."
-    yield from checkpoint_missing(folder, row)
+    yield from checkpoint_missing(folder, row, begun_again)
 
 
-def checkpoint_missing(folder: Path, row: TrialRow) -> Iterator[str]:
+def epochs_differ(path: Path, epochs: list[int], row: TrialRow, begun_again: bool) -> Iterator[str]:
+    """Whether the epochs in a trial's file are those that the ledger knows, as far as its state lets them differ."""
+    if epochs != list(range(1, len(epochs) + 1)):
+        yield f"{path}: the epochs are {epochs}, not each once in order."
+    if row.state in AT_REST:
+        least = most = row.epochs
+    else:
+        least = 0 if begun_again else row.epochs - BEHIND
+        most = row.epochs + 1  # one that nobody heard of before it was killed
+    if not least <= len(epochs) <= most:
+        yield f"{path} has {len(epochs)} epochs, the ledger {row.epochs}; the trial is {row.state}."
+
+
+def checkpoint_missing(folder: Path, row: TrialRow, begun_again: bool) -> Iterator[str]:
     """Whether the network is there that a trial would go on from, or that it has come to."""
-    names = {"paused": "last.pth", "stopped": "best_model.pth", "complete": "best_model.pth"}
-    if row.state not in names or row.dropped:
+    if row.dropped:
         return
-    path = folder / "checkpoints" / names[row.state]
-    if not is_sound(path):
-        yield f"{path} is {'damaged' if path.exists() else 'missing'}."
+    if row.state in NEEDED:
+        path = folder / "checkpoints" / NEEDED[row.state]
+        if not is_sound(path):
+            yield f"{path} is {'damaged' if path.exists() else 'missing'}."
+    elif row.state == "waiting" and row.epochs > 1 and not (begun_again or can_go_on(folder)):
+        yield f"{folder / 'checkpoints'} has no network that this trial, which is waiting, could go on from."
+
+
+def can_go_on(folder: Path) -> bool:
+    return any(is_sound(folder / "checkpoints" / name) for name in GOES_ON_FROM)
 
 
 def unknown_folders(folder: Path, study: Standing) -> Iterator[str]:

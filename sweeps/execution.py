@@ -7,6 +7,7 @@ from rich.console import Console
 
 from sweeps.disk import DiskBudget
 from sweeps.live import LiveView
+from sweeps.neighbours import announced
 from sweeps.plan import SweepPlan
 from sweeps.search import Halt, Signals, build_tuner, local_ray
 from sweeps.study import Study
@@ -32,13 +33,16 @@ def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
         memory_limit_mib=resources.memory_limit_mib,
         hang_seconds=budget.hang_minutes * 60,
     )
-    with Signals() as signals, local_ray(resources), view:
-        signals.listen()
-        try:
-            halt = Halt(study, signals, budget.hours)
-            build_tuner(study, resources, trial_plan, halt, [DiskBudget(study, plan.folder), view]).fit()
-        except KeyboardInterrupt:  # a second signal: no more patience
-            pass
-        except TuneError as error:  # Ray keeps only the text of what our rules raised
-            raise (study.ledger and study.ledger.failure) or error from None
+    with announced(plan.name, resources) as others, Signals() as signals:
+        for line in others:
+            console.print(line)
+        with local_ray(resources), view:
+            signals.listen()
+            try:
+                halt = Halt(study, signals, budget.hours)
+                build_tuner(study, resources, trial_plan, halt, [DiskBudget(study, plan.folder), view]).fit()
+            except KeyboardInterrupt:  # a second signal: no more patience
+                pass
+            except TuneError as error:  # Ray keeps only the text of what our rules raised
+                raise (study.ledger and study.ledger.failure) or error from None
     return signals.received

@@ -1,6 +1,6 @@
 """A sweep as an Optuna study, for ``optuna-dashboard``: rebuilt from the ledger, and never read again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
@@ -43,7 +43,8 @@ def export(study: Study, ledger: Ledger, space: Space, name: str, path: Path) ->
 def frozen(row: TrialRow, values: dict[int, float | None], times: tuple[str, str], space: Space) -> FrozenTrial:
     """A trial in Optuna's words. One that was stopped at a rung is PRUNED, with the values of all its epochs.
 
-    One that lies outside of a space that was changed since is there without parameters.
+    One that lies outside of a space that was changed since is there without parameters. A clock that was set back makes
+    no trial end before it began.
     """
     state = STATES[row.state]
     found = distributions(space, row.params)
@@ -55,6 +56,7 @@ def frozen(row: TrialRow, values: dict[int, float | None], times: tuple[str, str
         intermediate_values={epoch: value for epoch, value in values.items() if value is not None},
         user_attrs={"trial": row.name, "origin": row.origin, "best_epoch": row.best_epoch, "reason": row.reason},
     )
-    trial.datetime_start = datetime.fromisoformat(times[0]).replace(tzinfo=None)
-    trial.datetime_complete = datetime.fromisoformat(times[1]).replace(tzinfo=None) if state.is_finished() else None
+    start, end = (datetime.fromisoformat(time) for time in times)
+    trial.datetime_start = start.replace(tzinfo=None)
+    trial.datetime_complete = trial.datetime_start + max(end - start, timedelta()) if state.is_finished() else None
     return trial

@@ -10,7 +10,6 @@ is killed, what was recorded is there. ``seq`` is the order, never the clock. Ta
   finish.
 """
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 
 from src.errors import UserError
 from sweeps.leaderboard import TrialRow
+from sweeps.locks import is_taken, take
 
 NAME = "ledger.sqlite"
 FORMAT = 1  # raise it when a table changes
@@ -193,26 +193,27 @@ def locked(folder: Path) -> Generator[None]:
     The kernel gives the lock back when its holder dies, however it dies.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with lock_of(folder).open("a+") as file:
+        if not take(file):
             refuse_second_writer(folder)
-            raise UserError(f"{folder} is being written: wait, or stop who does it.") from None
+            raise UserError(f"{folder} is being written: wait, or stop who does it.")
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"process {os.getpid()}")
         file.flush()
         yield
         file.truncate(0)
 
 
 def refuse_second_writer(folder: Path) -> None:
-    if pid := writer(folder):
-        raise UserError(f"{folder} is being written by process {pid}: wait for it, or stop it first.")
+    if who := writer(folder):
+        raise UserError(f"{folder} is being written by {who}: wait for it, or stop it first.")
 
 
-def writer(folder: Path) -> int | None:
-    """The process that writes into a sweep's folder now; None: nobody does."""
-    lock = folder.with_name(f".{folder.name}.lock")
-    pid = lock.read_text().strip() if lock.is_file() else ""
-    return int(pid) if pid and Path(f"/proc/{pid}").exists() else None
+def writer(folder: Path) -> str | None:
+    """Who writes into a sweep's folder now, as ``process 123``; None: nobody does."""
+    lock = lock_of(folder)
+    return (lock.read_text().strip() or "a process that has just begun") if is_taken(lock) else None
+
+
+def lock_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")

@@ -1,6 +1,5 @@
 """What a sweep shows while it runs: a status line and the best five trials; plain lines where there is no terminal."""
 
-import math
 import time
 from collections import Counter
 from contextlib import suppress
@@ -33,8 +32,7 @@ class LiveView(Unkept, Callback):
         self.saved = -SAVE_SECONDS
         self.told = set[tuple[str, str, int]]()
         self.epochs_before = study.epochs
-        epochs = forecast(study.asha, study.rules.form, study.budget.trials).epochs
-        self.expected = min(epochs, study.budget.epochs or math.inf)
+        self.expected = forecast(study.asha, study.rules.form, study.budget.trials).epochs
         self.live = Live(console=console, refresh_per_second=2, get_renderable=self.render, transient=True)
 
     def __enter__(self) -> "LiveView":
@@ -73,22 +71,14 @@ class LiveView(Unkept, Callback):
         states = Counter(row.state for row in self.study.rows.values())
         order = ("complete", "paused", "stopped", "waiting", "failed")
         counts = ", ".join(f"{states[state]} {state}" for state in order if states[state])
-        epochs, to_come = self.study.epochs, self.epochs_to_come()
+        epochs, budget = self.study.epochs, self.study.budget
+        to_come = self.study.epochs_to_come(budget.trials, self.expected, budget.epochs)
         spent, here = time.monotonic() - self.started, self.study.epochs - self.epochs_before
         left = f", about {clock(spent * to_come / here)} left" if here and to_come else ""
         return (
             f"{len(self.study.rows)}/{self.study.budget.trials} trials begun{f' ({counts})' if counts else ''}, "
             f"{states['running']} running, {epochs} of about {epochs + to_come} epochs, {clock(spent)} gone{left}"
         )
-
-    def epochs_to_come(self) -> int:
-        """What the budget's trials are expected to take, less what was trained; at least what runs to its next rung."""
-        asha = self.study.asha
-        running = sum(
-            asha.to_next_rung(row.epochs) for row in self.study.rows.values() if row.state in ("running", "waiting")
-        )
-        expected = max(running, self.expected - self.study.epochs)
-        return round(min(expected, (self.study.budget.epochs or math.inf) - self.study.epochs))
 
     def _say(self, row: TrialRow) -> None:
         self.save()

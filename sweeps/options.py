@@ -21,9 +21,8 @@ NAMES = re.compile(r"\w[\w.-]{0,99}")
 
 APART = {
     "resume": ("fresh", "warm_start", "dry_run", "check"),
-    "extend": ("trials", "fresh", "warm_start", "dry_run", "check"),
+    "extend": ("trials", "fresh", "warm_start", "check"),
     "check": ("fresh", "warm_start", "dry_run", "accept_changes"),
-    "dry_run": ("accept_changes",),
     "accept_data_warnings": ("resume", "extend", "check"),  # the data was accepted when the sweep was begun
 }
 """Options that cannot be said together: one of the two would be ignored."""
@@ -36,7 +35,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("spec", nargs="?", help="name of a module in sweeps/specs")
     add("overrides", nargs="*", metavar="key=value", help="configuration overrides for all trials")
     add("--list", action="store_true", help="the sweeps there are, and what each one asks")
-    add("--dry-run", action="store_true", help="check every corner of the space, measure an epoch, print the plan")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="check every corner of the space, measure an epoch, print the plan; with --extend: what that would cost",
+    )
     add("--trials", type=int, help="sampled configurations")
     add("--max-epochs", type=int, help="epochs of a trial that is never stopped; the rungs are scaled with it")
     add("--trials-at-once", type=int, help="trials that share the machine")

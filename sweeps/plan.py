@@ -13,6 +13,8 @@ from src.provenance import provenance
 from sweeps.forecast import Forecast, forecast
 from sweeps.space import Choice, Params, complete_point, default_point, describe, extremes, few_corners, walk
 from sweeps.spec import Space, SweepSpec
+from sweeps.standing import Standing
+from sweeps.warmup import early_rungs
 from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
 
@@ -65,19 +67,32 @@ class SweepPlan:
         return f"{self.resources.trials_at_once} at once, each on {self.resources}"
 
     @property
+    def warnings(self) -> list[str]:
+        """What is legal and seldom meant, a sentence each."""
+        return early_rungs(self.spec.asha, self.spec.space, self.fixed)
+
+    @property
     def expected(self) -> Forecast:
         """Trials at each rung, and epochs; a budget of epochs may end it before."""
         expected = forecast(self.spec.asha, self.spec.form, self.spec.budget.trials)
         return expected._replace(epochs=min(expected.epochs, self.spec.budget.epochs or expected.epochs))
 
-    def hours(self, cost: EpochCost) -> float:
-        """Expected wall clock, if every epoch costs what the measured ones did.
+    def still_expected(self, standing: Standing) -> Forecast:
+        """The same for what is left of a search that has begun, if the plan's number of trials is the number in all."""
+        whole, begun = self.expected, len(standing.rows)
+        before = forecast(self.spec.asha, self.spec.form, begun) if begun else None
+        epochs = standing.epochs_to_come(self.spec.budget.trials, whole.epochs, self.spec.budget.epochs)
+        at = {epoch: count - (before.trials_at[epoch] if before else 0) for epoch, count in whole.trials_at.items()}
+        return Forecast(at, epochs, whole.starts - (before.starts if before else 0))
+
+    def hours(self, cost: EpochCost, expected: Forecast | None = None) -> float:
+        """Expected wall clock, of the whole sweep or of ``expected``, if every epoch costs what the measured ones did.
 
         Trials on cores of their own run side by side; on one graphics card they take from each other.
         """
-        cards = len(self.resources.cards)
+        cards, expected = len(self.resources.cards), expected or self.expected
         start = START_SECONDS + cost.first_seconds
-        busy = self.expected.epochs * cost.seconds + self.expected.starts * start
+        busy = expected.epochs * cost.seconds + expected.starts * start
         return (SESSION_SECONDS + busy / (cards or self.resources.trials_at_once)) / 3600
 
     def families(self) -> dict[str, list[Params]]:
@@ -100,8 +115,8 @@ class SweepPlan:
         visit({})
         return {key: [visit(chosen) for chosen in choices] for key, choices in found.items()}
 
-    def lines(self, cost: EpochCost | None) -> Iterator[str]:
-        """The plan in words, with hours and disk where epochs were measured."""
+    def lines(self, cost: EpochCost | None, standing: Standing | None = None) -> Iterator[str]:
+        """The plan in words, with hours and disk where epochs were measured; ``standing``: of a sweep that goes on."""
         asha, trials, expected = self.spec.asha, self.spec.budget.trials, self.expected
         yield "space, and the default that is trial 0:"
         for key, text in described(self.spec.space).items():
@@ -110,13 +125,20 @@ class SweepPlan:
         for epoch, count in expected.trials_at.items():
             yield f"  {epoch:4}  {count:6.1f}{'  the end' if epoch == asha.max_epochs else ''}"
         yield f"{trials} trials, about {expected.epochs:.0f} epochs (without stopping {trials * asha.max_epochs})"
+        left = self.still_expected(standing) if standing else None
+        if standing and left:
+            begun = len(standing.rows)
+            yield f"begun: {begun} trials, {standing.epochs} epochs"
+            yield f"still to come: {trials - begun} trials, about {left.epochs:.0f} epochs"
+        yield from (f"warning: {line}" for line in self.warnings)
         yield self.place
         if cost is not None:
-            yield from self._lines_of_cost(cost)
+            yield from self._lines_of_cost(cost, left)
 
-    def _lines_of_cost(self, cost: EpochCost) -> Iterator[str]:
-        trials, hours = self.spec.budget.trials, self.hours(cost)
-        yield f"an epoch takes {cost.seconds:.1f} s here ({cost.device}), measured: about {duration(hours)} in all"
+    def _lines_of_cost(self, cost: EpochCost, left: Forecast | None) -> Iterator[str]:
+        trials, hours = self.spec.budget.trials, self.hours(cost, left)
+        of = "for what is still to come" if left else "in all"
+        yield f"an epoch takes {cost.seconds:.1f} s here ({cost.device}), measured: about {duration(hours)} {of}"
         if self.spec.budget.hours is not None and hours > self.spec.budget.hours:
             yield f"the budget of {self.spec.budget.hours:g} hours ends it before that"
         if cost.device == "cpu" and hours > HOURS_A_DAY:
@@ -135,6 +157,7 @@ class SweepPlan:
             "metric": self.spec.metric,
             "fixed": list(self.fixed),
             "accepted": list(self.accepted),
+            "warnings": self.warnings,
             "space": described(self.spec.space),
             "trial_0": dict(self.first),
             "asha": asdict(self.spec.asha) | {"rungs": self.spec.asha.rungs},

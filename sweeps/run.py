@@ -45,17 +45,29 @@ def main(argv: list[str]) -> int:
 
         return check(folder)
     if options.dry_run:
-        asked_for = checked(with_options(spec, options))
-        from sweeps.stages import dry_run, prepare
-
-        seed, memory = options.seed or 0, options.gpu_memory
-        plan = prepare(name, asked_for, seed, options.accept_data_warnings, memory)
-        return dry_run(plan, measure=memory is None)
+        return plan_only(spec, name, folder, options)
     if options.resume or options.extend is not None:
         refuse_nothing(folder)
         with locked(folder):
             return go_on(spec, name, folder, options)
     return start_anew(spec, name, folder, options)
+
+
+def plan_only(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
+    """Say what a sweep, or one that is extended, would take. In its folder nothing is written."""
+    goes_on = options.extend is not None
+    if goes_on:
+        refuse_nothing(folder)
+        complete_options(folder, options)
+    asked_for = checked(with_options(spec, options))
+
+    from sweeps.dry_run import dry_run, standing_of
+    from sweeps.stages import prepare
+
+    accept_data = options.accept_data_warnings or goes_on
+    plan = prepare(name, asked_for, options.seed or 0, accept_data, options.gpu_memory)
+    standing = standing_of(plan, options.spec, options.accept_changes) if goes_on else None
+    return dry_run(plan, measure=options.gpu_memory is None, standing=standing)
 
 
 def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:

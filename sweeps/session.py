@@ -4,74 +4,23 @@ What a sweep is (its space, rungs, fixed overrides, code, data) is kept in its l
 something else under the same name is refused.
 """
 
-import hashlib
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from src.data.cache import data_fingerprint
 from src.errors import UserError
 from src.folders import move_aside
 from src.provenance import PACKAGES, provenance
+from sweeps.identity import differences
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
-from sweeps.plan import SweepPlan, described
+from sweeps.plan import SweepPlan
 from sweeps.sampler import Sampler
-from sweeps.spec import SPECS_DIR
 from sweeps.study import Study
-from sweeps.warmth import COLD, Warmth
+from sweeps.warmth import Warmth
 
-ROOT = Path(__file__).parents[1]
-SEARCH = ("sweeps/asha.py", "sweeps/sampler.py", "sweeps/standing.py", "sweeps/study.py")
-CODE = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml", *SEARCH)
-"""Files that decide what a trial trains, and which are tried."""
-
-
-PLACE = "output_root"
-"""No part of what a sweep is: its folder may be moved."""
-CORES = "threads"
-"""Where a card does the sums, cores only load images, which gives the same with any number of them."""
 COMPARED_BY = ("metric", "rungs")
 """What a sweep's trials were compared by: with another, what was decided before would be wrong."""
-
-
-def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
-    """What makes two sessions parts of the same sweep, as names and texts that can be compared."""
-    spec = plan.spec
-    return {
-        "sweep": spec_name,
-        "metric": spec.metric,
-        "search seed": str(plan.seed),
-        "rungs": f"{[*spec.asha.rungs, spec.asha.max_epochs]}, one in {spec.asha.reduction_factor}, {spec.form}",
-        **{f"space: {key}": text for key, text in described(spec.space).items()},
-        "first points": json.dumps([plan.first, *plan.given]),
-        **surroundings(plan, SPECS_DIR / f"{spec_name}.py"),
-    }
-
-
-def surroundings(plan: SweepPlan, *more: Path) -> dict[str, str]:
-    """Fixed overrides, data, and the code of trainings and of the search, with ``more`` files."""
-    left_out = {PLACE, CORES} if plan.resources.cards else {PLACE}
-    fixed = {key: value for key, _, value in (word.partition("=") for word in plan.fixed)}
-    code = {path for pattern in CODE for path in ROOT.glob(pattern)} | set(more)
-    return {
-        **{f"fixed: {key}": value for key, value in fixed.items() if key not in left_out},
-        "data": data_fingerprint(plan.config.data),
-        **{os.path.relpath(path, ROOT): _digest(path) for path in sorted(code)},
-    }
-
-
-def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What is not the same, a line each."""
-    lines = [
-        f"  {name}: {before.get(name, 'nothing')} -> {now.get(name, 'nothing')}"
-        for name in dict.fromkeys([*before, *now])
-        if before.get(name) != now.get(name) and name != f"fixed: {PLACE}"
-    ]
-    return [line.replace(str(Path.home()), "~") for line in lines]
 
 
 def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None:
@@ -93,13 +42,14 @@ def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None
     )
 
 
-def begin(plan: SweepPlan, warm: Warmth = COLD) -> Ledger:
+def begin(plan: SweepPlan, warm: Warmth | None = None) -> Ledger:
     """Make a new sweep's folder, and the ledger in it; a sweep that is there is moved aside."""
     folder, spec = plan.folder, plan.spec
     if (folder / "sweep.yaml").exists():
         print(f"The sweep that was there is now {move_aside(folder)}.")
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / NAME)
+    warm = warm or Warmth()
     with ledger.transaction():
         ledger.put("warm_rows", [{"params": row.params, "values": row.values, "state": row.state} for row in warm.rows])
         ledger.put("warm_points", warm.points)
@@ -137,7 +87,3 @@ def changed_packages(ledger: Ledger) -> list[str]:
     return [
         f"{name} {before[name]} -> {now[name]}" for name in PACKAGES if name in before and before[name] != now[name]
     ]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

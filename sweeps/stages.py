@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -21,20 +20,24 @@ from src.schema import SPLITS
 from src.synthetic import write_dataset
 from sweeps.audit import audit
 from sweeps.export import export
+from sweeps.identity import identity
 from sweeps.leaderboard import ranked, table, write_csv
 from sweeps.ledger import NAME, Ledger, is_finished, writer
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes
-from sweeps.space import Params, corners, default_point, few_corners
+from sweeps.session import begin, changed_packages, open_study, refuse_changes
+from sweeps.space import Params, default_point, few_corners
 from sweeps.spec import Budget, SweepSpec, list_specs
 from sweeps.study import HOURS_OVER, Study
-from sweeps.warmth import COLD, warmth
+from sweeps.warmth import Warmth, warmth
 from trainable.card_memory import fit_networks, refuse_misfits
-from trainable.rehearsal import EpochCost, measure_epoch, rehearse
+from trainable.rehearsal import rehearse
 from trainable.resources import choose_cards
 from trainable.trial import trial_overrides
 
 SYNTHETIC = Path("data") / "synthetic"
+
+FEW = "all low, all high and each choice; a dry run checks all"
+"""Which corners a sweep checks before it starts."""
 
 PLAIN_WIDTH = 160  # characters of a line in a file or a pipe, where nobody says how wide it may be
 
@@ -85,44 +88,18 @@ def cards_for(device: str, budget: Budget, gpu_memory: float | None) -> tuple[Ca
     return choose_cards(there, budget.gpus, budget.trials_at_once)
 
 
-def dry_run(plan: SweepPlan, measure: bool = True) -> int:
-    """Check every corner of the space, and each network's memory; measure an epoch of each family; print the plan.
+def check_corners(plan: SweepPlan, points: Iterable[Params], which: str = FEW) -> list[Sequence[str]]:
+    """Compose, build and step these points of the space once each; returns one of each different network.
 
-    ``measure``: not for a card that is not here.
+    ``which``: which corners these are, in words.
     """
-    networks = check_corners(plan, corners(plan.spec.space))
-    check_memory(plan, networks, all_of_them=True)
-    for line in plan.lines(measure_families(plan) if measure else None):
-        console.print(line)
-    return 0
-
-
-def measure_families(plan: SweepPlan) -> EpochCost:
-    """What an epoch costs on average over the space's networks; each choice is measured with all others at trial 0's.
-
-    Costs of choices of different keys are taken to multiply.
-    """
-    base = measure_epoch(trial_overrides(plan.fixed, plan.first))
-    seconds, mib, first = base.seconds, base.checkpoint_mib, base.first_seconds
-    for key, points in plan.families().items():
-        costs = [measure_epoch(trial_overrides(plan.fixed, point)) for point in points]
-        for point, cost in zip(points, costs, strict=True):
-            console.print(f"{key}={point[key]}: {cost.seconds:.1f} s an epoch")
-        seconds *= fmean(cost.seconds for cost in costs) / base.seconds
-        mib *= fmean(cost.checkpoint_mib for cost in costs) / base.checkpoint_mib
-        first = max(first, fmean(cost.first_seconds for cost in costs))
-    return EpochCost(seconds, mib, base.device, first)
-
-
-def check_corners(plan: SweepPlan, points: Iterable[Params]) -> list[Sequence[str]]:
-    """Compose, build and step these points of the space once each; returns one of each different network."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     warnings.simplefilter("ignore")
     points = list(points)
     networks = rehearse((trial_overrides(plan.fixed, point) for point in points), bool(plan.resources.cards))
     console.print(
-        f"{len(points)} corners of the space make valid configurations; {len(networks)} different networks and losses "
-        "train."
+        f"{len(points)} corners of the space ({which}) make valid configurations; {len(networks)} different networks "
+        "and losses train."
     )
     return networks
 
@@ -157,6 +134,8 @@ class Mode:
 def search(plan: SweepPlan, mode: Mode) -> int:
     """Rehearse, run all trials, print the leaderboard; returns the exit code."""
     now = identity(plan, mode.spec_name)
+    for line in plan.warnings:
+        console.print(f"warning: {line}")
     if mode.resume:
         ledger = Ledger(plan.folder / NAME)
         refuse_changes(ledger, now, mode.accept_changes)
@@ -164,11 +143,9 @@ def search(plan: SweepPlan, mode: Mode) -> int:
             console.print(f"Another version than in the session before: {change}")
         check_memory(plan, [trial_overrides(plan.fixed, point) for point in few_corners(plan.spec.space)])
     else:
-        warm = warmth(mode.warm_start, plan) if mode.warm_start else COLD
-        if mode.warm_start:
-            console.print(
-                f"From {mode.warm_start}: {len(warm.rows)} trials for the model, {len(warm.points)} to try first."
-            )
+        warm = warmth(mode.warm_start, plan) if mode.warm_start else Warmth()
+        for line in warm.lines() if mode.warm_start else ():
+            console.print(f"From {mode.warm_start}: {line}.")
         check_memory(plan, check_corners(plan, few_corners(plan.spec.space)))
         ledger = begin(plan, warm)
     from sweeps.execution import run_trials  # Ray: seconds to import, and nothing to do before all is checked
@@ -199,8 +176,8 @@ def check(folder: Path) -> int:
     problems = audit(folder)
     for problem in problems:
         console.print(problem)
-    if pid := writer(folder):
-        console.print(f"Process {pid} is writing into {folder} just now.")
+    if who := writer(folder):
+        console.print(f"{who[:1].upper()}{who[1:]} is writing into {folder} just now.")
     elif problems and not finished(folder):
         console.print("The last session did not come to its end: --resume goes on, and writes the leaderboard anew.")
     if not problems:

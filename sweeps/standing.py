@@ -43,6 +43,16 @@ class Standing:
         """At a rung, whether the search has ended since or not."""
         return [self.rows[name] for name in self.rules.paused]
 
+    def epochs_to_come(self, trials: int, expected: float, limit: float | None = None) -> int:
+        """What is left of the epochs that so many trials are expected to take, and at most of ``limit``.
+
+        At least what those that run, wait or are still to begin take to their next rung.
+        """
+        going_on = [row.epochs for row in self.rows.values() if row.state in ("running", "waiting")]
+        new = [] if self.exhausted else [0] * (trials - len(self.rows))
+        least = sum(self.asha.to_next_rung(epoch) for epoch in [*going_on, *new])
+        return round(min(max(least, expected - self.epochs), (limit or math.inf) - self.epochs))
+
     def replay(self, entries: Iterable[Entry]) -> None:
         """Do all again that a ledger holds; running trials then wait. A decision that differs is a ``UserError``."""
         for entry in entries:

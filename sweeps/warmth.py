@@ -1,14 +1,23 @@
-"""What a new sweep takes from one that was before: ``--warm-start OTHER``."""
+"""What a new sweep takes from one that was before: ``--warm-start OTHER``.
 
+A trial tells the model something only if it trained what a trial of ours at the same point would train: the same data,
+code and configuration. Of all others only the best points are of use, to be tried first.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from optuna.distributions import BaseDistribution
 
-from src.config import compose_values, group_choices, value_at
+from src.config import compose_values, expand_files, group_choices, is_group, value_at
 from src.data.cache import data_fingerprint
 from src.errors import UserError
-from sweeps.about import read_about
+from sweeps.about import PLACES, read_about
+from sweeps.identity import training_code
 from sweeps.leaderboard import TrialRow, ranked
 from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan
@@ -17,55 +26,133 @@ from sweeps.standing import read_standing
 from trainable.trial import trial_overrides
 
 POINTS = 3
-"""Of a sweep on other data only its best points are taken, to be tried first."""
+"""Of trials that were trained otherwise only the best points are taken, to be tried first."""
+NO_MATTER = tuple(
+    f"{key}."
+    for key in (
+        *PLACES,
+        "experiment_name",
+        "seed",  # chance, which is in every score
+        "threads",
+        "data.num_workers",
+        "training.log_gpu_memory",
+        "training.resume_from",
+        "evaluation",
+    )
+)
+"""How keys begin, with a full stop at their ends, that do not decide how good a training becomes."""
 
 
-class Warmth(NamedTuple):
+class Difference(NamedTuple):
+    """What a trial of another sweep was trained with otherwise than ours would be, first of all."""
+
+    key: str
+    ours: str
+    theirs: str
+
+
+class Known(NamedTuple):
+    """A trial of another sweep as a point of our space, and its whole configuration."""
+
+    point: Params
+    values: Mapping[str, Any]
+
+
+@dataclass
+class Warmth:
     """What is known before the first trial."""
 
-    rows: list[TrialRow]
+    rows: list[TrialRow] = field(default_factory=list[TrialRow])
     """Trials for the model: points of our space with values at our rungs."""
-    points: list[Params]
+    points: list[Params] = field(default_factory=list[Params])
     """Points to try right after the default."""
+    differing: list[Difference] = field(default_factory=list[Difference])
+    """Of each trial that does not enter the model, why."""
+    outside: int = 0
+    """Trials at points that our space does not have."""
 
-
-COLD = Warmth([], [])
+    def lines(self) -> Iterator[str]:
+        """What is taken and what is not, in words."""
+        yield f"{len(self.rows)} trials for the model, {len(self.points)} points to try first"
+        first = {found.key: found for found in reversed(self.differing)}
+        for key, count in Counter(found.key for found in self.differing).most_common():
+            more = ", among others" if len({found for found in self.differing if found.key == key}) > 1 else ""
+            yield (
+                f"{count} not for the model, since they were trained otherwise: {key} is {first[key].ours} here, "
+                f"{first[key].theirs} there{more}"
+            )
+        if self.outside:
+            yield f"{self.outside} left out, since their points lie outside of what is searched here"
 
 
 def warmth(folder: Path, plan: SweepPlan) -> Warmth:
-    """What the sweep in ``folder`` knows of the plan's space.
-
-    Its trials enter the model if it was on the same data: each as the point of our space that it trained (a key that it
-    did not search has the value of its configuration), with its values at the same parts of a training. Points that lie
-    outside of our ranges are left out. Scores on other data say little of ours: then its best points are tried first.
-    A sweep of another metric is a ``UserError``.
-    """
+    """What the sweep in ``folder`` knows of the plan's space; one of another metric is a ``UserError``."""
     ledger = Ledger(folder / NAME, read_only=True)
-    study = read_standing(ledger)
-    if study.metric != plan.spec.metric:
-        raise UserError(f"{folder} was ranked by {study.metric}, this sweep is by {plan.spec.metric}: not comparable.")
-    fixed = read_about(folder)["fixed"]
-    ours, theirs = [*plan.spec.asha.rungs, plan.spec.asha.max_epochs], study.asha.max_epochs
-    rows: list[TrialRow] = []
-    for row in ranked(study.rows.values()):
-        point = point_of(tuple(fixed), row.params, plan)
-        if point is None:
-            continue
-        values = ledger.values(row.name)
-        same_part = {epoch: values.get(round(epoch * theirs / ours[-1])) for epoch in ours}
-        kept = {epoch: value for epoch, value in same_part.items() if value is not None}
-        if kept or row.state == "failed":
-            rows.append(TrialRow(row.name, point, values=kept, state=row.state, score=row.score))
-    same_data = ledger.get("identity")["data"] == data_fingerprint(plan.config.data)
-    ledger.close()
-    best = [row.params for row in rows[:POINTS] if row.state != "failed"]
-    return Warmth(rows, []) if same_data else Warmth([], best)
+    try:
+        study = read_standing(ledger)
+        if study.metric != plan.spec.metric:
+            raise UserError(
+                f"{folder} was ranked by {study.metric}, this sweep is by {plan.spec.metric}: not comparable."
+            )
+        fixed, of_all = tuple(read_about(folder)["fixed"]), surroundings_differ(plan, ledger.get("identity"))
+        found, others = Warmth(), list[Params]()
+        for row in ranked(study.rows.values()):
+            known = point_of(trial_overrides(fixed, row.params), plan)
+            if known is None:
+                found.outside += 1
+            elif differs := settings_differ(plan, *known) or of_all:
+                found.differing.append(differs)
+                others += [known.point] if row.state != "failed" else []
+            else:
+                found.rows += as_ours(row, known.point, ledger, plan)
+    finally:
+        ledger.close()
+    tried = [plan.first, *plan.given, *(row.params for row in found.rows)]
+    new = [point for number, point in enumerate(others) if point not in [*tried, *others[:number]]]
+    found.points = new[:POINTS]
+    return found
 
 
-def point_of(fixed: tuple[str, ...], params: Params, plan: SweepPlan) -> Params | None:
-    """The point of the plan's space that a trial of another sweep trained; None: it lies outside."""
-    overrides = trial_overrides(fixed, params)
-    values, choices = compose_values(overrides), group_choices(overrides)
+def as_ours(row: TrialRow, point: Params, ledger: Ledger, plan: SweepPlan) -> list[TrialRow]:
+    """A trial as one of ours, with its values at our rungs; none if it says nothing there."""
+    values = {epoch: value for epoch, value in ledger.values(row.name).items() if value is not None} | row.values
+    ours = [*plan.spec.asha.rungs, plan.spec.asha.max_epochs]
+    kept = {epoch: values[epoch] for epoch in ours if epoch in values}
+    told = kept or row.state == "failed"
+    return [TrialRow(row.name, point, values=kept, state=row.state, score=row.score)] if told else []
+
+
+def surroundings_differ(plan: SweepPlan, before: Mapping[str, str]) -> Difference | None:
+    """Whether all trials of a sweep of that identity had other data or code than ours will have.
+
+    A file of code that is new cannot have been a part of theirs.
+    """
+    now = {"data": data_fingerprint(plan.config.data), **training_code()}
+    of_training = ("src/", "trainable/", "configs/")
+    names = [name for name in before if name == "data" or name.startswith(of_training)]
+    changed = (Difference(name, now.get(name, "nothing"), before[name]) for name in names)
+    return next((found for found in changed if found.ours != found.theirs), None)
+
+
+def settings_differ(plan: SweepPlan, point: Params, theirs: Mapping[str, Any]) -> Difference | None:
+    """The first key with another value in a trial's configuration than in that of ours at the point."""
+    here, there = dict(leaves(compose_values(trial_overrides(plan.fixed, point)))), dict(leaves(theirs))
+    keys = [key for key in dict.fromkeys([*here, *there]) if not f"{key}.".startswith(NO_MATTER)]
+    values = (Difference(key, str(here.get(key, "nothing")), str(there.get(key, "nothing"))) for key in keys)
+    return next((found for found in values if found.ours != found.theirs), None)
+
+
+def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a configuration under its dotted key."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(cast(Mapping[str, Any], value), f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def point_of(overrides: Sequence[str], plan: SweepPlan) -> Known | None:
+    """The point of the plan's space that a trial of these overrides trained; None: it lies outside."""
 
     def answer(key: str, distribution: BaseDistribution) -> Choice:
         group = key.replace(".", "/")
@@ -75,9 +162,18 @@ def point_of(fixed: tuple[str, ...], params: Params, plan: SweepPlan) -> Params 
         return value
 
     try:
-        return walk(plan.spec.space, answer)
+        values = compose_values(overrides)
+        words = expand_files(overrides)
+        choices = chosen(tuple(word for word in words if is_group(word.partition("=")[0].replace(".", "/"))))
+        return Known(walk(plan.spec.space, answer), values)
     except (_Outside, UserError):  # a key that its configuration does not have
         return None
+
+
+@lru_cache
+def chosen(overrides: tuple[str, ...]) -> dict[str, str]:
+    """The options of all groups, which most trials have in common: to compose a configuration takes a moment."""
+    return group_choices(overrides)
 
 
 class _Outside(Exception):

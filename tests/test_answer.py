@@ -1,20 +1,23 @@
 """A verdict in writing; that it is written is in test_retrain."""
 
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
-from analysis.answer import HEADS, cells, drawn, markdown
+from analysis.answer import HEADS, cells, drawn, markdown, within
 from analysis.intervals import Interval
-from analysis.verdict import Line, Verdict
+from analysis.verdict import Line, Searched, Verdict, span
 
 TEST = Interval(mean=0.6, seeds=5, sd=0.01, groups=20, images_sd=0.0)
 GAIN = Interval(mean=0.05, seeds=5, sd=0.01, groups=20, images_sd=0.0)
-GOOD = Line("t0003-good", 0.71, 0.7, TEST, GAIN, 2.0, "")
-DEFAULT = Line("t0000-97aed4", None, 0.65, TEST, None, 2.5, "")
+EPOCHS = 6
+GOOD = Line("t0003-good", Searched(0.71, EPOCHS), 0.7, TEST, GAIN, 2.0, "")
+DEFAULT = Line("t0000-here", Searched(None), 0.65, TEST, None, 2.5, "")
 
 
 def test_a_line_has_a_cell_a_heading_and_says_how_lucky_the_search_was():
-    found = dict(zip(HEADS[:7], cells(GOOD, "t0000-97aed4"), strict=False))
+    found = dict(zip(HEADS[:7], cells(GOOD, "t0000-here", EPOCHS), strict=False))
     assert found == {
         "trial": "t0003-good",
         "seeds": "5",
@@ -24,22 +27,36 @@ def test_a_line_has_a_cell_a_heading_and_says_how_lucky_the_search_was():
         "test": "0.6000",
         "±": "0.0100",
     }
-    assert len(cells(GOOD, "")) == len(cells(DEFAULT, "")) == len(HEADS)
-    assert cells(GOOD, "")[7:] == ["[0.5876, 0.6124]", "+0.0500", "[+0.0376, +0.0624]", "2.0"]
+    assert len(cells(GOOD, "", EPOCHS)) == len(cells(DEFAULT, "", EPOCHS)) == len(HEADS)
+    assert cells(GOOD, "", EPOCHS)[7:] == ["[0.5876, 0.6124]", "+0.0500", "[+0.0376, +0.0624]", "2.0"]
 
 
 def test_the_default_is_called_that_and_has_no_gain_over_itself():
-    found = cells(DEFAULT, "t0000-97aed4")
-    assert found[0] == "t0000-97aed4 (default)"
+    found = cells(DEFAULT, "t0000-here", EPOCHS)
+    assert found[0] == "t0000-here (default)"
     assert found[8:10] == ["", ""]
     assert (found[2], found[4]) == ("-", "-")
+
+
+@pytest.mark.parametrize(("epochs", "shown"), [(3, "0.7100 (3)"), (9, "0.7100 (9)"), (0, "0.7100")])
+def test_luck_is_told_only_of_trainings_of_equal_length(epochs: int, shown: str):
+    line = replace(GOOD, searched=Searched(0.71, epochs))
+    found = dict(zip(HEADS[:7], cells(line, "", EPOCHS), strict=False))
+    assert (found["search"], found["luck"]) == (shown, "-")
+
+
+def test_an_interval_ends_where_scores_and_their_differences_end():
+    wide = Interval(mean=0.0268, seeds=2, sd=0.5, groups=20, images_sd=0.0)
+    assert wide.low < -1
+    assert within(wide) == "[0.0000, 1.0000]"
+    assert span(wide) == "[-1.0000, +1.0000]"
 
 
 @pytest.mark.parametrize("width", [120, 80])
 def test_the_table_fits_a_terminal_with_every_interval_on_one_line(width: int):
     console = Console(width=width)
     with console.capture() as capture:
-        for table in drawn(Verdict([GOOD, DEFAULT], "t0003-good", []), "t0000-97aed4", width):
+        for table in drawn(Verdict([GOOD, DEFAULT], "t0003-good", []), "t0000-here", EPOCHS, width):
             console.print(table)
     lines = [line.rstrip() for line in capture.get().splitlines()]
     assert max(len(line) for line in lines) <= width

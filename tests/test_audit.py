@@ -3,15 +3,25 @@
 import csv
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from conftest import FinishedSweep
+from optuna.distributions import FloatDistribution
 
 from src.errors import UserError
 from sweeps.audit import audit
+from sweeps.leaderboard import write_csv
 from sweeps.ledger import NAME, Ledger
+from sweeps.sampler import Sampler
+from sweeps.spec import Asha, Budget
+from sweeps.study import Study
+
+METRIC = "val/iou_best"
+LR = "training.optimizer.lr_scale"
 
 
 @pytest.fixture
@@ -134,7 +144,7 @@ def damage_ledger(folder: Path) -> None:
         (drop_line, "result.json has 2 epochs, the ledger 3"),
         (repeat_line, "the epochs are [1, 2, 3, 3], not each once in order"),
         (change_value, "val/iou_best of epoch 1 is"),
-        (lose_folder, "result.json has 0 epochs, the ledger"),
+        (lose_folder, "result.json is missing, though the ledger has"),
         (add_folder, "t0099-abcdef is of no trial that the ledger knows"),
         (flip_checkpoint, "best_model.pth is damaged"),
         (lose_checkpoint, "best_model.pth is missing"),
@@ -181,3 +191,94 @@ def test_a_sweep_that_was_killed_before_it_began_is_said_to_be_none(tmp_path: Pa
     Ledger(tmp_path / NAME).close()
     (problem,) = audit(tmp_path)
     assert "it was killed before it began" in problem
+
+
+def sweep_with_one_trial(folder: Path, state: str, epochs: int = 5) -> Path:
+    """A sweep whose only trial is in that state after so many epochs, with all its files; its folder."""
+    ledger = Ledger(folder / NAME)
+    asha = Asha(grace_period=3, reduction_factor=3, max_epochs=9)
+    ledger.put("rules", {"asha": asdict(asha), "form": "stopping", "metric": METRIC})
+    study = Study(
+        Sampler({LR: FloatDistribution(0.1, 1)}, 0, {LR: 0.5}), asha, Budget(trials=1), METRIC, "stopping", ledger
+    )
+    study.begin_session()
+    row = study.next_job()
+    assert row
+    for epoch in range(1, epochs + 1):
+        study.report(row.name, epoch, {METRIC: epoch / 10})
+    if state == "failed":
+        study.fail(row.name, "it broke", retry=False)
+    if state == "waiting":
+        study.interrupt()
+    assert row.state == state
+    write_csv([row], METRIC, folder / "leaderboard.csv")
+    ledger.close()
+    trial_folder = folder / row.name
+    write_epochs(trial_folder, epochs)
+    with zipfile.ZipFile(trial_folder / "checkpoints" / "last.pth", "w") as archive:
+        archive.writestr("weights", "many")
+    return trial_folder
+
+
+def write_epochs(trial_folder: Path, epochs: int) -> None:
+    (trial_folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"epoch": epoch, METRIC: epoch / 10}) + "\n" for epoch in range(1, epochs + 1)]
+    (trial_folder / "result.json").write_text("".join(lines))
+
+
+GOING_ON = {"running": "waiting", "waiting": "waiting", "failed": "failed"}
+"""States, and what they are to one who looks: a trial that runs waits, as if its session were killed now."""
+
+
+@pytest.mark.parametrize("state", GOING_ON)
+def test_a_trial_that_was_not_at_rest_may_be_an_epoch_ahead_or_two_behind(tmp_path: Path, state: str):
+    trial_folder = sweep_with_one_trial(tmp_path, state)
+    for epochs in (3, 4, 5, 6):
+        write_epochs(trial_folder, epochs)
+        assert audit(tmp_path) == []
+
+
+@pytest.mark.parametrize("state", GOING_ON)
+@pytest.mark.parametrize("epochs", [2, 7])
+def test_a_trial_that_was_not_at_rest_lacks_no_more_epochs_and_has_none_too_many(
+    tmp_path: Path, state: str, epochs: int
+):
+    trial_folder = sweep_with_one_trial(tmp_path, state)
+    write_epochs(trial_folder, epochs)
+    (problem,) = audit(tmp_path)
+    assert problem.endswith(f"result.json has {epochs} epochs, the ledger 5; the trial is {GOING_ON[state]}.")
+
+
+@pytest.mark.parametrize("state", GOING_ON)
+def test_a_folder_that_is_gone_is_missed_in_every_state(tmp_path: Path, state: str):
+    shutil.rmtree(sweep_with_one_trial(tmp_path, state))
+    (problem,) = audit(tmp_path)
+    assert "result.json is missing" in problem
+    assert GOING_ON[state] in problem
+
+
+@pytest.mark.parametrize(("state", "missed"), [("running", 1), ("waiting", 1), ("failed", 0)])
+def test_a_trial_that_goes_on_needs_a_network_to_go_on_from(tmp_path: Path, state: str, missed: int):
+    trial_folder = sweep_with_one_trial(tmp_path, state)
+    (trial_folder / "checkpoints" / "last.pth").rename(trial_folder / "checkpoints" / "previous.pth")
+    assert audit(tmp_path) == []
+    (trial_folder / "checkpoints" / "previous.pth").write_bytes(b"damaged")
+    assert len(audit(tmp_path)) == missed
+
+
+def test_a_trial_that_begins_again_without_its_networks_may_be_far_behind(tmp_path: Path):
+    trial_folder = sweep_with_one_trial(tmp_path, "waiting")
+    write_epochs(trial_folder, 0)
+    (trial_folder / "checkpoints" / "last.pth").unlink()
+    assert len(audit(tmp_path)) == 2
+    for kind in ("drop", "resume", "interrupt"):
+        name = None if kind == "interrupt" else trial_folder.name
+        Ledger(tmp_path / NAME).database.execute(
+            "INSERT INTO event (time, kind, trial, detail) VALUES ('', ?, ?, '{}')", (kind, name)
+        )
+    assert audit(tmp_path) == []
+
+
+def test_a_trial_that_has_not_reported_needs_no_folder(tmp_path: Path):
+    shutil.rmtree(sweep_with_one_trial(tmp_path, "waiting", epochs=0))
+    assert audit(tmp_path) == []

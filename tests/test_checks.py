@@ -81,3 +81,10 @@ def test_problems_of_the_data_that_were_accepted_are_said(finished_sweep: Finish
     about = sweep.about | {"accepted": ["problem: 1 constant images: train/a"]}
     said = checks(replace(sweep, about=about))
     assert "The data was accepted with a problem: 1 constant images: train/a. Scores may be too good." in said
+
+
+def test_what_was_warned_of_before_the_search_is_said_again():
+    found = sweep(GOOD)
+    assert "The rung is too early." in checks(
+        replace(found, about=found.about | {"warnings": ["The rung is too early."]})
+    )

@@ -31,11 +31,12 @@ def pair(finished_sweep: FinishedSweep, tmp_path: Path) -> tuple[SweepResults, S
     return one, other
 
 
-def retrained(sweep: SweepResults, seeds: int, luck: float, size: int = 6) -> None:
+def retrained(sweep: SweepResults, seeds: int, luck: float, size: int = 6, epochs: int = 6) -> None:
     """A verdict beside the sweep, whose networks find a share of ``luck`` more or less of the crack pixels."""
     folder = sweep.folder.parents[1] / "retrain" / sweep.name
     folder.mkdir(parents=True)
-    (folder / "verdict.json").write_text(json.dumps({"sweep_begun": sweep.begun, "contenders": [], "chosen": "t0001"}))
+    verdict = {"sweep_begun": sweep.begun, "contenders": [], "chosen": "t0001", "epochs": epochs}
+    (folder / "verdict.json").write_text(json.dumps(verdict))
     rows = ["configuration,seed,folder"]
     for seed in range(seeds):
         run = folder / f"t{seed}"
@@ -114,6 +115,18 @@ def test_a_difference_on_fresh_seeds_has_an_interval(pair: tuple[SweepResults, S
     assert "iou_best -0.1000 [-0.1000, -0.1000]" in sentence
     (other_way,) = fresh(pair[1], pair[0], METRIC)
     assert "is better than mine's t0001" in other_way
+
+
+def test_choices_that_were_not_trained_as_long_are_called_so(pair: tuple[SweepResults, SweepResults]):
+    for sweep, epochs in zip(pair, (6, 18), strict=True):
+        retrained(sweep, seeds=3, luck=0.0, epochs=epochs)
+    *_, sentence = fresh(*pair, METRIC)
+    assert "for 6 epochs, the other for 18" in sentence
+
+
+def test_folders_that_were_moved_are_no_difference(pair: tuple[SweepResults, SweepResults]):
+    pair[1].identity.update({"fixed: data.root": "elsewhere", "fixed: output_root": "elsewhere"})
+    assert differing(*pair) == []
 
 
 def test_what_cannot_be_told_says_why(pair: tuple[SweepResults, SweepResults]):

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from src.cards import Card
 from sweeps.execution import run_trials
+from sweeps.neighbours import announced
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.sampler import Sampler
 from sweeps.spec import load_spec
@@ -49,7 +50,11 @@ def test_a_trial_is_told_its_rungs_and_its_share_of_the_card(
     plan = make_plan("quickstart", spec, seed=0, cards=[card])
     plan.folder.mkdir(parents=True)
     study = Study(Sampler(spec.space, 0, plan.first), spec.asha, spec.budget, spec.metric)
-    run_trials(plan, study, Console(file=StringIO()))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    said = Console(file=StringIO(), width=500)
+    with announced("another", plan.resources):
+        run_trials(plan, study, said)
+    assert "another (process" in cast(StringIO, said.file).getvalue()
     (found,) = told
     assert found.rungs == (3, 9)
     assert (found.trials_at_once, found.trials_per_card, found.card_free_mib) == (2, 2, 7000)

@@ -7,7 +7,8 @@ import pytest
 from conftest import FinishedSweep
 from optuna.distributions import FloatDistribution
 
-from sweeps.export import export
+from sweeps.export import export, frozen
+from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
 from sweeps.sampler import Sampler
 from sweeps.spec import Asha, Budget, load_spec
@@ -80,3 +81,12 @@ def test_nothing_but_the_export_writes_it(ledger: Ledger, tmp_path: Path):
     study = Study(Sampler(SPACE, 0, {}), ASHA, Budget(trials=4), "val/iou_best", ledger=ledger)
     export(study, ledger, SPACE, "empty", tmp_path / "study.db")
     assert load(tmp_path / "study.db", "empty").trials == []
+
+
+def test_a_clock_that_was_set_back_makes_no_trial_end_before_it_began():
+    row = TrialRow("t0000-a", {}, state="complete", score=0.5)
+    trial = frozen(row, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T09:00:00+01:00"), SPACE)
+    assert trial.datetime_start == trial.datetime_complete
+    later = frozen(row, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T13:30:00+01:00"), SPACE)
+    assert later.duration is not None
+    assert later.duration.total_seconds() == 5400

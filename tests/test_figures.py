@@ -115,3 +115,14 @@ def test_the_best_so_far_never_falls(sweep: SweepResults):
     table: pd.DataFrame = drawn[1]
     assert table["best"].is_monotonic_increasing
     assert table["hours"].is_monotonic_increasing
+
+
+def test_a_clock_that_was_set_back_does_not_make_the_hours_run_backwards(sweep: SweepResults):
+    reports = sweep.reports.copy()
+    reports.loc[len(reports) // 2 :, "time"] -= pd.Timedelta(hours=5)
+    drawn = FIGURES["progress"][1](replace(sweep, reports=reports))
+    assert drawn is not None
+    table: pd.DataFrame = drawn[1]
+    assert table["hours"].is_monotonic_increasing
+    assert table["hours"].iloc[0] == 0
+    assert table["hours"].iloc[-1] < 1

@@ -1,13 +1,25 @@
 """What a race is made of: who takes part, with which seeds, scored how."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import FinishedSweep
 
-from analysis.finals import Asked, best_values, contenders_of, folder_of, fresh_seeds, open_finals, plan_of
+from analysis.finals import (
+    Asked,
+    best_values,
+    contenders_of,
+    epochs_of,
+    fixed_of,
+    folder_of,
+    fresh_seeds,
+    open_finals,
+    plan_of,
+)
 from analysis.results import SweepResults, load_sweep
+from src.config import load_config
 from src.errors import UserError
 from sweeps.forecast import forecast
 from trainable.resources import Resources
@@ -31,7 +43,9 @@ def test_the_default_comes_first_and_then_the_best_others(sweep: SweepResults):
     assert [contender.trial for contender in found[1:]] == ranked[:2]
     for contender in found:
         assert contender.params == sweep.params[contender.trial]
-        assert contender.score == sweep.trials.set_index("trial")["score"].to_dict()[contender.trial]
+        row = sweep.trials.set_index("trial").loc[contender.trial].to_dict()
+        assert (contender.score, contender.epochs) == (row["score"], row["epochs"])
+    assert {"complete", "stopped"} == set(sweep.trials["state"])
     assert len(contenders_of(sweep, asked(top=99))) == len(sweep.trials)
 
 
@@ -64,6 +78,39 @@ def test_the_race_has_the_searchs_overrides_without_those_it_decides_anew(
     assert len(decided) == 3
     assert plan.spec.budget.trials == 9
     assert forecast(plan.spec.asha, plan.spec.form, 9).epochs == 63  # no rungs
+
+
+def test_a_training_that_early_stopping_has_ended_counts_as_a_whole_one(sweep: SweepResults):
+    best = str(sweep.ranked["trial"].iloc[0])
+    sweep.trials.loc[sweep.trials["trial"] == best, ["state", "epochs"]] = "complete", 2
+    assert epochs_of(sweep, best) == 3
+
+
+def test_data_that_was_moved_is_the_same_and_named_where_it_is(sweep: SweepResults, tmp_path: Path):
+    sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
+    open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
+    root = load_config(sweep.about["fixed"]).data.root
+    moved = tmp_path / "moved"
+    shutil.copytree(root, moved)
+    again = open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False, data_root=moved)
+    again.ledger.close()
+    assert again.plan.config.data.root == moved
+    sweep.about["fixed"].append("data.root=/nowhere")
+    with pytest.raises(UserError, match=r"/nowhere.*--data-root"):
+        fixed_of(sweep)
+    assert load_config(fixed_of(sweep, moved)).data.root == moved
+
+
+def test_another_test_split_is_another_race(sweep: SweepResults, tmp_path: Path):
+    sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
+    open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
+    root = load_config(sweep.about["fixed"]).data.root
+    shutil.copytree(root, tmp_path / "data")
+    image, *_ = (tmp_path / "data" / "test" / "images").iterdir()
+    image.unlink()
+    (tmp_path / "data" / "test" / "masks" / image.name).unlink()
+    with pytest.raises(UserError, match="test data: "):
+        open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False, data_root=tmp_path / "data")
 
 
 def test_fresh_seeds_leave_out_the_one_the_search_used(sweep: SweepResults):

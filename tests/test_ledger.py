@@ -12,7 +12,7 @@ import pytest
 
 from src.errors import UserError
 from sweeps.leaderboard import TrialRow
-from sweeps.ledger import NAME, Ledger, is_finished, locked
+from sweeps.ledger import NAME, Ledger, is_finished, locked, refuse_second_writer, writer
 
 
 @pytest.fixture
@@ -192,5 +192,8 @@ def test_a_second_writer_is_told_who_writes_until_that_one_dies(tmp_path: Path):
         pass
     os.kill(pid, signal.SIGKILL)
     process.join()
+    (tmp_path / ".sweep.lock").write_text(f"process {os.getpid()}")  # the number is that of another process now
+    assert writer(tmp_path / "sweep") is None
+    refuse_second_writer(tmp_path / "sweep")
     with locked(tmp_path / "sweep"):
-        pass
+        assert writer(tmp_path / "sweep") == f"process {os.getpid()}"

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from segmentation_models_pytorch.losses import DiceLoss, JaccardLoss, MCCLoss, TverskyLoss
+from pydantic import TypeAdapter
+from segmentation_models_pytorch.losses import DiceLoss, FocalLoss, JaccardLoss, MCCLoss, TverskyLoss
 from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from src.config import CONFIG_DIR, load_config
 from src.errors import UserError
-from src.losses import LOSSES, WeightedSum, build_loss, soft_skeleton
+from src.losses import LOSSES, Overlap, WeightedSum, build_loss, mcc, soft_skeleton
+from src.schema import LossNumber
 
 FILES = sorted(path.stem for path in (CONFIG_DIR / "training" / "loss").glob("*.yaml"))
 
@@ -73,6 +75,109 @@ def test_the_gradient_does_not_depend_on_how_a_batch_is_split(name: str, parts: 
     for part, truth in zip(split.split(parts), masks.split(parts), strict=True):
         (loss(part, truth) * (len(part) / len(logits))).backward()
     torch.testing.assert_close(split.grad, whole.grad, rtol=1e-5, atol=1e-9)
+
+
+LEGAL: dict[str, list[dict[str, float]]] = {
+    "bce": [{"pos_weight": value} for value in (0.0, 1e-300, 1.0, 1e6)],
+    "cldice": [{"iterations": count, "smooth": value} for count in (0, 3, 20) for value in (0.0, 1e-300, 1.0, 1e6)],
+    "dice": [{"smooth": value} for value in (0.0, 1e-300, 1.0, 1e6)],
+    "focal": [
+        {"alpha": alpha, "gamma": gamma}
+        for alpha in (0.0, 0.25, 1.0)
+        for gamma in (0.0, 1e-300, 0.1, 0.5, 0.9, 1.0, 1.5, 2.0, 5.0, 1e6)
+    ],
+    "jaccard": [{"smooth": value} for value in (0.0, 1e-300, 1.0, 1e6)],
+    "lovasz": [{}],
+    "mcc": [{}],
+    "tversky": [
+        {"alpha": alpha, "beta": beta, "gamma": gamma, "smooth": smooth}
+        for alpha, beta in ((0.3, 0.7), (0.0, 1.0), (1.0, 0.0), (0.0, 0.0), (1e6, 1e6))
+        for gamma in (0.0, 0.1, 0.75, 1.0, 3.0, 1e6)
+        for smooth in (0.0, 1.0, 1e6)
+    ],
+}
+"""Parameters that a configuration may have, at and near the ends of what is legal."""
+CASES = [(name, parameters) for name, sets in LEGAL.items() for parameters in sets]
+
+
+@lru_cache
+def extremes() -> tuple[Tensor, Tensor]:
+    """Every kind of mask with every kind of logits up to what fp16 can hold, each an image of one batch."""
+    rng = torch.Generator().manual_seed(0)
+    size = 12
+    masks = torch.zeros(5, 1, size, size)  # the first is empty
+    masks[1] = 1
+    masks[2, 0, 4, 4] = 1
+    masks[3, 0, 5] = 1
+    masks[4] = (torch.rand(1, size, size, generator=rng) < 0.5).float()
+    noise = torch.randn(masks.shape, generator=rng)
+    one = torch.full(masks.shape, -1.0)
+    one[..., 4, 4] = 1
+    kinds = [noise, 2 * masks - 1, 1 - 2 * masks, torch.ones_like(masks), -torch.ones_like(masks), one]
+    scales = (0.0, 1e-6, 1.0, 17.0, 20.0, 100.0, 1e4, 65504.0)
+    pairs = [(scale * kind, masks) for kind in kinds for scale in scales]
+    logits, truths = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    return logits, truths
+
+
+@pytest.mark.parametrize(("name", "parameters"), CASES, ids=str)
+def test_no_legal_parameter_makes_a_loss_or_its_gradient_infinite(name: str, parameters: dict[str, float]) -> None:
+    TypeAdapter(dict[str, LossNumber]).validate_python(parameters)
+    logits, masks = extremes()
+    logits = logits.clone().requires_grad_()
+    loss = build_loss({name: {"weight": 1.0, **parameters}})(logits, masks)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss.isfinite()
+    assert loss >= 0
+    assert gradient.isfinite().all()
+
+
+def test_every_term_has_its_legal_parameters_tried() -> None:
+    assert LEGAL.keys() == LOSSES.keys()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.9, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("scale", [1.0, 5.0])
+def test_focal_is_that_of_the_library_where_its_slope_is_finite(gamma: float, scale: float) -> None:
+    logits, masks = batch(size=32)
+    ours, theirs = ((scale * logits).requires_grad_() for _ in range(2))
+    found, expected = (
+        loss(values, masks)
+        for loss, values in (
+            (single("focal", alpha=0.75, gamma=gamma), ours),
+            (FocalLoss("binary", 0.75, gamma), theirs),
+        )
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+    found.backward()
+    expected.backward()
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    finite = theirs.grad.isfinite()
+    torch.testing.assert_close(ours.grad[finite], theirs.grad[finite], rtol=1e-3, atol=1e-9)
+
+
+def test_cldice_without_smooth_is_its_limit_where_there_is_no_crack() -> None:
+    empty, found = torch.zeros(1, 1, 16, 16), torch.full((1, 1, 16, 16), -100.0)
+    limit, exact = (single("cldice", iterations=3, smooth=smooth) for smooth in (1e-6, 0.0))
+    torch.testing.assert_close(exact(found, empty), limit(found, empty))
+    found[..., 8, :] = 100.0
+    torch.testing.assert_close(exact(found, empty), limit(found, empty))
+    assert exact(found, empty) > 0.99
+
+
+def test_mcc_takes_counts_that_rounding_has_made_negative_for_none() -> None:
+    overlap = mcc()
+    assert isinstance(overlap, Overlap)
+    tp, fp, fn, tn = (torch.tensor([value]) for value in (3.0, 5.0, 0.0, -0.03))
+    assert overlap.score(tp, fp, fn, tn).isfinite()
+
+
+@pytest.mark.parametrize("value", ["2.5", "1e6"])
+def test_iterations_of_cldice_are_a_whole_number_of_erosions(value: str) -> None:
+    config = load_config(["training.loss=dice_bce_cldice", f"training.loss.cldice.iterations={value}"])
+    with pytest.raises(UserError, match=r"training\.loss\.cldice\.iterations"):
+        build_loss(config.training.loss)
 
 
 REFERENCE = {
@@ -211,9 +316,11 @@ def test_a_parameter_that_is_unknown_missing_or_illegal_is_refused_by_its_key(
         ("focal", "gamma=-1"),
         ("bce", "weight=-1"),
         ("bce", "weight=nan"),
+        ("bce", "pos_weight=10000000.0"),
+        ("focal", "gamma=inf"),
     ],
 )
-def test_a_parameter_that_turns_the_loss_upside_down_is_refused(loss: str, parameter: str) -> None:
+def test_a_parameter_that_turns_the_loss_upside_down_or_overflows_is_refused(loss: str, parameter: str) -> None:
     with pytest.raises(UserError, match=f"training.loss.{loss}.{parameter}"):
         load_config([f"training.loss={loss}", f"training.loss.{loss}.{parameter}"])
 

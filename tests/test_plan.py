@@ -72,6 +72,16 @@ def test_a_training_keeps_its_best_network_by_what_it_is_ranked_by(metric: str, 
     assert make_plan("quickstart", own, seed=0).config.training.metric.monitor == "val/loss"
 
 
+def test_rungs_that_come_too_early_are_said_and_kept(tmp_path: Path):
+    spec = load_spec("quickstart")
+    short = make_plan("quickstart", replace(spec, asha=spec.asha.scaled(6)), seed=0)
+    (warning,) = short.warnings
+    assert f"warning: {warning}" in list(short.lines(None))
+    short.save(tmp_path / "sweep.yaml", "Why?")
+    assert read_about(tmp_path)["warnings"] == [warning]
+    assert make_plan("quickstart", spec, seed=0).warnings == []
+
+
 def test_days_on_a_cpu_are_said_plainly():
     plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0)
     assert any(line.startswith("Days on this CPU") for line in plan.lines(EpochCost(3600.0, 300.0, "cpu")))

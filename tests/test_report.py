@@ -131,3 +131,14 @@ def test_a_browser_shows_it_at_any_width(page: Path, width: int, tmp_path: Path)
     assert picture is not None
     assert picture.shape == (3000, width, 3)
     assert len(np.unique(picture[:1500].reshape(-1, 3), axis=0)) > 100  # curves, and not a blank page
+
+
+def test_the_score_of_a_default_that_was_stopped_early_is_told_with_its_epochs(sweep: SweepResults):
+    last = sweep.trials.query("trial == @sweep.default").index
+    sweep.trials.loc[last, ["state", "epochs"]] = "stopped", 1
+    others = sweep.trials.index.difference(last)
+    sweep.trials.loc[others, "score"] += 1.0
+    best_first = replace(sweep, trials=sweep.trials.sort_values("score", ascending=False))
+    assert any("after 1 of 3 epochs" in sentence for sentence in answer(best_first))
+    best_first.trials.loc[last, ["state", "epochs"]] = "complete", 3
+    assert not any("of 3 epochs" in sentence for sentence in answer(best_first))

@@ -16,7 +16,7 @@ from conftest import FinishedSweep
 from rich.console import Console
 
 from analysis.results import load_sweep
-from analysis.retrain import main
+from analysis.retrain import main, parse, resume_command
 from src.cards import Card
 from src.config import load_config, load_overrides
 from src.errors import UserError
@@ -164,3 +164,8 @@ def test_what_cannot_be_is_named(finished_sweep: FinishedSweep, more: list[str],
 def test_an_unknown_sweep_is_refused(finished_sweep: FinishedSweep):
     with pytest.raises(UserError, match="Unknown sweep"):
         main(["other", "--output-root", str(finished_sweep.output_root)])
+
+
+def test_the_command_that_goes_on_knows_where_the_data_is():
+    options = parse(["tiny_sweep", "--data-root", "moved data", "--top", "1"])
+    assert resume_command(options) == "retrain-best tiny_sweep --data-root 'moved data' --resume"

@@ -56,6 +56,14 @@ def test_a_sweep_prints_its_leaderboard_and_the_next_commands(finished_sweep: Fi
     assert f"tensorboard --logdir {shlex.quote(str(finished_sweep.folder))}" in said
 
 
+def test_what_was_checked_and_a_rung_that_comes_too_early_are_said_before_the_first_trial(
+    finished_sweep: FinishedSweep,
+):
+    before, _, _ = finished_sweep.stdout.partition("t0000-")
+    assert "warning: The rung at epoch 1 is too early" in before
+    assert "4 corners of the space (all low, all high and each choice; a dry run checks all)" in before
+
+
 def test_no_secret_of_the_environment_is_in_anything_that_a_sweep_writes(finished_sweep: FinishedSweep):
     written = [path for path in finished_sweep.output_root.rglob("*") if path.is_file()]
     logs = [path for path in finished_sweep.ray_logs.rglob("*") if path.is_file()]
@@ -346,6 +354,8 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
         (["quickstart", "--extend", "3", "--trials", "9"], "--extend and --trials cannot be said together"),
         (["quickstart", "--extend", "3", "--warm-start", "other"], "--extend and --warm-start cannot be said together"),
         (["quickstart", "--dry-run", "--resume"], "--resume and --dry-run cannot be said together"),
+        (["quickstart", "--dry-run", "--accept-changes"], "say it with --resume or --extend"),
+        (["quickstart", "--dry-run", "--extend", "3", "output_root=/nowhere"], "holds no sweep to go on with"),
         (["quickstart", "--check", "--fresh"], "--check and --fresh cannot be said together"),
         (["quickstart", "--accept-changes"], "say it with --resume or --extend"),
         (["quickstart", "--warm-start", "other"], "--warm-start=other: there is no sweep in outputs/sweeps"),
@@ -459,33 +469,6 @@ def test_a_sweep_of_an_older_version_is_refused(tmp_path: Path):
     (folder / "sweep.yaml").write_text("old")
     with pytest.raises(UserError, match="a sweep without a ledger: say --name OTHER, or --fresh"):
         main(["quickstart", f"output_root={tmp_path}"])
-
-
-def test_a_dry_run_prints_the_plan_and_leaves_nothing(
-    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    assert main(["quickstart", *sweep_words(tiny), "--dry-run", "--trials", "7"]) == 0
-    said = capsys.readouterr().out
-    assert "6 corners of the space make valid configurations; 3 different networks and losses train." in said
-    assert "7 trials, about" in said
-    assert "an epoch takes" in said
-    assert not (tmp_path / "outputs" / "sweeps").exists()
-
-
-def test_a_dry_run_for_a_card_that_is_not_here_says_what_networks_need_of_it(
-    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    words = [word for word in sweep_words(tiny) if word != "device=cpu"]
-    planned = ["quickstart", *words, "--dry-run", "--gpu-memory"]
-    assert main([*planned, "8"]) == 0
-    said = capsys.readouterr().out
-    needed = re.findall(r"^  training\.loss=(\w+): (\d+) MiB$", said, re.MULTILINE)
-    assert {name for name, _ in needed} == {"bce", "dice_bce", "dice_focal"}
-    assert "1 at once, each on a graphics card that is not here, 8.0 GiB" in said
-    assert "an epoch takes" not in said
-    with pytest.raises(UserError, match=r"training\.loss=bce needs \d+ MiB of a graphics card at least"):
-        main([*planned, "0.8"])  # a context and what the desktop has leave nothing
-    assert not (tmp_path / "outputs" / "sweeps").exists()
 
 
 def test_help_and_list_import_nothing_heavy():

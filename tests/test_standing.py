@@ -71,3 +71,19 @@ def test_a_trial_that_never_started_is_named():
 def test_a_ledger_in_which_no_sweep_was_begun_is_named(tmp_path: Path):
     with pytest.raises(UserError, match="it was killed before it began"):
         read_standing(Ledger(tmp_path / NAME))
+
+
+def test_what_is_to_come_is_what_the_trials_are_expected_to_take():
+    asha = Asha(grace_period=3, reduction_factor=3, max_epochs=18)
+    study = Study(Sampler({"x": FloatDistribution(0.0, 1.0)}, 0, {"x": 0.5}), asha, Budget(trials=10), METRIC)
+    for epoch in (1, 2):
+        row = study.next_job()
+        assert row
+        study.report(row.name, epoch, {METRIC: 0.1})
+    assert study.epochs_to_come(10, expected=60.0) == 57
+    assert study.epochs_to_come(10, expected=60.0, limit=5) == 2
+    next_rungs = (3 - 1) + (3 - 2)
+    assert study.epochs_to_come(2, expected=3.0) == next_rungs  # more was promoted than expected
+    assert study.epochs_to_come(10, expected=3.0) == next_rungs + 8 * 3
+    study.exhausted = True
+    assert study.epochs_to_come(10, expected=3.0) == next_rungs

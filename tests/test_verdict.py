@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.verdict import Run, Verdict, judge
+from analysis.verdict import Run, Searched, Verdict, judge
 
 IMAGES = 30
 GROUPS = [str(image) for image in range(IMAGES)]
@@ -26,7 +26,7 @@ def runs(contender: str, quality: float, seeds: int = 5, noise: float = 0.01, se
 
 def verdict(*trained: list[Run], out: dict[str, str] | None = None) -> Verdict:
     every = [run for some in trained for run in some]
-    searched = {run.contender: 0.7 for run in every}
+    searched = {run.contender: Searched(0.7, 6) for run in every}
     return judge(every, searched, "default", GROUPS, out or {})
 
 
@@ -39,7 +39,7 @@ def test_one_that_is_clearly_better_is_chosen_with_its_gain():
     assert line.contender == "good"
     assert line.gain
     assert line.gain.low < 0.1 < line.gain.high
-    assert line.searched == 0.7
+    assert line.searched == Searched(0.7, 6)
     assert line.validated == pytest.approx(0.6, abs=0.02)
 
 
@@ -90,7 +90,13 @@ def test_one_that_failed_on_its_last_seed_is_shown_with_what_it_had_and_not_chos
 
 def test_one_whose_every_training_failed_is_said_not_to_be_compared():
     every = runs("default", 0.5)
-    found = judge(every, {"default": 0.7, "large": 0.8}, "default", GROUPS, {"large": "failed with seed 0: no memory"})
+    found = judge(
+        every,
+        {"default": Searched(0.7), "large": Searched(0.8)},
+        "default",
+        GROUPS,
+        {"large": "failed with seed 0: no memory"},
+    )
     assert found.chosen == "default"
     assert found.sentences[-1] == "large is not compared: it failed with seed 0: no memory."
 
@@ -114,7 +120,7 @@ def test_the_order_of_the_runs_does_not_matter():
 
 def test_one_place_on_the_test_split_is_said_to_tell_nothing():
     every = [*runs("default", 0.5), *runs("good", 0.6)]
-    found = judge(every, {"default": 0.7, "good": 0.7}, "default", ["road"] * IMAGES, {})
+    found = judge(every, {"default": Searched(0.7), "good": Searched(0.7)}, "default", ["road"] * IMAGES, {})
     assert found.chosen == "default"
     assert found.sentences[0].startswith("On test images of one group nothing can be told: good and the default differ")
 

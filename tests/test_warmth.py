@@ -1,17 +1,20 @@
 """What a sweep takes from one that was before."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from src.errors import UserError
 from sweeps import warmth as module
+from sweeps.identity import identity
+from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.sampler import Sampler
-from sweeps.session import begin, identity, open_study
+from sweeps.session import begin, open_study
 from sweeps.spec import Asha, SweepSpec, load_spec
 from sweeps.warmth import POINTS, warmth
 
@@ -28,7 +31,12 @@ def spec_of(tiny: list[str], space: dict[str, BaseDistribution], max_epochs: int
 @pytest.fixture
 def before(tiny: list[str]) -> Path:
     """A sweep of the learning rate whose trials score by it; the first failed."""
-    plan = make_plan("before", spec_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)}), seed=0)
+    return sweep_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)})
+
+
+def sweep_of(fixed: list[str], space: dict[str, BaseDistribution], max_epochs: int = 9) -> Path:
+    """The folder of a sweep of five trials that nobody trained."""
+    plan = make_plan("before", spec_of(fixed, space, max_epochs), seed=0)
     ledger = begin(plan)
     study = open_study(plan, ledger, {}, identity(plan, "quickstart"))
     plan.save(plan.folder / "sweep.yaml", "Why?")
@@ -39,9 +47,17 @@ def before(tiny: list[str]) -> Path:
             study.fail(row.name, "it broke", retry=False)
             continue
         for epoch in range(row.epochs + 1, 4):
-            study.report(row.name, epoch, {"val/iou_best": row.params[LR] / 100 + epoch / 100})
+            study.report(row.name, epoch, {"val/iou_best": row.params.get(LR, 1.0) / 100 + epoch / 100})
     ledger.close()
     return plan.folder
+
+
+def trials_of(folder: Path) -> list[dict[str, Any]]:
+    ledger = Ledger(folder / NAME, read_only=True)
+    try:
+        return ledger.trials()
+    finally:
+        ledger.close()
 
 
 def plan_of(tiny: list[str], space: dict[str, BaseDistribution], max_epochs: int = 9) -> SweepPlan:
@@ -62,18 +78,98 @@ def test_its_trials_enter_the_model_as_points_of_our_space(tiny: list[str], befo
         assert row.values == ({} if row.state == "failed" else pytest.approx(expected))
 
 
-def test_points_outside_of_our_ranges_or_without_our_keys_are_left_out(tiny: list[str], before: Path):
+def test_points_outside_of_our_ranges_are_left_out_and_counted(tiny: list[str], before: Path):
     narrow = warmth(before, plan_of(tiny, {LR: FloatDistribution(0.9, 1.1)}))
     assert [row.params[LR] for row in narrow.rows] == [1.0]  # trial 0, the default
-    other = warmth(before, plan_of(tiny, {LOSS: CategoricalDistribution(["bce", "dice_bce"])}))
-    assert {row.params[LOSS] for row in other.rows} == {"dice_bce"}
+    assert narrow.outside == 4
+    assert [*narrow.lines()][1].startswith("4 left out")
 
 
-def test_values_are_those_of_the_same_part_of_a_training(tiny: list[str], before: Path):
+@pytest.mark.parametrize(
+    ("word", "difference"),
+    [
+        ("model.encoder=resnet18", "model.encoder.name is tu-test_resnet here, resnet18 there"),
+        ("training.loss=bce", "training.loss.dice.weight is 0.5 here, nothing there"),
+        ("training.optimizer=sgd", "training.optimizer.name is adamw here, sgd there"),
+        ("data.image_size=[64,64]", "data.image_size is [32, 32] here, [64, 64] there"),
+        ("data.augmentation=none", "data.augmentation"),
+        ("training.lr_scheduler=constant", "training.lr_scheduler.name is cosine here, constant there"),
+    ],
+)
+def test_trials_of_another_task_are_only_points_to_try_first(tiny: list[str], word: str, difference: str):
+    other = sweep_of([*tiny, word], {LR: FloatDistribution(0.01, 10.0, log=True)})
+    warm = warmth(other, plan_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)}))
+    assert not warm.rows
+    assert len(warm.points) == POINTS
+    head, why = warm.lines()
+    assert head == f"0 trials for the model, {POINTS} points to try first"
+    assert why.startswith("5 not for the model")
+    assert difference in why
+
+
+def test_trials_that_were_trained_for_another_time_are_only_points_to_try_first(tiny: list[str], before: Path):
     warm = warmth(before, plan_of(tiny, {LR: FloatDistribution(0.01, 10.0)}, max_epochs=27))
+    assert not warm.rows
+    assert [found.key for found in warm.differing] == ["training.epochs"] * 5
+
+
+def test_rungs_may_be_others_for_values_of_the_same_epochs(tiny: list[str], before: Path):
+    plan = plan_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)})
+    rungs = replace(plan.spec.asha, grace_period=2)
+    warm = warmth(before, replace(plan, spec=replace(plan.spec, asha=rungs)))
     told = [row for row in warm.rows if row.state != "failed"]
-    for row in told:  # our rungs 1, 3, 9 of 27 are its epochs 0, 1, 3 of 9
-        assert row.values == pytest.approx({3: row.params[LR] / 100 + 0.01, 9: row.params[LR] / 100 + 0.03})
+    assert told
+    assert all(row.values == pytest.approx({2: row.params[LR] / 100 + 0.02}) for row in told)
+
+
+@pytest.mark.parametrize(
+    "word", ["seed=7", "threads=3", "data.num_workers=1", "evaluation.tta=d4", "experiment_name=x"]
+)
+def test_what_does_not_decide_a_training_may_be_another(tiny: list[str], word: str):
+    other = sweep_of(
+        [*(one for one in tiny if not one.startswith("threads=")), word], {LR: FloatDistribution(0.01, 10.0)}
+    )
+    warm = warmth(other, plan_of(tiny, {LR: FloatDistribution(0.01, 10.0)}))
+    assert len(warm.rows) == 5
+    assert [*warm.lines()] == ["5 trials for the model, 0 points to try first"]
+
+
+def test_a_key_that_only_the_other_searched_must_have_had_our_value(tiny: list[str]):
+    losses = CategoricalDistribution(["bce", "dice_bce"])
+    other = sweep_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True), LOSS: losses})
+    ours = warmth(other, plan_of(tiny, {LR: FloatDistribution(0.001, 100.0, log=True)}))
+    trained = {row["params"][LR]: row["params"][LOSS] for row in trials_of(other)}
+    assert set(trained.values()) == {"bce", "dice_bce"}
+    assert {row.params[LR] for row in ours.rows} == {rate for rate, loss in trained.items() if loss == "dice_bce"}
+    assert 0 < len(ours.points) <= sum(loss == "bce" for loss in trained.values())
+    assert [found.key for found in ours.differing] == ["training.loss.dice.weight"] * (5 - len(ours.rows))
+
+
+def test_points_to_try_first_are_none_that_are_known_or_tried_anyway(tiny: list[str]):
+    other = sweep_of(tiny, {"training.optimizer.weight_decay": FloatDistribution(0.001, 0.1)})
+    warm = warmth(other, plan_of(tiny, {LR: FloatDistribution(0.01, 10.0)}))
+    assert len(warm.rows) == 1  # the default
+    assert warm.points == []  # all others are the default of this space
+
+
+def test_other_code_of_trainings_is_named_and_new_files_are_none(
+    tiny: list[str], before: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plan = plan_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)})
+    code = module.training_code()
+    monkeypatch.setattr(module, "training_code", lambda: code | {"src/new.py": "x"})
+    assert not warmth(before, plan).differing
+    monkeypatch.setattr(module, "training_code", lambda: code | {"src/losses.py": "x"})
+    warm = warmth(before, plan)
+    assert not warm.rows
+    assert {found.key for found in warm.differing} == {"src/losses.py"}
+
+
+def test_a_folder_of_data_that_was_moved_holds_the_same_data(tiny: list[str], before: Path, tmp_path: Path):
+    root = next(word.partition("=")[2] for word in tiny if word.startswith("data.root="))
+    shutil.copytree(root, tmp_path / "moved")
+    warm = warmth(before, plan_of([*tiny, f"data.root={tmp_path / 'moved'}"], {LR: FloatDistribution(0.01, 10.0)}))
+    assert len(warm.rows) == 5
 
 
 def test_of_a_sweep_on_other_data_the_best_points_are_tried_first(
@@ -83,6 +179,7 @@ def test_of_a_sweep_on_other_data_the_best_points_are_tried_first(
     plan = plan_of(tiny, {LR: FloatDistribution(0.01, 10.0)})
     warm = warmth(before, plan)
     assert not warm.rows
+    assert {found.key for found in warm.differing} == {"data"}
     assert len(warm.points) == POINTS
     rates = [cast(float, point[LR]) for point in warm.points]
     assert rates == sorted(rates, reverse=True)  # it scored by the rate

@@ -1,0 +1,55 @@
+"""What a sweep, or more trials of one, would take: checked and measured, and nothing of it written."""
+
+from statistics import fmean
+
+from sweeps.identity import identity
+from sweeps.ledger import NAME, Ledger
+from sweeps.neighbours import sharing
+from sweeps.plan import SweepPlan
+from sweeps.session import refuse_changes
+from sweeps.space import corners
+from sweeps.stages import check_corners, check_memory, console
+from sweeps.standing import Standing, read_standing
+from trainable.rehearsal import EpochCost, measure_epoch
+from trainable.trial import trial_overrides
+
+
+def dry_run(plan: SweepPlan, measure: bool = True, standing: Standing | None = None) -> int:
+    """Check every corner of the space, and each network's memory; measure an epoch of each family; print the plan.
+
+    ``measure``: not for a card that is not here. ``standing``: of a sweep that is to go on.
+    """
+    networks = check_corners(plan, corners(plan.spec.space), "these are all")
+    check_memory(plan, networks, all_of_them=True)
+    for line in sharing(plan.name, plan.resources):
+        console.print(line)
+    for line in plan.lines(measure_families(plan) if measure else None, standing):
+        console.print(line)
+    return 0
+
+
+def standing_of(plan: SweepPlan, spec_name: str, accept_changes: bool) -> Standing:
+    """How a sweep that the plan would go on with stands; one that is no longer the same is a ``UserError``."""
+    ledger = Ledger(plan.folder / NAME, read_only=True)
+    try:
+        refuse_changes(ledger, identity(plan, spec_name), accept_changes)
+        return read_standing(ledger)
+    finally:
+        ledger.close()
+
+
+def measure_families(plan: SweepPlan) -> EpochCost:
+    """What an epoch costs on average over the space's networks; each choice is measured with all others at trial 0's.
+
+    Costs of choices of different keys are taken to multiply.
+    """
+    base = measure_epoch(trial_overrides(plan.fixed, plan.first))
+    seconds, mib, first = base.seconds, base.checkpoint_mib, base.first_seconds
+    for key, points in plan.families().items():
+        costs = [measure_epoch(trial_overrides(plan.fixed, point)) for point in points]
+        for point, cost in zip(points, costs, strict=True):
+            console.print(f"{key}={point[key]}: {cost.seconds:.1f} s an epoch")
+        seconds *= fmean(cost.seconds for cost in costs) / base.seconds
+        mib *= fmean(cost.checkpoint_mib for cost in costs) / base.checkpoint_mib
+        first = max(first, fmean(cost.first_seconds for cost in costs))
+    return EpochCost(seconds, mib, base.device, first)
