@@ -199,6 +199,11 @@ def locked(folder: Path) -> Generator[None]:
         except BlockingIOError:
             refuse_second_writer(folder)
             raise UserError(f"{folder} is being written: wait, or stop who does it.") from None
+        except OSError as error:  # of a network drive that knows no locks
+            raise UserError(
+                f"{folder.parent}: files cannot be locked there ({error.strerror}), which a sweep needs: say "
+                "output_root= with a folder on a disk of this machine."
+            ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

@@ -80,3 +80,13 @@ def test_nothing_but_the_export_writes_it(ledger: Ledger, tmp_path: Path):
     study = Study(Sampler(SPACE, 0, {}), ASHA, Budget(trials=4), "val/iou_best", ledger=ledger)
     export(study, ledger, SPACE, "empty", tmp_path / "study.db")
     assert load(tmp_path / "study.db", "empty").trials == []
+
+
+@pytest.mark.parametrize("name", ["a {b} c", "50% #1 ?mode=ro&x=y", "x=1 [a]", 'it\'s "mine"', "Größe"])
+def test_a_study_lies_where_it_should_whatever_the_folder_is_called(ledger: Ledger, tmp_path: Path, name: str):
+    folder = tmp_path / name
+    folder.mkdir()
+    study = Study(Sampler(SPACE, 0, {}), ASHA, Budget(trials=1), "val/iou_best", ledger=ledger)
+    export(study, ledger, SPACE, "mine", folder / "study.db")
+    assert [path.name for path in folder.iterdir()] == ["study.db"]
+    assert len(load((folder / "study.db").rename(tmp_path / "plain.db"), "mine").trials) == 0
