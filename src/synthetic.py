@@ -211,6 +211,8 @@ def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) 
         if value < least:
             raise UserError(f"{name} is {value}; legal: whole numbers from {least} up.")
     parameters = json.dumps({"version": VERSION, "images": images, "seed": seed, "size": size})
+    if out.resolve() == Path.cwd():
+        raise UserError(f"--out '{out}' is the folder that you are in, and would be replaced; legal: another folder.")
     out = out.resolve()  # a linked folder is replaced where it really is
     made = (out / MARKER).read_text() if (out / MARKER).is_file() else ""
     if made == parameters:

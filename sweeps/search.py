@@ -179,7 +179,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self.terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
+        self.terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
 
     def __enter__(self) -> "Signals":
         self.before = {number: signal.getsignal(number) for number in HANDLED}

@@ -23,6 +23,7 @@ from sweeps.audit import audit
 from sweeps.export import export
 from sweeps.leaderboard import ranked, table, write_csv
 from sweeps.ledger import NAME, Ledger, is_finished, writer
+from sweeps.places import refuse_places
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.session import begin, changed_packages, identity, open_study, refuse_changes
 from sweeps.space import Params, corners, default_point, few_corners
@@ -39,7 +40,11 @@ SYNTHETIC = Path("data") / "synthetic"
 PLAIN_WIDTH = 160  # characters of a line in a file or a pipe, where nobody says how wide it may be
 
 console = Console(
-    markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+    markup=False,
+    emoji=False,
+    highlight=False,
+    soft_wrap=True,
+    width=None if sys.stdout and sys.stdout.isatty() else PLAIN_WIDTH,
 )
 
 
@@ -51,6 +56,7 @@ def prepare(
     What would spoil every result is a ``UserError``, unless the data is accepted as it is. ``gpu_memory``: plan for
     cards of so many GiB in place of those of this machine.
     """
+    refuse_places()
     root = load_config(spec.fixed).data.root
     nobody_said = root == load_config().data.root and not (root / "train").is_dir()
     if spec.synthetic_without_data and nobody_said:
