@@ -17,7 +17,6 @@ own size where that is asked for, and of a network that has learnt from crops; t
 
 import csv
 import json
-import os
 import shutil
 import sys
 from collections.abc import Generator, Sequence
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from src.config import rejoin_lists
 from src.errors import UserError, run_command
+from src.folders import partial_beside
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.inference import Network
@@ -94,7 +94,7 @@ def replaced_at_the_end(folder: Path) -> Generator[Path]:
 
     All of those go, as they are of other settings; what else lies there stays. After a mistake everything stays.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial = partial_beside(folder)
     partial.mkdir(parents=True)
     try:
         yield partial

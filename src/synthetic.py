@@ -7,7 +7,6 @@ RGB images and masks (0 sound, 255 crack). Joints, shadows, stains, patches, pai
 import argparse
 import json
 import math
-import os
 import shutil
 import sys
 from itertools import pairwise
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src.errors import UserError, run_command
+from src.folders import partial_beside
 
 Field = npt.NDArray[np.float64]  # (size, size), or (3, size, size) for an RGB picture: a field broadcasts over it
 Bytes = npt.NDArray[np.uint8]
@@ -219,7 +219,7 @@ def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) 
         return
     if not made and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
         raise UserError(f"--out '{out}' exists and was not written by src.synthetic; legal: a new or an empty folder.")
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    partial = partial_beside(out)
     try:
         for index in range(images):
             picture, mask = render(seed, index, size)

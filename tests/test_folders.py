@@ -1,12 +1,13 @@
 """Folders that make room."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from src.errors import UserError
-from src.folders import move_aside, refuse_irregular
+from src.folders import move_aside, partial_beside, refuse_irregular
 
 
 def test_what_is_moved_aside_in_one_second_gets_different_names(tmp_path: Path):
@@ -27,3 +28,21 @@ def test_what_is_no_file_is_refused_and_a_link_to_a_file_is_one(tmp_path: Path):
     for name, why in {".": "it is not a file", "pipe": "it is not a file", "none": "No such file"}.items():
         with pytest.raises(UserError, match=why):
             refuse_irregular(tmp_path / name)
+
+
+def test_what_is_in_the_making_is_nobody_elses_and_of_the_dead_it_is_removed(tmp_path: Path):
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    for name in (
+        f".[out].{dead}.partial",
+        f".[out].{os.getppid()}.partial",
+        f".other.{dead}.partial",
+        ".[out].x.partial",
+    ):
+        (tmp_path / name).mkdir()
+    assert partial_beside(tmp_path / "[out]") == tmp_path / f".[out].{os.getpid()}.partial"
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {f".[out].{os.getppid()}.partial", f".other.{dead}.partial", ".[out].x.partial"}
+
+
+def test_a_name_in_the_making_needs_no_folder_around_it(tmp_path: Path):
+    assert partial_beside(tmp_path / "new" / "out").parent == tmp_path / "new"
