@@ -1,5 +1,6 @@
 """A sweep as an Optuna study."""
 
+import sqlite3
 from pathlib import Path
 
 import optuna
@@ -18,7 +19,8 @@ ASHA = Asha(grace_period=1, reduction_factor=3, max_epochs=6)
 
 
 def load(path: Path, name: str) -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{path}")
+    storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(path)})
+    return optuna.load_study(study_name=name, storage=storage)
 
 
 def test_a_finished_sweep_leaves_a_study_with_the_states_that_its_trials_have(finished_sweep: FinishedSweep):
@@ -89,4 +91,4 @@ def test_a_study_lies_where_it_should_whatever_the_folder_is_called(ledger: Ledg
     study = Study(Sampler(SPACE, 0, {}), ASHA, Budget(trials=1), "val/iou_best", ledger=ledger)
     export(study, ledger, SPACE, "mine", folder / "study.db")
     assert [path.name for path in folder.iterdir()] == ["study.db"]
-    assert len(load((folder / "study.db").rename(tmp_path / "plain.db"), "mine").trials) == 0
+    assert load(folder / "study.db", "mine").trials == []
