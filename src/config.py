@@ -29,6 +29,8 @@ DEEPEST = 100
 """Brackets in it: Hydra reads them by recursion."""
 CONFIG_DIR = Path(__file__).resolve().parents[1] / "configs"
 ANY_OPTIMIZER = "training.optimizer"
+ROOTS = {"CRACK_DATA_ROOT", "CRACK_OUTPUT_ROOT"}
+"""Variables of the environment that are paths."""
 PATHS = ("data.root", "data.cache_dir", "output_root", "model.checkpoint_path", "training.resume_from")
 
 
@@ -94,10 +96,13 @@ def _is_open(value: str) -> bool:
 def expand_files(words: Iterable[str]) -> list[str]:
     """Put the overrides that a ``*.yaml`` argument lists in its place."""
     return [
-        override
-        for word in words
-        for override in (load_overrides(Path(word)) if "=" not in word and word.endswith(".yaml") else [word])
+        override for word in words for override in (load_overrides(Path(word)) if is_override_file(word) else [word])
     ]
+
+
+def is_override_file(word: str) -> bool:
+    """``best.yaml``, and ``lr=0.01/best.yaml`` if there is such a file; else that is a value."""
+    return word.endswith(".yaml") and ("=" not in word or Path(word).is_file())
 
 
 def select_groups(overrides: Iterable[str]) -> list[str]:
@@ -129,7 +134,17 @@ def quote_path(override: str) -> str:
     key, _, path = override.partition("=")
     if key not in PATHS or path in ("", "null") or path[0] in "'\"" or "${" in path:
         return override
-    return f"{key}='" + path.replace("'", r"\'") + "'"
+    return f"{key}='" + from_home(path).replace("'", r"\'") + "'"
+
+
+def from_home(path: str) -> str:
+    """``~/data`` as the shell would have it; it leaves the tilde within ``key=~/data``, which would name a folder."""
+    if path != "~" and not path.startswith("~/"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError as error:
+        raise UserError(f"{path}: there is no home folder, for HOME is not set; name the folder itself.") from error
 
 
 def with_data_root(overrides: Sequence[str]) -> list[str]:
@@ -246,9 +261,15 @@ def _compose(overrides: Sequence[str], hydra_node: bool = False) -> DictConfig:
 
 def _read_environment() -> None:
     """Add the variables of ``.env``, if there is one here or above, to the environment; empty ones count as not set."""
-    load_dotenv(find_dotenv(usecwd=True))
+    path = find_dotenv(usecwd=True)
+    try:
+        load_dotenv(path)
+    except UnicodeDecodeError as error:  # of an editor on Windows, for instance
+        raise UserError(f"{path} is not text in UTF-8: save it as that. {error}.") from error
     for name in [name for name, value in os.environ.items() if name.startswith("CRACK_") and not value]:
         del os.environ[name]
+    for name in ROOTS & os.environ.keys():
+        os.environ[name] = from_home(os.environ[name])
 
 
 def _sentence(mistake: dict[str, Any], values: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from src.data.masks import Said, Survey
 from src.data.masks import told as told_colours
 from src.data.reading import Reading
 from src.errors import UserError
+from src.folders import partial_beside
 from src.notes import mask_notes, photograph_notes
 from src.photographs import Source
 from src.pictures import write_picture
@@ -58,9 +59,7 @@ def write(
     Returns what was written, and what to know of it: ``notes``, and more.
     ``UserError``: an unreadable file, unequal sizes, or a disk that refuses.
     """
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-
+    partial = partial_beside(out)
     try:
         for folder in (partial / split / kind for split in SPLITS for kind in ("images", "masks")):
             folder.mkdir(parents=True)

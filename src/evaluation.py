@@ -17,7 +17,6 @@ own size where that is asked for, and of a network that has learnt from crops; t
 
 import csv
 import json
-import os
 import shutil
 import sys
 from collections.abc import Generator, Sequence
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from src.config import load_config, rejoin_lists
 from src.errors import UserError, run_command
-from src.folders import refuse_irregular
+from src.folders import partial_beside, refuse_irregular
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.inference import Network
@@ -99,7 +98,7 @@ def replaced_at_the_end(folder: Path) -> Generator[Path]:
 
     All of those go, as they are of other settings; what else lies there stays. After a mistake everything stays.
     """
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    partial = partial_beside(folder)
     partial.mkdir(parents=True)
     try:
         yield partial

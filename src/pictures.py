@@ -117,6 +117,7 @@ def _shrink(picture: UInt8Array, interpolation: int) -> UInt8Array:
 def write_picture(picture: UInt8Array, path: Path) -> None:
     """Write RGB (H, W, 3) or grey (H, W) as PNG, without a copy of it: red and blue are exchanged, and back again."""
     beside = path.with_name(f".{uuid4().hex}.png")  # OpenCV does not know every file name
+    beside.touch()  # says in its own words why not, where OpenCV only says that it could not
     exchange_red_and_blue(picture)
     try:
         if not cv2.imwrite(str(beside), picture) or not _is_whole(beside):  # OpenCV does not notice all failures

@@ -126,7 +126,7 @@ def predict_photograph(network: "Network", image: "UInt8Array", how: tuple[float
 
     threshold, tta, overlap = how
     predicted, top = np.empty(image.shape[:2], np.uint8), 0
-    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
+    with Progress(transient=True, disable=not (sys.stdout and sys.stdout.isatty())) as bar:
         task = bar.add_task(f"{image.shape[1]}x{image.shape[0]} pixels", total=len(image))
         for probs in network.rows(image, tta, overlap):
             predicted[top : top + len(probs)] = probs >= threshold

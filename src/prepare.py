@@ -60,16 +60,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def colour(text: str) -> Colour:
     """``R,G,B``, or one value of grey; of more than 8 bits it may be higher."""
-    parts = [int(part) for part in text.split(",")]
-    if len(parts) not in (1, 3) or (len(parts) == 3 and not all(0 <= part <= 255 for part in parts)):
-        raise ValueError
+    parts = [int(part) if part.isdecimal() else -1 for part in text.split(",")]
+    if len(parts) not in (1, 3) or min(parts) < 0 or (len(parts) == 3 and max(parts) > 255):
+        raise argparse.ArgumentTypeError(f"{text} is neither R,G,B, each from 0 to 255, nor one value of grey")
     red, green, blue = parts * 3 if len(parts) == 1 else parts
     return red, green, blue
 
 
 def width(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of pixels, 1 or more")
     return int(text)
 
 
@@ -78,6 +78,8 @@ def main(argv: list[str]) -> None:
     args = parse(argv)
     if args.out.is_file() or (args.out.is_dir() and any(args.out.iterdir())):
         raise UserError(f"{args.out} exists and is not empty: remove it or choose another --out.")
+    if args.out.resolve() == Path.cwd():
+        raise UserError(f"--out={args.out}: that is the folder that you are in, and would be replaced; name another.")
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap={args.overlap}: must be from 0 to less than --tile={args.tile}.")
     sources, notes = find_sources(args.source, selection_of(args))

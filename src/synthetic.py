@@ -6,7 +6,6 @@ RGB images and masks (0 sound, 255 crack). Joints, shadows, stains, patches, pai
 
 import json
 import math
-import os
 import shutil
 import sys
 from itertools import pairwise
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src.errors import Parser, UserError, run_command
+from src.folders import partial_beside
 
 Field = npt.NDArray[np.float64]  # (size, size), or (3, size, size) for an RGB picture: a field broadcasts over it
 Bytes = npt.NDArray[np.uint8]
@@ -210,13 +210,15 @@ def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) 
         if value < least:
             raise UserError(f"{name} is {value}; legal: whole numbers from {least} up.")
     parameters = json.dumps({"version": VERSION, "images": images, "seed": seed, "size": size})
+    if out.resolve() == Path.cwd():
+        raise UserError(f"--out '{out}' is the folder that you are in, and would be replaced; legal: another folder.")
     out = out.resolve()  # a linked folder is replaced where it really is
     made = (out / MARKER).read_text() if (out / MARKER).is_file() else ""
     if made == parameters:
         return
     if not made and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
         raise UserError(f"--out '{out}' exists and was not written by src.synthetic; legal: a new or an empty folder.")
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    partial = partial_beside(out)
     try:
         for index in range(images):
             picture, mask = render(seed, index, size)

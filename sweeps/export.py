@@ -1,5 +1,6 @@
 """A sweep as an Optuna study, for ``optuna-dashboard``: rebuilt from the ledger, and never read again."""
 
+import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def export(study: Study, ledger: Ledger, space: Space, name: str, path: Path) ->
     trials = [frozen(row, ledger.values(row.name), times[row.name], space) for row in study.rows.values()]
     try:
         beside.unlink(missing_ok=True)
-        storage = optuna.storages.RDBStorage(f"sqlite:///{beside}")
+        # an address would be read by Optuna, SQLAlchemy and SQLite, who all have a meaning for some sign of a path
+        storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(beside)})
         optuna.create_study(storage=storage, study_name=name, direction="maximize").add_trials(trials)
         storage.engine.dispose()
         beside.replace(path)

@@ -194,7 +194,14 @@ def locked(folder: Path) -> Generator[None]:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with lock_of(folder).open("a+") as file:
-        if not take(file):
+        try:
+            mine = take(file)
+        except OSError as error:  # of a network drive that knows no locks
+            raise UserError(
+                f"{folder.parent}: files cannot be locked there ({error.strerror}), which a sweep needs: say "
+                "output_root= with a folder on a disk of this machine."
+            ) from error
+        if not mine:
             refuse_second_writer(folder)
             raise UserError(f"{folder} is being written: wait, or stop who does it.")
         file.truncate(0)

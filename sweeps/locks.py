@@ -24,7 +24,7 @@ def take(file: IO[str]) -> bool:
 
 
 def is_taken(path: Path) -> bool:
-    """Whether a program that lives has locked a file."""
+    """Whether a program that lives has locked a file; on a drive without locks none has."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -32,4 +32,6 @@ def is_taken(path: Path) -> bool:
         return False
     except BlockingIOError:
         return True
+    except OSError:
+        return False
     return False

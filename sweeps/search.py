@@ -171,11 +171,15 @@ class Rules(Unkept, FIFOScheduler):
 
 
 class Signals:
-    """SIGINT, SIGTERM and SIGHUP (a closed terminal) as a flag; the second one raises ``KeyboardInterrupt``."""
+    """SIGINT, SIGTERM and SIGHUP (a closed terminal) as a flag; the second one raises ``KeyboardInterrupt``.
+
+    One that is ignored when we begin stays so: ``nohup`` says it of a closed terminal, and a script of the Ctrl-C that
+    is not meant for what it runs in the background.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self.terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
+        self.terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
 
     def __enter__(self) -> "Signals":
         self.before = {number: signal.getsignal(number) for number in HANDLED}
@@ -185,7 +189,8 @@ class Signals:
     def listen(self) -> None:
         """Be who is told; to be called again after Ray's start, which takes SIGTERM for itself."""
         for number in HANDLED:
-            signal.signal(number, self._take)
+            ignored = self.before[number] is signal.SIG_IGN
+            signal.signal(number, signal.SIG_IGN if ignored else self._take)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():

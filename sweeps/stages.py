@@ -23,6 +23,7 @@ from sweeps.export import export
 from sweeps.identity import identity
 from sweeps.leaderboard import ranked, table, write_csv
 from sweeps.ledger import NAME, Ledger, is_finished, writer
+from sweeps.places import refuse_places
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.session import begin, changed_packages, open_study, refuse_changes
 from sweeps.space import Params, default_point, few_corners
@@ -42,7 +43,11 @@ FEW = "all low, all high and each choice; a dry run checks all"
 PLAIN_WIDTH = 160  # characters of a line in a file or a pipe, where nobody says how wide it may be
 
 console = Console(
-    markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH
+    markup=False,
+    emoji=False,
+    highlight=False,
+    soft_wrap=True,
+    width=None if sys.stdout and sys.stdout.isatty() else PLAIN_WIDTH,
 )
 
 
@@ -54,6 +59,7 @@ def prepare(
     What would spoil every result is a ``UserError``, unless the data is accepted as it is. ``gpu_memory``: plan for
     cards of so many GiB in place of those of this machine.
     """
+    refuse_places()
     root = load_config(spec.fixed).data.root
     nobody_said = root == load_config().data.root and not (root / "train").is_dir()
     if spec.synthetic_without_data and nobody_said:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,10 +19,14 @@ from src.synthetic import write_dataset
 for name in [name for name in os.environ if name.startswith("CRACK_")]:
     del os.environ[name]
 os.environ["PYTHON_DOTENV_DISABLED"] = "true"
+# what a script starts in the background ignores Ctrl-C, and so would the sweeps that the tests interrupt
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 SECRETS = ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WANDB_API_KEY", "DATABASE_PASSWORD")
-ODD_NAME = "sweep [old] = x, Größe 'q' $HOME #1"
+ODD_NAME = "sweep [old] = {x}, 50%? Größe 'q' $HOME #1"
 """Of the folder that the finished sweep and its data are in."""
 CANARY = "canary-in-the-mine"
 """What these hold in the environment of the finished sweep."""

@@ -350,3 +350,56 @@ def test_a_disk_without_room_for_the_arrays_is_one_sentence_and_leaves_nothing(
     with pytest.raises(UserError, match=r"Cannot write .*: No space left on device; data\.cache_dir says where"):
         load_split(data, "train", SIZE, tmp_path / "cache")
     assert not folders(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("spoiled", ["about.json", "images.npy", "masks.npy", "cracks.npy"])
+@pytest.mark.parametrize("how", ["empty", "cut", "zeros", "gone"])
+def test_a_damaged_cache_is_built_again_with_a_word(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, spoiled: str, how: str
+) -> None:
+    good = pixels(load_split(data, "val", SIZE, tmp_path / "cache"))
+    (folder,) = (tmp_path / "cache").glob("*-32x32")
+    content = (folder / spoiled).read_bytes()
+    damaged = {"empty": b"", "cut": content[: len(content) * 3 // 4], "zeros": bytes(len(content)), "gone": b""}[how]
+    (folder / spoiled).write_bytes(damaged)
+    if how == "gone":
+        (folder / spoiled).unlink()
+    again = pixels(load_split(data, "val", SIZE, tmp_path / "cache"))
+    assert all(np.array_equal(one, other) for one, other in zip(good, again, strict=True))
+    assert caplog.text.count(f"{folder} is damaged") == 1
+    assert folders(tmp_path / "cache") == [folder.name]
+
+
+def test_a_fingerprint_that_was_lost_in_a_power_cut_does_not_make_two_splits_one(data: Path, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        load_split(data, split, SIZE, tmp_path / "cache")
+    for path in (tmp_path / "cache").glob("*.fingerprint"):
+        path.write_text("")
+    train, val = (load_split(data, split, SIZE, tmp_path / "cache") for split in ("train", "val"))
+    assert train.folder != val.folder
+    assert len(train) != len(val)
+
+
+def test_another_content_of_the_same_size_and_time_is_other_data(data: Path, tmp_path: Path) -> None:
+    path = sorted((data / "val" / "masks").iterdir())[0]
+    path.write_bytes(cv2.imencode(".bmp", read_mask(path) * 255)[1].tobytes())
+    before, status = load_split(data, "val", SIZE, tmp_path / "cache"), path.stat()
+    path.write_bytes(cv2.imencode(".bmp", 255 - read_mask(path) * 255)[1].tobytes())
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # as rsync -t and unzip do
+    assert path.stat().st_size == status.st_size
+    after = load_split(data, "val", SIZE, tmp_path / "cache")
+    assert after.fingerprint != before.fingerprint
+    assert np.array_equal(after.mask(0), 1 - before.mask(0))
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EROFS])
+def test_a_drive_without_locks_or_that_is_read_only_is_told_with_the_setting(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(cache.FileLock, "__enter__", refuse)
+    with pytest.raises(UserError, match=r"data\.cache_dir names another place") as caught:
+        load_split(data, "val", SIZE, tmp_path / "cache")
+    assert os.strerror(number) in str(caught.value)

@@ -17,6 +17,9 @@ from dotenv import dotenv_values
 from src import config as config_module
 from src.config import (
     CONFIG_DIR,
+    PATHS,
+    ROOTS,
+    compose_values,
     expand_files,
     group_choices,
     load_config,
@@ -334,6 +337,13 @@ def test_a_value_that_ends_in_yaml_is_no_file() -> None:
     assert expand_files(["data.root=some.yaml"]) == ["data.root=some.yaml"]
 
 
+def test_a_file_of_overrides_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    path = tmp_path / "lr=0.01 [a]" / "overrides.yaml"
+    path.parent.mkdir()
+    save_overrides(["training.epochs=3"], path)
+    assert load_config([str(path), "seed=2"]).training.epochs == 3
+
+
 @pytest.mark.parametrize("content", [b"training: 3", b"- 3", b"a: [", b"\xff\xfe\x00", b""])
 def test_a_file_that_lists_no_overrides_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.yaml").write_bytes(content)
@@ -473,6 +483,40 @@ def test_a_path_may_have_any_name(name: str):
     config = load_config([f"model.checkpoint_path={name}/best.pth", f"data.root={name}", f"output_root={name}"])
     assert (str(config.model.checkpoint_path), str(config.data.root)) == (f"{name}/best.pth", name)
     assert str(config.data.cache_dir) == f"{name}/cache"
+
+
+@pytest.mark.parametrize("key", PATHS)
+def test_a_tilde_is_the_home_folder_in_every_path(key: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert value_at(compose_values([f"{key}=~/a b"]), key) == "/home/me/a b"
+    assert value_at(compose_values([f"{key}=a/~/b"]), key) == "a/~/b"
+
+
+def test_a_tilde_without_any_home_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert "HOME" in refusal("data.root=~/x")
+
+
+def test_a_tilde_in_a_dotenv_file_is_the_home_folder_too(tmp_path: Path):
+    (tmp_path / ".env").write_text("CRACK_DATA_ROOT=~/photos\nCRACK_OUTPUT_ROOT=~/results\n")
+    found = shown(tmp_path, HOME="/home/me")
+    assert (found["data"]["root"], found["output_root"]) == ("/home/me/photos", "/home/me/results")
+
+
+def test_every_variable_of_the_environment_that_is_a_path_is_known_as_one():
+    text = "".join(path.read_text() for path in CONFIG_DIR.rglob("*.yaml"))
+    assert set(re.findall(r"oc\.env:(\w+_ROOT)", text)) == ROOTS
+
+
+@pytest.mark.parametrize("content", ["CRACK_DATA_ROOT=x".encode("utf-16"), "CRACK_DATA_ROOT=Straße".encode("latin-1")])
+def test_a_dotenv_file_that_is_no_text_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes):
+    (tmp_path / ".env").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
+    assert str(tmp_path / ".env") in refusal()
 
 
 def test_a_path_that_is_quoted_or_refers_to_a_key_is_taken_as_hydra_takes_it():

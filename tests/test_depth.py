@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from src.data.depth import choose_bits, used_bits
-from src.data.files import deep_values, is_deep, opened, read_image
+from src.data.files import deep_values, is_deep, opened, read_image, upright
 from src.errors import UserError
 
 
@@ -86,3 +86,15 @@ def test_colours_of_16_bits_that_lie_in_planes_are_refused_and_not_misread(tmp_p
 def test_where_white_is_0_it_is_white(tmp_path: Path):
     tifffile.imwrite(tmp_path / "a.tif", 65535 - ramp(65535), photometric="miniswhite")
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[..., 0], ramp(65535) >> 8)
+
+
+@pytest.mark.parametrize("way", range(1, 9))
+def test_a_tiff_of_16_bits_is_turned_by_its_tag_once(way: int, tmp_path: Path):
+    values = np.random.default_rng(0).integers(0, 65536, (24, 32, 3)).astype(np.uint16)
+    for name, stored in (("colour.tif", values), ("grey.tif", values[..., 0])):
+        kind = "rgb" if stored.ndim == 3 else "minisblack"
+        tifffile.imwrite(tmp_path / name, stored, photometric=kind, extratags=[(274, 3, 1, way, True)])
+        meant = upright(stored, way) >> 8
+        np.testing.assert_array_equal(
+            read_image(tmp_path / name, 16), meant if stored.ndim == 3 else np.repeat(meant[..., None], 3, axis=2)
+        )

@@ -317,9 +317,10 @@ def test_tensorboard_shows_the_trials_their_scores_and_their_parameters(
 
 
 @pytest.fixture
-def dashboard_url(finished_sweep: FinishedSweep) -> Iterator[str]:
+def dashboard_url(finished_sweep: FinishedSweep, tmp_path: Path) -> Iterator[str]:
+    """Of a copy: in an address Optuna has a meaning of its own for some signs of the sweep's folder."""
     assert DASHBOARD in GUIDES
-    database = finished_sweep.folder / "study.db"
+    database = shutil.copy(finished_sweep.folder / "study.db", tmp_path)
     with serving(DASHBOARD.replace("outputs/sweeps/swin_unet_lr/study.db", shlex.quote(str(database)))) as url:
         yield url
 

@@ -1,5 +1,6 @@
 """A sweep as an Optuna study."""
 
+import sqlite3
 from pathlib import Path
 
 import optuna
@@ -19,7 +20,8 @@ ASHA = Asha(grace_period=1, reduction_factor=3, max_epochs=6)
 
 
 def load(path: Path, name: str) -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{path}")
+    storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(path)})
+    return optuna.load_study(study_name=name, storage=storage)
 
 
 def test_a_finished_sweep_leaves_a_study_with_the_states_that_its_trials_have(finished_sweep: FinishedSweep):
@@ -90,3 +92,13 @@ def test_a_clock_that_was_set_back_makes_no_trial_end_before_it_began():
     later = frozen(row, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T13:30:00+01:00"), SPACE)
     assert later.duration is not None
     assert later.duration.total_seconds() == 5400
+
+
+@pytest.mark.parametrize("name", ["a {b} c", "50% #1 ?mode=ro&x=y", "x=1 [a]", 'it\'s "mine"', "Größe"])
+def test_a_study_lies_where_it_should_whatever_the_folder_is_called(ledger: Ledger, tmp_path: Path, name: str):
+    folder = tmp_path / name
+    folder.mkdir()
+    study = Study(Sampler(SPACE, 0, {}), ASHA, Budget(trials=1), "val/iou_best", ledger=ledger)
+    export(study, ledger, SPACE, "mine", folder / "study.db")
+    assert [path.name for path in folder.iterdir()] == ["study.db"]
+    assert load(folder / "study.db", "mine").trials == []

@@ -13,10 +13,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
-from src.data.files import MAX_PIXELS, UInt8Array, images_below, list_images, orientation, read_image, refuse_outside
+from src.data.files import (
+    MAX_PIXELS,
+    UInt8Array,
+    images_below,
+    is_turned_unseen,
+    list_images,
+    orientation,
+    read_image,
+    refuse_outside,
+    shown_size,
+    upright,
+)
 from src.data.masks import read_mask
+from src.data.pairs import Pair
+from src.data.reading import Reading
 from src.errors import UserError
 
 
@@ -188,3 +201,36 @@ def test_images_in_folders_below_are_listed_apart(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert images_below(tmp_path) == [tmp_path / "x" / "b.JPG", tmp_path / "x" / "y" / "c.tif"]
+
+
+@pytest.mark.parametrize("way", range(1, 9))
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "jpeg"])
+@pytest.mark.parametrize("depth", ["L", "RGB"])
+def test_a_tiff_is_turned_by_its_tag_once(tmp_path: Path, way: int, compression: str | None, depth: str) -> None:
+    grey = np.zeros((48, 64), np.uint8)
+    grey[5:20, 5:9] = 255
+    tag = Image.Exif()
+    tag[ExifTags.Base.Orientation] = way
+    path, plain = tmp_path / "a.tif", tmp_path / "a.png"
+    Image.fromarray(grey).convert(depth).save(path, exif=tag, compression=compression)
+    Image.fromarray(grey).save(plain, exif=tag)
+    meant = read_image(plain)  # a PNG, which nobody else turns
+    assert shown_size(path) == shown_size(plain) == meant.shape[:2]
+    assert np.abs(read_image(path).astype(int) - meant).max() < (40 if compression == "jpeg" else 1)
+    assert np.array_equal(read_mask(path), read_mask(plain))
+
+
+@pytest.mark.parametrize("way", [3, 6])
+def test_a_mask_drawn_on_a_turned_tiff_as_it_lies_or_as_it_is_shown_fits_it(tmp_path: Path, way: int) -> None:
+    stored = np.zeros((48, 64), np.uint8)
+    stored[5:20, 5:9] = 255
+    tag = Image.Exif()
+    tag[ExifTags.Base.Orientation] = way
+    photograph = tmp_path / "a.tif"
+    Image.fromarray(255 - stored).save(photograph, exif=tag)
+    shown = upright(stored, way)
+    for drawn in [shown] if way == 3 else [shown, stored]:  # a half turn does not show in the size
+        Image.fromarray(drawn).save(tmp_path / "m.png")
+        image, mask = Pair(photograph, tmp_path / "m.png").read(Reading())
+        assert np.array_equal(mask == 1, image[..., 0] == 0)
+    assert is_turned_unseen(photograph) == (way == 3)

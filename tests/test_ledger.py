@@ -1,5 +1,6 @@
 """The ledger: what was recorded is there, in order, and one program writes."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -197,3 +198,15 @@ def test_a_second_writer_is_told_who_writes_until_that_one_dies(tmp_path: Path):
     refuse_second_writer(tmp_path / "sweep")
     with locked(tmp_path / "sweep"):
         assert writer(tmp_path / "sweep") == f"process {os.getpid()}"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_drive_without_locks_is_named_with_what_to_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int):
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("sweeps.locks.fcntl.flock", refuse)
+    with pytest.raises(UserError, match="output_root=") as caught, locked(tmp_path / "sweep"):
+        pass
+    assert os.strerror(number) in str(caught.value)
+    assert str(tmp_path) in str(caught.value)

@@ -12,6 +12,7 @@ from torch import Tensor
 from src.config import load_config
 from src.data.cache import CachedSplit, load_split
 from src.data.loader import CrackDataset, EpochBatches, EpochLoader, scoring_loader, train_loader
+from src.errors import UserError
 
 CPU = torch.device("cpu")
 Batches = list[tuple[Tensor, Tensor]]
@@ -178,3 +179,36 @@ def test_tickets_hold_the_epoch_and_every_index_once(size: int, batch: int, seed
     assert all(len(part) == batch for part in parts[:-1])
     assert sorted(divmod(ticket, size) for ticket in tickets) == [(epoch, index) for index in range(size)]
     assert seed is not None or tickets == sorted(tickets)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "unable to allocate shared memory(shm) for file </torch_6835_614008253_0>: No space left on device (28)",
+        "unable to write to file </torch_18692_1954506624>",
+        "DataLoader worker (pid 12) is killed by signal: Bus error. It is possible that dataloader's workers are "
+        "out of shared memory. Please try to raise your shared memory limit.",
+        "Too many open files. Communication with the workers is no longer possible. Please increase the limit",
+    ],
+)
+def test_what_the_loaders_processes_lack_is_said_with_the_setting(
+    tiny: list[str], monkeypatch: pytest.MonkeyPatch, message: str
+):
+    def starve() -> None:
+        raise RuntimeError(message)
+
+    train = loader(tiny)
+    monkeypatch.setattr(train, "_loader", (starve() for _ in range(1)))
+    with pytest.raises(UserError, match=r"data\.num_workers=0") as caught:
+        list(train.epoch(0))
+    assert "No space left" not in str(caught.value)  # a sweep would take it for a full disk
+
+
+def test_another_failure_of_a_loader_stays_what_it_is(tiny: list[str], monkeypatch: pytest.MonkeyPatch):
+    def fail() -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    train = loader(tiny)
+    monkeypatch.setattr(train, "_loader", (fail() for _ in range(1)))
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        list(train.epoch(0))

@@ -200,3 +200,25 @@ def test_a_file_in_two_groups_of_a_manifest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("file,split,group\na,train,x\na,train,y\n")
     with pytest.raises(UserError, match=r"manifest\.csv: train/a is in two groups, 'x' and 'y'"):
         manifest_groups(tmp_path)
+
+
+OURS = "file,split,group,source\na_y0,train,Straße,a.png\n"
+
+
+@pytest.mark.parametrize("saved", [OURS.encode(), OURS.encode("utf-8-sig"), OURS.replace("\n", "\r\n").encode()])
+def test_the_groups_of_a_manifest_survive_a_spreadsheet(tmp_path: Path, saved: bytes):
+    (tmp_path / "manifest.csv").write_bytes(saved)
+    assert manifest_groups(tmp_path) == {"train/a_y0": "Straße"}
+
+
+@pytest.mark.parametrize("saved", [OURS.replace(",", ";").encode(), OURS.encode("latin-1"), OURS.encode("utf-16")])
+def test_a_manifest_whose_groups_a_spreadsheet_has_spoilt_is_named(tmp_path: Path, saved: bytes):
+    (tmp_path / "manifest.csv").write_bytes(saved)
+    with pytest.raises(UserError, match=r"manifest\.csv was saved by another program"):
+        manifest_groups(tmp_path)
+
+
+@pytest.mark.parametrize("saved", [b"", b"name,url\na,b\n", "größe,x\nü,1\n".encode("latin-1")])
+def test_a_manifest_of_somebody_else_has_no_groups(tmp_path: Path, saved: bytes):
+    (tmp_path / "manifest.csv").write_bytes(saved)
+    assert manifest_groups(tmp_path) == {}

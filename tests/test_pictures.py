@@ -141,3 +141,8 @@ def test_a_picture_that_the_disk_has_no_room_for_is_an_error_and_the_old_one_sta
         write_picture(IMAGE.copy(), path)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_for_a_folder_that_is_gone_does_not_speak_of_a_full_disk(tmp_path: Path):
+    with pytest.raises(FileNotFoundError):
+        write_picture(IMAGE.copy(), tmp_path / "gone" / "a.png")

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -207,7 +208,8 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_succeeds(flat: Path, monke
         if len(copied) > 3:
             raise KeyboardInterrupt
 
-    leftover = flat.parent / ".out.partial" / "train" / "images" / "old.png"  # of a run that could not tidy up
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    leftover = flat.parent / f".out.{dead}.partial" / "train" / "images" / "old.png"  # of a run that could not tidy up
     leftover.parent.mkdir(parents=True)
     leftover.touch()
     with monkeypatch.context() as patched:
@@ -455,5 +457,13 @@ def test_lines_get_the_width_that_the_user_says(tmp_path: Path):
 
 @pytest.mark.parametrize("width", ["0", "-1", "thick"])
 def test_a_width_that_is_none_is_refused(flat: Path, width: str):
-    with pytest.raises(SystemExit):
+    with pytest.raises(UserError, match=f"--line-width: {width} is no number of pixels"):
         run(flat, "--line-width", width)
+
+
+def test_the_folder_that_one_is_in_is_not_taken_away(flat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match="the folder that you are in"):
+        main([str(flat), "--out", "."])
+    assert not any(Path().iterdir())

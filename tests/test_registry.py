@@ -286,3 +286,20 @@ def test_an_encoder_is_not_handed_what_would_load_a_file(tmp_path: Path, key: st
     with pytest.raises(UserError, match=rf"model\.encoder\.kwargs\.{key}: only arguments of tu-test_resnet's class"):
         build_model(model, (64, 64))
     assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("content", [b"", b"<html>sign in</html>", bytes(1000)])
+@pytest.mark.parametrize("wanted", ["auto", "true"])
+def test_weights_whose_download_was_cut_off_are_named_and_not_the_architecture(content: bytes, wanted: str) -> None:
+    about = smp.encoders.encoders["resnet18"]["pretrained_settings"]["imagenet"]
+    cache = Path(huggingface_hub.constants.HF_HUB_CACHE)
+    folder = cache / f"models--{about['repo_id'].replace('/', '--')}" / "snapshots" / about["revision"]
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(content)
+    (folder / "config.json").write_text("{}")
+    config = load_config(["model.encoder=resnet18", f"model.encoder.pretrained={wanted}"])
+    with pytest.raises(UserError, match="are damaged") as caught:
+        build_model(config.model, (64, 64))
+    assert str(cache) in str(caught.value)
+    assert "resnet18" in str(caught.value)

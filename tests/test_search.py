@@ -14,7 +14,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from sweeps.sampler import Sampler
-from sweeps.search import FINAL, Halt, Jobs, Rules, Signals, reason_of
+from sweeps.search import FINAL, HANDLED, Halt, Jobs, Rules, Signals, reason_of
 from sweeps.spec import Asha, Budget
 from sweeps.study import DISK_FULL, HOURS_OVER, Study
 
@@ -163,6 +163,20 @@ def test_a_signal_is_a_flag_and_a_second_one_an_interrupt(study: Study):
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", HANDLED)
+def test_a_signal_that_was_ignored_stays_so_as_under_nohup(number: signal.Signals):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with Signals() as signals:
+            signal.signal(number, signal.default_int_handler)  # as Ray's start does with SIGTERM
+            signals.listen()
+            os.kill(os.getpid(), number)
+            assert signals.received is None
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
 
 
 def test_after_the_hours_nothing_begins_and_running_trials_end_their_epoch(study: Study):

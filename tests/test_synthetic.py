@@ -129,6 +129,14 @@ def test_a_folder_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
+def test_the_folder_that_one_is_in_is_not_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="the folder that you are in"):
+        write_dataset(Path(), images=3, size=32)
+    assert tmp_path.is_dir()
+    assert not any(tmp_path.iterdir())
+
+
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     write_dataset(tmp_path / "out", images=3, size=32)

@@ -1,16 +1,20 @@
 """Decoded, resized images, once per machine: uint8 arrays on disk that every process maps instead of decoding.
 
 A cache folder is named by what it holds (the bytes of all files of the split, and the size), so changed data gets a
-new one. It is built beside and renamed, under a lock: it is there whole or not at all. For crops the photographs are
-kept at their own sizes, one after the other.
+new one. It is built beside and renamed, under a lock: it is there whole or not at all. One that was damaged since, by a
+power cut or by who tidies up temporary files, is built again. For crops the photographs are kept at their own sizes,
+one after the other.
 """
 
 import hashlib
 import json
+import logging
 import os
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
@@ -31,10 +35,12 @@ from src.data.reading import Reading, choose_reading
 from src.errors import UserError
 from src.schema import Data
 
+log = logging.getLogger(__name__)
+
 AT_ONCE = 2**27
 """Pixels of photographs that are decoded at the same time, at most: some 8 bytes each."""
 RULES = 6  # raise it when decoding or resizing changes: other pixels must not look like the same data
-
+FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 Int32Array = npt.NDArray[np.int32]
 
@@ -59,6 +65,9 @@ class CachedSplit:
         self._images: UInt8Array = np.load(folder / "images.npy", mmap_mode="r")
         self._masks: UInt8Array = np.load(folder / "masks.npy", mmap_mode="r")
         self._cracks: Int32Array = np.load(folder / "cracks.npy", mmap_mode="r")
+        lengths = len(self._images), len(self._masks), len(self._cracks)
+        if lengths != (self._starts[-1], self._starts[-1], self._rows[-1]) or len(self.sizes) != len(self.stems):
+            raise ValueError(f"arrays of {lengths} where {self._starts[-1]} pixels in {self._rows[-1]} rows are meant")
 
     def __len__(self) -> int:
         return len(self.stems)
@@ -95,16 +104,41 @@ def load_split(
     A bad file is a ``UserError`` that names it, and so are masks that are not understood all in one way.
     """
     pairs = find_pairs(root, split)
-    cache_dir.mkdir(parents=True, exist_ok=True)
+    with blaming(cache_dir):
+        cache_dir.mkdir(parents=True, exist_ok=True)
     fingerprint = _fingerprint(pairs, cache_dir)
     size = f"{image_size[0]}x{image_size[1]}" if image_size else "whole"
     folder = cache_dir / f"{fingerprint}-{size}{f'-{bits}bit' if bits else ''}"
-    if not folder.is_dir():
-        with FileLock(f"{folder}.lock"):
-            if not folder.is_dir():
-                reading = choose_reading([pair.mask for pair in pairs], all_photographs(root, pairs), bits)
-                _build(pairs, reading, fingerprint, image_size, folder)
-    return CachedSplit(folder)
+    if (found := _opened(folder)) is not None:
+        return found
+    with blaming(cache_dir), FileLock(f"{folder}.lock"):
+        if (found := _opened(folder)) is not None:  # somebody else has built it since
+            return found
+        if folder.is_dir():
+            log.warning("%s is damaged, and is built again.", folder)
+        reading = choose_reading([pair.mask for pair in pairs], all_photographs(root, pairs), bits)
+        _build(pairs, reading, fingerprint, image_size, folder)
+        return CachedSplit(folder)
+
+
+@contextmanager
+def blaming(cache_dir: Path) -> Generator[None]:
+    """What a disk refuses within is a ``UserError`` with the setting: some have no locks, or may only be read."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"Cannot use {error.filename or cache_dir} for decoded images: {error.strerror}. data.cache_dir names "
+            "another place, best on a disk of this machine."
+        ) from error
+
+
+def _opened(folder: Path) -> CachedSplit | None:
+    """What a cache folder holds; None if it is not there, or is damaged."""
+    try:
+        return CachedSplit(folder)
+    except (FileNotFoundError, EOFError, ValueError, KeyError, TypeError):
+        return None
 
 
 def data_fingerprint(data: Data) -> str:
@@ -145,20 +179,29 @@ def _fullest(cover: Float32Array, count: int) -> UInt8Array:
 
 
 def _fingerprint(pairs: Sequence[Pair], cache_dir: Path) -> str:
-    """Hash of the content of all files; remembered by their names, sizes and times, so that a second look is cheap."""
+    """Hash of the content of all files; remembered by how they look, so that a second look is cheap."""
     paths = [path for pair in pairs for path in pair]
-    looks = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    looks = [_look(path) for path in paths]
     memory = cache_dir / f"{hashlib.sha256(json.dumps([RULES, looks]).encode()).hexdigest()[:24]}.fingerprint"
-    if memory.is_file():
-        return memory.read_text()
+    if memory.is_file() and FINGERPRINT.fullmatch(known := memory.read_text()):  # a power cut leaves an empty one
+        return known
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest(), paths))
     names = [(path.stem, digest) for path, digest in zip(paths, digests, strict=True)]
     fingerprint = hashlib.sha256(json.dumps([RULES, names]).encode()).hexdigest()[:16]
     beside = memory.with_suffix(f".{uuid4().hex[:8]}")
-    beside.write_text(fingerprint)
-    beside.replace(memory)
+    with blaming(cache_dir):
+        beside.write_text(fingerprint)
+        beside.replace(memory)
     return fingerprint
+
+
+def _look(path: Path) -> tuple[str, int, int, int]:
+    """Name, size and times of a file. ``rsync -t`` and ``unzip`` can give another content of the same size the time
+    that the old one had; the time of its last change (ctime) nobody can set.
+    """
+    status = path.stat()
+    return str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _build(
@@ -169,6 +212,7 @@ def _build(
     partial.mkdir()
     try:
         _fill(pairs, reading, fingerprint, size, partial)
+        shutil.rmtree(folder, ignore_errors=True)  # one that was damaged
         partial.replace(folder)
     except OSError as error:
         raise UserError(f"Cannot write {folder}: {error.strerror}; data.cache_dir says where.") from error

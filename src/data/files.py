@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +31,7 @@ SUBFILE, BITS_PER_SAMPLE, PHOTOMETRIC = 254, 258, 262
 
 UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
+Values = npt.NDArray[Any]
 Float32Array = npt.NDArray[np.float32]
 
 cv2.setNumThreads(0)  # loader workers and trials share the cores; OpenCV's own threads would fight over them
@@ -76,7 +78,8 @@ def opened(path: Path, numbers: bool = False) -> Generator[Image.Image]:
     """
     refuse_irregular(path)
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        # as a stream: named files that are mapped come scrambled where a TIFF is turned by a quarter (Pillow 13)
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             if image.mode in ("I", "F") and not numbers:
@@ -127,13 +130,15 @@ def deep_values(path: Path, image: Image.Image) -> UInt16Array:
         return (65535 - values if white_is_0 else values).astype(np.uint16, copy=False)
     upper = np.asarray(image.convert("RGB"))
     found = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None or found.dtype != np.uint16 or found.shape[:2] != upper.shape[:2]:
+    if found is None or found.dtype != np.uint16:
         raise UserError(f"Cannot read {path}: its 16-bit pixels lie in a way that is not read; store them as PNG.")
     colours = np.repeat(found[..., None], 3, axis=2) if found.ndim == 2 else found[..., 2::-1]
-    colours = colours.astype(np.uint16, copy=False)
-    if not np.array_equal(colours >> 8, upper):
-        raise UserError(f"Cannot read {path}: its 16-bit pixels lie in a way that is not read; store them as PNG.")
-    return colours
+    lying = colours.astype(np.uint16, copy=False)
+    way = orientation(image) if image.format == "TIFF" else 1  # which Pillow has turned
+    for seen in (lying, upright(lying, way)):
+        if np.array_equal(seen >> 8, upper):
+            return seen
+    raise UserError(f"Cannot read {path}: its 16-bit pixels lie in a way that is not read; store them as PNG.")
 
 
 def read_image(path: Path, bits: int | None = None) -> UInt8Array:
@@ -145,7 +150,7 @@ def read_image(path: Path, bits: int | None = None) -> UInt8Array:
     """
     with opened(path) as image:
         deep = is_deep(image)  # before EXIF is read, which may load the pixels, and then Pillow forgets
-        way, (width, height) = orientation(image), image.size
+        way, (width, height) = still_to_turn(image), image.size
         photograph = np.empty((width, height, 3) if way in LYING else (height, width, 3), np.uint8)
         lying = as_stored(photograph, way)
         upper = upper_bits(deep_values(path, image), bits, path) if deep else None
@@ -208,6 +213,11 @@ def orientation(image: Image.Image) -> int:
     return way if way in TURNS else 1
 
 
+def still_to_turn(image: Image.Image) -> int:
+    """The same, of the pixels as Pillow gives them: those of a TIFF it turns by itself, and says their size turned."""
+    return 1 if image.format == "TIFF" else orientation(image)
+
+
 def is_turned_unseen(path: Path) -> bool:
     """Whether EXIF turns or mirrors a photograph in a way that leaves its width and height as they are."""
     with opened(path) as image:
@@ -218,10 +228,10 @@ def is_turned_unseen(path: Path) -> bool:
 def shown_size(path: Path) -> tuple[int, int]:
     """Height and width of a photograph, upright, by its header."""
     with opened(path) as image:
-        return image.size if orientation(image) in LYING else (image.height, image.width)
+        return image.size if still_to_turn(image) in LYING else (image.height, image.width)
 
 
-def upright(values: UInt8Array, way: int) -> UInt8Array:
+def upright(values: Values, way: int) -> Values:
     """An array as its file shows it, from one as it lies there; a view."""
     quarters, mirrored = TURNS[way]
     turned = np.rot90(values, quarters)

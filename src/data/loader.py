@@ -1,6 +1,10 @@
 """Batches of a split: the loader yields the effective batch as uint8; the training loop splits and normalises it."""
 
+import re
+import resource
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,10 +18,19 @@ from src.data.augmentation import build_augmentation, sample_seed, seed_augmenta
 from src.data.cache import open_split
 from src.data.crops import RandomCrops, TiledSplit
 from src.data.files import UInt8Array
+from src.errors import UserError
 
 Sample = tuple[Tensor, Tensor]
 MOST_WORKERS = 4
 """Processes that augment for one training beside a card. Validation, which only reads, has one."""
+
+
+SHARED = Path("/dev/shm")
+NO_SHARED_MEMORY = re.compile(
+    r"unable to (allocate|write|mmap|resize) .*(shared memory|shm|torch_)|out of shared memory|Bus error"
+)
+NO_FILES = re.compile(r"Too many open files")
+"""How torch says it."""
 
 
 class Source(Protocol):
@@ -104,7 +117,30 @@ class EpochLoader:
     def epoch(self, epoch: int) -> Iterator[Sample]:
         """The batches of one epoch (any number: it chooses the order and the augmentations)."""
         self.batches.epoch = epoch
-        yield from self._loader
+        try:
+            yield from self._loader
+        except (RuntimeError, OSError) as error:
+            refuse_starved(str(error))
+            raise
+
+
+def refuse_starved(message: str) -> None:
+    """What the system does not give to the loader's processes is a ``UserError`` that says how they get it.
+
+    In a container ``/dev/shm``, by which they hand over images, has 64 MiB unless somebody asks for more.
+    """
+    if NO_SHARED_MEMORY.search(message):
+        size = shutil.disk_usage(SHARED).total // 2**20 if SHARED.is_dir() else 0
+        raise UserError(
+            f"The processes that load images share too little memory: {SHARED} has {size} MiB. Say data.num_workers=0, "
+            "or give it more: docker run --shm-size=2g."
+        )
+    if NO_FILES.search(message):
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise UserError(
+            f"The processes that load images need more open files than the {most} that are allowed. Say "
+            "data.num_workers=0, or raise the limit: ulimit -n 4096."
+        )
 
 
 def train_loader(config: Config, device: torch.device) -> EpochLoader:

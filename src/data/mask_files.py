@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from src.data.files import DEEP, UInt8Array, deep_values, is_deep, opened, orientation, upright
+from src.data.files import DEEP, UInt8Array, deep_values, is_deep, opened, still_to_turn, upright
 from src.errors import UserError
 
 Values = npt.NDArray[Any]
@@ -38,7 +38,7 @@ def read_stored(path: Path) -> Stored:
             values = stored(path, image)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
-        return Stored(np.ascontiguousarray(upright(values, orientation(image))), blurred)
+        return Stored(np.ascontiguousarray(upright(values, still_to_turn(image))), blurred)
 
 
 def stored(path: Path, image: Image.Image) -> Values:

@@ -1,6 +1,7 @@
 """Which photograph belongs to which mask: ``root/{train,val,test}/{images,masks}``, paired by file stem."""
 
 import csv
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from src.errors import UserError
 from src.folders import in_full
 from src.schema import SPLITS
 
+MANIFEST = re.compile(rb'[^\w]*file"?[,;\t]"?split"?[,;\t]"?group\b')
+"""How ours begins, whatever program has saved it since."""
 SMALLEST = 8
 """Pixels of a photograph's shorter side."""
 
@@ -102,16 +105,24 @@ def all_photographs(root: Path, pairs: Sequence[Pair]) -> list[Path]:
 def manifest_groups(root: Path) -> dict[str, str]:
     """``split/stem`` to the photograph or scene, by the manifest that ``src.prepare`` writes; empty without one.
 
-    A manifest of somebody else is none. A file in two groups is a ``UserError``.
+    A manifest of somebody else is none. A file in two groups is a ``UserError``; so is a manifest of ours that a
+    spreadsheet has saved with other separators or in another encoding: without its groups, tiles would count as
+    photographs.
     """
     path = root / "manifest.csv"
     if not path.is_file():
         return {}
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = [(f"{row['split']}/{row['file']}", row["group"]) for row in csv.DictReader(stream)]
-    except (KeyError, UnicodeDecodeError, csv.Error):
+    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    if not MANIFEST.match(content.replace(b"\0", b"")):
         return {}
+    try:
+        lines = csv.DictReader(content.decode().splitlines())
+        rows = [(f"{row['split']}/{row['file']}", row["group"]) for row in lines]
+    except (KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"{path} was saved by another program, with other separators or in another encoding, and its groups "
+            "cannot be read: save it as CSV with commas in UTF-8, or put back what src.prepare wrote."
+        ) from error
     groups: dict[str, str] = {}
     for file, group in rows:
         if groups.setdefault(file, group) != group:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.request import getproxies
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -47,6 +48,13 @@ def build_model(model: SmpModel | SwinUnetModel, image_size: tuple[int, int]) ->
     except OSError:  # every kind of "not in the cache and not on the network"
         torch.set_rng_state(state)  # what the failed attempt drew must not change the random weights
         return _without_weights(build, model, "they are not in the local cache and the hub cannot be reached")
+    except SafetensorError as error:  # a download that was cut off, or a proxy's page in its place
+        import huggingface_hub.constants
+
+        raise UserError(
+            f"The weights of {model.encoder.name} in {huggingface_hub.constants.HF_HUB_CACHE} are damaged ({error}): "
+            "remove its folder there, and they are fetched again, or say model.encoder.pretrained=false."
+        ) from error
 
 
 def _without_weights(
@@ -109,7 +117,7 @@ def _build_smp(model: SmpModel, image_size: tuple[int, int], pretrained: bool) -
         )
         network.__class__ = any_size(type(network))
         _try_out(network, image_size)
-    except OSError:
+    except (OSError, SafetensorError):
         raise  # weights that cannot be had
     except Exception as error:  # a pair that does not fit fails in a different way each
         detail = " ".join(str(error).split())
