@@ -73,7 +73,7 @@ def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
     elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
-    elsewhere |= {PREPARE, FIND, CHECK, *OWN, *ON_CARDS, RETRAINED_ON_CARDS, *PLANNED, *CARDS, *CARD_CHECK}
+    elsewhere |= {EXECUTE, PREPARE, FIND, CHECK, *OWN, *ON_CARDS, RETRAINED_ON_CARDS, *PLANNED, *CARDS, *CARD_CHECK}
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -160,6 +160,17 @@ def test_the_sweep_of_the_readme_is_listed_planned_run_and_looked_at(tiny: list[
     for look in LOOK:
         assert look in README
         assert "swin_unet_lr" in run_command_line(look, "--output-root", str(tmp_path / "outputs"))
+
+
+EXECUTE = "jupyter execute --inplace analysis/notebooks/01_sweep_overview.ipynb"
+
+
+def test_a_notebook_is_run_as_the_guide_says(finished_sweep: FinishedSweep, tmp_path: Path):
+    notebooks = tmp_path / "analysis" / "notebooks"
+    shutil.copytree(ROOT / "analysis" / "notebooks", notebooks)
+    shutil.copytree(finished_sweep.folder, tmp_path / "outputs" / "sweeps" / "quickstart")
+    run_command_line(EXECUTE, cwd=tmp_path)
+    assert "image/png" in (notebooks / "01_sweep_overview.ipynb").read_text()
 
 
 OWN = ["python -m sweeps.run optimizers --dry-run", "python -m sweeps.run optimizers"]

@@ -42,6 +42,7 @@ def test_it_runs_from_top_to_bottom_and_shows_its_figures(path: Path, finished_s
         head.source = head.source.replace(old, new)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in outputs if output.get("name") == "stderr"]  # no warning either
     assert any("tiny_sweep: finished, 4 trials" in output.get("text", "") for output in outputs)
     pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
     assert len(pictures) == FIGURES[path.stem]

@@ -105,8 +105,8 @@ def test_with_views_the_threshold_is_the_one_that_evaluation_chooses(
     [
         (["--threshold", "1.5"], r"--threshold=1\.5: must be from 0 to 1\."),
         (["--overlap", "1"], r"--overlap=1\.0: must be from 0 to 0\.9\."),
-        (["nowhere.jpg"], r"No such photograph: nowhere\.jpg\."),
-        (["no=where.jpg"], r"No such photograph: no=where\.jpg\."),
+        (["nowhere.jpg"], r"No such photograph: nowhere\.jpg \(/.*nowhere\.jpg\)\."),
+        (["no=where.jpg"], r"No such photograph: no=where\.jpg \(/.*"),
         (["evaluation.tta=d4"], r"evaluation\.tta=d4: that is for evaluation"),
         (["--out", "pyproject.toml"], r"--out=pyproject\.toml: that is a file"),
     ],

@@ -340,7 +340,7 @@ def test_photographs_of_12_bits_are_told(flat: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("words", ["--crack-colour 1,2", "--crack-colour 1,2,300", "--crack-colour red"])
 def test_a_colour_that_is_none_is_refused(flat: Path, words: str):
-    with pytest.raises(UserError, match=r"--crack-colour.*invalid colour value"):
+    with pytest.raises(UserError, match=r"--crack-colour.* is neither R,G,B"):
         run(flat, *words.split())
 
 

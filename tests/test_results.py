@@ -163,7 +163,7 @@ def test_reading_a_sweep_that_nobody_writes_puts_nothing_beside_it(empty: Path):
 def test_an_unknown_sweep_is_refused_with_those_there_are(finished_sweep: FinishedSweep, tmp_path: Path):
     with pytest.raises(UserError, match="Did you mean 'tiny_sweep'"):
         load_sweep("tiny_swep", finished_sweep.output_root)
-    with pytest.raises(UserError, match="run one first"):
+    with pytest.raises(UserError, match=r"No sweep in .*Run one first"):
         load_sweep("tiny_sweep", tmp_path)
 
 
