@@ -17,13 +17,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from src.copies import copies
 from src.cores import available_cores
 from src.data.cache import open_split
 from src.data.files import UInt8Array
 from src.data.pairs import Pair, look_for_pairs, manifest_groups
 from src.errors import UserError, run_command
 from src.fit import fit
-from src.leaks import copies, find_kin, grey_of
+from src.leaks import find_kin, grey_of
 from src.schema import SPLITS, Data
 
 FULL = 0.5

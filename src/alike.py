@@ -1,0 +1,94 @@
+"""Does one picture go on showing the same thing when it is laid on another? What the search for one place rests on.
+
+A few features or a dark line may agree by chance, or since both pictures hold the same logo or the same frame. Road of
+one place agrees everywhere: stone by stone, over the whole piece that both show, and nowhere else than where it lies.
+So the piece is cut into blocks, the middle one of their correlations is taken (a logo or a crack lies in a few of
+them), and that is measured by what the same blocks say when the one picture is moved a little.
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from src.data.files import Float32Array, UInt8Array
+
+FINE, COARSE = 1.5, 10.0
+"""Pixels, standard deviations of blurs: grain of the camera is below the one, shadows and vignettes above the other."""
+LOUDEST = 2.5
+"""Robust standard deviations at which a pixel is cut, so that no crack or frame outweighs the rest."""
+BLOCKS = (12, 32)
+"""Least and most pixels of a block's side."""
+COVERED, FEWEST = 0.6, 3
+"""Share of a block that both pictures must show, and blocks below which nothing can be said."""
+ELSEWHERE = 1.5
+"""So many times as much as at any other place must pictures agree where they are laid: paving repeats itself."""
+
+
+def rough(picture: UInt8Array, scale: float = 1.0) -> Float32Array:
+    """A picture without its finest and its slow changes, cut at ``LOUDEST``; ``scale`` widens the blurs."""
+    grey = picture.astype(np.float32)
+    found = cv2.GaussianBlur(grey, (0, 0), FINE * scale) - cv2.GaussianBlur(grey, (0, 0), COARSE * scale)
+    spread = 1.4826 * float(np.median(np.abs(found))) + 0.1  # half a grey level is what rounding makes
+    return np.clip(found / spread, -LOUDEST, LOUDEST).astype(np.float32)
+
+
+def alike(one: UInt8Array, other: UInt8Array, matrix: Float32Array) -> float:
+    """How many standard deviations beyond chance ``one``, moved by ``matrix`` (2, 3), agrees with ``other``; or 0."""
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale > 1:  # the larger is shrunk: enlarging makes no detail
+        return alike(other, one, cv2.invertAffineTransform(matrix).astype(np.float32))
+    size = (other.shape[1], other.shape[0])
+    moved = cv2.warpAffine(rough(one, 1 / scale), matrix, size)
+    covered = cv2.warpAffine(np.ones(one.shape, np.float32), matrix, size) > 0.99
+    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
+    if not len(rows):
+        return 0.0
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return beyond_chance(moved[box].astype(np.float32), rough(other)[box], covered[box].astype(np.float32))
+
+
+def beyond_chance(moved: Float32Array, fixed: Float32Array, covered: Float32Array) -> float:
+    """The middle correlation of the blocks, in standard deviations of those of ``moved`` at other places; 0 if it is
+    not far above all of these.
+    """
+    side = int(np.clip(min(fixed.shape) // 2, *BLOCKS))
+    own = correlations(moved, fixed, covered, side)
+    if len(own) < FEWEST:
+        return 0.0
+    middle, others, spreads = float(np.median(own)), [0.0], [1 / np.sqrt(side * side / (4 * np.pi * FINE**2))]
+    for move in places(side):
+        shown = covered * np.roll(covered, move, axis=(0, 1))
+        blocks = correlations(np.roll(moved, move, axis=(0, 1)), fixed, shown, side)
+        if len(blocks) >= FEWEST:
+            others.append(float(np.median(blocks)))
+            spreads.append(float(blocks.std()))
+    if middle < ELSEWHERE * max(others):
+        return 0.0
+    of_a_median = 1.2533 * max(spreads[0], float(np.mean(spreads))) / np.sqrt(len(own))
+    return middle / float(of_a_median)
+
+
+def places(side: int) -> Iterator[tuple[int, int]]:
+    """Sixteen moves, about half a block and a whole one to all sides."""
+    for step in (side // 2 + 1, side - 3):
+        yield from ((step * down, step * right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right)
+
+
+def correlations(one: Float32Array, other: Float32Array, covered: Float32Array, side: int) -> Float32Array:
+    """Of each block that is ``covered`` well enough."""
+
+    def mean(values: Float32Array) -> Float32Array:
+        return block_sums(values * covered, side) / count
+
+    count = np.maximum(block_sums(covered, side), 1.0)
+    middle, its = mean(one), mean(other)
+    shared = mean(one * other) - middle * its
+    power = (mean(one * one) - middle**2) * (mean(other * other) - its**2)
+    return (shared / np.sqrt(np.maximum(power, 1e-6)))[count >= COVERED * side * side]
+
+
+def block_sums(values: Float32Array, side: int) -> Float32Array:
+    """(H, W) to (H // side, W // side)."""
+    height, width = (length // side for length in values.shape)
+    return values[: height * side, : width * side].reshape(height, side, width, side).sum(axis=(1, 3))

@@ -1,0 +1,67 @@
+"""Which photographs are the same picture, also turned, mirrored, resized or stored again.
+
+Small versions without their slow changes correlate in one of the eight positions, and then the pictures themselves
+agree everywhere (``src.alike``): a vignette, a frame or a smooth wall that looks like the next one makes no copy.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from src.alike import alike
+from src.data.files import Float32Array, UInt8Array
+
+SIDE, SLOW, LOUDEST = 64, 4.0, 2.5
+"""Of the small versions: pixels, standard deviation of the blur that is taken off, and where a pixel is cut."""
+COPY, SURE = 0.7, 5.0
+"""Correlation of small versions, and standard deviations beyond chance, from which two pictures are the same."""
+ROWS = 512
+"""Pictures that are compared with all others at a time."""
+STILL = np.eye(2, 3, dtype=np.float32)
+
+Picture = TypeVar("Picture", Float32Array, UInt8Array)
+
+
+def copies(greys: Sequence[UInt8Array]) -> Iterator[tuple[int, int]]:
+    """Pairs of grey pictures that are the same in one of eight positions."""
+    if not greys:
+        return
+    found: set[tuple[int, int]] = set()
+    small = np.stack([thumbnail(grey) for grey in greys])
+    own = small.reshape(len(small), -1)
+    for position in range(8):
+        turned = np.stack([in_position(one, position) for one in small]).reshape(len(small), -1)
+        for first in range(0, len(own), ROWS):
+            likeness = own[first : first + ROWS] @ turned.T
+            for row, other in np.argwhere(likeness >= COPY).tolist():
+                pair = (first + row, other)
+                if pair[0] < other and pair not in found and is_same(greys[pair[0]], greys[other], position):
+                    found.add(pair)
+                    yield pair
+
+
+def thumbnail(grey: UInt8Array) -> Float32Array:
+    """(SIDE, SIDE) of length 1, without slow changes; 0 if it is constant."""
+    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small -= cv2.GaussianBlur(small, (0, 0), SLOW)
+    spread = 1.4826 * float(np.median(np.abs(small))) + 0.1
+    small = np.clip(small / spread, -LOUDEST, LOUDEST)
+    small = small - small.mean()
+    return (small / (np.linalg.norm(small) or 1.0)).astype(np.float32)
+
+
+def in_position(picture: Picture, position: int) -> Picture:
+    """One of the eight: mirrored or not, and turned by quarters."""
+    return np.rot90(picture[:, ::-1] if position >= 4 else picture, position % 4)
+
+
+def is_same(one: UInt8Array, other: UInt8Array, position: int) -> bool:
+    """Whether the pictures themselves agree when ``other`` is turned and both are as large as the smaller."""
+    other = np.ascontiguousarray(in_position(other, position))
+    if np.array_equal(one, other):
+        return True
+    size = min((one.shape, other.shape), key=lambda shape: shape[0] * shape[1])[::-1]
+    one, other = (cv2.resize(each, size, interpolation=cv2.INTER_AREA).astype(np.uint8) for each in (one, other))
+    return alike(one, other, STILL) >= SURE
