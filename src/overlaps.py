@@ -19,8 +19,9 @@ from src.alike import alike
 from src.cores import available_cores
 from src.data.files import Float32Array, UInt8Array
 
-FEATURES = 300
-"""Of a picture at most, the strongest."""
+FEATURES, MANY = 300, 1000
+"""Of a picture at most, the strongest; half of them in sets of more than ``MANY`` pictures, whose time grows with the
+square of both."""
 DISTANCE, RATIO, CHANCE = 0.6, 0.9, 3
 """Of normalised descriptors: how far a match may be, and how near beside the nearest in the ``CHANCE``-next picture (of
 a few more, where a place is on several photographs)."""
@@ -84,8 +85,9 @@ def features(greys: Sequence[UInt8Array]) -> tuple[list[Float32Array], Float32Ar
     """Each picture's places (x, y), and the descriptors of all (N, most places, 128), of length 1 or, where there are
     no more, 0.
     """
+    limit = FEATURES if len(greys) <= MANY else FEATURES // 2
     with ThreadPoolExecutor(available_cores()) as pool:
-        found = list(pool.map(features_of, greys))
+        found = list(pool.map(lambda grey: features_of(grey, limit), greys))
     most = max((len(places) for places, _ in found), default=0)
     descriptors = np.zeros((len(greys), max(most, 1), 128), np.float32)
     for row, (_, its) in zip(descriptors, found, strict=True):
@@ -93,11 +95,11 @@ def features(greys: Sequence[UInt8Array]) -> tuple[list[Float32Array], Float32Ar
     return [places for places, _ in found], descriptors
 
 
-def features_of(grey: UInt8Array) -> tuple[Float32Array, Float32Array]:
+def features_of(grey: UInt8Array, limit: int = FEATURES) -> tuple[Float32Array, Float32Array]:
     """Places and descriptors of one picture."""
-    sift: Any = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=0.01)
+    sift: Any = cv2.SIFT.create(nfeatures=limit, contrastThreshold=0.01)
     points, found = sift.detectAndCompute(grey, None)
-    points, found = points[:FEATURES], np.zeros((0, 128), np.float32) if found is None else found[:FEATURES]
+    points, found = points[:limit], np.zeros((0, 128), np.float32) if found is None else found[:limit]
     places = np.array([point.pt for point in points], np.float32).reshape(-1, 2)
     return places, found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
 
