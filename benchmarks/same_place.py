@@ -19,8 +19,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from src.data.files import UInt8Array, read_image
 from src.errors import run_command
@@ -34,6 +32,7 @@ UNNAMED = {
 }
 """Pairs of one place that groups.csv lacks: seen by eye, one laid on the other."""
 SIDE, COUNT = 256, 40
+LINE = "{:46} {:>7}  {:17} {:>6} {:>6} {:>10} {:>7} {:>8}"
 KINDS = ("the same picture", "overlap", "touch")
 
 
@@ -161,13 +160,6 @@ def watermark(grey: UInt8Array, random: np.random.Generator):
     return stored(found, 80)
 
 
-def large_mark(grey: UInt8Array, random: np.random.Generator):
-    found = grey.copy()
-    for row in (90, 140, 190):
-        cv2.putText(found, "PREVIEW", (15, row), cv2.FONT_HERSHEY_TRIPLEX, 1.6, 255, 3)
-    return found
-
-
 def blocks(grey: UInt8Array, random: np.random.Generator):
     return stored(grey, 8)
 
@@ -184,7 +176,6 @@ UNRELATED: dict[str, Change] = {
     "smooth as concrete": smooth,
     "one gradient": gradient,
     "a logo and a date": watermark,
-    "a large watermark": large_mark,
     "blocks of JPEG": blocks,
 }
 
@@ -212,6 +203,10 @@ def turned(grey: UInt8Array, angle: float, scale: float) -> UInt8Array:
     return cv2.warpAffine(grey, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA).astype(np.uint8)
 
 
+def resized(grey: UInt8Array, side: int) -> UInt8Array:
+    return cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
 def piece(grey: UInt8Array, top: int, left: int) -> UInt8Array:
     return grey[top : top + SIDE, left : left + SIDE]
 
@@ -225,7 +220,7 @@ RELATED: dict[str, Callable[[UInt8Array], list[UInt8Array]]] = {
     "turned and smaller": lambda grey: [piece(grey, 100, 100), turned(grey, 25, 0.8)],
     "turned and larger": lambda grey: [piece(grey, 128, 128), turned(grey, -40, 1.25)],
     "five that overlap": lambda grey: [stored(piece(grey, 10 * n, 50 * n), 90) for n in range(5)],
-    "stored again": lambda grey: [piece(grey, 0, 0), stored(cv2.resize(piece(grey, 0, 0), (200, 200)), 60)],
+    "stored again": lambda grey: [piece(grey, 0, 0), stored(resized(piece(grey, 0, 0), 200), 60)],
     "mirrored": lambda grey: [piece(grey, 0, 0), stored(np.ascontiguousarray(piece(grey, 0, 0)[:, ::-1]), 80)],
 }
 
@@ -271,7 +266,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--only", default="", metavar="WORD", help="sets whose names hold it")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
-    table = Table("pictures", "belong together", "kind", "pairs", "right", "precision", "recall", "seconds", box=None)
+    print(LINE.format("pictures", "belong", "kind", "pairs", "right", "precision", "recall", "seconds"))
     found: list[Score] = []
     for case in cases(options.folder):
         if options.only in case.name:
@@ -279,9 +274,9 @@ def main(argv: list[str]) -> None:
                 found.append(one)
                 precision = f"{one.right / one.pairs:.3f}" if one.pairs else "-"
                 recall = f"{one.recall:.3f}" if case.together else "-"
-                numbers = (str(len(case.together)), one.kind, str(one.pairs), str(one.right), precision, recall)
-                table.add_row(f"{case.name} ({len(case.greys)})", *numbers, f"{one.seconds:.1f}")
-    Console(width=120).print(table)
+                name, belong = f"{case.name} ({len(case.greys)})", str(len(case.together))
+                numbers = (one.kind, one.pairs, one.right, precision, recall, f"{one.seconds:.1f}")
+                print(LINE.format(name, belong, *numbers), flush=True)
     for kind in (*KINDS, "all"):
         mine = [one for one in found if one.kind == kind]
         pairs, right = sum(one.pairs for one in mine), sum(one.right for one in mine)

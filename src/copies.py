@@ -15,7 +15,9 @@ from src.data.files import Float32Array, UInt8Array
 
 SIDE, SLOW, LOUDEST = 64, 4.0, 2.5
 """Of the small versions: pixels, standard deviation of the blur that is taken off, and where a pixel is cut."""
-COPY, SURE = 0.7, 5.0
+FLAT = 0.1
+"""Grey levels, the standard deviation below which a small version is constant."""
+COPY, SURE = 0.7, 6.0
 """Correlation of small versions, and standard deviations beyond chance, from which two pictures are the same."""
 ROWS = 512
 """Pictures that are compared with all others at a time."""
@@ -46,10 +48,12 @@ def thumbnail(grey: UInt8Array) -> Float32Array:
     """(SIDE, SIDE) of length 1, without slow changes; 0 if it is constant."""
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     small -= cv2.GaussianBlur(small, (0, 0), SLOW)
+    if small.std() < FLAT:
+        return np.zeros_like(small)
     spread = 1.4826 * float(np.median(np.abs(small))) + 0.1
     small = np.clip(small / spread, -LOUDEST, LOUDEST)
     small = small - small.mean()
-    return (small / (np.linalg.norm(small) or 1.0)).astype(np.float32)
+    return (small / np.linalg.norm(small)).astype(np.float32)
 
 
 def in_position(picture: Picture, position: int) -> Picture:

@@ -30,7 +30,7 @@ MATCHES, PLACES, CELL = 5, 4, 6
 SHIFT, SAME = 4.0, 2.0
 """Pixels that an agreeing match may be off, and by which one counts as lying at the same place in both pictures."""
 SCALES = (0.4, 2.5)
-SURE = 5.0
+SURE = 6.0
 """Standard deviations beyond chance (``src.alike``) from which two pictures overlap."""
 BLOCK = 8
 """Pictures that are compared with all others at a time."""

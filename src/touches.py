@@ -59,7 +59,7 @@ def border(picture: UInt8Array, column: int) -> Float32Array:
     row, inner = rough(picture[:, [column]].T)[0], rough(picture[:, ::16].T)
     if row.std() < max(FRAME * float(np.median(inner.std(axis=1))), 0.5):
         return np.zeros(len(row), np.float32)
-    contrast = np.sqrt(smooth((row * row)[None])[0]) + 0.5
+    contrast = np.sqrt(cv2.GaussianBlur((row * row)[None], (0, 0), STRETCH)[0]) + 0.5
     row = np.clip(row / contrast, -LOUDEST, LOUDEST)
     row = row - row.mean()
     return (row / (np.linalg.norm(row) or 1.0)).astype(np.float32)
@@ -73,7 +73,10 @@ def rough(rows: UInt8Array) -> Float32Array:
 
 def smooth(rows: Float32Array) -> Float32Array:
     """Each row by itself."""
-    return np.stack([cv2.GaussianBlur(row[None], (0, 0), STRETCH)[0] for row in rows]).astype(np.float32)
+    edge = min(round(3 * STRETCH), rows.shape[1] - 1)
+    wider = np.pad(rows, ((0, 0), (edge, edge)), mode="reflect", reflect_type="odd")  # a slope goes on as it is
+    found = np.stack([cv2.GaussianBlur(row[None], (0, 0), STRETCH)[0] for row in wider])
+    return found[:, edge : found.shape[1] - edge].astype(np.float32)
 
 
 def beyond_chance(ends: Float32Array, starts: Float32Array) -> Float32Array:

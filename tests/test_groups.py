@@ -123,7 +123,7 @@ def test_photographs_that_touch_are_found_to_belong_together(tmp_path: Path, cap
         cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
         found[name] = Source(tmp_path / f"{name}.png", Path("m.png"))
     assert by_pixels(found) == {"left": "left", "right": "left", "other": "other"}
-    assert "1 pairs of photographs overlap or touch, which makes 2 groups of 3" in capsys.readouterr().out
+    assert "1 pairs of photographs show one place (1 touch), which makes 2 groups of 3" in capsys.readouterr().out
 
 
 def test_a_pattern_whose_bracket_matches_nothing_names_the_photograph():
