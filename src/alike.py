@@ -46,11 +46,15 @@ def rough(picture: UInt8Array, scale: float = 1.0) -> tuple[Float32Array, npt.ND
     return np.clip(found / spread, -LOUDEST, LOUDEST).astype(np.float32), glaring == 0
 
 
-def alike(one: UInt8Array, other: UInt8Array, matrix: Float32Array) -> float:
-    """How many standard deviations beyond chance ``one``, moved by ``matrix`` (2, 3), agrees with ``other``; or 0."""
+def alike(one: UInt8Array, other: UInt8Array, matrix: Float32Array, share: float = 0.5) -> float:
+    """How many standard deviations beyond chance ``one``, moved by ``matrix`` (2, 3), agrees with ``other``; or 0.
+
+    All but a ``share`` of the blocks agree so well: half of those of two photographs, which no shift lays on each other
+    exactly.
+    """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale > 1:  # the larger is shrunk: enlarging makes no detail
-        return alike(other, one, cv2.invertAffineTransform(matrix).astype(np.float32))
+        return alike(other, one, cv2.invertAffineTransform(matrix).astype(np.float32), share)
     size = (other.shape[1], other.shape[0])
     (mine, plain), (its, also_plain) = rough(one, 1 / scale), rough(other)
     moved = cv2.warpAffine(mine, matrix, size)
@@ -59,10 +63,10 @@ def alike(one: UInt8Array, other: UInt8Array, matrix: Float32Array) -> float:
     if not len(rows):
         return 0.0
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return beyond_chance(moved[box].astype(np.float32), its[box], covered[box].astype(np.float32))
+    return beyond_chance(moved[box].astype(np.float32), its[box], covered[box].astype(np.float32), share)
 
 
-def beyond_chance(moved: Float32Array, fixed: Float32Array, covered: Float32Array) -> float:
+def beyond_chance(moved: Float32Array, fixed: Float32Array, covered: Float32Array, share: float) -> float:
     """The middle correlation of the blocks, in standard deviations of those of ``moved`` at other places; 0 if it is
     not far above all of these.
     """
@@ -70,7 +74,7 @@ def beyond_chance(moved: Float32Array, fixed: Float32Array, covered: Float32Arra
     own = correlations(moved, fixed, covered, side)
     if len(own) < FEWEST:
         return 0.0
-    middle, others, spreads = float(np.median(own)), [0.0], [1 / np.sqrt(side * side / (4 * np.pi * FINE**2))]
+    middle, others, spreads = float(np.quantile(own, share)), [0.0], [1 / np.sqrt(side * side / (4 * np.pi * FINE**2))]
     for move in (*places(side), next_best(moved * covered, fixed * covered, side // 2)):
         shown = covered * np.roll(covered, move, axis=(0, 1))
         blocks = correlations(np.roll(moved, move, axis=(0, 1)), fixed, shown, side)

@@ -21,6 +21,8 @@ COPY, SURE = 0.7, 6.0
 """Correlation of small versions, and standard deviations beyond chance, from which two pictures are the same."""
 ROWS = 512
 """Pictures that are compared with all others at a time."""
+EVERYWHERE = 0.2
+"""Share of blocks that may agree less, as under a date that one of them bears."""
 STILL = np.eye(2, 3, dtype=np.float32)
 
 Picture = TypeVar("Picture", Float32Array, UInt8Array)
@@ -68,4 +70,4 @@ def is_same(one: UInt8Array, other: UInt8Array, position: int) -> bool:
         return True
     size = min((one.shape, other.shape), key=lambda shape: shape[0] * shape[1])[::-1]
     one, other = (cv2.resize(each, size, interpolation=cv2.INTER_AREA).astype(np.uint8) for each in (one, other))
-    return alike(one, other, STILL) >= SURE
+    return alike(one, other, STILL, EVERYWHERE) >= SURE
