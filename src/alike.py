@@ -28,6 +28,8 @@ BLOCKS = (12, 32)
 MANY, COVERED, FEWEST = 24, 0.6, 8
 """About so many blocks a piece has at least, the share of one that both pictures must show, and blocks below which
 nothing can be said."""
+LEAST = 3.0
+"""Standard deviations beyond chance, below which nobody asks how many exactly."""
 ELSEWHERE = 1.3
 """So many times as much as at any other place must pictures agree where they are laid: paving repeats itself."""
 
@@ -67,24 +69,27 @@ def alike(one: UInt8Array, other: UInt8Array, matrix: Float32Array, share: float
 
 
 def beyond_chance(moved: Float32Array, fixed: Float32Array, covered: Float32Array, share: float) -> float:
-    """The middle correlation of the blocks, in standard deviations of those of ``moved`` at other places; 0 if it is
-    not far above all of these.
+    """What all but a ``share`` of the blocks correlate by, in standard deviations of a median at other places of
+    ``moved``; 0 if it is not far above what is there.
     """
     side = int(np.clip(np.sqrt(covered.sum() / MANY), *BLOCKS))
     own = correlations(moved, fixed, covered, side)
     if len(own) < FEWEST:
         return 0.0
-    middle, others, spreads = float(np.quantile(own, share)), [0.0], [1 / np.sqrt(side * side / (4 * np.pi * FINE**2))]
+    agreed, others = float(np.quantile(own, share)), [0.0]
+    of_a_median = 1.2533 / float(np.sqrt(len(own)))
+    spreads = [float(np.sqrt(4 * np.pi) * FINE / side)]  # at least: what blocks of noise have that is as smooth
+    if agreed < LEAST * spreads[0] * of_a_median:
+        return 0.0
     for move in (*places(side), next_best(moved * covered, fixed * covered, side // 2)):
         shown = covered * np.roll(covered, move, axis=(0, 1))
         blocks = correlations(np.roll(moved, move, axis=(0, 1)), fixed, shown, side)
         if len(blocks) >= FEWEST:
             others.append(float(np.median(blocks)))
             spreads.append(float(blocks.std()))
-    if middle < ELSEWHERE * max(others):
+    if agreed < ELSEWHERE * max(others):
         return 0.0
-    of_a_median = 1.2533 * max(spreads[0], float(np.mean(spreads))) / np.sqrt(len(own))
-    return middle / float(of_a_median)
+    return agreed / (of_a_median * max(spreads[0], float(np.mean(spreads))))
 
 
 def places(side: int) -> Iterator[tuple[int, int]]:
@@ -95,7 +100,8 @@ def places(side: int) -> Iterator[tuple[int, int]]:
 
 def next_best(moved: Float32Array, fixed: Float32Array, away: int) -> tuple[int, int]:
     """The move by more than ``away`` pixels after which they agree most: paving, moved by a stone, agrees again."""
-    likeness = np.asarray(irfft2(rfft2(fixed) * np.conj(rfft2(moved)), s=fixed.shape))
+    spectra = np.asarray(rfft2(fixed)) * np.asarray(rfft2(moved)).conj()
+    likeness = np.asarray(irfft2(spectra, s=fixed.shape))
     near = [np.minimum(steps, length - steps) <= away for length in fixed.shape for steps in [np.arange(length)]]
     likeness[np.ix_(*near)] = -np.inf
     down, right = np.unravel_index(np.argmax(likeness), likeness.shape)
@@ -106,17 +112,19 @@ def correlations(one: Float32Array, other: Float32Array, covered: Float32Array, 
     """Of each block that is ``covered`` well enough."""
 
     def mean(values: Float32Array) -> Float32Array:
-        return block_sums(values * covered, side) / count
+        return (block_sums(values * covered, side) / count).astype(np.float32)
 
-    count = np.maximum(block_sums(covered, side), 1.0)
+    count = np.maximum(block_sums(covered, side), np.float32(1))
     middle, its = mean(one), mean(other)
     shared = mean(one * other) - middle * its
     power = (mean(one * one) - middle**2) * (mean(other * other) - its**2)
-    found = shared / np.sqrt(np.maximum(power, 1e-6))
-    return found[count >= COVERED * side * side].astype(np.float32)
+    found = (shared / np.sqrt(np.maximum(power, 1e-6))).astype(np.float32)
+    return found[count >= COVERED * side * side]
 
 
 def block_sums(values: Float32Array, side: int) -> Float32Array:
     """(H, W) to (H // side, W // side)."""
     height, width = (length // side for length in values.shape)
-    return values[: height * side, : width * side].reshape(height, side, width, side).sum(axis=(1, 3), dtype=np.float32)
+    return (
+        values[: height * side, : width * side].reshape(height, side, width, side).sum(axis=(1, 3)).astype(np.float32)
+    )

@@ -4,7 +4,6 @@ Three signs (``src.copies``, ``src.overlaps``, ``src.touches``), each checked on
 looks alike is no sign. What is found is a property of the photographs, and the same for every order of them.
 """
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from src.copies import copies
+from src.copies import content, copies
 from src.data.files import UInt8Array
 from src.overlaps import overlapping
 from src.touches import touching
@@ -60,11 +59,6 @@ def find_kin(greys: Sequence[UInt8Array]) -> list[Kin]:
     return sorted(
         (Kin(one, other, pair.why, pair.sure) for one, other, pair in named), key=lambda kin: (kin.one, kin.other)
     )
-
-
-def content(grey: UInt8Array) -> tuple[tuple[int, ...], bytes]:
-    """What pictures are put in order by, whatever their files are called."""
-    return grey.shape, hashlib.sha256(np.ascontiguousarray(grey).data).digest()
 
 
 def without_chains(kin: Sequence[Kin], count: int) -> list[Kin]:
