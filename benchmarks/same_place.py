@@ -160,6 +160,13 @@ def watermark(grey: UInt8Array, random: np.random.Generator):
     return stored(found, 80)
 
 
+def large_mark(grey: UInt8Array, random: np.random.Generator):
+    found = grey.copy()
+    for row in (90, 140, 190):
+        cv2.putText(found, "PREVIEW", (15, row), cv2.FONT_HERSHEY_TRIPLEX, 1.6, 255, 3)
+    return found
+
+
 def blocks(grey: UInt8Array, random: np.random.Generator):
     return stored(grey, 8)
 
@@ -176,6 +183,7 @@ UNRELATED: dict[str, Change] = {
     "smooth as concrete": smooth,
     "one gradient": gradient,
     "a logo and a date": watermark,
+    "a large watermark": large_mark,
     "blocks of JPEG": blocks,
 }
 
