@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from src.copies import copies
 from src.cores import available_cores
 from src.data.cache import open_split
 from src.data.depth import used_bits
@@ -26,7 +27,7 @@ from src.data.reading import Reading
 from src.errors import Parser, UserError, run_command
 from src.fit import fit
 from src.folders import in_full
-from src.leaks import copies, find_kin, grey_of
+from src.leaks import find_kin, grey_of
 from src.schema import SPLITS, Data
 
 FULL = 0.5
@@ -35,11 +36,20 @@ FLAT = 2.0
 """Standard deviation in grey levels, below which an image is constant."""
 UNUSUAL = 3.5
 """Robust standard deviations (1.4826 times the median deviation) of the logarithm of the share of crack."""
-UNFIT = 2.0
-"""``src.fit``: below it a mask may belong to another photograph."""
+UNFIT, BRIGHT = 2.0, -3.0
+"""``src.fit``: between them a mask may belong to another photograph. Cracks full of light sand, or sealed, are as much
+brighter as others are darker."""
 SMALL = 64
 """Pixels of the longer side, for the quick part."""
 SHOWN = 8
+IN_TWO = "pairs of one place in two splits"
+SAME_IN_TWO = "pairs of the same picture in two splits"
+GROUPS_IN_TWO = "groups in several splits"
+CURE = (
+    "`python -m src.prepare SOURCE --out NEW --find-groups` keeps one place in one split (with --resplit where SOURCE "
+    "has splits of its own)"
+)
+CURES: dict[str, str] = dict.fromkeys((IN_TWO, SAME_IN_TWO, GROUPS_IN_TWO), f"; {CURE}")
 
 
 @dataclass
@@ -54,7 +64,7 @@ class Findings:
         for kind, found in (("problem", self.problems), ("warning", self.warnings)):
             for what, names in found.items():
                 more = f" and {len(names) - most} more (--all)" if len(names) > most else ""
-                yield f"{kind}: {len(names)} {what}: {', '.join(names[:most])}{more}"
+                yield f"{kind}: {len(names)} {what}: {', '.join(names[:most])}{more}{CURES.get(what, '')}"
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,7 @@ def judge_masks(looks: Sequence[Look], found: Findings) -> None:
 
 def judge_fit(looks: Sequence[Look], found: Findings) -> None:
     """Which masks may be those of other photographs; of those with too little crack nothing can be said (nan)."""
-    for seen in sorted((seen for seen in looks if seen.fit < UNFIT), key=lambda seen: seen.fit):
+    for seen in sorted((seen for seen in looks if BRIGHT < seen.fit < UNFIT), key=lambda seen: abs(seen.fit)):
         found.warnings["masks that may not fit their photograph, the least first"].append(
             f"{seen.name} {seen.fit:+.1f}"
         )
@@ -177,11 +187,11 @@ def judge_leaks(looks: Sequence[Look], groups: Mapping[str, str], found: Finding
         splits[groups.get(seen.name, seen.name)].add(seen.split)
     for group, where in splits.items():
         if len(where) > 1:
-            found.problems["groups in several splits"].append(f"{group} ({', '.join(sorted(where))})")
+            found.problems[GROUPS_IN_TWO].append(f"{group} ({', '.join(sorted(where))})")
     for kin in find_kin([seen.picture for seen in looks]):
         one, other = looks[kin.one], looks[kin.other]
         if one.split != other.split:
-            found.problems["pairs of one place in two splits"].append(f"{one.name} and {other.name} ({kin.why})")
+            found.problems[IN_TWO].append(f"{one.name} and {other.name} ({kin.why})")
 
 
 def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
@@ -204,7 +214,7 @@ def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
     for one, other in copies([seen.picture for seen in looks]):
         if looks[one].split != looks[other].split:
             pair = f"{looks[one].name} and {looks[other].name}"
-            found.problems["pairs of the same picture in two splits"].append(pair)
+            found.problems[SAME_IN_TWO].append(pair)
     found.warnings.clear()
     return list(found.lines())
 

@@ -1,22 +1,28 @@
 """Which files show the same place, and splits that keep those together."""
 
 import csv
-import random
+import hashlib
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from src.cores import available_cores
+from src.data.depth import used_bits
 from src.data.files import read_image
 from src.errors import UserError, unknown
 from src.folders import refuse_irregular
-from src.leaks import find_kin, grey_of, groups_of_kin
+from src.leaks import Kin, find_kin, grey_of, groups_of_kin
 from src.notes import first_five
 from src.photographs import Source
 from src.schema import SPLITS
+
+DIVIDERS = ",;\t"
+"""What may divide the columns of groups.csv."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +33,21 @@ class Grouping:
     column: str | None = None
     pattern: str | None = None
     find: bool = False
-    """By the pixels."""
+    """By the pixels too."""
 
 
 def read_groups(path: Path, column: str | None) -> dict[str, str]:
     """File name or stem to group, from the columns ``file`` and ``column`` (None: the last one); prints which.
 
-    ``UserError``: unreadable, no such column, one file in two groups. Lines with an empty group are left out.
+    ``UserError``: unreadable, no such column, a column twice, one file in two groups. Lines with an empty group are
+    left out.
     """
-    refuse_irregular(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            header, rows = list(reader.fieldnames or ()), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"Cannot read {path}: {error}.") from error
+    header, rows = read_table(path)
     column = column or next((name for name in reversed(header) if name != "file"), "")
     if "file" not in header or column not in header:
         raise unknown(f"column of {path}", column if "file" in header else "file", header)
+    if twice := sorted(name for name, count in Counter(header).items() if count > 1):
+        raise UserError(f"{path} has the column '{twice[0]}' {header.count(twice[0])} times: rename or remove one.")
     print(f"Groups: column '{column}' of {path}.")
     groups: dict[str, str] = {}
     for row in rows:
@@ -54,27 +57,56 @@ def read_groups(path: Path, column: str | None) -> dict[str, str]:
     return groups
 
 
-def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) -> dict[str, str]:
-    """Name to group: by a pattern in its stem, by the pixels, by a CSV, by groups.csv in ``root``, else alone.
+def read_table(path: Path) -> tuple[list[str], list[dict[str, str | None]]]:
+    """The header and the lines of a CSV that is divided by commas, semicolons or tabs: the header tells by which."""
+    refuse_irregular(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            lines = stream.readlines()
+        if lines and lines[0].lower().startswith("sep="):  # a spreadsheet's own line, which names what divides
+            del lines[0]
+        reader = csv.DictReader(lines, skipinitialspace=True, delimiter=divider(lines[0] if lines else ""))
+        reader.fieldnames = header = [name.strip() for name in reader.fieldnames or ()]
+        return header, list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"Cannot read {path}: {error}.") from error
 
-    That is printed as a warning.
+
+def divider(header: str) -> str:
+    """What divides a header into columns of which one is ``file``; a comma if nothing does."""
+    for mark in DIVIDERS:
+        columns = next(csv.reader([header], delimiter=mark, skipinitialspace=True), [])
+        if len(columns) > 1 and "file" in (column.strip() for column in columns):
+            return mark
+    return next((mark for mark in DIVIDERS if mark in header), ",")
+
+
+def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) -> dict[str, str]:
+    """Name to group: by a pattern in its stem, or by a CSV (default: groups.csv in ``root``), and by the pixels, if
+    that is asked for: what the one or the other puts together is one group. Without any of them each is alone, which is
+    printed as a warning.
 
     ``UserError``: a column without a group file, images missing from the file or without the pattern, and what
     ``read_groups`` raises.
     """
-    if asked.pattern:
-        return by_pattern(sources, asked.pattern)
+    said = by_pattern(sources, asked.pattern) if asked.pattern else by_table(sources, root, asked)
     if asked.find:
-        return by_pixels(sources)
-    path = asked.file or root / "groups.csv"
-    if not asked.file and not path.is_file():
-        if asked.column:
-            raise UserError(f"--group-column {asked.column} needs a group file: no --groups given and no {path}.")
+        return by_pixels(sources, said)
+    if said is None:
         print(
             "Warning: no groups.csv, so every file is its own group; photographs of one place may leak between splits. "
             "Say --groups or --group-pattern, or let --find-groups look for those that overlap or touch."
         )
-        return {name: name for name in sources}
+    return said or {name: name for name in sources}
+
+
+def by_table(sources: Mapping[str, Source], root: Path, asked: Grouping) -> dict[str, str] | None:
+    """Name to group by a CSV; None if there is none and none is asked for."""
+    path = asked.file or root / "groups.csv"
+    if not asked.file and not path.is_file():
+        if asked.column:
+            raise UserError(f"--group-column {asked.column} needs a group file: no --groups given and no {path}.")
+        return None
     table = read_groups(path, asked.column)
     groups = {name: table.get(one.image.name) or table.get(one.image.stem, "") for name, one in sources.items()}
     if missing := [sources[name].image.name for name, group in groups.items() if not group]:
@@ -82,16 +114,27 @@ def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) ->
     return groups
 
 
-def by_pixels(sources: Mapping[str, Source]) -> dict[str, str]:
-    """Those that show the same place (``src.leaks``) are a group, named for the first of them; prints how many."""
+def by_pixels(sources: Mapping[str, Source], said: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Those that show the same place (``src.leaks``) are a group, with all that are ``said`` to belong to them; prints
+    how many.
+
+    A group is named for the first, by name, of what it joins: groups that are said, or else photographs. So it keeps
+    its name unless that one is left out.
+    """
     names = list(sources)
+    bits = used_bits(one.image for one in sources.values())
     with ThreadPoolExecutor(available_cores()) as pool:  # each holds a photograph
-        greys = list(pool.map(lambda one: grey_of(read_image(one.image)), sources.values()))
+        greys = list(pool.map(lambda one: grey_of(read_image(one.image, bits)), sources.values()))
     kin = find_kin(greys)
-    labels = groups_of_kin(kin, len(names))
-    count = len(set(labels))
-    print(f"Groups: {len(kin)} pairs of photographs overlap or touch, which makes {count} groups of {len(names)}.")
-    return {name: names[labels.index(label)] for name, label in zip(names, labels, strict=True)}
+    own = [said[name] for name in names] if said else names
+    labels = groups_of_kin([*kin, *(Kin(own.index(group), index, "said") for index, group in enumerate(own))], len(own))
+    first = {label: min(group for group, its in zip(own, labels, strict=True) if its == label) for label in set(labels)}
+    whys = ", ".join(f"{count} {why}" for why, count in sorted(Counter(pair.why for pair in kin).items()))
+    print(
+        f"Groups: {len(kin)} pairs of photographs show one place ({whys or 'none'}), "
+        f"which makes {len(first)} groups of {len(names)}."
+    )
+    return {name: first[label] for name, label in zip(names, labels, strict=True)}
 
 
 def by_pattern(sources: Mapping[str, Source], pattern: str) -> dict[str, str]:
@@ -135,29 +178,36 @@ def choose_splits(
 def split_groups(groups: Mapping[str, str], shares: Sequence[float], seed: int) -> dict[str, str]:
     """File to 'train', 'val' or 'test' for file to group: whole groups, file counts near the three ``shares``.
 
-    The order of ``groups`` does not matter. Where each share is worth the largest group or more, every count misses its
-    share by less than that group. ``UserError``: shares not summing to 1 (+-1e-6), fewer groups than shares above 0.
+    Each group's place in a row is drawn from its name and the seed alone, and the row is cut in three. So a file that
+    is left out moves the cuts by less than itself, and hardly any other file: at each of the two cuts one group at
+    most goes to the neighbouring split, unless a group grows or shrinks past the smallest share by it (those that are
+    larger stand first, in the largest split), or there are so few groups that a split would be empty.
+
+    The order of ``groups`` does not matter. Where each share is worth the largest group or more, no count misses its
+    share by more than that group. ``UserError``: shares not summing to 1 (+-1e-6), fewer groups than shares above 0.
     """
     if len(shares) != len(SPLITS) or min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-6:
         raise UserError(f"--split must be three shares of at least 0 with sum 1; got {shares}, sum {sum(shares):g}.")
     sizes = Counter(groups.values())
-    targets = {split: share * len(groups) for split, share in zip(SPLITS, shares, strict=True) if share > 0}
-    if len(sizes) < len(targets):
-        raise UserError(f"{len(sizes)} groups cannot fill {len(targets)} splits: set a share of --split to 0.")
-    shuffler, order = random.Random(seed), sorted(sizes)
-    tries = min(100, 1 + 20_000 // len(order))  # one shuffle of few, large groups can end far off, the nearest rarely
-    fills = (_fill(shuffler.sample(order, len(order)), sizes, targets) for _ in range(tries))
-    _, split_of = min(fills, key=lambda fill: fill[0])
+    wanted = [(share * len(groups), split) for split, share in zip(SPLITS, shares, strict=True) if share > 0]
+    if len(sizes) < len(wanted):
+        raise UserError(f"{len(sizes)} groups cannot fill {len(wanted)} splits: set a share of --split to 0.")
+    wanted.sort(key=lambda one: -one[0])
+    smallest = wanted[-1][0]
+    row = sorted(sizes, key=lambda group: (sizes[group] <= smallest, draw(seed, group), group))
+    middles = list(accumulate(sizes[group] for group in row))
+    middles = [end - sizes[group] / 2 for end, group in zip(middles, row, strict=True)]
+    split_of: dict[str, str] = {}
+    begin, filled = 0, 0.0
+    for later, (target, split) in zip(reversed(range(len(wanted))), wanted, strict=True):
+        filled += target
+        end = bisect_left(middles, filled) if later else len(row)
+        end = min(max(end, begin + 1), len(row) - later)  # each split has a group
+        split_of |= dict.fromkeys(row[begin:end], split)
+        begin = end
     return {file: split_of[groups[file]] for file in sorted(groups)}
 
 
-def _fill(order: Sequence[str], sizes: Mapping[str, int], targets: Mapping[str, float]) -> tuple[float, dict[str, str]]:
-    """Each group in turn to the split that lacks most; returns the largest miss in files, and group to split."""
-    lacks, empty, placed = dict(targets), set(targets), dict[str, str]()
-    for group in order:
-        last = len(order) - len(placed) <= len(empty)  # keep the last groups for the splits that have none
-        split = max((name for name in targets if not last or name in empty), key=lacks.__getitem__)
-        placed[group] = split
-        lacks[split] -= sizes[group]
-        empty.discard(split)
-    return max(map(abs, lacks.values())), placed
+def draw(seed: int, group: str) -> bytes:
+    """A group's place in the row, whatever other groups there are."""
+    return hashlib.sha256(f"{seed} {group}".encode()).digest()

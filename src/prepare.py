@@ -35,7 +35,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--groups", type=Path, help="CSV with a column 'file' (default: SOURCE/groups.csv)")
     add("--group-column", metavar="COLUMN", help="column of the group (default: the last)")
     add("--group-pattern", metavar="REGEX", help="what it, or its first bracket, matches in a stem is the group")
-    add("--find-groups", action="store_true", help="photographs that overlap or touch are a group")
+    add(
+        "--find-groups",
+        action="store_true",
+        help="photographs that overlap or touch are a group, beside those that are said",
+    )
     add("--split", type=float, nargs=3, default=[0.7, 0.15, 0.15], metavar=("TRAIN", "VAL", "TEST"))
     add("--resplit", action="store_true", help="make splits anew, though SOURCE has some")
     add("--seed", type=int, default=42)
@@ -122,11 +126,15 @@ def selection_of(args: argparse.Namespace) -> Selection:
 
 
 def grouping_of(args: argparse.Namespace) -> Grouping:
-    """How groups are made; ways that exclude each other are a ``UserError``."""
-    said = [name for name in ("groups", "group_pattern", "find_groups") if getattr(args, name)]
-    if len(said) > 1:
-        one, other = (f"--{name.replace('_', '-')}" for name in said[:2])
-        raise UserError(f"{one} and {other} cannot be said together: which groups are meant?")
+    """How groups are made; two rules that give one photograph two names of a group are a ``UserError``.
+
+    --find-groups goes with each of them: it joins what they have put apart.
+    """
+    if args.group_pattern and (other := next((name for name in ("groups", "group_column") if getattr(args, name)), "")):
+        raise UserError(
+            f"--{other.replace('_', '-')} and --group-pattern cannot be said together: which groups are meant? "
+            "Leave one out; --find-groups goes with either."
+        )
     return Grouping(args.groups, args.group_column, args.group_pattern, args.find_groups)
 
 

@@ -18,6 +18,7 @@ from benchmarks import (
     fuzzing,
     interval_coverage,
     result_loading,
+    same_place,
     search_cost,
     search_on_images,
 )
@@ -27,6 +28,7 @@ from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
 from src.cores import available_cores
 from src.data import cache
 from src.errors import UserError
+from src.leaks import Kin
 
 needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
 TASK = efficiency.TASKS[0]
@@ -223,3 +225,32 @@ def test_predicted_and_real_memory_of_architectures_are_told_side_by_side(
         assert row["fits_8gb"]
         assert row["predicted_by_measured"] == pytest.approx(row["predicted_mib"] / 400, abs=0.001)
     assert capsys.readouterr().out.count("measured_mib 400") == 2
+
+
+def test_pairs_of_one_place_are_scored_by_kind_and_by_the_groups_they_make():
+    kin = [Kin(0, 1, "touch", 9.0), Kin(1, 2, "overlap", 9.0), Kin(3, 4, "touch", 9.0)]
+    case = same_place.Case("five", [np.zeros((8, 8), np.uint8)] * 5, same_place.same(["a", "a", "a", "b", "c"]))
+    with patch.object(same_place, "find_kin", lambda greys: kin):
+        found = {one.kind: (one.pairs, one.right, round(one.recall, 2)) for one in same_place.scores(case)}
+    assert found == {"overlap": (1, 1, 0.33), "touch": (2, 1, 0.33), "all": (3, 2, 0.67), "groups": (4, 3, 1.0)}
+
+
+def test_made_sets_of_pictures_are_of_one_size_and_say_what_belongs_together(tmp_path: Path):
+    pictures = same_place.photographs(tmp_path)["synthetic"][:2]
+    unrelated = list(same_place.unrelated(pictures, "x"))
+    related = list(same_place.related(pictures, "x"))
+    assert not list(same_place.real(tmp_path))
+    assert all(not case.together and len(case.greys) == 2 for case in unrelated)
+    assert all(case.together for case in related)
+    assert {len(case.together) for case in related} == {2, 20}  # a pair each, and five pieces that overlap
+    sides = {grey.shape for case in [*unrelated, *related] for grey in case.greys}
+    assert sides == {(256, 256), (200, 200)}
+
+
+def test_the_benchmark_of_places_says_what_is_right_of_all_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with patch.object(same_place, "COUNT", 3):
+        same_place.main([str(tmp_path), "--only", "tiles that touch", "--json", str(tmp_path / "found.json")])
+    said = capsys.readouterr().out
+    assert "touch: 6 of 6 pairs are right, 1.0000." in said
+    assert "cfd is not in" in said
+    assert {row["kind"] for row in json.loads((tmp_path / "found.json").read_text())} == {"touch", "all", "groups"}

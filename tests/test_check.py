@@ -49,6 +49,8 @@ def test_a_copy_in_another_split_is_a_problem_also_mirrored_and_cut(root: Path, 
     assert f"train/{image(root, 'train').stem} and test/{image(root, 'test').stem}" in line
     found, _ = check(root)
     assert any("same picture" in pair for pair in found.problems["pairs of one place in two splits"])
+    assert "python -m src.prepare SOURCE --out NEW --find-groups" in line
+    assert any("--find-groups" in said for said in found.lines() if "one place in two splits" in said)
     with pytest.raises(UserError, match="problems, which are listed above"):
         main([str(root)])
 
@@ -163,6 +165,27 @@ def test_masks_that_fit_least_come_first_also_where_some_have_too_little_crack_t
     found = Findings()
     judge_fit(looks, found)
     assert list(found.warnings.values()) == [["-0.5 -0.5", "0.5 +0.5", "1.5 +1.5"]]
+
+
+def test_a_mask_of_a_bright_crack_fits_and_one_of_neither_does_not():
+    fits = {"dark": 9.0, "bright": -7.0, "a little bright": -1.0, "no": 0.2}
+    looks = [Look(name, "train", np.zeros((4, 4), np.uint8), 0.1, 9.0, fit) for name, fit in fits.items()]
+    found = Findings()
+    judge_fit(looks, found)
+    assert list(found.warnings.values()) == [["no +0.2", "a little bright -1.0"]]
+
+
+def test_lines_that_meet_two_borders_at_one_height_are_no_place_in_two_splits(tmp_path: Path):
+    random = np.random.default_rng(0)
+    for number, split in enumerate(["train"] * 6 + ["val"] * 3 + ["test"] * 3):
+        picture = np.clip(150 + random.normal(0, 8, (200, 260)), 0, 255)
+        crack = np.zeros((200, 260), np.uint8)
+        cv2.line(crack, (0, 100), (259, 100 if number % 2 else 60), 255, 9)
+        picture[crack > 0] = 60
+        for kind, pixels in (("images", picture.astype(np.uint8)), ("masks", crack)):
+            (tmp_path / "data" / split / kind).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "data" / split / kind / f"{number}.png"), pixels)
+    assert not check(tmp_path / "data")[0].problems
 
 
 def test_all_names_are_listed_on_request(root: Path, capsys: pytest.CaptureFixture[str]):

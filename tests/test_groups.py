@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.errors import UserError
-from src.groups import by_pattern, by_pixels, choose_splits, split_groups
+from src.groups import Grouping, by_pattern, by_pixels, choose_groups, choose_splits, read_groups, split_groups
 from src.schema import SPLITS
 from src.sources import Source
 
@@ -58,6 +58,44 @@ def test_counts_miss_their_share_by_less_than_the_largest_group(sizes: list[int]
     # a share worth less than one group still gets one, and the others may be short by two
     fits = min(target for target in targets if target > 0) >= max(sizes)
     assert miss < (1 if fits else 2) * max(sizes) + 1e-9
+
+
+@settings(max_examples=300)
+@given(st.lists(st.integers(1, 8), min_size=3, max_size=60), share_triples, st.integers(0, 9), st.data())
+def test_a_file_that_is_left_out_moves_one_other_group_at_each_cut_at_most(
+    sizes: list[int], shares: tuple[float, ...], seed: int, data: st.DataObject
+):
+    groups = {f"{group}_{file}": str(group) for group, size in enumerate(sizes) for file in range(size)}
+    gone = data.draw(st.sampled_from(sorted(groups)))
+    left = {file: group for file, group in groups.items() if file != gone}
+    smallest = min(share for share in shares if share > 0)
+    if smallest * len(left) < max(sizes) or not splittable(left, shares):
+        return  # few groups, or such as do not fit: promised is less
+    before, after = split_groups(groups, shares, seed), split_groups(left, shares, seed)
+    assert len({groups[file] for file in left if before[file] != after[file]}) <= 2
+
+
+def test_leaving_out_each_of_a_hundred_photographs_in_turn_moves_hardly_any_other():
+    groups = {f"p{file}": f"p{file}" for file in range(100)}
+    before = split_groups(groups, DEFAULT, 42)
+    moved: list[int] = []
+    for gone in groups:
+        after = split_groups({file: group for file, group in groups.items() if file != gone}, DEFAULT, 42)
+        moved.append(sum(before[file] != split for file, split in after.items()))
+    assert max(moved) <= 2
+    assert sum(moved) < 100
+
+
+def test_groups_larger_than_the_smallest_share_go_to_the_largest():
+    groups = {
+        f"{group}_{file}": group
+        for group, size in {"big": 50, **{str(n): 1 for n in range(50)}}.items()
+        for file in range(size)
+    }
+    for seed in range(10):
+        split = split_groups(groups, DEFAULT, seed)
+        assert split["big_0"] == "train"
+        assert 13 <= Counter(split.values())["val"] <= 17
 
 
 def test_another_seed_gives_another_split():
@@ -123,10 +161,70 @@ def test_photographs_that_touch_are_found_to_belong_together(tmp_path: Path, cap
         cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
         found[name] = Source(tmp_path / f"{name}.png", Path("m.png"))
     assert by_pixels(found) == {"left": "left", "right": "left", "other": "other"}
-    assert "1 pairs of photographs overlap or touch, which makes 2 groups of 3" in capsys.readouterr().out
+    assert "1 pairs of photographs show one place (1 touch), which makes 2 groups of 3" in capsys.readouterr().out
 
 
 def test_a_pattern_whose_bracket_matches_nothing_names_the_photograph():
     sources = {name: Source(Path(f"{name}.png"), Path(f"{name}_mask.png")) for name in ("road1_a", "_b")}
     with pytest.raises(UserError, match=r"is not in _b\.png"):
         by_pattern(sources, r"(road\d+)?_")
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("begin", ["", "\ufeff", "sep={mark}\n", "\ufeffsep={mark}\n"])
+def test_a_table_of_groups_may_be_divided_as_spreadsheets_do(mark: str, begin: str, tmp_path: Path):
+    lines = [mark.join(row) for row in (("file", "road; name, a", "road"), ("a.jpg", "x", "7"), ("b.jpg", "y", "7"))]
+    lines[0] = mark.join(("file", '"road; name, a"', "road"))
+    (tmp_path / "groups.csv").write_text(begin.format(mark=mark) + "\n".join(lines) + "\n")
+    assert read_groups(tmp_path / "groups.csv", None) == {"a.jpg": "7", "b.jpg": "7"}
+    assert read_groups(tmp_path / "groups.csv", "road; name, a") == {"a.jpg": "x", "b.jpg": "y"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file;road;road\na;1;2\n", "column 'road' 2 times"),
+        ("file,file,road\na,b,2\n", "column 'file' 2 times"),
+        ("name;road\na;1\n", r"Unknown column of .*groups\.csv 'file'.*Legal: name, road"),
+        ("", "Unknown column"),
+        ("file\na\n", "Unknown column"),
+    ],
+)
+def test_a_table_of_groups_that_says_two_things_or_none_is_refused(text: str, words: str, tmp_path: Path):
+    (tmp_path / "groups.csv").write_text(text)
+    with pytest.raises(UserError, match=words):
+        read_groups(tmp_path / "groups.csv", None)
+
+
+@pytest.fixture
+def touching(tmp_path: Path) -> dict[str, Source]:
+    """``b1`` and ``c1`` touch; ``a1`` and ``c2`` are other places."""
+    random = np.random.default_rng(0)
+    large, *others = (
+        cv2.GaussianBlur(random.integers(0, 256, (200, width), dtype=np.uint8), (0, 0), 1.0)
+        for width in (400, 200, 200)
+    )
+    pictures = {"a1": others[0], "b1": large[:, :200], "c1": large[:, 200:], "c2": others[1]}
+    for name, picture in pictures.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    return {name: Source(tmp_path / f"{name}.png", Path("m.png")) for name in pictures}
+
+
+def test_what_a_pattern_and_what_the_pixels_put_together_is_one_group(touching: dict[str, Source], tmp_path: Path):
+    assert choose_groups(touching, tmp_path, Grouping(pattern="^.")) == {"a1": "a", "b1": "b", "c1": "c", "c2": "c"}
+    both = choose_groups(touching, tmp_path, Grouping(pattern="^.", find=True))
+    assert both == {"a1": "a", "b1": "b", "c1": "b", "c2": "b"}
+
+
+def test_what_a_table_and_what_the_pixels_put_together_is_one_group(touching: dict[str, Source], tmp_path: Path):
+    (tmp_path / "groups.csv").write_text("file;road\n" + "".join(f"{name};{name[0]}\n" for name in touching))
+    both = choose_groups(touching, tmp_path, Grouping(find=True))
+    assert both == {"a1": "a", "b1": "b", "c1": "b", "c2": "b"}
+
+
+def test_a_group_that_is_found_keeps_its_name_unless_the_one_it_is_named_for_is_left_out(touching: dict[str, Source]):
+    assert by_pixels(touching) == {"a1": "a1", "b1": "b1", "c1": "b1", "c2": "c2"}
+    backwards = dict(reversed(touching.items()))
+    assert by_pixels(backwards) == by_pixels(touching)
+    del touching["a1"]
+    assert by_pixels(touching) == {"b1": "b1", "c1": "b1", "c2": "c2"}

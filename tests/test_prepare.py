@@ -352,11 +352,23 @@ def test_jpeg_masks_are_read_with_a_warning(flat: Path, capsys: pytest.CaptureFi
 
 
 def test_ways_to_make_groups_exclude_each_other(flat: Path):
-    with pytest.raises(UserError, match="--groups and --find-groups cannot be said together"):
-        run(flat, "--find-groups", "--groups", "x.csv")
-    assert {row["group"] for row in manifest(run(flat, "--find-groups", "--split", "1", "0", "0"))} == {
-        "p0"
-    }  # all the same picture
+    with pytest.raises(UserError, match="--groups and --group-pattern cannot be said together"):
+        run(flat, "--group-pattern", "p", "--groups", "x.csv")
+    with pytest.raises(UserError, match="--group-column and --group-pattern cannot be said together"):
+        run(flat, "--group-pattern", "p", "--group-column", "photo")
+    same = run(flat, "--find-groups", "--split", "1", "0", "0")  # all the same picture
+    assert len({row["group"] for row in manifest(same)}) == 1
+
+
+def test_a_pattern_and_the_pixels_may_both_say_what_belongs_together(flat: Path):
+    random = np.random.default_rng(0)
+    for path in sorted((flat / "images").iterdir()):
+        save(path, random.integers(0, 256, (8, 12, 3), dtype=np.uint8))
+    shutil.copyfile(flat / "images" / "p1.png", flat / "images" / "p8.png")
+    rows = manifest(run(flat, "--find-groups", "--group-pattern", "[0-4]$|[5-9]$"))
+    groups = {row["file"]: row["group"] for row in rows}
+    assert groups["p1"] == groups["p8"] == "1"
+    assert len(set(groups.values())) == 9
 
 
 def test_a_photograph_that_is_named_as_a_tile_is_not_written_over(flat: Path):
