@@ -174,7 +174,7 @@ def judge_masks(looks: Sequence[Look], found: Findings) -> None:
 
 def judge_fit(looks: Sequence[Look], found: Findings) -> None:
     """Which masks may be those of other photographs; of those with too little crack nothing can be said (nan)."""
-    for seen in sorted((seen for seen in looks if BRIGHT < seen.fit < UNFIT), key=lambda seen: abs(seen.fit)):
+    for seen in sorted((seen for seen in looks if BRIGHT < seen.fit < UNFIT), key=lambda seen: seen.fit):
         found.warnings["masks that may not fit their photograph, the least first"].append(
             f"{seen.name} {seen.fit:+.1f}"
         )

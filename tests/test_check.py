@@ -172,7 +172,7 @@ def test_a_mask_of_a_bright_crack_fits_and_one_of_neither_does_not():
     looks = [Look(name, "train", np.zeros((4, 4), np.uint8), 0.1, 9.0, fit) for name, fit in fits.items()]
     found = Findings()
     judge_fit(looks, found)
-    assert list(found.warnings.values()) == [["no +0.2", "a little bright -1.0"]]
+    assert list(found.warnings.values()) == [["a little bright -1.0", "no +0.2"]]
 
 
 def test_lines_that_meet_two_borders_at_one_height_are_no_place_in_two_splits(tmp_path: Path):
