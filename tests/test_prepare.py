@@ -257,7 +257,8 @@ def test_a_real_set_splits_by_its_groups(name: str, pairs: int, tmp_path: Path):
     split_of = {row["group"]: row["split"] for row in rows}
     assert all(split_of[row["group"]] == row["split"] for row in rows)
     counts = Counter(row["split"] for row in rows)
-    assert all(abs(counts[split] - share * pairs) < 2 for split, share in zip(SPLITS, DEFAULT, strict=True))
+    most = max(Counter(row["group"] for row in rows).values())  # a count may miss its share by the largest group
+    assert all(abs(counts[split] - share * pairs) <= most for split, share in zip(SPLITS, DEFAULT, strict=True))
     assert name != "cfd" or "042" not in {row["file"] for row in rows}
 
 
