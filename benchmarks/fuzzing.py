@@ -85,7 +85,7 @@ def seeds() -> list[tuple[str, bytes, Callable[[Path], Any]]]:
         *((".jpg", picture("JPEG", mode, progressive=way)) for mode in ("RGB", "L", "CMYK") for way in (False, True)),
         *((".png", picture("PNG", mode)) for mode in ("RGB", "L", "RGBA", "P", "1", "I;16", "LA")),
         *((".tif", picture("TIFF", compression=way)) for way in (None, "tiff_lzw", "tiff_deflate", "jpeg")),
-        *((".tif", picture("TIFF", mode)) for mode in ("I", "F", "I;16")),
+        (".tif", picture("TIFF", "I;16")),
         *((suffix, deep_colours(suffix)) for suffix in (".png", ".tif")),
         (".tif", picture("TIFF", save_all=True, append_images=[Image.new("RGB", (9, 9))])),
         *((".bmp", picture("BMP", mode)) for mode in ("RGB", "P")),
@@ -99,6 +99,7 @@ def seeds() -> list[tuple[str, bytes, Callable[[Path], Any]]]:
     runs = {"size": [32, 32], "counts": "PP1"}
     return [
         *((suffix, content, read) for suffix, content in pictures for read in (read_picture, read_drawn)),
+        *((".tif", picture("TIFF", mode), read_drawn) for mode in ("I", "F")),
         (".mat", matlab.getvalue(), read_labels),
         (".json", json.dumps(coco()).encode(), read_all_of_coco),
         (".json", json.dumps(coco(drawn={"segmentation": runs})).encode(), read_all_of_coco),
