@@ -46,7 +46,7 @@ def main(argv: list[str]) -> None:
 
 def plain_console() -> Console:
     """One that prints reasons and overrides as they are, brackets too."""
-    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    width = None if sys.stdout and sys.stdout.isatty() else PLAIN_WIDTH
     return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, width=width)
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from analysis.leaderboard import drawn, reasons, words_of_picks
+from analysis.leaderboard import drawn, plain_console, reasons, words_of_picks
 from analysis.leaderboard import main as show
 from analysis.results import load_sweep
 from src.errors import UserError
@@ -175,3 +175,8 @@ def test_rules_that_do_not_agree_are_said_to(finished_sweep: FinishedSweep):
     (line,) = words_of_picks(replace(sweep, reports=reports))
     assert line.startswith(f"The rules do not agree on the best: best {first}")
     assert f"last {second}" in line
+
+
+def test_a_closed_standard_output_is_no_terminal(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.stdout", None)
+    assert plain_console().width > 80
