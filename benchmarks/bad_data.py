@@ -198,7 +198,8 @@ def give_matlab(content: Mapping[str, Any] | bytes, home: Home) -> list[str]:
 
 def ask(words: str, home: Home) -> list[str]:
     source = home.data / "train"
-    (source / "groups.csv").write_text("file,group\n00000,1\n00000,2\n")
+    if not words:
+        (source / "groups.csv").write_text("file,group\n00000,1\n00000,2\n")
     return [str(source), "--out", str(home.root / "prepared"), *words.format(root=home.root).split()]
 
 

@@ -228,4 +228,4 @@ PREPARING = {
     "--find-groups --out {root}/data/train": "--out",
     "--find-groups --nonsense": "--nonsense",
 }
-"""Behind ``src.prepare`` and a folder whose groups.csv has a file in two groups."""
+"""Behind ``src.prepare`` and a folder of photographs; without a word, one whose groups.csv has a file in two groups."""
