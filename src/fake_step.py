@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_leaves
 from src.config import Config
 from src.losses import build_loss
 from src.models.registry import build_model
-from src.optimization import build_optimizer
+from src.optimization import FUSED, build_optimizer
 from src.schema import OWN
 
 STEPPED = ("adam", "adamw", "lion", "nadamw", "rmsprop", "sgd")
@@ -151,10 +151,10 @@ def known_optimizer(name: str) -> str:
 def step_as_on_a_card(optimizer: torch.optim.Optimizer) -> None:
     """Let it step all weights at once, as it does by default on a graphics card: that holds a copy of them for a while.
 
-    On a CPU the default is one weight after the other.
+    On a CPU the default is one weight after the other, which holds no copy; nor does a fused step.
     """
     for group in optimizer.param_groups:
-        if "foreach" in group and not group.get("fused"):
+        if "foreach" in group and type(optimizer) not in FUSED:
             group["foreach"] = True
 
 

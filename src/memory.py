@@ -23,7 +23,7 @@ from src.errors import UserError
 from src.fake_step import known_optimizer, peak_bytes
 from src.training import micro_batches
 
-FORMAT = 1  # raise it when what is predicted changes: a step, a loss, our own network
+FORMAT = 2  # raise it when what is predicted changes: a step, a loss, our own network
 LIBRARIES = ("torch", "segmentation-models-pytorch", "timm")
 
 

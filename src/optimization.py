@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from inspect import signature
 from typing import Any
 
+import torch
 from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, list_optimizers
 from timm.scheduler.scheduler import Scheduler
 from timm.scheduler.scheduler_factory import create_scheduler_v2
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import Adam, AdamW, Optimizer
 
 from src import schema
 from src.errors import UserError, unknown
@@ -18,6 +19,8 @@ from src.schema import Training
 
 COMMON = {"params", "lr", "weight_decay"}
 """What every optimizer gets: the schema's keys, group by group."""
+FUSED = (Adam, AdamW)
+"""Optimizers that torch can step with a few kernels for all weights."""
 BLOCK = re.compile(r"encoder\.layers_(\d+)\.(?:blocks\.(\d+)|downsample)\.")
 
 
@@ -39,11 +42,19 @@ def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
         groups.setdefault((scale, decay), empty)["params"].append(parameter)
     try:
         refuse_foreign_keys(optimizer)
-        return create_optimizer_v2(list(groups.values()), opt=optimizer.name, lr=lr, weight_decay=0.0, **optimizer.own)
+        own = optimizer.own | fused(optimizer, next(model.parameters()).device)
+        return create_optimizer_v2(list(groups.values()), opt=optimizer.name, lr=lr, weight_decay=0.0, **own)
     except (TypeError, ValueError, AssertionError, ImportError) as error:  # a value it refuses, or a library it lacks
         raise UserError(
             f"training.optimizer: {optimizer.name} with {optimizer.own} cannot be made: {error}."
         ) from error
+
+
+def fused(optimizer: schema.Optimizer, device: torch.device) -> dict[str, Any]:
+    """Step all weights at once on a graphics card, if torch can and the optimizer's keys leave the choice."""
+    has_one = get_optimizer_class(optimizer.name, bind_defaults=False) in FUSED
+    chosen = {"fused", "foreach", "capturable", "differentiable"} & set(optimizer.own)
+    return {"fused": True} if device.type == "cuda" and has_one and not chosen else {}
 
 
 def refuse_foreign_keys(optimizer: schema.Optimizer) -> None:

@@ -188,10 +188,10 @@ class Trainer:
 
     def _restore(self, payload: dict[str, Any]) -> None:
         """All that a checkpoint holds beside weights."""
-        settings = [{key: group[key] for key in group if key != "params"} for group in self.optimizer.param_groups]
-        self.optimizer.load_state_dict(payload["optimizer"])
-        for group, own in zip(self.optimizer.param_groups, settings, strict=True):
-            group.update(own)
+        state = payload["optimizer"]
+        groups = zip(state["param_groups"], self.optimizer.param_groups, strict=True)
+        own = [{**group, "params": saved["params"]} for saved, group in groups]
+        self.optimizer.load_state_dict({**state, "param_groups": own})
         if payload["scaler"]:  # empty where the checkpoint's run had no need of one
             self.scaler.load_state_dict(payload["scaler"])
         self.epoch, self.step, self.threshold = payload["epoch"], payload["step"], payload["threshold"]

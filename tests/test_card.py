@@ -63,7 +63,7 @@ def test_a_dry_run_of_a_section_ends_well_and_claims_no_number(tmp_path: Path):
     assert found["sections"]["scores"]["state"] == "ended"
     assert found["sections"]["scores"]["figures"]["difference.float32.native"] == 0.0
     rows = [line for line in (tmp_path / "new" / "out" / "card.md").read_text().splitlines() if "| scores" in line]
-    assert len(rows) == 4
+    assert len(rows) == 5
     assert all("| dry |" in row for row in rows)
 
 
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_healed_and_its_errors_are_told(tmp_path: Path, mon
 @pytest.mark.timeout(1800)
 def test_a_dry_run_of_all_sections_ends_well(tmp_path: Path):
     found = dry_run(tmp_path)["sections"]
-    assert list(found) == list(runs.LIMITS)
+    assert list(found) == list(runs.SHARES)
     assert {result["state"] for result in found.values()} == {"ended"}
     assert all(result["figures"] for result in found.values())
     assert not any(result["figures"].get("failed") for result in found.values())
@@ -125,33 +125,64 @@ def test_a_section_over_its_limit_is_ended_with_its_children_and_keeps_what_it_f
 
 
 def test_what_no_longer_fits_into_the_time_of_all_is_left_out_by_name(tmp_path: Path):
-    with fake(""), patch.object(runs, "TOTAL_SECONDS", runs.LEAST_SECONDS - 1):
-        code, found = real_run(tmp_path, "heal", "kill")
+    with fake(""):
+        code, found = real_run(tmp_path, "heal", "kill", "--minutes", str((runs.LEAST_SECONDS - 1) / 60))
     assert code == EXIT_FAILED
     assert [result["state"] for result in found["sections"].values()] == ["left out"] * 2
     assert "| kill | left out |" in (tmp_path / "card.md").read_text()
 
 
-def test_a_section_may_use_the_time_that_others_do_not_need_up_to_twice_its_own(tmp_path: Path):
+def test_a_section_may_use_the_time_that_those_before_it_did_not_need(tmp_path: Path):
     given = dict[str, float]()
 
     def spend(_: Place, name: str, limit: float) -> runs.Result:
         given[name] = limit
         return {"state": "ended"}
 
+    place = Place(tmp_path, tmp_path / "main.json", False, 8.0)
     with patch.object(runs, "run_section", spend):
-        for names in (list(runs.LIMITS), ["speed"]):
-            place = Place(tmp_path, tmp_path / "main.json", False, 8.0)
-            runs.run_sections(place, names, time.perf_counter(), lambda *_: None)
-            spare = runs.TOTAL_SECONDS - sum(runs.LIMITS[name] for name in names)
-            first = runs.LIMITS[names[0]]
-            assert given[names[0]] == pytest.approx(first + min(spare, first), abs=1)
-    assert given["scores"] == 2 * runs.LIMITS["scores"]
+        runs.run_sections(place, {"kill": [], "scores": [], "packing": []}, time.perf_counter() + 100, lambda *_: None)
+    assert given == {
+        "kill": pytest.approx(25, abs=1),
+        "scores": pytest.approx(100 / 3, abs=1),
+        "packing": pytest.approx(100, abs=1),
+    }
 
 
-def test_all_sections_together_take_eight_minutes_at_most():
-    assert sum(runs.LIMITS.values()) <= runs.TOTAL_SECONDS <= 480
-    assert set(RULES) == set(runs.LIMITS)
+def test_the_shares_are_seconds_of_the_minutes_that_all_sections_have():
+    assert sum(runs.SHARES.values()) == 60 * runs.MINUTES
+    assert set(RULES) == set(runs.SHARES)
+
+
+def test_a_part_of_a_section_is_done_alone(tmp_path: Path):
+    found = dry_run(tmp_path, "speed.histogram")["sections"]["speed"]
+    assert found["parts"] == ["histogram"]
+    assert set(found["figures"]) == {"import_seconds", "failed", "histogram.bincount_ms", "histogram.scatter_add_ms"}
+
+
+def test_a_part_that_a_section_does_not_have_is_told_with_those_that_it_has(tmp_path: Path):
+    command = [sys.executable, "-m", "benchmarks.card", "--dry", "--out", str(tmp_path), "numbers.gradients"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == EXIT_FAILED
+    error = json.loads((tmp_path / "card.json").read_text())["sections"]["numbers"]["error"]
+    assert "'gradients'" in error
+    assert "learning, steps" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "sections"),
+    [
+        (["heal.dpt", "kill", "heal.unet", "heal.dpt"], {"heal": ["dpt", "unet"], "kill": []}),
+        (["heal.dpt", "heal"], {"heal": []}),
+    ],
+)
+def test_parts_are_gathered_by_section(words: list[str], sections: dict[str, list[str]]):
+    assert card.by_section(words) == sections
+
+
+def test_a_check_of_parts_does_not_miss_the_others():
+    result = {"figures": {"same_twice": True}, "state": "ended", "parts": ["same"]}
+    assert [row.figure for row in table_rows("deterministic", result, False)] == ["same_twice"]
 
 
 @pytest.mark.parametrize(
@@ -207,6 +238,7 @@ def test_the_exit_code_says_whether_all_figures_are_right(tmp_path: Path, second
         (["nunbers"], "Unknown section 'nunbers'. Did you mean 'numbers'? Legal: "),
         (["--out", "FILE"], "is a file; legal: a folder"),
         (["--memory-gib", "0"], "--memory-gib=0: legal are numbers above 0."),
+        (["--minutes", "inf"], "--minutes=inf: legal are numbers above 0."),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(
@@ -268,9 +300,9 @@ def test_repeated_images_stand_in_their_own_split_with_their_masks(tmp_path: Pat
     assert counts == {"images": 42, "masks": 42}
 
 
-def test_the_guide_names_the_sections_in_their_order_with_their_limits():
+def test_the_guide_names_the_sections_in_their_order_with_their_shares():
     rows = [line.split("|")[1:3] for line in GUIDE.splitlines() if line.startswith("| `")]
-    assert [(name.strip(" `"), int(limit)) for name, limit in rows] == list(runs.LIMITS.items())
+    assert [(name.strip(" `"), int(limit)) for name, limit in rows] == list(runs.SHARES.items())
 
 
 @pytest.mark.parametrize("command", COMMANDS)

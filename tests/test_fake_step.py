@@ -80,7 +80,8 @@ def test_accumulation_holds_gradients_through_the_next_forward_pass_and_no_more(
 def test_every_optimizer_has_its_state(tiny: list[str]):
     found = {name: bytes_of(tiny, f"training.optimizer={name}") for name in fake_step.STEPPED}
     weights = sum(item.nbytes for item in network_of(load_config(tiny)).parameters())
-    assert found["adamw"] - found["lion"] > 0.9 * weights  # two moments, and one
+    assert found["nadamw"] - found["lion"] > 0.9 * weights  # two moments, and one
+    assert found["nadamw"] - found["adamw"] > 0.9 * weights  # which torch steps without a copy of the weights
     assert bytes_of(tiny, "training.optimizer.name=kron") == found["adamw"]
     assert bytes_of(tiny, "training.optimizer.amsgrad=true") - found["adamw"] > 0.9 * weights  # a third one
     bare = ["training.optimizer=sgd", "training.optimizer.momentum=0.0", "training.optimizer.nesterov=false"]

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from src.config import list_options, load_config
 from src.errors import UserError
 from src.models.swin_unet import SwinUNet
-from src.optimization import build_lr_scheduler, build_optimizer
+from src.optimization import build_lr_scheduler, build_optimizer, fused
 from src.schema import SwinUnetModel, Training
 
 LR = "training.optimizer.lr=0.01"
@@ -347,3 +347,22 @@ def test_every_rate_of_a_group_follows_the_schedule() -> None:
     scheduler.step_update(300)
     assert len(optimizer.param_groups) == 2
     assert len({group["lr"] for group in optimizer.param_groups}) == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "step"),
+    [
+        ([], {"fused": True}),
+        (["training/optimizer=adam"], {"fused": True}),
+        (["training/optimizer=sgd"], {}),
+        (["training/optimizer=nadamw"], {}),
+        (["training/optimizer=timm", "training.optimizer.name=sgdw"], {}),
+        (["training/optimizer=timm", "+training.optimizer.kwargs.foreach=true"], {}),
+    ],
+)
+def test_a_card_steps_all_weights_at_once_if_torch_can_and_nobody_says_otherwise(
+    overrides: list[str], step: dict[str, bool]
+) -> None:
+    optimizer = training_config(*overrides).optimizer
+    assert fused(optimizer, torch.device("cuda")) == step
+    assert fused(optimizer, torch.device("cpu")) == {}

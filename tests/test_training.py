@@ -225,6 +225,21 @@ def test_settings_given_anew_count_when_a_run_goes_on(tiny: list[str], tmp_path:
     assert trainer(tiny, resume, "training.mixed_precision=fp16").epoch == 1
 
 
+@pytest.mark.parametrize(("before", "after"), [("true", "false"), ("false", "true")])
+def test_a_run_that_stepped_on_a_card_goes_on_without_one_and_the_other_way_round(
+    tiny: list[str], tmp_path: Path, before: str, after: str
+):
+    """A card steps all weights at once, which wants its counters beside the weights. ``fused`` does so on a CPU too."""
+    adamw = ("training/optimizer=timm", "training.optimizer.name=adamw", "+training.optimizer.kwargs.fused={}")
+    first = trainer(tiny, *adamw[:2], adamw[2].format(before))
+    first.train_epoch()
+    first.save(tmp_path / "last.pth")
+    other = trainer(tiny, *adamw[:2], adamw[2].format(after), f"training.resume_from={tmp_path / 'last.pth'}")
+    other.train_epoch()
+    assert {group["fused"] for group in other.optimizer.param_groups} == {after == "true"}
+    assert {float(state["step"]) for state in other.optimizer.state.values()} == {2.0 * len(other.train_loader)}
+
+
 def test_a_checkpoint_holds_the_threshold_of_its_own_epoch(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -29,7 +29,7 @@ from src.inference import load_network
 from src.scoring import evaluate
 from src.training import Trainer
 
-SMALL = Size(128, 4)
+SMALL = Size(128, 8)
 RESNET = "model.encoder=resnet18"
 PRECISIONS = {"float32": "false", "bf16": "bf16", "fp16": "fp16"}
 WAIT = "called a synchronizing"  # of torch's warning where the CPU waits for the card
@@ -182,7 +182,7 @@ def scores(place: Place) -> None:
     """One checkpoint scored on the CPU and on the card: the largest difference of a metric."""
     bench = Bench(**vars(place))
     epochs = 1 if bench.dry else 6
-    trainer = bench.trainer([f"training.epochs={epochs}", RESNET], Size(96, 4))
+    trainer = bench.trainer([f"training.epochs={epochs}", RESNET], Size(96, 8))
     for _ in range(epochs):
         trainer.train_epoch()
     path = bench.work / "scored" / "checkpoints" / "best_model.pth"

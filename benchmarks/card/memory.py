@@ -49,8 +49,8 @@ def heal(place: Place) -> None:
         if bench.dry and name == "compiled":  # minutes on a CPU
             continue
         bench.cap(min(gib, bench.memory_gib))
-        bench.attempt(name, partial(fill_card, bench, name, words, batch))
-        if torch.cuda.is_available():
+        done = bench.attempt(name, partial(fill_card, bench, name, words, batch))
+        if done and torch.cuda.is_available():
             bench.note(f"{name}.left_mib", torch.cuda.memory_allocated() / MIB)
 
 

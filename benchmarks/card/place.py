@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ class Place:
     """Tiny sizes on a CPU, to see that everything runs to its end."""
     memory_gib: float
     """What the card of a user has; torch may use no more where a section asks for it."""
+    parts: tuple[str, ...] = ()
+    """The only parts of the section to do; all if none is named."""
+    met: list[str] = field(default_factory=list[str])
+    """The parts that the section has come to, done or not."""
 
     def note(self, figure: str, value: Any) -> None:
         """Keep a figure at once: a section that is ended has said all that it had found."""

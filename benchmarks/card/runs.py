@@ -1,33 +1,34 @@
-"""The sections as processes: each with its own time limit, its findings kept whatever becomes of it."""
+"""The sections as processes: each with its share of the time, its findings kept whatever becomes of it."""
 
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.card.place import ROOT, Place, module_command, read_figures
 from src.errors import UserError
 
-LIMITS = {
+SHARES = {
     "numbers": 55,
     "heal": 60,
     "speed": 85,
-    "deterministic": 45,
-    "memory": 60,
-    "packing": 45,
-    "sweep": 80,
-    "kill": 20,
-    "scores": 20,
+    "deterministic": 50,
+    "memory": 45,
+    "packing": 50,
+    "sweep": 85,
+    "kill": 25,
+    "scores": 25,
 }
-"""Seconds that a section may take, the most telling first; twice as many where others did not need theirs."""
-TOTAL_SECONDS = 480.0
+"""How the time is divided, the most telling section first: the seconds of each where all have eight minutes."""
+MINUTES = 8.0
 DRY_FACTOR = 20.0
-"""How much longer a dry run's sections may take: a CPU is slow, and nothing waits for it."""
+"""How much longer a dry run may take: a CPU is slow, and nothing waits for it."""
 LEAST_SECONDS = 12.0
 """A section that would have less is left out: to import torch and Ray takes as long."""
 ERROR_LINES = 12
@@ -35,22 +36,26 @@ ERROR_LINES = 12
 Result = dict[str, Any]
 
 
-def run_sections(place: Place, names: list[str], begun: float, keep: Callable[[str, Result], None]) -> None:
-    """Run the sections in turn; ``keep`` hears of each when it has ended, failed or been left out.
+Keep = Callable[[str, Result], None]
 
-    All must end ``TOTAL_SECONDS`` after ``begun``, a time of ``time.perf_counter``.
+
+def run_sections(place: Place, sections: Mapping[str, Sequence[str]], deadline: float, keep: Keep) -> None:
+    """Run the sections in turn, of each the parts that are named or, if none is, all.
+
+    A section may take its share of the time that is left until ``deadline``, a time of ``time.perf_counter``.
+    ``keep`` hears of each when it has ended, failed or been left out.
     """
-    factor = DRY_FACTOR if place.dry else 1.0
-    deadline = begun + TOTAL_SECONDS * factor
+    names = list(sections)
     for number, name in enumerate(names):
         left = deadline - time.perf_counter()
-        limit = LIMITS[name] * factor
-        spare = left - sum(LIMITS[later] for later in names[number:]) * factor
-        if left < LEAST_SECONDS:
-            error = f"no time was left of {TOTAL_SECONDS * factor:.0f} s for all sections"
-            keep(name, {"state": "left out", "error": error, "seconds": 0.0, "figures": {}})
+        limit = left * SHARES[name] / sum(SHARES[later] for later in names[number:])
+        parts = tuple(sections[name])
+        if limit < LEAST_SECONDS:
+            error = f"{left:.0f} s were left for it and those after it"
+            result: Result = {"state": "left out", "error": error, "seconds": 0.0, "figures": {}}
         else:
-            keep(name, run_section(place, name, min(limit + max(0.0, min(spare, limit)), left)))
+            result = run_section(replace(place, parts=parts), name, limit)
+        keep(name, result | ({"parts": parts} if parts else {}))
 
 
 def run_section(place: Place, name: str, limit: float) -> Result:
@@ -79,8 +84,8 @@ def run_section(place: Place, name: str, limit: float) -> Result:
 
 
 def section_command(place: Place, name: str, findings: Path) -> list[str]:
-    words = [name, str(place.work), str(findings), str(place.memory_gib)]
-    return module_command("benchmarks.card.section", *words, *(["--dry"] if place.dry else []))
+    words = [name, str(place.work), str(findings), str(place.memory_gib), "dry" if place.dry else ""]
+    return module_command("benchmarks.card.section", *words, *place.parts)
 
 
 def environment(place: Place) -> dict[str, str]:

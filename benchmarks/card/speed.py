@@ -3,17 +3,21 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from statistics import median
 
 import torch
 from torch import Tensor
 
-from benchmarks.card.bench import Bench, Size, finish
+from benchmarks.card.bench import Bench, Size, finish, first_batch, train_step
 from benchmarks.card.neighbour import Neighbour
 from benchmarks.card.place import Place
 from benchmarks.training_speed import step_speed
 from src.experiment import Experiment
+from src.inference import to_device
 from src.metrics import BINS, probability_histogram
+from src.panel import PredictionPanel
+from src.training import Trainer
 
 CASES: dict[str, tuple[list[str], Size]] = {
     "unet_512_b4": ([], Size(512, 4, "large")),
@@ -37,6 +41,7 @@ def speed(place: Place) -> None:
         bench.attempt(name, partial(compare_epochs, bench, name, words, size))
         if name == TRIAL:
             bench.attempt("trial", partial(whole_trial, bench, words, size))
+    bench.attempt("profile", partial(profile_step, bench))
     bench.attempt("histogram", partial(compare_histograms, bench))
 
 
@@ -57,12 +62,20 @@ def compare_epochs(bench: Bench, name: str, words: list[str], size: Size) -> Non
     bench.note(f"{name}.step_alone", median(alone))
     bench.note(f"{name}.ratio", median(epochs) / median(alone))
     bench.note(f"{name}.epoch_seconds", median(seconds))
+    bench.note(f"{name}.loader_alone", loader_speed(trainer))
     bench.note(f"{name}.first_step_after_seconds", median(starts))
     bench.note(f"{name}.first_epoch_surplus_seconds", first - median(seconds))
     bench.note(f"{name}.micro_batch", trainer.micro_batch.size)
     if name == TRIAL:
-        trainer.optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=1e-4, fused=True)
-        bench.note(f"{name}.step_alone_fused_adamw", step_speed(trainer, 2 if bench.dry else 40))
+        trainer.optimizer = torch.optim.AdamW(trainer.model.parameters(), lr=1e-4)
+        bench.note(f"{name}.step_alone_without_fused_adamw", step_speed(trainer, 2 if bench.dry else 40))
+
+
+def loader_speed(trainer: Trainer) -> float:
+    """Images a second of an epoch that is loaded and not trained on."""
+    started = time.perf_counter()
+    images = sum(len(images) for images, _ in trainer.train_loader.epoch(trainer.epoch))
+    return images / (time.perf_counter() - started)
 
 
 def note_start(starts: list[float], started: float, done: int, _: int) -> None:
@@ -92,9 +105,54 @@ def whole_trial(bench: Bench, words: list[str], size: Size) -> None:
     bench.note("trial.ratio_after_first_epoch", (epochs - 1) * images / (ended - after_first) / alone)
     bench.note("trial.record_seconds", median(record))
     bench.note("trial.record_seconds_at_most", max(record))
-    started = time.perf_counter()
-    trainer.save(bench.work / "saved.pth")
-    bench.note("trial.save_seconds", time.perf_counter() - started)
+    panel = PredictionPanel(trainer.val_loader.dataset.source)
+    parts: dict[str, Callable[[], object]] = {
+        "snapshot": trainer.snapshot,
+        "panel": partial(panel.draw, trainer.predict, 0.5),
+        "save": partial(trainer.save, bench.work / "saved.pth"),
+    }
+    for name, part in parts.items():
+        bench.note(f"trial.{name}_seconds", milliseconds(part, 2) / 1000)
+
+
+def profile_step(bench: Bench) -> None:
+    """Milliseconds of a step: what its phases take the CPU, and the card's own work. The larger sum is the limit."""
+    trainer = bench.trainer(*CASES[TRIAL])
+    trainer.model.train()
+    batch = first_batch(trainer)
+    train_step(trainer, batch)
+    steps = 2 if bench.dry else 30
+    found = [phases(trainer, batch) for _ in range(steps)]
+    for name in found[0]:
+        bench.note(f"profile.{name}_ms", 1000 * median(step[name] for step in found))
+    if not torch.cuda.is_available():
+        return
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+        for _ in range(steps):
+            train_step(trainer, batch)
+        finish()
+    events = [event for event in profiler.key_averages() if event.device_type.name == "CUDA"]
+    bench.note("profile.card_ms", sum(event.self_device_time_total for event in events) / steps / 1000)
+    bench.note("profile.launches", sum(event.count for event in events) / steps)
+
+
+def phases(trainer: Trainer, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
+    """Seconds until the CPU has told the card to do each phase of a step."""
+    inputs, masks = to_device(*batch, trainer.config.data, trainer.device)
+    finish()
+    times = {"": time.perf_counter()}
+    with torch.autocast(trainer.device.type, trainer.dtype, enabled=trainer.dtype is not None):
+        logits = trainer.model(inputs)
+    times["forward"] = time.perf_counter()
+    loss = trainer.loss(logits, masks)
+    times["loss"] = time.perf_counter()
+    loss.backward()
+    times["backward"] = time.perf_counter()
+    trainer.optimizer.step()
+    trainer.optimizer.zero_grad(set_to_none=True)
+    times["update"] = time.perf_counter()
+    finish()
+    return {name: times[name] - times[before] for before, name in pairwise(times)}
 
 
 def compare_histograms(bench: Bench) -> None:
@@ -103,8 +161,12 @@ def compare_histograms(bench: Bench) -> None:
     probs = torch.rand(8, 1, 512, 512, device=device)
     masks = (torch.rand_like(probs) > 0.95).float()
     assert torch.equal(probability_histogram(probs, masks), scatter_histogram(probs, masks))
-    bench.note("histogram.bincount_ms", milliseconds(lambda: probability_histogram(probs, masks), bench.dry))
-    bench.note("histogram.scatter_add_ms", milliseconds(lambda: scatter_histogram(probs, masks), bench.dry))
+    bench.note(
+        "histogram.bincount_ms", milliseconds(lambda: probability_histogram(probs, masks), 2 if bench.dry else 50)
+    )
+    bench.note(
+        "histogram.scatter_add_ms", milliseconds(lambda: scatter_histogram(probs, masks), 2 if bench.dry else 50)
+    )
 
 
 def scatter_histogram(probs: Tensor, masks: Tensor) -> Tensor:
@@ -116,8 +178,8 @@ def scatter_histogram(probs: Tensor, masks: Tensor) -> Tensor:
     return counts.scatter_add_(0, flat, torch.ones_like(flat)).view(len(probs), 2, BINS)
 
 
-def milliseconds(work: Callable[[], Tensor], dry: bool) -> float:
-    repeats = 2 if dry else 50
+def milliseconds(work: Callable[[], object], repeats: int) -> float:
+    """The mean, after one time that is not counted."""
     work()
     finish()
     started = time.perf_counter()
@@ -130,24 +192,29 @@ def milliseconds(work: Callable[[], Tensor], dry: bool) -> float:
 def packing(place: Place) -> None:
     """Images a second in sum of one, two and four trainings side by side, each with its share of the card's memory."""
     bench = Bench(**vars(place))
-    counts = (1, 2) if bench.dry else COUNTS
     for name, size in PACKED.items():
-        bench.overrides(size)  # draws the data, before several would
-        neighbours = [Neighbour(bench, size, bench.memory_gib / counts[-1], workers=2) for _ in range(counts[-1])]
-        try:
-            for neighbour in neighbours:  # one that starts takes cores from those that are measured
-                neighbour.wait_until_ready()
-            alone = None
-            for count in counts:
-                found = side_by_side(neighbours[:count], 0.5 if bench.dry else SECONDS)
-                total = sum(images for images, _ in found)
-                alone = alone or total
-                bench.note(f"{name}.x{count}.images_per_second", total)
-                bench.note(f"{name}.x{count}.gain", total / alone)
-                bench.note(f"{name}.x{count}.halved", [size for _, size in found if size < neighbours[0].size.batch])
-        finally:
-            for neighbour in neighbours:
-                neighbour.end()
+        bench.attempt(name, partial(pack, bench, name, size))
+
+
+def pack(bench: Bench, name: str, size: Size) -> None:
+    """Trainings of one size, of which more and more run at once."""
+    counts = (1, 2) if bench.dry else COUNTS
+    bench.overrides(size)  # draws the data, before several would
+    neighbours = [Neighbour(bench, size, bench.memory_gib / counts[-1], workers=2) for _ in range(counts[-1])]
+    try:
+        for neighbour in neighbours:  # one that starts takes cores from those that are measured
+            neighbour.wait_until_ready()
+        alone = None
+        for count in counts:
+            found = side_by_side(neighbours[:count], 0.5 if bench.dry else SECONDS)
+            total = sum(images for images, _ in found)
+            alone = alone or total
+            bench.note(f"{name}.x{count}.images_per_second", total)
+            bench.note(f"{name}.x{count}.gain", total / alone)
+            bench.note(f"{name}.x{count}.halved", [size for _, size in found if size < neighbours[0].size.batch])
+    finally:
+        for neighbour in neighbours:
+            neighbour.end()
 
 
 def side_by_side(neighbours: list[Neighbour], seconds: float) -> list[tuple[float, int]]:
