@@ -15,8 +15,6 @@ from src.schema import SmpModel, SwinUnetModel
 T = TypeVar("T")
 # adaptive average pooling to more than one cell has no deterministic CUDA kernel
 NOT_DETERMINISTIC = ("pspnet", "upernet")
-# nor has the cumulative sum of floats
-NOT_DETERMINISTIC_LOSSES = ("lovasz",)
 # batch norm over the one value that global pooling leaves of one image
 NEED_TWO_IMAGES = ("deeplabv3", "deeplabv3plus", "pan", "pspnet", "upernet")
 
@@ -73,13 +71,10 @@ def refuse_impossible(config: Config, device: torch.device) -> None:
     architecture, training = config.model.architecture, config.training
     if config.model.checkpoint_path is not None:
         raise UserError("model.checkpoint_path is for evaluation; training goes on from training.resume_from.")
-    never = [architecture] if architecture in NOT_DETERMINISTIC else []
-    never += [term for term in training.loss if term in NOT_DETERMINISTIC_LOSSES]
-    if training.deterministic and device.type == "cuda" and never:
+    if training.deterministic and device.type == "cuda" and architecture in NOT_DETERMINISTIC:
         raise UserError(
-            f"training.deterministic=true: {' and '.join(never)} cannot be deterministic on a graphics card. Of all "
-            f"architectures {' and '.join(NOT_DETERMINISTIC)} cannot, of all terms of losses "
-            f"{' and '.join(NOT_DETERMINISTIC_LOSSES)}."
+            f"training.deterministic=true: {architecture} cannot be deterministic on a graphics card. Of all "
+            f"architectures {' and '.join(NOT_DETERMINISTIC)} cannot."
         )
     if training.log_gpu_memory and device.type != "cuda":
         log.warning("training.log_gpu_memory=true: no graphics card is used here, so there is nothing to tell")

@@ -1,8 +1,8 @@
 """What a training needs on a graphics card, known beforehand on any machine.
 
 The number does not know what a card does with memory beside tensors: cuDNN's workspaces, rounding and fragmentation;
-``needed`` adds a guess for them. Nor does it know ``training.compile``, which usually holds less, and the memory order
-of channels-last, which changes no size. A CUDA context (some 450 MiB) is outside of torch's memory and counted by
+``needed`` adds an allowance for them. Nor does it know ``training.compile``, which usually holds less, and the memory
+order of channels-last, which changes no size. A CUDA context (some 450 MiB) is outside of torch's memory and counted by
 nobody here.
 """
 
@@ -46,12 +46,12 @@ def predict_peak(config: Config, micro_batch: int | None = None) -> int:
 
 
 def needed(peak: int) -> int:
-    """MiB that a card must have free for torch to train with this predicted peak: a quarter more, and 200.
+    """MiB that a card must have free for torch to train with this predicted peak: 1.3 times as much, and 200.
 
-    For the allocator's rounding and fragmentation, and cuDNN's workspaces. The two numbers are a guess until a card has
-    said otherwise.
+    For the allocator's rounding and fragmentation, and cuDNN's workspaces. The most that torch reserved on an H100 was
+    1.28 times the prediction, for swin_unet (docs/cards/h100.md).
     """
-    return math.ceil(1.25 * peak) + 200
+    return math.ceil(1.3 * peak) + 200
 
 
 def fitting_micro_batch(config: Config, limit_mib: int) -> int | None:

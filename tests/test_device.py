@@ -188,13 +188,6 @@ def test_an_architecture_without_deterministic_form_is_refused_on_a_graphics_car
         refuse_impossible(config, torch.device("cuda"))
 
 
-def test_a_loss_without_deterministic_form_is_refused_on_a_graphics_card_only():
-    config = load_config(["training.loss=bce_lovasz", "training.deterministic=true"])
-    refuse_impossible(config, torch.device("cpu"))
-    with pytest.raises(UserError, match=r"lovasz cannot be deterministic .* terms of losses lovasz"):
-        refuse_impossible(config, torch.device("cuda"))
-
-
 def test_an_architecture_that_cannot_learn_from_one_image_wants_batches_of_two():
     with pytest.raises(UserError, match=r"data\.batch_size=1: pan needs 2 or more images"):
         refuse_impossible(load_config(["model=architectures/pan", "data.batch_size=1"]), torch.device("cpu"))

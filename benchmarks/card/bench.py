@@ -151,5 +151,6 @@ def card_mib_outside() -> float:
 
 
 def one_line(error: Exception) -> str:
-    """An error's type and the first of its lines."""
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:160]}"
+    """An error's type and the first of its lines; what a full card holds is left out."""
+    said = str(error).strip().partition("\n")[0].partition(" GPU ")[0]
+    return f"{type(error).__name__}: {said[:160]}"

@@ -24,7 +24,7 @@ from benchmarks.card.bench import (
 from benchmarks.card.place import Place
 from src.cards import look
 from src.config import list_options
-from src.device import NOT_DETERMINISTIC, NOT_DETERMINISTIC_LOSSES
+from src.device import NOT_DETERMINISTIC
 from src.inference import load_network
 from src.scoring import evaluate
 from src.training import Trainer
@@ -157,9 +157,7 @@ def train_deterministic(bench: Bench, stop: int) -> Tensor:
 
 def is_listed(trainer: Trainer) -> bool:
     """Whether the project itself refuses this configuration in deterministic mode on a card."""
-    terms = trainer.config.training.loss
-    never = any(term in NOT_DETERMINISTIC_LOSSES for term in terms)
-    return never or trainer.config.model.architecture in NOT_DETERMINISTIC
+    return trainer.config.model.architecture in NOT_DETERMINISTIC
 
 
 def is_refused(trainer: Trainer) -> bool:

@@ -114,7 +114,7 @@ def table_rows(section: str, result: Mapping[str, Any], dry: bool) -> list[Row]:
     figures, state = result["figures"], result["state"]
     rows = [row_of(section, figure, value, dry) for figure, value in figures.items()]
     if state != "ended":
-        rows.append(Row(section, state, result.get("error", ""), "ended", "NOT"))
+        rows.append(Row(section, state, shown(result.get("error", "")), "ended", "NOT"))
     elif not (dry or result.get("parts")):
         rows += missing(section, figures)
     return rows
