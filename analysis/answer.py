@@ -13,12 +13,12 @@ from rich.table import Table
 from analysis.finals import Finals
 from analysis.intervals import Interval
 from analysis.race import SEED
-from analysis.tables import fitted
 from analysis.verdict import Line, Run, Searched, Verdict, judge, span
 from src.checkpoint import link_checkpoint
 from src.config import save_overrides
 from src.errors import UserError
 from src.provenance import provenance
+from src.tables import fitted
 from trainable.trial import trial_overrides
 
 PAGE = """\

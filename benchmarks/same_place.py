@@ -23,6 +23,7 @@ import numpy as np
 from src.data.files import UInt8Array, read_image
 from src.data.masks import read_mask
 from src.errors import run_command
+from src.folders import user_path
 from src.leaks import Kin, find_kin, grey_of, groups_of_kin
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -315,9 +316,9 @@ def score(case: Case, kind: str, pairs: set[tuple[int, int]], seconds: float) ->
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.same_place")
-    parser.add_argument("folder", type=Path, nargs="?", default=DATA, metavar="FOLDER")
+    parser.add_argument("folder", type=user_path, nargs="?", default=DATA, metavar="FOLDER")
     parser.add_argument("--only", default="", metavar="WORD", help="sets whose names hold it")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=user_path)
     options = parser.parse_args(argv)
     print(LINE.format("pictures", "belong", "kind", "pairs", "right", "precision", "recall", "seconds"))
     found: list[Score] = []

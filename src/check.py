@@ -26,7 +26,7 @@ from src.data.pairs import Pair, look_for_pairs, manifest_groups
 from src.data.reading import Reading
 from src.errors import Parser, UserError, run_command
 from src.fit import fit
-from src.folders import in_full
+from src.folders import in_full, user_path
 from src.leaks import find_kin, grey_of
 from src.schema import SPLITS, Data
 
@@ -221,7 +221,7 @@ def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
 
 def main(argv: list[str]) -> None:
     parser = Parser(prog="python -m src.check", description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("root", type=Path, metavar="DATA_ROOT")
+    parser.add_argument("root", type=user_path, metavar="DATA_ROOT")
     parser.add_argument("--all", action="store_true", help="name all photographs, and not only the first of a kind")
     options = parser.parse_args(argv)
     found, looks = check(options.root)

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from src.errors import UserError, unknown
+from src.folders import from_home
 from src.schema import Config
 from src.yaml_file import read_yaml
 
@@ -135,16 +136,6 @@ def quote_path(override: str) -> str:
     if key not in PATHS or path in ("", "null") or path[0] in "'\"" or "${" in path:
         return override
     return f"{key}='" + from_home(path).replace("'", r"\'") + "'"
-
-
-def from_home(path: str) -> str:
-    """``~/data`` as the shell would have it; it leaves the tilde within ``key=~/data``, which would name a folder."""
-    if path != "~" and not path.startswith("~/"):
-        return path
-    try:
-        return str(Path(path).expanduser())
-    except RuntimeError as error:
-        raise UserError(f"{path}: there is no home folder, for HOME is not set; name the folder itself.") from error
 
 
 def with_data_root(overrides: Sequence[str]) -> list[str]:

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.config import load_config, rejoin_lists
-from src.errors import UserError, run_command
-from src.folders import partial_beside, refuse_irregular
+from src.errors import UserError, outlive_reader, run_command
+from src.folders import partial_beside, refuse_irregular, user_path
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.inference import Network
@@ -48,6 +48,7 @@ def main(argv: list[str]) -> None:
     if not argv or "--help" in argv or "-h" in argv:
         print(__doc__)
         return
+    outlive_reader()
     overrides = rejoin_lists(argv)
     checkpoint = find_checkpoint(overrides)
     load_config(word for word in overrides if word.startswith("evaluation."))  # all else depends on the network
@@ -75,8 +76,9 @@ def find_checkpoint(overrides: Sequence[str]) -> Path:
     paths = [word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("model.checkpoint_path=")]
     if not paths:
         raise UserError("Which network? Add model.checkpoint_path=outputs/experiments/.../checkpoints/best_model.pth.")
-    refuse_irregular(Path(paths[-1]))
-    return Path(paths[-1])
+    path = user_path(paths[-1])
+    refuse_irregular(path)
+    return path
 
 
 def results_folder(checkpoint: Path, wanted: "Evaluation") -> Path:

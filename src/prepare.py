@@ -20,7 +20,8 @@ from src.data.masks import Said, choose_meaning
 from src.data.reading import Reading, survey_all
 from src.data_folder import Item, Rules, write
 from src.drawings import ShapeRules
-from src.errors import Parser, UserError, run_command
+from src.errors import Parser, UserError, outlive_reader, run_command
+from src.folders import user_path
 from src.groups import Grouping, choose_groups, choose_splits
 from src.photographs import Source
 from src.sources import Selection, find_sources
@@ -30,9 +31,9 @@ from src.summary import summary
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="python -m src.prepare", description=(__doc__ or "").partition("\n\n")[2])
     add = parser.add_argument
-    add("source", type=Path, metavar="SOURCE")
-    add("--out", type=Path, required=True, help="new folder, such as data/NAME")
-    add("--groups", type=Path, help="CSV with a column 'file' (default: SOURCE/groups.csv)")
+    add("source", type=user_path, metavar="SOURCE")
+    add("--out", type=user_path, required=True, help="new folder, such as data/NAME")
+    add("--groups", type=user_path, help="CSV with a column 'file' (default: SOURCE/groups.csv)")
     add("--group-column", metavar="COLUMN", help="column of the group (default: the last)")
     add("--group-pattern", metavar="REGEX", help="what it, or its first bracket, matches in a stem is the group")
     add(
@@ -86,6 +87,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--out={args.out}: that is the folder that you are in, and would be replaced; name another.")
     if args.tile is not None and not 0 <= args.overlap < args.tile:
         raise UserError(f"--overlap={args.overlap}: must be from 0 to less than --tile={args.tile}.")
+    outlive_reader()
     sources, notes = find_sources(args.source, selection_of(args))
     groups = choose_groups(sources, args.source, grouping_of(args))
     splits = choose_splits(sources, groups, args.split, args.seed, args.resplit)

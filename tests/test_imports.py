@@ -26,6 +26,7 @@ LIGHT = {
     "src.provenance",
     "src.schema",
     "src.synthetic",
+    "src.tables",
     "src.yaml_file",
 }
 FORBIDDEN = {
