@@ -3,6 +3,7 @@
 import argparse
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from src.errors import Parser, UserError
@@ -96,6 +97,21 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def replaced(before: Sequence[str], said: Sequence[str]) -> list[str]:
+    """The overrides of the sessions before, with those that are said now in place of others of their keys."""
+    from src.config import rejoin_lists
+
+    before, said = rejoin_lists(before), rejoin_lists(said)
+    new = [word for word in said if "=" in word or word not in before]  # files stay where they were
+    keys = {_key(word) for word in new}
+    return [*(word for word in before if "=" not in word or _key(word) not in keys), *new]
+
+
+def _key(override: str) -> str:
+    """As it is in the configuration: ``training.loss`` for ``+training/loss=dice``."""
+    return override.partition("=")[0].lstrip("+~").replace("/", ".")
+
+
 def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
     """The spec with what the command line says otherwise."""
     from src.config import rejoin_lists
@@ -106,9 +122,8 @@ def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
         word for word in spec.fixed if word.partition("=")[0] not in {one.partition("=")[0] for one in overrides}
     )
     for override in overrides:
-        key, equals, _ = override.partition("=")
-        key = key.lstrip("+~").replace("/", ".")
-        if not equals:
+        key = _key(override)
+        if "=" not in override:
             raise UserError(f"'{override}' is not an override: write key=value.")
         if key in DECIDED:
             raise UserError(f"{key} is {DECIDED[key]}.")

@@ -8,7 +8,7 @@ from typing import Any
 from src.errors import UserError, outlive_reader, run_command, unknown
 from src.folders import in_full, user_path
 from sweeps.ledger import NAME, Ledger, is_finished, locked, refuse_second_writer
-from sweeps.options import NAMES, parse, refuse_contradictions, with_options
+from sweeps.options import NAMES, parse, refuse_contradictions, replaced, with_options
 from sweeps.spec import SweepSpec, list_specs, load_spec
 
 ASKED = (
@@ -175,8 +175,7 @@ def complete_options(folder: Path, options: argparse.Namespace) -> None:
         options.trials = trials + (options.extend or 0)
     elif options.trials <= begun if finished else options.trials < begun:
         raise UserError(f"--trials={options.trials}: {folder} has begun {begun}; say how many it is to have in all.")
-    new = [word for word in options.overrides if word not in before["overrides"]]
-    options.overrides = [*before["overrides"], *new]
+    options.overrides = replaced(before["overrides"], options.overrides)
     vars(options).update({key: before.get(key) for key in ASKED if getattr(options, key) is None})
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from src.errors import UserError
-from sweeps.options import APART, parse, refuse_contradictions, with_options
+from sweeps.options import APART, parse, refuse_contradictions, replaced, with_options
 from sweeps.spec import load_spec
 
 
@@ -36,3 +36,19 @@ def test_a_spec_takes_budgets_and_a_horizon_from_the_command_line():
     other = with_options(load_spec("quickstart"), parse(["quickstart", "data.image_size=[32,", "32]"]))
     assert [word for word in other.fixed if "image_size" in word] == ["data.image_size=[32, 32]"]
     assert spec.budget.epochs is load_spec("quickstart").budget.epochs
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "together"),
+    [
+        (["data.root=a", "seed=1"], [], ["data.root=a", "seed=1"]),
+        (["data.root=a", "data.root=b"], ["data.root=a"], ["data.root=a"]),  # moved, and back
+        (["training/loss=dice"], ["training.loss=bce"], ["training.loss=bce"]),
+        (["data.image_size=[32,", "32]"], ["data.image_size=[64,", "64]"], ["data.image_size=[64, 64]"]),
+        (["best.yaml", "seed=1"], ["best.yaml"], ["best.yaml", "seed=1"]),
+    ],
+)
+def test_what_is_said_last_of_a_key_counts_in_a_sweep_that_goes_on(
+    before: list[str], said: list[str], together: list[str]
+):
+    assert replaced(before, said) == together
