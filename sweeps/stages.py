@@ -172,8 +172,9 @@ def check(folder: Path) -> int:
     problems = audit(folder)
     for problem in problems:
         console.print(problem)
+    ahead = ", so files may be ahead of the ledger that was read: ask again" if problems else ""
     if who := writer(folder):
-        console.print(f"{who[:1].upper()}{who[1:]} is writing into {folder} just now.")
+        console.print(f"{who[:1].upper()}{who[1:]} is writing into {folder} just now{ahead}.")
     elif problems and not finished(folder):
         console.print("The last session did not come to its end: --resume goes on, and writes the leaderboard anew.")
     if not problems:
