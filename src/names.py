@@ -117,6 +117,12 @@ def refuse_rivals(images: Sequence[Named], masks: Sequence[Named], pairs: Mappin
                 )
 
 
+def partners(images: Iterable[Named], masks: Iterable[Named]) -> set[Path]:
+    """The masks, or drawings, that could belong to one of some photographs."""
+    keys = {key for one in images for key in keys_of(one, IMAGE)}
+    return {one.path for one in masks if keys_of(one, MASK) & keys}
+
+
 def keys_of(one: Named, side: Side) -> set[tuple[str, str]]:
     return {(one.folder.casefold(), form.casefold()) for form in side.forms(one.stem)}
 

@@ -18,7 +18,7 @@ from src.data.files import refuse_outside, shown_size
 from src.drawings import Drawing, ShapeRules
 from src.errors import UserError
 from src.folders import visible_files
-from src.layouts import nothing_in, places, telling_folders
+from src.layouts import MASK_SUFFIXES, is_a, nothing_in, places, telling_folders
 from src.leftovers import unused
 from src.names import Exclusion
 from src.notes import first_five
@@ -72,7 +72,7 @@ def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[s
 
 def read_all(root: Path, files: Sequence[Path], exclusion: Exclusion, rules: ShapeRules) -> Found:
     """What COCO's files describe, if there are some; else what lies in the folders of a layout."""
-    if coco := [path for path in files if is_coco(path)]:
+    if coco := [path for path in files if not exclusion.has(path) and is_coco(path)]:
         refuse_outside(root, coco)
         return read_files(root, coco, exclusion, rules)
     found = Found()
@@ -82,11 +82,13 @@ def read_all(root: Path, files: Sequence[Path], exclusion: Exclusion, rules: Sha
 
 
 def refuse_unknown_files(exclusion: Exclusion, files: Sequence[Path]) -> None:
+    """What is left out must be a photograph, a mask or a file of drawings: nothing else can be."""
+    files = [path for path in files if is_a(path, MASK_SUFFIXES)]
     known = {way for path in files for way in exclusion.ways(path)} if exclusion.words else set[str]()
     if foreign := sorted(exclusion.words - known):
         raise UserError(
-            f"--exclude: {exclusion.root} has no file with the stem (name without ending), name or path "
-            f"{first_five(foreign)}."
+            f"--exclude: {exclusion.root} has no photograph, mask or file of drawings with the stem (name without "
+            f"ending), name or path {first_five(foreign)}."
         )
 
 

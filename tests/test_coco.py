@@ -202,3 +202,10 @@ def test_photographs_beside_those_of_a_file_are_missed_or_free_of_cracks(tmp_pat
     assert pixels(tmp_path, Selection(unlabelled_is_crack_free=True)) == {"a": 24, "b": 0}
     assert pixels(tmp_path, Selection(exclude=("b",))) == {"a": 24}
     assert (WIDTH, HEIGHT) == (12, 10)
+
+
+def test_a_file_of_drawings_is_left_out_by_its_name(tmp_path: Path):
+    photo(tmp_path / "images" / "a.jpg")
+    write_json(tmp_path / "one.json", coco("a.jpg"))
+    write_json(tmp_path / "two.json", coco("a.jpg", drawn=[SQUARE]))
+    assert pixels(tmp_path) != pixels(tmp_path, Selection(exclude=("two.json",))) == {"a": 24}

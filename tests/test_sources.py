@@ -162,6 +162,9 @@ def test_files_are_left_out_by_stem_or_name_and_unknown_ones_are_refused(tmp_pat
     assert (list(found), notes) == (["a", "b"], [])
     with pytest.raises(UserError, match=r"--exclude: .* x\.jpg"):
         find_sources(tmp_path, Selection(exclude=("a.tif", "x.jpg")))
+    (tmp_path / "notes.yaml").write_text("dry: road")
+    with pytest.raises(UserError, match=r"--exclude: .* notes\.yaml"):
+        find_sources(tmp_path, Selection(exclude=("a.tif", "notes.yaml")))
 
 
 def test_names_that_would_hide_each_other_get_all_their_folders_or_are_refused(tmp_path: Path):
