@@ -282,6 +282,10 @@ def test_photographs_are_cut_into_tiles_that_stay_together(flat: Path):
     shutil.rmtree(out)
     with pytest.raises(UserError, match="--overlap=32: must be from 0 to less than --tile=32"):
         run(flat, "--tile", "32", "--overlap", "32")
+    with pytest.raises(UserError, match=r"--overlap=8 .*--tile"):
+        run(flat, "--overlap", "8")
+    with pytest.raises(UserError, match=r"--tile=7: .* 8 pixels"):
+        run(flat, "--tile", "7")
 
 
 def test_the_crack_colour_and_labels_of_polygons_are_asked_for(flat: Path):
