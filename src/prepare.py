@@ -35,7 +35,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="new folder, such as data/NAME")
     add("--groups", type=Path, help="CSV with a column 'file' (default: SOURCE/groups.csv)")
     add("--group-column", metavar="COLUMN", help="column of the group (default: the last)")
-    add("--group-pattern", metavar="REGEX", help="what it, or its first bracket, matches in a stem is the group")
+    add(
+        "--group-pattern",
+        metavar="REGEX",
+        help="what it, or its first bracket, matches in a stem (with a / in it: in the path) is the group",
+    )
     add(
         "--find-groups",
         action="store_true",

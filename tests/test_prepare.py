@@ -158,7 +158,7 @@ def add_mask_folder(flat: Path) -> None:
         (add_twin, "", r"p1\.jpg and .*p1\.png have the same stem"),
         (shrink_mask, "", r"p5\.png is 12x8 pixels and its mask .*p5\.png 12x4"),
         (damage_image, "", r"p6\.png"),
-        (drop_group, "", r"no group for p8\.png"),
+        (drop_group, "", r"no group for images/p8\.png"),
         (contradict_group, "", r"p2\.png is in two groups, '1' and '4'"),
         (add_mask_folder, "", "several folders of photographs or masks, images, labels, masks"),
         (None, "--group-column scenes", "Did you mean 'scene'"),
