@@ -42,13 +42,14 @@ def read_coco(path: Path, rules: ShapeRules) -> list[tuple[str, Drawing]]:
         files = by_id(about["images"], "file_name")
         found: dict[str, Drawing] = {}
         for one in about["images"]:
-            key, drawing = str(one["id"]), Drawing(
-                path, int(one["width"]), int(one["height"]), labels=set(names.values())
-            )
+            key, drawing = str(one["id"]), Drawing(path, int(one["width"]), int(one["height"]))
             found[key] = found[key].joined(drawing) if key in found else drawing
         for one in about["annotations"]:
-            if not rules.labels or entry(names, one, "category_id") in rules.labels:
-                add_annotation(one, entry(found, one, "image_id"))
+            drawing = entry(found, one, "image_id")
+            label = entry(names, one, "category_id") if rules.labels else names.get(str(one.get("category_id")), "")
+            drawing.labels |= {label} - {""}
+            if rules.counts(label):
+                add_annotation(one, drawing)
         return [(files[key], drawing) for key, drawing in found.items()]
     except DAMAGE as error:
         raise UserError(f"{path} is not as COCO has it: {told(error)}.") from error

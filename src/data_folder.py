@@ -87,6 +87,8 @@ def no_crack(rules: Rules) -> str:
     """Why there is none."""
     if rules.said.colours:
         return f"none has {' or '.join(map(shown, rules.said.colours))}; they hold {told_colours(rules.surveys)}."
+    if not rules.surveys:
+        return "nothing that counts as crack is drawn."
     return "crack is what is bright on dark, or what --crack-colour or --crack-above says."
 
 

@@ -14,9 +14,11 @@ from pathlib import Path
 from src.cores import available_cores
 from src.data.depth import used_bits
 from src.data.files import read_image
+from src.data.pairs import manifest_groups
 from src.errors import UserError, unknown
 from src.folders import refuse_irregular
 from src.leaks import Kin, find_kin, grey_of, groups_of_kin
+from src.names import NFC
 from src.notes import first_five
 from src.photographs import Source
 from src.schema import SPLITS
@@ -52,7 +54,7 @@ def read_groups(path: Path, column: str | None) -> dict[str, str]:
     groups: dict[str, str] = {}
     for row in rows:
         file, group = (str(row[name] or "").strip() for name in ("file", column))
-        file = file.replace("\\", "/")
+        file = NFC(file.replace("\\", "/"))
         if group and groups.setdefault(file, group) != group:
             raise UserError(f"{path}: {file} is in two groups, '{groups[file]}' and '{group}'.")
     return groups
@@ -102,7 +104,7 @@ def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) ->
 
 
 def by_table(sources: Mapping[str, Source], root: Path, asked: Grouping) -> dict[str, str] | None:
-    """Name to group by a CSV; None if there is none and none is asked for.
+    """Name to group by a CSV, or by the manifest of a data folder; None if there is none and none is asked for.
 
     A line that names two photographs of one name in different folders is a ``UserError``.
     """
@@ -110,7 +112,7 @@ def by_table(sources: Mapping[str, Source], root: Path, asked: Grouping) -> dict
     if not asked.file and not path.is_file():
         if asked.column:
             raise UserError(f"--group-column {asked.column} needs a group file: no --groups given and no {path}.")
-        return None
+        return by_manifest(sources, root)
     table = read_groups(path, asked.column)
     lines = {name: next((way for way in ways_to_name(one, root) if way in table), "") for name, one in sources.items()}
     if missing := [said_of(sources[name], root) for name, line in lines.items() if not line]:
@@ -123,13 +125,21 @@ def by_table(sources: Mapping[str, Source], root: Path, asked: Grouping) -> dict
     return {name: table[line] for name, line in lines.items()}
 
 
+def by_manifest(sources: Mapping[str, Source], root: Path) -> dict[str, str] | None:
+    """Name to group, where ``root`` is what src.prepare has written: tiles of one photograph stay together."""
+    known = manifest_groups(root)
+    if known:
+        print(f"Groups: those of {root / 'manifest.csv'}.")
+    return {name: known.get(f"{one.split}/{one.image.stem}", name) for name, one in sources.items()} if known else None
+
+
 def said_of(source: Source, root: Path) -> str:
     return source.image.relative_to(root).as_posix()
 
 
 def ways_to_name(source: Source, root: Path) -> Iterator[str]:
     """The photograph's path from ``root``, then ever less of its folders, each with and without its ending."""
-    inside = source.image.relative_to(root)
+    inside = Path(NFC(said_of(source, root)))
     for first in range(len(inside.parts)):
         way = Path(*inside.parts[first:])
         yield from (way.as_posix(), way.with_suffix("").as_posix())

@@ -20,7 +20,7 @@ from src.errors import UserError
 from src.folders import visible_files
 from src.layouts import MASK_SUFFIXES, is_a, nothing_in, places, telling_folders
 from src.leftovers import unused
-from src.names import Exclusion
+from src.names import NFC, Exclusion
 from src.notes import first_five
 from src.pairing import read_place
 from src.photographs import Found, Source
@@ -50,7 +50,7 @@ def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[s
         raise UserError(f"{root} is not a folder.")
     selection = selection or Selection()
     files = visible_files(root)
-    exclusion = Exclusion(root, frozenset(selection.exclude))
+    exclusion = Exclusion(root, frozenset(map(NFC, selection.exclude)))
     refuse_unknown_files(exclusion, files)
     found = read_all(root, files, exclusion, selection.rules)
     if not found.sources:

@@ -211,6 +211,15 @@ def test_photographs_beside_those_of_a_file_are_missed_or_free_of_cracks(tmp_pat
     assert (WIDTH, HEIGHT) == (12, 10)
 
 
+def test_labels_are_those_that_something_is_drawn_with(tmp_path: Path):
+    photo(tmp_path / "images" / "a.jpg")
+    categories = [{"id": 0, "name": "cracks"}, {"id": 1, "name": "crack"}]  # Roboflow names the data set first
+    write_json(tmp_path / "result.json", coco("a.jpg", categories=categories))
+    assert find_sources(tmp_path)[1] == []
+    with pytest.raises(UserError, match="no such label, but crack"):
+        find_sources(tmp_path, Selection(rules=ShapeRules(("cracks",))))
+
+
 def test_a_file_of_drawings_is_left_out_by_its_name(tmp_path: Path):
     photo(tmp_path / "images" / "a.jpg")
     write_json(tmp_path / "one.json", coco("a.jpg"))

@@ -181,6 +181,12 @@ def test_a_table_of_groups_names_photographs_in_folders_by_their_path(
     assert found == {"1": "c", "wet-1": "a", "dry-1": "b", "dry-2": "d"}
 
 
+def test_an_accent_in_a_table_is_the_same_however_it_is_stored(tmp_path: Path):
+    (tmp_path / "groups.csv").write_text("file,road\n\u00e9.jpg,a\n", encoding="utf-8")
+    found = {"x": Source(tmp_path / "e\u0301.jpg", Path("m.png"))}
+    assert choose_groups(found, tmp_path, Grouping()) == {"x": "a"}
+
+
 def test_a_line_that_could_name_two_photographs_is_refused(in_folders: dict[str, Source], tmp_path: Path):
     table = tmp_path / "groups.csv"
     table.write_text("file,road\n1.jpg,a\n2.jpg,d\n")

@@ -376,6 +376,15 @@ def test_a_pattern_and_the_pixels_may_both_say_what_belongs_together(flat: Path)
     assert len(set(groups.values())) == 9
 
 
+def test_tiles_of_a_data_folder_that_is_prepared_again_stay_together(flat: Path):
+    first = run(flat, "--tile", "8")
+    groups = {row["file"]: row["group"] for row in manifest(first)}
+    main([str(first), "--out", str(flat.parent / "again"), "--resplit", "--seed", "3"])
+    rows = manifest(flat.parent / "again")
+    assert {row["file"]: row["group"] for row in rows} == groups
+    assert len({(row["group"], row["split"]) for row in rows}) == len(set(groups.values())) == 5
+
+
 def test_a_photograph_that_is_named_as_a_tile_is_not_written_over(flat: Path):
     (flat / "groups.csv").unlink()
     save(flat / "images" / "p1_y0_x0.png", photo(8, 8))

@@ -167,6 +167,12 @@ def test_files_are_left_out_by_stem_or_name_and_unknown_ones_are_refused(tmp_pat
         find_sources(tmp_path, Selection(exclude=("a.tif", "notes.yaml")))
 
 
+def test_an_accent_is_the_same_however_it_is_stored(tmp_path: Path):
+    build(tmp_path, ["images/e\u0301.jpg masks/e\u0301_mask.png", "images/b.jpg masks/b.png"])
+    for word in ("\u00e9", "\u00e9.jpg", "images/\u00e9.jpg"):
+        assert list(find_sources(tmp_path, Selection(exclude=(word,)))[0]) == ["b"]
+
+
 def test_names_that_would_hide_each_other_get_all_their_folders_or_are_refused(tmp_path: Path):
     names = ["train/images/1", "train/images/train-1", "val/images/1"]
     build(tmp_path, [f"{name}.png {name.replace('images', 'masks')}.png" for name in names])
