@@ -341,6 +341,8 @@ def test_photographs_of_12_bits_are_told(flat: Path, capsys: pytest.CaptureFixtu
     out = run(flat)
     assert "data.bits=12" in capsys.readouterr().out
     assert "data.bits=12" in (out / "summary.md").read_text()
+    main([str(flat), "--out", str(flat.parent / "tiles"), "--tile", "8"])  # which have 8 bits
+    assert "data.bits" not in (flat.parent / "tiles" / "summary.md").read_text()
 
 
 @pytest.mark.parametrize("words", ["--crack-colour 1,2", "--crack-colour 1,2,300", "--crack-colour red"])

@@ -103,6 +103,8 @@ def survey(path: Path, said: Said) -> Survey:
     """Look at one mask. A file that cannot be read is a ``UserError``; one that is not understood has a ``refusal``."""
     stored = read_stored(path)
     counts = counts_of(stored.values)
+    if stored.blurred and len(counts or ()) > 2:
+        counts = None  # however few they are, they are edges
     mains = main_colours(stored.values, stored.blurred) if counts is None and said else counts or ()
     crack, refusal = None, ""
     if not said:
