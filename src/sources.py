@@ -54,7 +54,8 @@ def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[s
     refuse_unknown_files(exclusion, files)
     found = read_all(root, files, exclusion, selection.rules)
     if not found.sources:
-        raise UserError(refusal(files) or alone(found, root) or nothing_in(root))
+        gone = f"--exclude leaves no photograph of {root} with a mask or drawing." if exclusion.words else ""
+        raise UserError(refusal(files) or alone(found, root) or gone or nothing_in(root))
     refuse_outside(root, [path for one in found.sources for path in (one.image, one.file)])
     refuse_outside(root, [path for path, _ in found.bare])
     settle_unlabelled(found, root, selection)
