@@ -120,7 +120,9 @@ def judge_files(pairs: Sequence[Pair], found: Findings) -> Reading:
         found.problems["masks that differ in what is crack"].append(str(error))
     bits = used_bits(pair.image for pair in pairs)
     if bits and bits < 16:
-        found.warnings[f"photographs of 16 bits use {bits}"].append(f"say data.bits={bits} to every command")
+        found.warnings["rule for all photographs of 16 bits"].append(
+            f"they use {bits} bits: say data.bits={bits} to every command"
+        )
     for path, count in pages:
         if count:
             found.warnings["files with more pages or frames, of which the first is read"].append(f"{path} {count}")
