@@ -16,8 +16,8 @@ from analysis.race import SEED
 from analysis.tables import fitted
 from analysis.verdict import Line, Run, Searched, Verdict, judge, span
 from src.checkpoint import link_checkpoint
-from src.config import save_overrides
 from src.errors import UserError
+from src.overrides import Overrides, save_overrides
 from src.provenance import provenance
 from trainable.trial import trial_overrides
 
@@ -80,10 +80,9 @@ def conclude(finals: Finals, console: Console) -> None:
     console.print(f"The whole answer: {folder / 'verdict.md'}")
 
 
-def chosen_overrides(finals: Finals, chosen: str) -> list[str]:
+def chosen_overrides(finals: Finals, chosen: str) -> Overrides:
     """The configuration for any machine: a run has all the cores, where a trial of the race had its share."""
-    fixed = tuple(word for word in finals.plan.fixed if not word.startswith("threads="))
-    return trial_overrides(fixed, finals.race.contenders[chosen].params)
+    return trial_overrides(finals.plan.fixed.without("threads"), finals.race.contenders[chosen].params)
 
 
 def repeat(folder: Path, run: Run) -> str:

@@ -24,9 +24,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.config import load_config, rejoin_lists
+from src.config import load_config
 from src.errors import UserError, run_command
 from src.folders import partial_beside, refuse_irregular
+from src.overrides import Overrides
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.inference import Network
@@ -48,9 +49,9 @@ def main(argv: list[str]) -> None:
     if not argv or "--help" in argv or "-h" in argv:
         print(__doc__)
         return
-    overrides = rejoin_lists(argv)
+    overrides = Overrides.parse(argv)
     checkpoint = find_checkpoint(overrides)
-    load_config(word for word in overrides if word.startswith("evaluation."))  # all else depends on the network
+    load_config(overrides.at("evaluation"))  # all else depends on the network
 
     from src.inference import load_network
     from src.scoring import evaluate
@@ -70,13 +71,13 @@ def main(argv: list[str]) -> None:
     print(folder)
 
 
-def find_checkpoint(overrides: Sequence[str]) -> Path:
+def find_checkpoint(overrides: Overrides) -> Path:
     """The ``model.checkpoint_path`` of the overrides; without one this is a ``UserError``."""
-    paths = [word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("model.checkpoint_path=")]
-    if not paths:
+    path = (overrides.get("model.checkpoint_path") or "").strip("'\"")
+    if not path:
         raise UserError("Which network? Add model.checkpoint_path=outputs/experiments/.../checkpoints/best_model.pth.")
-    refuse_irregular(Path(paths[-1]))
-    return Path(paths[-1])
+    refuse_irregular(Path(path))
+    return Path(path)
 
 
 def results_folder(checkpoint: Path, wanted: "Evaluation") -> Path:

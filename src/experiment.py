@@ -9,7 +9,7 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,8 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from src.cards import MIB, driver_version
 from src.checkpoint import Background, is_sound, link_checkpoint, save_checkpoint
-from src.config import Config, save_overrides
+from src.config import Config
+from src.overrides import save_overrides
 from src.panel import PredictionPanel
 from src.pictures import write_picture
 from src.provenance import provenance
@@ -35,7 +36,7 @@ WRITES_BESIDE = ("cuda",)
 class Experiment:
     """The folder of one run, written as the epochs come in."""
 
-    def __init__(self, folder: Path, config: Config, overrides: Sequence[str]) -> None:
+    def __init__(self, folder: Path, config: Config, overrides: Iterable[str]) -> None:
         self.folder = folder
         for name in ("checkpoints", "logs", "metrics", "results"):
             (folder / name).mkdir(parents=True, exist_ok=True)

@@ -98,26 +98,20 @@ def _option(name: str) -> str:
 
 def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
     """The spec with what the command line says otherwise."""
-    from src.config import rejoin_lists
+    from src.overrides import Overrides
     from sweeps.space import keys
 
-    overrides = tuple(rejoin_lists(options.overrides))
-    fixed = tuple(
-        word for word in spec.fixed if word.partition("=")[0] not in {one.partition("=")[0] for one in overrides}
-    )
-    for override in overrides:
-        key, equals, _ = override.partition("=")
-        key = key.lstrip("+~").replace("/", ".")
-        if not equals:
-            raise UserError(f"'{override}' is not an override: write key=value.")
-        if key in DECIDED:
-            raise UserError(f"{key} is {DECIDED[key]}.")
-        if key in keys(spec.space):
-            raise UserError(f"{override}: {key} is what this sweep searches, so a value of yours would not last.")
+    overrides = Overrides.parse(options.overrides)
+    for item in overrides.items:
+        if item.key in DECIDED:
+            raise UserError(f"{item.key} is {DECIDED[item.key]}.")
+        if item.key in keys(spec.space):
+            raise UserError(f"{item}: {item.key} is what this sweep searches, so a value of yours would not last.")
+    fixed = Overrides.parse(spec.fixed).without(*overrides.keys)
     bounds = ("trials", "trials_at_once", "gpus", "epochs", "hours", "stop_when_converged")
     changes = {name: getattr(options, name) for name in bounds}
     budget = replace(spec.budget, **{name: value for name, value in changes.items() if value is not None})
     asha = spec.asha
     if options.max_epochs is not None:
         asha = asha.scaled(options.max_epochs)
-    return replace(spec, fixed=(*fixed, *overrides), budget=budget, asha=asha)
+    return replace(spec, fixed=tuple(fixed.plus(overrides)), budget=budget, asha=asha)

@@ -8,7 +8,9 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from src.cards import Card
-from src.config import Config, load_config, with_data_root
+from src.config import Config, load_config
+from src.environment import with_data_root
+from src.overrides import Overrides
 from src.provenance import provenance
 from sweeps.forecast import Forecast, forecast
 from sweeps.space import Choice, Params, complete_point, default_point, describe, extremes, few_corners, walk
@@ -35,7 +37,7 @@ class SweepPlan:
     spec: SweepSpec
     seed: int
     """Of the search; the training's own is the override ``seed=``."""
-    fixed: tuple[str, ...]
+    fixed: Overrides
     """The spec's overrides, then the horizon and the threads of a trial."""
     first: Params
     """Trial 0: the default configuration."""
@@ -176,7 +178,8 @@ def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ())
     """
     resources = share_machine(spec.budget.trials_at_once, cards)
     kept_by = () if spec.metric == DEFAULT_METRIC else (chosen_by(spec.metric),)
-    fixed = (*kept_by, *with_data_root(spec.fixed), f"training.epochs={spec.asha.max_epochs}", *resources.overrides())
+    own = with_data_root(Overrides.parse(spec.fixed))
+    fixed = Overrides.parse(kept_by).plus(own).plus([f"training.epochs={spec.asha.max_epochs}", *resources.overrides()])
     first = default_point(spec.space, fixed)
     given = tuple(complete_point(spec.space, point, first) for point in spec.points)
     return SweepPlan(name, spec, seed, fixed, first, given, resources)

@@ -4,15 +4,16 @@ Any space is a function that suggests on an Optuna trial; a mapping of distribut
 serves flat and conditional spaces: run the function with a trial that answers by a rule.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
 from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from src.config import compose_values, group_choices, list_options, value_at
+from src.config import compose
 from src.errors import UserError, unknown
+from src.keys import list_options
 from sweeps.spec import Space
 
 GRID_TOLERANCE = 1e-8
@@ -79,21 +80,20 @@ def walk(space: Space, answer: Callable[[str, BaseDistribution], Choice]) -> Par
     return trial.params
 
 
-def default_point(space: Space, fixed: Sequence[str]) -> Params:
+def default_point(space: Space, fixed: Iterable[str]) -> Params:
     """The configuration's own values under the space's keys: what trial 0 runs.
 
     A key that the configuration does not have, an option that does not exist, or a default outside its range is a
     ``UserError``: then the search could not even propose what one has today.
     """
-    values, choices = compose_values(fixed), group_choices(fixed)
+    composed = compose(fixed)
 
     def answer(key: str, distribution: BaseDistribution) -> Choice:
-        group = key.replace(".", "/")
-        value = cast(Choice, choices[group] if group in choices else value_at(values, key))
-        if group in choices and isinstance(distribution, CategoricalDistribution):
+        value = cast(Choice, composed.value(key))
+        if key in composed.choices and isinstance(distribution, CategoricalDistribution):
             for option in distribution.choices:
-                if option not in list_options(group):
-                    raise unknown(f"option of {key} in the search space", str(option), list_options(group))
+                if option not in list_options(key):
+                    raise unknown(f"option of {key} in the search space", str(option), list_options(key))
         if not contains(distribution, value):
             raise UserError(f"{key}: the default {value} lies outside of what is searched, {describe(distribution)}.")
         return value

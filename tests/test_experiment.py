@@ -20,11 +20,12 @@ from tensorboard.plugins.hparams.metadata import (
 )
 
 from src.checkpoint import save_checkpoint
-from src.config import load_config, load_overrides
+from src.config import load_config
 from src.data.cache import load_split
 from src.data.files import read_image
 from src.experiment import Experiment, about_card, new_run_folder, read_rows
 from src.inference import load_network
+from src.overrides import load_overrides
 from src.panel import PredictionPanel
 from src.run import train
 from src.training import Trainer
