@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from src.errors import Parser, UserError
+from src.overrides import Overrides
 from sweeps.spec import SweepSpec
 
 DECIDED = {
@@ -62,7 +63,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--accept-changes", action="store_true", help="go on though settings, code or data have changed since")
     add("--accept-data-warnings", action="store_true", help="search though the data has problems; python -m src.check")
     add("--debug", action="store_true", help="show the traceback of an error")
-    return parser.parse_intermixed_args(argv)
+    options = parser.parse_intermixed_args(argv)
+    options.overrides = list(Overrides.parse(options.overrides))
+    return options
 
 
 def refuse_contradictions(options: argparse.Namespace) -> None:
@@ -98,7 +101,6 @@ def _option(name: str) -> str:
 
 def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
     """The spec with what the command line says otherwise."""
-    from src.overrides import Overrides
     from sweeps.space import keys
 
     overrides = Overrides.parse(options.overrides)
