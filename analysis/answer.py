@@ -15,6 +15,7 @@ from analysis.intervals import Interval
 from analysis.race import SEED
 from analysis.tables import fitted
 from analysis.verdict import Line, Run, Searched, Verdict, judge, span
+from src.atomic import replace_text, replaced_file
 from src.checkpoint import link_checkpoint
 from src.errors import UserError
 from src.overrides import Overrides, save_overrides
@@ -64,12 +65,10 @@ def conclude(finals: Finals, console: Console) -> None:
     overrides = chosen_overrides(finals, verdict.chosen)
     save_overrides(overrides, folder / "best.yaml")
     link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
-    (folder / "verdict.md").write_text(page(finals, verdict, best))
+    replace_text(folder / "verdict.md", page(finals, verdict, best))
     kept = {"sweep_begun": finals.begun, "contenders": list(race.contenders)}
     kept |= {"chosen": verdict.chosen, "sentences": verdict.sentences, "epochs": finals.epochs}
-    beside = folder / "verdict.partial"
-    beside.write_text(json.dumps(kept))
-    beside.replace(folder / "verdict.json")
+    replace_text(folder / "verdict.json", json.dumps(kept))
     for table in drawn(verdict, race.default, finals.epochs, console.width):
         console.print(table)
     for sentence in verdict.sentences:
@@ -118,7 +117,7 @@ def rows_of(finals: Finals, runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def write_runs(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
-    with path.open("w", newline="") as file:
+    with replaced_file(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)

@@ -24,9 +24,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.atomic import partial_beside
 from src.config import load_config
 from src.errors import UserError, run_command
-from src.folders import partial_beside, refuse_irregular
+from src.folders import refuse_irregular
 from src.overrides import Overrides
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import yaml
 
+from src.atomic import replace_text
 from src.errors import UserError
 from src.yaml_file import read_yaml
 
@@ -137,4 +138,4 @@ def load_overrides(path: Path) -> Overrides:
 
 def save_overrides(overrides: Iterable[str], path: Path) -> None:
     """Write the overrides as a YAML list that ``python run.py PATH`` reads back."""
-    path.write_text(yaml.safe_dump(list(overrides), width=1000))
+    replace_text(path, yaml.safe_dump(list(overrides), width=1000))

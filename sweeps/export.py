@@ -9,6 +9,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import OperationalError
 
+from src.atomic import replaced_file
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import Ledger
 from sweeps.space import distributions
@@ -28,16 +29,15 @@ STATES = {
 def export(study: Study, ledger: Ledger, space: Space, name: str, path: Path) -> None:
     """Write ``path``, an SQLite file with one Optuna study; one that is there is replaced. A full disk: ``OSError``."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    beside = path.with_suffix(".partial")
     times = ledger.times()
     trials = [frozen(row, ledger.values(row.name), times[row.name], space) for row in study.rows.values()]
     try:
-        beside.unlink(missing_ok=True)
         # an address would be read by Optuna, SQLAlchemy and SQLite, who all have a meaning for some sign of a path
-        storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": lambda: sqlite3.connect(beside)})
-        optuna.create_study(storage=storage, study_name=name, direction="maximize").add_trials(trials)
-        storage.engine.dispose()
-        beside.replace(path)
+        with replaced_file(path) as partial:
+            engine = {"creator": lambda: sqlite3.connect(partial)}
+            storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=engine)
+            optuna.create_study(storage=storage, study_name=name, direction="maximize").add_trials(trials)
+            storage.engine.dispose()
     except (StorageInternalError, OperationalError) as error:
         raise OSError(f"{path} cannot be written: {error.__cause__ or error}") from error
 

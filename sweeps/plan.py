@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from src.atomic import replace_text
 from src.cards import Card
 from src.config import Config, load_config
 from src.environment import with_data_root
@@ -168,7 +169,7 @@ class SweepPlan:
             "search_seed": self.seed,
             "provenance": provenance(),
         }
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        replace_text(path, yaml.safe_dump(content, sort_keys=False))
 
 
 def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ()) -> SweepPlan:

@@ -96,7 +96,7 @@ def test_a_long_run_puts_about_ten_panels_into_its_events(tiny: list[str], tmp_p
 
 
 def test_the_kept_overrides_and_configuration_rebuild_the_run(run_folder: Path, tiny: list[str]):
-    assert load_overrides(run_folder / "overrides.yaml") == tiny
+    assert list(load_overrides(run_folder / "overrides.yaml")) == tiny
     kept = yaml.safe_load((run_folder / "config.yaml").read_text())
     assert kept == load_config(tiny).model_dump(mode="json")
 
