@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from src.errors import run_command
+from src.errors import outlive_reader, run_command
 
 
 def main(argv: list[str]) -> None:
@@ -32,6 +32,7 @@ def main(argv: list[str]) -> None:
         find_pairs(config.data.root, split)
     from src.run import train
 
+    outlive_reader()
     folder = train(config, overrides)
     best = shlex.quote(f"model.checkpoint_path={folder / 'checkpoints' / 'best_model.pth'}")
     print(f"evaluate: python -m src.evaluation {best}")

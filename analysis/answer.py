@@ -13,13 +13,13 @@ from rich.table import Table
 from analysis.finals import Finals
 from analysis.intervals import Interval
 from analysis.race import SEED
-from analysis.tables import fitted
 from analysis.verdict import Line, Run, Searched, Verdict, judge, span
 from src.atomic import replace_text, replaced_file
 from src.checkpoint import link_checkpoint
 from src.errors import UserError
 from src.overrides import Overrides, save_overrides
 from src.provenance import provenance
+from src.tables import fitted
 from trainable.trial import trial_overrides
 
 PAGE = """\

@@ -11,10 +11,12 @@ from rich.table import Table
 from analysis.counted import METRICS, Counted, counted_runs
 from analysis.figures import best_so_far, drawn_progress
 from analysis.intervals import Interval, Scored, interval
-from analysis.leaderboard import headline, plain_console
+from analysis.leaderboard import PLAIN_WIDTH, headline
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.verdict import span, words_of_more
-from src.errors import Parser, UserError, run_command, unknown
+from src.errors import Parser, UserError, outlive_reader, run_command, unknown
+from src.folders import user_path
+from src.tables import PlainConsole
 from sweeps.about import PLACES
 
 SHARES = (0.25, 0.5, 1.0)
@@ -26,8 +28,10 @@ def main(argv: list[str]) -> None:
     parser.add_argument("one", metavar="A", help="a sweep's folder under outputs/sweeps")
     parser.add_argument("other", metavar="B", help="another, or an older version of it")
     parser.add_argument("--metric", help="to compare by, if not A's own")
-    parser.add_argument("--out", type=Path, help="folder for the figure (default: compare/A_B/ beside the sweeps)")
-    parser.add_argument("--output-root", type=Path, help="the output_root of the sweeps, if not the configured one")
+    parser.add_argument("--out", type=user_path, help="folder for the figure (default: compare/A_B/ beside the sweeps)")
+    parser.add_argument(
+        "--output-root", type=user_path, help="the output_root of the sweeps, if not the configured one"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(argv)
     one, other = (load_sweep(name, options.output_root) for name in (options.one, options.other))
@@ -36,7 +40,8 @@ def main(argv: list[str]) -> None:
     metric = options.metric or one.metric
     if metric not in METRICS:
         raise unknown("metric to compare by", metric, METRICS)
-    console = plain_console()
+    outlive_reader()
+    console = PlainConsole(PLAIN_WIDTH)
     for sweep in (one, other):
         console.print(headline(sweep))
     console.print(drawn_differences(one, other))

@@ -12,22 +12,25 @@ from rich.table import Table
 
 from analysis.results import SweepResults, load_sweep, no_sweep, read_folder, sweeps_dir
 from analysis.rules import RULES, by_rules, picks
-from analysis.tables import fitted
-from src.errors import Parser, UserError, run_command
+from src.errors import Parser, UserError, outlive_reader, run_command
+from src.folders import user_path
+from src.tables import PlainConsole, fitted
 from sweeps.leaderboard import in_words, short, short_names
 
-PLAIN_WIDTH = 200  # characters of a line in a file or a pipe
+PLAIN_WIDTH = 200  # of a line in a file or a pipe
 
 
 def main(argv: list[str]) -> None:
     parser = Parser(prog="python -m analysis.leaderboard", description=__doc__)
     parser.add_argument("name", nargs="?", help="the sweep's folder under outputs/sweeps")
     parser.add_argument("--top", type=int, help="show only so many")
-    parser.add_argument("--csv", type=Path, help="file for all of it, with the command that repeats each trial")
-    parser.add_argument("--output-root", type=Path, help="the output_root of the sweep, if not the configured one")
+    parser.add_argument("--csv", type=user_path, help="file for all of it, with the command that repeats each trial")
+    parser.add_argument("--output-root", type=user_path, help="the output_root of the sweep, if not the configured one")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(argv)
-    console = plain_console()
+    if options.csv:
+        outlive_reader()
+    console = PlainConsole(PLAIN_WIDTH)
     if options.name is None:
         list_sweeps(options.output_root, console)
         return
@@ -42,12 +45,6 @@ def main(argv: list[str]) -> None:
     if options.csv:
         board(sweep).to_csv(options.csv, index=False)
         console.print(f"All of it: {options.csv}")
-
-
-def plain_console() -> Console:
-    """One that prints reasons and overrides as they are, brackets too."""
-    width = None if sys.stdout and sys.stdout.isatty() else PLAIN_WIDTH
-    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, width=width)
 
 
 def list_sweeps(output_root: Path | None, console: Console) -> None:

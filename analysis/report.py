@@ -17,6 +17,7 @@ from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.rungs import rung_table
 from src.atomic import replace_text
 from src.errors import Parser, run_command
+from src.folders import user_path
 from sweeps.leaderboard import in_words, short, short_names
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -28,8 +29,8 @@ DIGITS = {"best": 4, "median": 4, "agreement": 2}
 def main(argv: list[str]) -> None:
     parser = Parser(prog="python -m analysis.report", description=__doc__)
     parser.add_argument("name", help="the sweep's folder under outputs/sweeps")
-    parser.add_argument("--out", type=Path, help="folder to write into (default: report/ in the sweep's)")
-    parser.add_argument("--output-root", type=Path, help="the output_root of the sweep, if not the configured one")
+    parser.add_argument("--out", type=user_path, help="folder to write into (default: report/ in the sweep's)")
+    parser.add_argument("--output-root", type=user_path, help="the output_root of the sweep, if not the configured one")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(argv)
     sweep = load_sweep(options.name, options.output_root)

@@ -8,9 +8,9 @@ validation chose.
 import argparse
 import shlex
 import sys
-from pathlib import Path
 
-from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, run_command, unknown
+from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, outlive_reader, run_command, unknown
+from src.folders import user_path
 
 TOP = 3
 SEEDS = 5
@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
     from sweeps.places import refuse_places
 
     refuse_places()
+    outlive_reader()
     return retrain(options)
 
 
@@ -40,8 +41,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--metric", help="to choose the best by and to compare, if not the sweep's own")
     add("--trials-at-once", type=int, help="trainings that share the machine")
     add("--gpus", type=int, help="graphics cards to use, if not all that are here")
-    add("--output-root", type=Path, help="the output_root of the sweep, if it was not the configured one")
-    add("--data-root", type=Path, help="where the data of the sweep is now, if its folder was moved")
+    add("--output-root", type=user_path, help="the output_root of the sweep, if it was not the configured one")
+    add("--data-root", type=user_path, help="where the data of the sweep is now, if its folder was moved")
     add("--resume", action="store_true", help="go on with what was begun, though the sweep has others at the top now")
     add("--fresh", action="store_true", help="move what was begun aside and start anew")
     add("--debug", action="store_true", help="show the traceback of an error")

@@ -21,6 +21,7 @@ from torch.profiler import ProfilerActivity, profile
 from src.config import load_config
 from src.device import MIB
 from src.fake_step import step_as_on_a_card
+from src.folders import user_path
 from src.keys import list_options
 from src.memory import needed, predict_peak
 from src.models.registry import build_model
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--batch", type=int, action="append", help="images a step; may be given several times")
     parser.add_argument("--only", nargs="*", help="architectures, if not all")
     parser.add_argument("--measure", action="store_true", help="measure on a CPU too")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=user_path)
     options = parser.parse_args(argv)
     batches: list[int] = options.batch or [4]
     names = options.only or [option.partition("/")[2] for option in list_options("model")]

@@ -32,6 +32,7 @@ from benchmarks.bad_commands import of_checkpoints, of_overrides, of_sweeps, of_
 from benchmarks.bad_data import of_folders, of_photographs, of_sources
 from benchmarks.bad_home import Case, Home
 from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command, unknown
+from src.folders import user_path
 from src.synthetic import write_dataset
 from sweeps import identity, spec, specs
 
@@ -156,7 +157,7 @@ def try_all(chosen: Sequence[Case], folder: Path) -> Iterator[tuple[Case, Outcom
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bad_inputs", description=__doc__)
     parser.add_argument("families", nargs="*", metavar="FAMILY", help="those to try, if not all")
-    parser.add_argument("--json", type=Path, help="file for every outcome")
+    parser.add_argument("--json", type=user_path, help="file for every outcome")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     families = list(dict.fromkeys(case.family for case in cases()))

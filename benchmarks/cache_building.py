@@ -20,6 +20,7 @@ from src.cores import available_cores
 from src.data import cache
 from src.data.cache import load_split
 from src.errors import run_command
+from src.folders import user_path
 from src.schema import SPLITS
 from src.synthetic import write_dataset
 
@@ -30,7 +31,7 @@ SIDE = 384
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cache_building")
-    parser.add_argument("root", type=Path, nargs="?", metavar="DATA_ROOT")
+    parser.add_argument("root", type=user_path, nargs="?", metavar="DATA_ROOT")
     parser.add_argument("--size", type=int, nargs=2, default=[256, 256], metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args(argv)

@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 
 from src.errors import UserError, run_command
+from src.folders import user_path
 from src.provenance import provenance
 
 MIB = 2**20
@@ -138,7 +139,7 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.card_bundle", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a new or an empty folder")
+    parser.add_argument("folder", type=user_path, metavar="DIR", help="a new or an empty folder")
     folder = parser.parse_args(argv).folder
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"'{folder}' is not empty; legal: a new or an empty folder.")

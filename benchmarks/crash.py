@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from src.checkpoint import load_checkpoint
 from src.errors import EXIT_FAILED, UserError, run_command
+from src.folders import user_path
 from src.synthetic import write_dataset
 from sweeps.audit import audit
 from sweeps.ledger import NAME, Ledger
@@ -168,7 +169,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--trials-at-once", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--json", type=user_path, help="write the figures there")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -22,6 +22,7 @@ from rich.table import Table
 from analysis.counted import counted_runs
 from analysis.intervals import Float64Array, Scored, interval
 from src.errors import run_command
+from src.folders import user_path
 
 CONFIGURATIONS = 4
 TRUTH_IMAGES = 400_000
@@ -155,8 +156,8 @@ WORLDS = {
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.interval_coverage")
     parser.add_argument("--repetitions", type=int, default=500)
-    parser.add_argument("--like", type=Path, help="only sweeps with the noise of this folder of retrain-best")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--like", type=user_path, help="only sweeps with the noise of this folder of retrain-best")
+    parser.add_argument("--json", type=user_path)
     options = parser.parse_args(argv)
     table = Table("sweeps", "of the default's mean", "of the chosen one's gain", "width of the gain's", box=None)
     found: dict[str, tuple[float, float, float]] = {}

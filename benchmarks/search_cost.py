@@ -18,6 +18,7 @@ from statistics import fmean
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from src.errors import run_command
+from src.folders import user_path
 from sweeps import sampler as sampler_module
 from sweeps.asha import Decision
 from sweeps.leaderboard import TrialRow
@@ -78,7 +79,7 @@ def seconds_per_trial(trials: int, places: Sequence[int], folder: Path) -> list[
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search_cost")
     parser.add_argument("--trials", type=int, default=10_000)
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--json", type=user_path, help="write the figures there")
     options = parser.parse_args(argv)
     places = [place for place in (100, 300, 1000, 3000) if place < options.trials] + [options.trials - WINDOW]
     with tempfile.TemporaryDirectory() as folder:

@@ -26,6 +26,7 @@ from rich.table import Table
 
 from benchmarks.searches import METHODS, Report, random_points
 from src.errors import UserError, run_command, unknown
+from src.folders import user_path
 from sweeps.space import Params
 from sweeps.spec import Asha
 
@@ -97,7 +98,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--noise", type=float, default=0.0, metavar="SD", help="of every report, in points of accuracy")
     add("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     add("--processes", type=int, default=len(os.sched_getaffinity(0)))
-    add("--json", type=Path, help="file for every method's mean regret after each epoch, and per task at the end")
+    add("--json", type=user_path, help="file for every method's mean regret after each epoch, and per task at the end")
     return parser.parse_args(argv)
 
 

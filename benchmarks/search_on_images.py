@@ -11,7 +11,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import accumulate, islice
-from pathlib import Path
 from statistics import fmean, stdev
 
 from optuna.distributions import BaseDistribution
@@ -21,6 +20,7 @@ from rich.table import Table
 from benchmarks.searches import METHODS, Report
 from src.config import load_config
 from src.errors import UserError, run_command
+from src.folders import user_path
 from src.training import Diverged, Trainer
 from sweeps.options import with_options
 from sweeps.plan import SweepPlan
@@ -94,7 +94,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--methods", nargs="+", default=["ours", "ray"], choices=METHODS)
     add("--trials", type=int, help="that the default of --epochs is computed from")
     add("--max-epochs", type=int)
-    add("--json", type=Path, help="file for the best value after every epoch")
+    add("--json", type=user_path, help="file for the best value after every epoch")
     options = parser.parse_intermixed_args(argv)
     vars(options).update(trials_at_once=1, gpus=None, hours=None, stop_when_converged=None)
     return options

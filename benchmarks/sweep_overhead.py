@@ -19,6 +19,7 @@ from optuna.distributions import FloatDistribution
 from ray.tune import Callback
 
 from src.errors import run_command
+from src.folders import user_path
 from src.synthetic import write_dataset
 from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan, make_plan
@@ -77,7 +78,7 @@ def measure(plan: SweepPlan, sweep_dir: Path, reuse: bool) -> Stopwatch:
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--trials", type=int, default=12, help="trials of each of the two searches")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--json", type=user_path, help="write the figures there")
     options = parser.parse_args(argv)
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ from src.config import load_config
 from src.device import choose_layout
 from src.errors import run_command
 from src.experiment import device_name
+from src.folders import user_path
 from src.synthetic import write_dataset
 from src.training import Trainer
 
@@ -91,7 +92,7 @@ def main(argv: list[str]) -> None:
     many = 400 if torch.cuda.is_available() else 24  # an epoch's start must not weigh more than its steps
     parser.add_argument("--images", type=int, default=many, help="images made; 70 of 100 are trained on")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--json", type=user_path, help="write the figures there")
     options = parser.parse_args(argv)
     figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:

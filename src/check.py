@@ -26,7 +26,7 @@ from src.data.pairs import Pair, look_for_pairs, manifest_groups
 from src.data.reading import Reading
 from src.errors import Parser, UserError, run_command
 from src.fit import fit
-from src.folders import in_full
+from src.folders import in_full, user_path
 from src.leaks import find_kin, grey_of
 from src.schema import SPLITS, Data
 
@@ -120,7 +120,9 @@ def judge_files(pairs: Sequence[Pair], found: Findings) -> Reading:
         found.problems["masks that differ in what is crack"].append(str(error))
     bits = used_bits(pair.image for pair in pairs)
     if bits and bits < 16:
-        found.warnings[f"photographs of 16 bits use {bits}"].append(f"say data.bits={bits} to every command")
+        found.warnings["rule for all photographs of 16 bits"].append(
+            f"they use {bits} bits: say data.bits={bits} to every command"
+        )
     for path, count in pages:
         if count:
             found.warnings["files with more pages or frames, of which the first is read"].append(f"{path} {count}")
@@ -221,7 +223,7 @@ def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
 
 def main(argv: list[str]) -> None:
     parser = Parser(prog="python -m src.check", description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("root", type=Path, metavar="DATA_ROOT")
+    parser.add_argument("root", type=user_path, metavar="DATA_ROOT")
     parser.add_argument("--all", action="store_true", help="name all photographs, and not only the first of a kind")
     options = parser.parse_args(argv)
     found, looks = check(options.root)

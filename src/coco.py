@@ -7,18 +7,20 @@ drawn on it counts.
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from src.data.files import list_images
-from src.drawings import DAMAGE, Drawing, ShapeRules, read_json
+from src.drawings import DAMAGE, Drawing, ShapeRules, read_json, told
 from src.errors import UserError
 from src.folders import refuse_irregular, visible_files
 from src.layouts import IMAGE_FOLDERS, is_a, is_word, split_in, split_of_path
 from src.names import Exclusion
 from src.photographs import Found, Source
 from src.run_lengths import lengths_of
+
+Value = TypeVar("Value")
 
 
 def is_coco(path: Path) -> bool:
@@ -40,16 +42,17 @@ def read_coco(path: Path, rules: ShapeRules) -> list[tuple[str, Drawing]]:
         files = by_id(about["images"], "file_name")
         found: dict[str, Drawing] = {}
         for one in about["images"]:
-            key, drawing = str(one["id"]), Drawing(
-                path, int(one["width"]), int(one["height"]), labels=set(names.values())
-            )
+            key, drawing = str(one["id"]), Drawing(path, int(one["width"]), int(one["height"]))
             found[key] = found[key].joined(drawing) if key in found else drawing
         for one in about["annotations"]:
-            if not rules.labels or names[str(one["category_id"])] in rules.labels:
-                add_annotation(one, found[str(one["image_id"])])
+            drawing = entry(found, one, "image_id")
+            label = entry(names, one, "category_id") if rules.labels else names.get(str(one.get("category_id")), "")
+            drawing.labels |= {label} - {""}
+            if rules.counts(label):
+                add_annotation(one, drawing)
         return [(files[key], drawing) for key, drawing in found.items()]
     except DAMAGE as error:
-        raise UserError(f"{path} is not as COCO has it: {error!r}.") from error
+        raise UserError(f"{path} is not as COCO has it: {told(error)}.") from error
 
 
 def by_id(entries: Sequence[dict[str, Any]], value: str) -> dict[str, str]:
@@ -60,6 +63,13 @@ def by_id(entries: Sequence[dict[str, Any]], value: str) -> dict[str, str]:
         if found.setdefault(key, said) != said:
             raise ValueError(f"the id {key} is that of {found[key]} and of {said}")
     return found
+
+
+def entry(entries: Mapping[str, Value], one: dict[str, Any], key: str) -> Value:
+    """What an annotation names by an id."""
+    if (said := str(one[key])) not in entries:
+        raise ValueError(f"annotation {one.get('id')} has the {key} {said}, which no entry has")
+    return entries[said]
 
 
 def add_annotation(one: dict[str, Any], drawing: Drawing) -> None:
@@ -79,6 +89,8 @@ def add_annotation(one: dict[str, Any], drawing: Drawing) -> None:
 
 def points_of(flat: Sequence[float]) -> list[tuple[float, float]]:
     """x, y, x, y, ... as points."""
+    if len(flat) % 2:
+        raise ValueError(f"a polygon of {len(flat)} numbers: x and y of each corner make an even number")
     return list(zip((float(x) for x in flat[::2]), (float(y) for y in flat[1::2]), strict=True))
 
 

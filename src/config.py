@@ -18,8 +18,9 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from src import keys
-from src.environment import from_home, read_environment
+from src.environment import read_environment
 from src.errors import UserError, unknown
+from src.folders import from_home
 from src.keys import is_group, list_options, value_at
 from src.overrides import Overrides
 from src.schema import Config

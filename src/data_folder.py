@@ -15,6 +15,7 @@ import numpy as np
 
 from src.atomic import new_folder
 from src.cores import available_cores
+from src.data.depth import used_bits
 from src.data.mask_colours import shown
 from src.data.masks import Said, Survey
 from src.data.masks import told as told_colours
@@ -84,6 +85,8 @@ def no_crack(rules: Rules) -> str:
     """Why there is none."""
     if rules.said.colours:
         return f"none has {' or '.join(map(shown, rules.said.colours))}; they hold {told_colours(rules.surveys)}."
+    if not rules.surveys:
+        return "nothing that counts as crack is drawn."
     return "crack is what is bright on dark, or what --crack-colour or --crack-above says."
 
 
@@ -96,7 +99,10 @@ def notes_of(items: Sequence[Item], rows: Sequence[Row], root: Path, rules: Rule
     sources = {str(item.source.image.relative_to(root)): item.source for item in items}
     pictures = {one.picture: crack[name] / area[name] for name, one in sources.items() if one.picture}
     yield from mask_notes(rules.surveys, rules.said, pictures)
-    yield from photograph_notes([one.image for one in sources.values()], list(pictures), rules.reading.bits)
+    whole = {row.file for row in rows}  # tiles have 8 bits
+    deep = used_bits(item.source.image for item in items if item.name in whole) is not None
+    bits = rules.reading.bits if deep else None
+    yield from photograph_notes([one.image for one in sources.values()], list(pictures), bits)
     if empty := [split for split in SPLITS if not any(row.split == split for row in rows)]:
         yield f"There is no photograph in {' and none in '.join(empty)}; a sweep wants some in every split."
 

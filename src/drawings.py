@@ -166,6 +166,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
 
+def told(error: Exception) -> str:
+    """What is damaged in a file of drawings, for a sentence."""
+    return f"there is no {error}" if isinstance(error, KeyError) else str(error)
+
+
 def object_of(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):

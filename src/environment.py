@@ -1,11 +1,11 @@
 """The variables ``CRACK_*`` of the environment and ``.env``, and paths that begin with the home folder."""
 
 import os
-from pathlib import Path
 
 from dotenv import find_dotenv, load_dotenv
 
 from src.errors import UserError
+from src.folders import from_home
 from src.overrides import Overrides
 
 ROOTS = {"CRACK_DATA_ROOT", "CRACK_OUTPUT_ROOT"}
@@ -35,13 +35,3 @@ def with_data_root(overrides: Overrides) -> Overrides:
     return (
         Overrides.parse([f"data.root={root}"]).plus(overrides) if root and not overrides.get("data.root") else overrides
     )
-
-
-def from_home(path: str) -> str:
-    """``~/data`` as the shell would have it; it leaves the tilde within ``key=~/data``, which would name a folder."""
-    if path != "~" and not path.startswith("~/"):
-        return path
-    try:
-        return str(Path(path).expanduser())
-    except RuntimeError as error:
-        raise UserError(f"{path}: there is no home folder, for HOME is not set; name the folder itself.") from error

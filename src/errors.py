@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import signal
 import sys
@@ -12,10 +13,12 @@ from itertools import takewhile
 from typing import Any, NoReturn
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+STDERR = 2
 EXIT_FAILED = 1
 EXIT_USER = 2
 EXIT_SIGNAL = 128  # and the signal's number
 EXIT_INTERRUPTED = EXIT_SIGNAL + signal.SIGINT
+EXIT_NO_READER = EXIT_SIGNAL + signal.SIGPIPE
 
 
 class UserError(Exception):
@@ -64,16 +67,43 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; --help lists the options.")
 
 
+class Pipe(io.FileIO):
+    """A stream to a pipe that leads to nowhere once its reader has left."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if self.fileno() != STDERR:
+                print("Nobody reads the output any more: this goes on without it.", file=sys.stderr, flush=True)
+            return len(data)
+
+
+def outlive_reader() -> None:
+    """Go on without output when its reader leaves, as ``| head`` does: what is being made would be lost.
+
+    For commands that make something; those that only print end then, as is usual.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and stream is getattr(sys, f"__{name}__") and not stream.isatty():
+            stream.flush()
+            pipe = io.BufferedWriter(Pipe(stream.fileno(), "wb", closefd=False))
+            setattr(sys, name, io.TextIOWrapper(pipe, stream.encoding, stream.errors, line_buffering=True))
+
+
 def run_command(main: Callable[[list[str]], int | None]) -> int:
     """Run a command line's ``main(argv)`` and return its exit code.
 
-    0 done; 2 the user must change something (one sentence on stderr); 130 interrupted; 1 anything else.
+    0 done; 2 the user must change something (one sentence on stderr); 130 interrupted; 141 nobody reads what it prints
+    (see ``outlive_reader``); 1 anything else.
     ``--debug`` anywhere on the command line shows the traceback of a user error too.
     """
     argv = sys.argv[1:]
     debug = "--debug" in argv
     try:
-        return main([word for word in argv if word != "--debug"]) or 0
+        return _to_the_last_line(main, [word for word in argv if word != "--debug"])
     except UserError as error:
         if debug:
             traceback.print_exc()
@@ -81,7 +111,7 @@ def run_command(main: Callable[[list[str]], int | None]) -> int:
         return EXIT_USER
     except BrokenPipeError:  # the reader (`| head`) has left: nothing more to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_NO_READER
     except OSError as error:
         if not error.filename and error.errno not in FULL:
             raise
@@ -92,3 +122,12 @@ def run_command(main: Callable[[list[str]], int | None]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _to_the_last_line(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
+    """Call ``main`` and print what it has left in the buffer: Python itself does so when nobody can act any more."""
+    try:
+        return main(argv) or 0
+    finally:
+        if sys.stdout:
+            sys.stdout.flush()

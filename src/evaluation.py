@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 
 from src.atomic import partial_beside
 from src.config import load_config
-from src.errors import UserError, run_command
-from src.folders import refuse_irregular
+from src.errors import UserError, outlive_reader, run_command
+from src.folders import refuse_irregular, user_path
 from src.overrides import Overrides
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
@@ -50,6 +50,7 @@ def main(argv: list[str]) -> None:
     if not argv or "--help" in argv or "-h" in argv:
         print(__doc__)
         return
+    outlive_reader()
     overrides = Overrides.parse(argv)
     checkpoint = find_checkpoint(overrides)
     load_config(overrides.at("evaluation"))  # all else depends on the network
@@ -77,8 +78,9 @@ def find_checkpoint(overrides: Overrides) -> Path:
     path = (overrides.get("model.checkpoint_path") or "").strip("'\"")
     if not path:
         raise UserError("Which network? Add model.checkpoint_path=outputs/experiments/.../checkpoints/best_model.pth.")
-    refuse_irregular(Path(path))
-    return Path(path)
+    checkpoint = user_path(path)
+    refuse_irregular(checkpoint)
+    return checkpoint
 
 
 def results_folder(checkpoint: Path, wanted: "Evaluation") -> Path:

@@ -63,3 +63,18 @@ def is_visible(name: str) -> bool:
 def in_full(path: Path) -> str:
     """A path for a sentence that it is not there: as it was given, and where that is, seen from the current folder."""
     return str(path) if path.is_absolute() else f"{path} ({path.absolute()})"
+
+
+def from_home(path: str) -> str:
+    """``~/data`` as the shell would have it; it leaves the tilde within ``key=~/data``, which would name a folder."""
+    if path != "~" and not path.startswith("~/"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError as error:
+        raise UserError(f"{path}: there is no home folder, for HOME is not set; name the folder itself.") from error
+
+
+def user_path(text: str) -> Path:
+    """A path of the command line: the ``type`` of all options that are one."""
+    return Path(from_home(text))

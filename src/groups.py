@@ -5,7 +5,7 @@ import hashlib
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
@@ -14,9 +14,11 @@ from pathlib import Path
 from src.cores import available_cores
 from src.data.depth import used_bits
 from src.data.files import read_image
+from src.data.pairs import manifest_groups
 from src.errors import UserError, unknown
 from src.folders import refuse_irregular
 from src.leaks import Kin, find_kin, grey_of, groups_of_kin
+from src.names import NFC
 from src.notes import first_five
 from src.photographs import Source
 from src.schema import SPLITS
@@ -37,21 +39,22 @@ class Grouping:
 
 
 def read_groups(path: Path, column: str | None) -> dict[str, str]:
-    """File name or stem to group, from the columns ``file`` and ``column`` (None: the last one); prints which.
+    """File's path, name or stem to group, from the columns ``file`` and ``column`` (None: the last one); prints which.
 
     ``UserError``: unreadable, no such column, a column twice, one file in two groups. Lines with an empty group are
     left out.
     """
     header, rows = read_table(path)
-    column = column or next((name for name in reversed(header) if name != "file"), "")
+    column = column or next((name for name in reversed(header) if name not in ("file", "")), "")
     if "file" not in header or column not in header:
         raise unknown(f"column of {path}", column if "file" in header else "file", header)
-    if twice := sorted(name for name, count in Counter(header).items() if count > 1):
+    if twice := sorted(name for name, count in Counter(header).items() if name and count > 1):
         raise UserError(f"{path} has the column '{twice[0]}' {header.count(twice[0])} times: rename or remove one.")
     print(f"Groups: column '{column}' of {path}.")
     groups: dict[str, str] = {}
     for row in rows:
         file, group = (str(row[name] or "").strip() for name in ("file", column))
+        file = NFC(file.replace("\\", "/"))
         if group and groups.setdefault(file, group) != group:
             raise UserError(f"{path}: {file} is in two groups, '{groups[file]}' and '{group}'.")
     return groups
@@ -82,14 +85,14 @@ def divider(header: str) -> str:
 
 
 def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) -> dict[str, str]:
-    """Name to group: by a pattern in its stem, or by a CSV (default: groups.csv in ``root``), and by the pixels, if
-    that is asked for: what the one or the other puts together is one group. Without any of them each is alone, which is
-    printed as a warning.
+    """Name to group: by a pattern in its stem or path, or by a CSV (default: groups.csv in ``root``), and by the
+    pixels, if that is asked for: what the one or the other puts together is one group. Without any of them each is
+    alone, which is printed as a warning.
 
     ``UserError``: a column without a group file, images missing from the file or without the pattern, and what
     ``read_groups`` raises.
     """
-    said = by_pattern(sources, asked.pattern) if asked.pattern else by_table(sources, root, asked)
+    said = by_pattern(sources, root, asked.pattern) if asked.pattern else by_table(sources, root, asked)
     if asked.find:
         return by_pixels(sources, said)
     if said is None:
@@ -101,17 +104,45 @@ def choose_groups(sources: Mapping[str, Source], root: Path, asked: Grouping) ->
 
 
 def by_table(sources: Mapping[str, Source], root: Path, asked: Grouping) -> dict[str, str] | None:
-    """Name to group by a CSV; None if there is none and none is asked for."""
+    """Name to group by a CSV, or by the manifest of a data folder; None if there is none and none is asked for.
+
+    A line that names two photographs of one name in different folders is a ``UserError``.
+    """
     path = asked.file or root / "groups.csv"
     if not asked.file and not path.is_file():
         if asked.column:
             raise UserError(f"--group-column {asked.column} needs a group file: no --groups given and no {path}.")
-        return None
+        return by_manifest(sources, root)
     table = read_groups(path, asked.column)
-    groups = {name: table.get(one.image.name) or table.get(one.image.stem, "") for name, one in sources.items()}
-    if missing := [sources[name].image.name for name, group in groups.items() if not group]:
+    lines = {name: next((way for way in ways_to_name(one, root) if way in table), "") for name, one in sources.items()}
+    if missing := [said_of(sources[name], root) for name, line in lines.items() if not line]:
         raise UserError(f"{path} gives no group for {first_five(missing)}.")
-    return groups
+    named: dict[str, str] = {}
+    for name, line in lines.items():
+        if (other := named.setdefault(line, name)) != name:
+            one, two = (said_of(sources[each], root) for each in (other, name))
+            raise UserError(f"{path}: {line} could be {one} or {two}: write their paths in the column 'file'.")
+    return {name: table[line] for name, line in lines.items()}
+
+
+def by_manifest(sources: Mapping[str, Source], root: Path) -> dict[str, str] | None:
+    """Name to group, where ``root`` is what src.prepare has written: tiles of one photograph stay together."""
+    known = manifest_groups(root)
+    if known:
+        print(f"Groups: those of {root / 'manifest.csv'}.")
+    return {name: known.get(f"{one.split}/{one.image.stem}", name) for name, one in sources.items()} if known else None
+
+
+def said_of(source: Source, root: Path) -> str:
+    return source.image.relative_to(root).as_posix()
+
+
+def ways_to_name(source: Source, root: Path) -> Iterator[str]:
+    """The photograph's path from ``root``, then ever less of its folders, each with and without its ending."""
+    inside = Path(NFC(said_of(source, root)))
+    for first in range(len(inside.parts)):
+        way = Path(*inside.parts[first:])
+        yield from (way.as_posix(), way.with_suffix("").as_posix())
 
 
 def by_pixels(sources: Mapping[str, Source], said: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -137,15 +168,18 @@ def by_pixels(sources: Mapping[str, Source], said: Mapping[str, str] | None = No
     return {name: first[label] for name, label in zip(names, labels, strict=True)}
 
 
-def by_pattern(sources: Mapping[str, Source], pattern: str) -> dict[str, str]:
-    """What the pattern, or its first bracket, matches in each stem."""
+def by_pattern(sources: Mapping[str, Source], root: Path, pattern: str) -> dict[str, str]:
+    """What the pattern, or its first bracket, matches in each stem; one with a / in each path from ``root``."""
     try:
         rule = re.compile(pattern)
     except re.error as error:
         raise UserError(f"--group-pattern {pattern}: no regular expression: {error}.") from error
-    found = {name: rule.search(one.image.stem) for name, one in sources.items()}
+    paths = {name: one.image.relative_to(root).with_suffix("") for name, one in sources.items()}
+    found = {name: rule.search(path.as_posix() if "/" in pattern else path.name) for name, path in paths.items()}
     part = 1 if rule.groups else 0
-    if missing := [sources[name].image.name for name, match in found.items() if match is None or match[part] is None]:
+    if missing := [
+        said_of(sources[name], root) for name, match in found.items() if match is None or match[part] is None
+    ]:
         raise UserError(f"--group-pattern {pattern} is not in {first_five(missing)}.")
     return {name: match[part] for name, match in found.items() if match}
 

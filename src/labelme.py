@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from src.data.files import UInt8Array
-from src.drawings import DAMAGE, Drawing, Point, ShapeRules, read_json
+from src.drawings import DAMAGE, Drawing, Point, ShapeRules, read_json, told
 from src.errors import UserError
 
 POLYGONS = ("polygon", "rectangle", "rotation", "oriented_rectangle")
@@ -35,7 +35,7 @@ def read_labelme(path: Path, rules: ShapeRules) -> Drawing:
                 add_shape(found, shape, rules.line_width)
         return found
     except DAMAGE as error:
-        raise UserError(f"{path} is not as labelme has it: {error!r}.") from error
+        raise UserError(f"{path} is not as labelme has it: {told(error)}.") from error
 
 
 def add_shape(found: Drawing, shape: Mapping[str, Any], line_width: int | None) -> None:

@@ -33,8 +33,19 @@ class Place:
 
 
 def places(root: Path) -> list[Place]:
-    """Where the pairs of a data set lie: in the folder itself, or in folders below; empty if nowhere."""
-    return list(places_in(root, DEEPEST))
+    """Where the pairs of a data set lie: in the folder itself, or in folders below; empty if nowhere.
+
+    What links lead to once more is one place: where it really lies, or by the shortest way.
+    """
+    home, found = root.resolve(), places_in(root, DEEPEST)
+
+    def way(place: Place) -> tuple[bool, int]:
+        return place.images.resolve() != home / place.images.relative_to(root), len(place.images.parts)
+
+    kept: dict[tuple[str, Path, Path], Place] = {}
+    for place in sorted(found, key=way):
+        kept.setdefault((place.split, place.images.resolve(), place.masks.resolve()), place)
+    return [place for place in found if place in kept.values()]
 
 
 def places_in(folder: Path, depth: int) -> list[Place]:

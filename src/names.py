@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from src.errors import UserError
 IMAGE_WORDS = "sat|image|img|im|rgb|photo"
 MASK_WORDS = "mask|label|labels|lab|gt|groundtruth|ground_truth|seg|segmentation|annotation"
 JPEGS = (".jpg", ".jpeg")
+NFC = partial(unicodedata.normalize, "NFC")
+"""An accent may be stored in two ways that look the same; macOS has another one than the rest."""
 Forms = Callable[[str], tuple[str, str, str]]
 
 
@@ -50,8 +53,7 @@ class Named(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """An accent may be stored in two ways that look the same; macOS has another one than the rest."""
-        return unicodedata.normalize("NFC", self.path.stem)
+        return NFC(self.path.stem)
 
 
 def named(paths: Iterable[Path], home: Path) -> list[Named]:
@@ -117,6 +119,12 @@ def refuse_rivals(images: Sequence[Named], masks: Sequence[Named], pairs: Mappin
                 )
 
 
+def partners(images: Iterable[Named], masks: Iterable[Named]) -> set[Path]:
+    """The masks, or drawings, that could belong to one of some photographs."""
+    keys = {key for one in images for key in keys_of(one, IMAGE)}
+    return {one.path for one in masks if keys_of(one, MASK) & keys}
+
+
 def keys_of(one: Named, side: Side) -> set[tuple[str, str]]:
     return {(one.folder.casefold(), form.casefold()) for form in side.forms(one.stem)}
 
@@ -172,11 +180,11 @@ class Exclusion(NamedTuple):
     def ways(self, path: Path) -> set[str]:
         """All that a file may be called."""
         inside = path.relative_to(self.root)
-        return {path.stem, path.name, inside.as_posix(), inside.with_suffix("").as_posix()}
+        return set(map(NFC, (path.stem, path.name, inside.as_posix(), inside.with_suffix("").as_posix())))
 
     def has(self, path: Path) -> bool:
         return bool(self.words) and not self.words.isdisjoint(self.ways(path))
 
     def has_partner_of(self, mask: Path) -> bool:
         """Whether the photograph of a mask is left out."""
-        return not self.words.isdisjoint(MASK.forms(mask.stem))
+        return not self.words.isdisjoint(MASK.forms(NFC(mask.stem)))

@@ -8,7 +8,7 @@ from src.drawings import Drawing, ShapeRules
 from src.folders import visible_files
 from src.labelme import is_labelme, read_labelme
 from src.layouts import Place, is_a
-from src.names import Exclusion, apart, match, named
+from src.names import Exclusion, apart, match, named, partners
 from src.photographs import Found, Source
 from src.yolo import class_names, is_yolo, read_yolo
 
@@ -35,9 +35,19 @@ def read_place(place: Place, exclusion: Exclusion, rules: ShapeRules) -> Found:
     theirs = {path.parent for path in (*pairs.values(), *drawings.values())} | {place.masks}
     bare = [path for path in images if path not in pairs and path not in drawings]
     lone += set(masks) - set(pairs.values())
+    found.skipped += (gone := left_out_too(place, lone, exclusion))
     found.bare += ((path, place.split) for path in bare if path.parent in used)  # in other folders lies something else
-    found.lone += (path for path in lone if path.parent in theirs | used and not exclusion.has_partner_of(path))
+    found.lone += (path for path in lone if path.parent in theirs | used and path not in gone)
     return found
+
+
+def left_out_too(place: Place, masks: Collection[Path], exclusion: Exclusion) -> set[Path]:
+    """Of masks and drawings without photograph those whose photograph the user leaves out."""
+    out = [path for path in visible_files(place.images) if exclusion.has(path) and is_a(path)]
+    gone = {path for path in masks if exclusion.has_partner_of(path)}
+    for home in {place.images, place.masks}:
+        gone |= partners(named(out, place.images), named((path for path in masks if home in path.parents), home))
+    return gone
 
 
 def pictures(place: Place, near: Sequence[Path], far: Sequence[Path]) -> tuple[list[Path], list[Path]]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from src.data.depth import choose_bits
 from src.data.files import IMAGE_SUFFIXES, images_below, list_images, read_image
-from src.errors import Parser, UserError, run_command
-from src.folders import in_full, refuse_irregular
+from src.errors import Parser, UserError, outlive_reader, run_command
+from src.folders import in_full, refuse_irregular, user_path
 from src.overrides import Overrides, rejoin_lists
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
@@ -25,9 +25,11 @@ def main(argv: list[str]) -> None:
     parser = Parser(
         prog="python -m src.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", type=Path, help="a run's checkpoints/best_model.pth")
+    parser.add_argument("checkpoint", type=user_path, help="a run's checkpoints/best_model.pth")
     parser.add_argument("images", nargs="+", help="photographs or folders of them, and overrides such as device=cpu")
-    parser.add_argument("--out", type=Path, default=Path("predictions"), help="folder for the results (predictions)")
+    parser.add_argument(
+        "--out", type=user_path, default=Path("predictions"), help="folder for the results (predictions)"
+    )
     parser.add_argument("--threshold", type=float, help="probability of crack, if not the one that validation chose")
     parser.add_argument("--tta", choices=("none", "flips", "d4"), default="none", help="mean over views (none)")
     parser.add_argument("--overlap", type=float, default=0.25, help="share of a tile's side that tiles share (0.25)")
@@ -41,12 +43,13 @@ def main(argv: list[str]) -> None:
     if (options.out / "images").is_dir() and (options.out / "masks").is_dir():
         raise UserError(f"--out={options.out}: its masks belong to its images, and would be replaced; name another.")
     overrides = Overrides.parse(word for word in options.images if is_override(word))
-    photographs = find_photographs([Path(word) for word in options.images if not is_override(word)])
+    photographs = find_photographs([user_path(word) for word in options.images if not is_override(word)])
     if unread := overrides.at("evaluation"):
         raise UserError(f"{next(iter(unread))}: that is for evaluation; predictions have --tta and --threshold.")
     refuse_irregular(options.checkpoint)
     from src.inference import load_network, refuse_views
 
+    outlive_reader()
     network = load_network(options.checkpoint, overrides)
     refuse_views(options.tta, network.config.data.image_size)
     threshold = options.threshold if options.threshold is not None else threshold_of(network, options.tta)

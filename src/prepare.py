@@ -17,10 +17,12 @@ import rich.table
 from src.data.depth import used_bits
 from src.data.mask_colours import Colour
 from src.data.masks import Said, choose_meaning
+from src.data.pairs import SMALLEST
 from src.data.reading import Reading, survey_all
 from src.data_folder import Item, Rules, write
 from src.drawings import ShapeRules
-from src.errors import Parser, UserError, run_command
+from src.errors import Parser, UserError, outlive_reader, run_command
+from src.folders import user_path
 from src.groups import Grouping, choose_groups, choose_splits
 from src.photographs import Source
 from src.sources import Selection, find_sources
@@ -30,11 +32,15 @@ from src.summary import summary
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="python -m src.prepare", description=(__doc__ or "").partition("\n\n")[2])
     add = parser.add_argument
-    add("source", type=Path, metavar="SOURCE")
-    add("--out", type=Path, required=True, help="new folder, such as data/NAME")
-    add("--groups", type=Path, help="CSV with a column 'file' (default: SOURCE/groups.csv)")
+    add("source", type=user_path, metavar="SOURCE")
+    add("--out", type=user_path, required=True, help="new folder, such as data/NAME")
+    add("--groups", type=user_path, help="CSV with a column 'file' (default: SOURCE/groups.csv)")
     add("--group-column", metavar="COLUMN", help="column of the group (default: the last)")
-    add("--group-pattern", metavar="REGEX", help="what it, or its first bracket, matches in a stem is the group")
+    add(
+        "--group-pattern",
+        metavar="REGEX",
+        help="what it, or its first bracket, matches in a stem (with a / in it: in the path) is the group",
+    )
     add(
         "--find-groups",
         action="store_true",
@@ -84,8 +90,8 @@ def main(argv: list[str]) -> None:
         raise UserError(f"{args.out} exists and is not empty: remove it or choose another --out.")
     if args.out.resolve() == Path.cwd():
         raise UserError(f"--out={args.out}: that is the folder that you are in, and would be replaced; name another.")
-    if args.tile is not None and not 0 <= args.overlap < args.tile:
-        raise UserError(f"--overlap={args.overlap}: must be from 0 to less than --tile={args.tile}.")
+    refuse_tiles(args.tile, args.overlap)
+    outlive_reader()
     sources, notes = find_sources(args.source, selection_of(args))
     groups = choose_groups(sources, args.source, grouping_of(args))
     splits = choose_splits(sources, groups, args.split, args.seed, args.resplit)
@@ -101,6 +107,15 @@ def main(argv: list[str]) -> None:
         print(f"Note: {note}")
     print(f"Wrote {len(rows)} pairs to {args.out}; look at {args.out / 'contact_sheet.png'}.")
     print(f"Is it sound? python -m src.check {shlex.quote(str(args.out))}")
+
+
+def refuse_tiles(tile: int | None, overlap: int) -> None:
+    if tile is None and overlap:
+        raise UserError(f"--overlap={overlap} is for tiles: say how large they are by --tile, or leave it out.")
+    if tile is not None and tile < SMALLEST:
+        raise UserError(f"--tile={tile}: tiles of less than {SMALLEST} pixels show no crack.")
+    if tile is not None and not 0 <= overlap < tile:
+        raise UserError(f"--overlap={overlap}: must be from 0 to less than --tile={tile}.")
 
 
 def rules_of(args: argparse.Namespace, sources: Collection[Source]) -> Rules:

@@ -18,9 +18,9 @@ from src.data.files import refuse_outside, shown_size
 from src.drawings import Drawing, ShapeRules
 from src.errors import UserError
 from src.folders import visible_files
-from src.layouts import nothing_in, places, telling_folders
+from src.layouts import MASK_SUFFIXES, is_a, nothing_in, places, telling_folders
 from src.leftovers import unused
-from src.names import Exclusion
+from src.names import NFC, Exclusion
 from src.notes import first_five
 from src.pairing import read_place
 from src.photographs import Found, Source
@@ -50,11 +50,12 @@ def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[s
         raise UserError(f"{root} is not a folder.")
     selection = selection or Selection()
     files = visible_files(root)
-    exclusion = Exclusion(root, frozenset(selection.exclude))
+    exclusion = Exclusion(root, frozenset(map(NFC, selection.exclude)))
     refuse_unknown_files(exclusion, files)
     found = read_all(root, files, exclusion, selection.rules)
     if not found.sources:
-        raise UserError(refusal(files) or alone(found, root) or nothing_in(root))
+        gone = f"--exclude leaves no photograph of {root} with a mask or drawing." if exclusion.words else ""
+        raise UserError(refusal(files) or alone(found, root) or gone or nothing_in(root))
     refuse_outside(root, [path for one in found.sources for path in (one.image, one.file)])
     refuse_outside(root, [path for path, _ in found.bare])
     settle_unlabelled(found, root, selection)
@@ -72,7 +73,7 @@ def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[s
 
 def read_all(root: Path, files: Sequence[Path], exclusion: Exclusion, rules: ShapeRules) -> Found:
     """What COCO's files describe, if there are some; else what lies in the folders of a layout."""
-    if coco := [path for path in files if is_coco(path)]:
+    if coco := [path for path in files if not exclusion.has(path) and is_coco(path)]:
         refuse_outside(root, coco)
         return read_files(root, coco, exclusion, rules)
     found = Found()
@@ -82,11 +83,13 @@ def read_all(root: Path, files: Sequence[Path], exclusion: Exclusion, rules: Sha
 
 
 def refuse_unknown_files(exclusion: Exclusion, files: Sequence[Path]) -> None:
+    """What is left out must be a photograph, a mask or a file of drawings: nothing else can be."""
+    files = [path for path in files if is_a(path, MASK_SUFFIXES)]
     known = {way for path in files for way in exclusion.ways(path)} if exclusion.words else set[str]()
     if foreign := sorted(exclusion.words - known):
         raise UserError(
-            f"--exclude: {exclusion.root} has no file with the stem (name without ending), name or path "
-            f"{first_five(foreign)}."
+            f"--exclude: {exclusion.root} has no photograph, mask or file of drawings with the stem (name without "
+            f"ending), name or path {first_five(foreign)}."
         )
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from src.atomic import new_folder
-from src.errors import Parser, UserError, run_command
+from src.errors import Parser, UserError, outlive_reader, run_command
+from src.folders import user_path
 
 Field = npt.NDArray[np.float64]  # (size, size), or (3, size, size) for an RGB picture: a field broadcasts over it
 Bytes = npt.NDArray[np.uint8]
@@ -232,10 +233,11 @@ def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) 
 def main(argv: list[str]) -> None:
     """Write the data set that the command line names and say what it holds."""
     parser = Parser(prog="python -m src.synthetic", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--out", type=user_path, required=True, help="folder to write")
     for name, default in (("--images", 240), ("--seed", 0), ("--size", 128)):
         parser.add_argument(name, type=int, default=default, help=f"default {default}")
     chosen = parser.parse_args(argv)
+    outlive_reader()
     write_dataset(chosen.out, chosen.images, chosen.seed, chosen.size)
     split = ", ".join(f"{name} {len(list(chosen.out.glob(name + '/masks/*')))}" for name in ("train", "val", "test"))
     share = np.mean([np.asarray(cv2.imread(str(path), 0)) > 0 for path in chosen.out.glob("*/masks/*.png")])

@@ -24,7 +24,7 @@ def is_yolo(path: Path) -> bool:
     """Whether a text file is empty, or begins with a line of numbers; lists of classes and readmes do not."""
     refuse_irregular(path)
     try:
-        words = path.read_text(encoding="utf-8-sig").partition("\n")[0].split()
+        words = path.read_text(encoding="utf-8-sig").strip().partition("\n")[0].split()
         return (len(words) >= BOX or not words) and all(isinstance(float(word), float) for word in words)
     except ValueError:
         return False

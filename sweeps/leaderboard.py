@@ -1,7 +1,7 @@
 """The state of a sweep's trials, as a table on the screen and as ``leaderboard.csv``."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from src.atomic import replaced_file
+from src.tables import fitted
 
 LAST = ("micro_batch", "origin", "reason")
 """The last columns of ``leaderboard.csv``."""
@@ -96,23 +97,18 @@ def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
             writer.writerow([*head, *(row.metrics.get(key, "") for key in scores), *tail, *last])
 
 
-def table(rows: Iterable[TrialRow], metric: str, top: int | None = None) -> Table:
-    """The best ``top`` trials (None: all) for a terminal; parameters by the last words of their keys."""
+def tables(rows: Iterable[TrialRow], metric: str, width: int, top: int | None = None) -> Iterator[Table]:
+    """The best ``top`` trials (None: all) for a terminal of that width; parameters by the last words of their keys."""
     rows = ranked(rows)[:top]
     keys = list(dict.fromkeys(key for row in rows for key in row.params))
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    drawn.add_column("trial", no_wrap=True)
-    for name in (metric.removeprefix("val/"), "epochs"):
-        drawn.add_column(name, justify="right", no_wrap=True)
-    drawn.add_column("state", no_wrap=True)
-    for column in short_names(keys):
-        # a narrow terminal folds these, between words, never the score
-        drawn.add_column(column.replace("_", " "), overflow="fold")
+    numbers = (metric.removeprefix("val/"), "epochs")
+    heads = ["trial", *numbers, "state", *(name.replace("_", " ") for name in short_names(keys))]
+    cells: list[list[str]] = []
     for row in rows:
         score = "-" if row.score is None else f"{row.score:.4f}"
         values = [short(row.params.get(key, "")) for key in keys]
-        drawn.add_row(row.name, score, str(row.epochs), row.state_in_words, *values)
-    return drawn
+        cells.append([row.name, score, str(row.epochs), row.state_in_words, *values])
+    return fitted(heads, cells, width, texts={head for head in heads if head not in numbers})
 
 
 def short_names(keys: Sequence[str]) -> list[str]:

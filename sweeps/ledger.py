@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 
 
 class Ledger:
-    """A sweep's ledger, open for writing (or only for reading, beside a sweep that runs)."""
+    """A sweep's ledger, open for writing (or only for reading, as it is now, beside a sweep that runs)."""
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         """Open the file, or make it. One that is not a ledger, or is damaged, is a ``UserError``."""
@@ -67,7 +67,9 @@ class Ledger:
         address = f"{path.resolve().as_uri()}{f'?mode=ro{still}' if read_only else ''}"
         try:
             self.database = sqlite3.connect(address, uri=True, isolation_level=None)
-            if not read_only:
+            if read_only:
+                self.database.execute("BEGIN")  # all that is read is of one moment, though a sweep goes on writing
+            else:
                 self.database.execute("PRAGMA journal_mode=WAL")
                 self.database.execute("PRAGMA synchronous=FULL")
             if not read_only and not self.database.execute("SELECT 1 FROM sqlite_master").fetchone():

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sweeps.forecast import forecast
-from sweeps.leaderboard import TrialRow, ranked, table, write_csv
+from sweeps.leaderboard import TrialRow, ranked, tables, write_csv
 from sweeps.search import Unkept, name_of
 from sweeps.study import Study
 
@@ -64,7 +64,8 @@ class LiveView(Unkept, Callback):
             write_csv(self.study.rows.values(), self.study.metric, self.path)
 
     def render(self) -> Group:
-        return Group(Text(self.status()), table(self.study.rows.values(), self.study.metric, TOP))
+        rows = self.study.rows.values()
+        return Group(Text(self.status()), *tables(rows, self.study.metric, self.console.width, TOP))
 
     def status(self) -> str:
         """``7/40 trials begun (4 paused, 1 failed), 2 running, 63 of about 784 epochs, 0:12:10 left``."""

@@ -51,14 +51,19 @@ def announced(name: str, resources: Resources) -> Generator[list[str]]:
         folder.mkdir(mode=0o700, exist_ok=True)
         hidden = folder / f".{uuid4().hex}"
         file = hidden.open("w")
+        try:
+            take(file)
+            file.write(json.dumps(asdict(own)))
+            file.flush()
+            seen = hidden.rename(folder / f"{hidden.name[1:]}.json")  # locked and whole since it can be seen
+        except OSError:  # a drive without locks, or one that is full
+            file.close()
+            hidden.unlink(missing_ok=True)
+            raise
     except OSError as error:
         yield [f"Whether other sweeps run on this machine cannot be told: {error}."]
         return
     with file:
-        take(file)
-        file.write(json.dumps(asdict(own)))
-        file.flush()
-        seen = hidden.rename(folder / f"{hidden.name[1:]}.json")  # locked and whole since it can be seen
         try:
             yield lines
         finally:

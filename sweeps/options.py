@@ -3,6 +3,7 @@
 import argparse
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 from src.errors import Parser, UserError
@@ -97,6 +98,12 @@ def refuse_gpu_memory(options: argparse.Namespace) -> None:
 
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
+
+
+def replaced(before: Iterable[str], said: Iterable[str]) -> list[str]:
+    """The overrides of the sessions before, with those that are said now in place of others of their keys."""
+    new = Overrides.parse(said)
+    return list(Overrides.parse(before).without(*new.keys).plus(new))
 
 
 def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from src.errors import UserError, run_command, unknown
-from src.folders import in_full
+from src.errors import UserError, outlive_reader, run_command, unknown
+from src.folders import in_full, user_path
 from sweeps.ledger import NAME, Ledger, is_finished, locked, refuse_second_writer
-from sweeps.options import NAMES, parse, refuse_contradictions, with_options
+from sweeps.options import NAMES, parse, refuse_contradictions, replaced, with_options
 from sweeps.spec import SweepSpec, list_specs, load_spec
 
 ASKED = (
@@ -72,6 +72,7 @@ def plan_only(spec: SweepSpec, name: str, folder: Path, options: argparse.Namesp
 
 def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
     """A new sweep. Nothing is written before all that can be checked without training is right."""
+    outlive_reader()
     refuse_second_writer(folder)
     refuse_to_mix(folder, options.fresh)
     other = other_sweep(folder, options.warm_start) if options.warm_start else None
@@ -87,6 +88,7 @@ def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Names
 
 def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
     """One more session of a sweep."""
+    outlive_reader()
     complete_options(folder, options)
     spec = checked(with_options(spec, options))
 
@@ -118,7 +120,7 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
 
 def other_sweep(folder: Path, said: str) -> Path:
     """The folder of the sweep that ``--warm-start`` means: a name beside this one's folder, or a path."""
-    other = Path(said) if "/" in said else folder.with_name(said)
+    other = user_path(said) if "/" in said else folder.with_name(said)
     if not (other / NAME).is_file():
         there = sorted(path.parent.name for path in folder.parent.glob(f"*/{NAME}"))
         raise (
@@ -173,8 +175,7 @@ def complete_options(folder: Path, options: argparse.Namespace) -> None:
         options.trials = trials + (options.extend or 0)
     elif options.trials <= begun if finished else options.trials < begun:
         raise UserError(f"--trials={options.trials}: {folder} has begun {begun}; say how many it is to have in all.")
-    new = [word for word in options.overrides if word not in before["overrides"]]
-    options.overrides = [*before["overrides"], *new]
+    options.overrides = replaced(before["overrides"], options.overrides)
     vars(options).update({key: before.get(key) for key in ASKED if getattr(options, key) is None})
 
 

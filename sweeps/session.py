@@ -70,12 +70,14 @@ def open_study(plan: SweepPlan, ledger: Ledger, command: Mapping[str, Any], now:
     sampler = Sampler(plan.spec.space, plan.seed, plan.first, given, before)
     study = Study(sampler, plan.spec.asha, plan.spec.budget, plan.spec.metric, plan.spec.form, ledger)
     study.replay(ledger.entries())
-    about = provenance()
+    about, then = provenance(), ledger.get("identity") or now
+    changes = {name: [then.get(name, ""), now.get(name, "")] for name in {**then, **now}}
+    changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}  # those that the user has accepted
     with ledger.transaction():
         ledger.put("command", dict(command))
         ledger.put("trials", plan.spec.budget.trials)
         ledger.put("identity", dict(now))
-        study.begin_session(commit=about["commit"], packages=about["packages"])
+        study.begin_session(commit=about["commit"], packages=about["packages"], changes=changes)
     return study
 
 

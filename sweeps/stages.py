@@ -2,14 +2,11 @@
 
 import logging
 import shlex
-import sys
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from src.cards import Card, absent_card, find_cards
 from src.check import quick_problems
@@ -19,10 +16,11 @@ from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER, UserError
 from src.overrides import Overrides
 from src.schema import SPLITS
 from src.synthetic import write_dataset
+from src.tables import PlainConsole
 from sweeps.audit import audit
 from sweeps.export import export
 from sweeps.identity import identity
-from sweeps.leaderboard import ranked, table, write_csv
+from sweeps.leaderboard import ranked, tables, write_csv
 from sweeps.ledger import NAME, Ledger, is_finished, writer
 from sweeps.places import refuse_places
 from sweeps.plan import SweepPlan, make_plan
@@ -41,15 +39,7 @@ SYNTHETIC = Path("data") / "synthetic"
 FEW = "all low, all high and each choice; a dry run checks all"
 """Which corners a sweep checks before it starts."""
 
-PLAIN_WIDTH = 160  # characters of a line in a file or a pipe, where nobody says how wide it may be
-
-console = Console(
-    markup=False,
-    emoji=False,
-    highlight=False,
-    soft_wrap=True,
-    width=None if sys.stdout and sys.stdout.isatty() else PLAIN_WIDTH,
-)
+console = PlainConsole(width=160)
 
 
 def prepare(
@@ -183,8 +173,9 @@ def check(folder: Path) -> int:
     problems = audit(folder)
     for problem in problems:
         console.print(problem)
+    ahead = ", so files may be ahead of the ledger that was read: ask again" if problems else ""
     if who := writer(folder):
-        console.print(f"{who[:1].upper()}{who[1:]} is writing into {folder} just now.")
+        console.print(f"{who[:1].upper()}{who[1:]} is writing into {folder} just now{ahead}.")
     elif problems and not finished(folder):
         console.print("The last session did not come to its end: --resume goes on, and writes the leaderboard anew.")
     if not problems:
@@ -203,7 +194,8 @@ def finished(folder: Path) -> bool:
 def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -> int:
     """Print the leaderboard and what to do next; returns the exit code."""
     rows = study.rows.values()
-    console.print(table(rows, plan.spec.metric))
+    for table in tables(rows, plan.spec.metric, console.width):
+        console.print(table)
     console.print(f"All of it: {plan.folder / 'leaderboard.csv'}, one folder a trial beside.")
     if received is not None and not study.done:
         console.print(f"Interrupted; every epoch that was ended is kept. Go on: {resume}")

@@ -27,6 +27,8 @@ from trainable.trial import trial_overrides
 
 POINTS = 3
 """Of trials that were trained otherwise only the best points are taken, to be tried first."""
+OF_TRAINING = ("data", "src/", "trainable/", "configs/")
+"""How the names of data and code in a sweep's identity begin."""
 NO_MATTER = tuple(
     f"{key}."
     for key in (
@@ -95,12 +97,12 @@ def warmth(folder: Path, plan: SweepPlan) -> Warmth:
                 f"{folder} was ranked by {study.metric}, this sweep is by {plan.spec.metric}: not comparable."
             )
         fixed, of_all = Overrides.parse(read_about(folder)["fixed"]), surroundings_differ(plan, ledger.get("identity"))
-        found, others = Warmth(), list[Params]()
+        of_some, found, others = changed_since(ledger), Warmth(), list[Params]()
         for row in ranked(study.rows.values()):
             known = point_of(trial_overrides(fixed, row.params), plan)
             if known is None:
                 found.outside += 1
-            elif differs := settings_differ(plan, *known) or of_all:
+            elif differs := settings_differ(plan, *known) or of_all or of_some.get(row.name):
                 found.differing.append(differs)
                 others += [known.point] if row.state != "failed" else []
             else:
@@ -122,14 +124,36 @@ def as_ours(row: TrialRow, point: Params, ledger: Ledger, plan: SweepPlan) -> li
     return [TrialRow(row.name, point, values=kept, state=row.state, score=row.score)] if told else []
 
 
+def changed_since(ledger: Ledger) -> dict[str, Difference]:
+    """Of each trial that was begun when its sweep went on with other data, code or settings: the first of those.
+
+    What the sweep's folder says of itself is of the time after that.
+    """
+    begun, found = set[str](), dict[str, Difference]()
+    for entry in ledger.entries():
+        if entry.kind in ("report", "fail"):
+            begun.add(entry.trial)
+        changes = entry.detail.get("changes", {}) if entry.kind == "session" else {}  # older ledgers say nothing of it
+        for name, (then, now) in changes.items():
+            if decides_training(name):
+                first = Difference(name.removeprefix("fixed: "), now or "nothing", then or "nothing")
+                found = dict.fromkeys(begun, first) | found
+    return found
+
+
+def decides_training(name: str) -> bool:
+    """Whether a part of a sweep's identity decides how good its trainings become."""
+    kind, fixed, key = name.partition("fixed: ")
+    return not f"{key}.".startswith(NO_MATTER) if fixed and not kind else name.startswith(OF_TRAINING)
+
+
 def surroundings_differ(plan: SweepPlan, before: Mapping[str, str]) -> Difference | None:
     """Whether all trials of a sweep of that identity had other data or code than ours will have.
 
     A file of code that is new cannot have been a part of theirs.
     """
     now = {"data": data_fingerprint(plan.config.data), **training_code()}
-    of_training = ("src/", "trainable/", "configs/")
-    names = [name for name in before if name == "data" or name.startswith(of_training)]
+    names = [name for name in before if name.startswith(OF_TRAINING)]
     changed = (Difference(name, now.get(name, "nothing"), before[name]) for name in names)
     return next((found for found in changed if found.ours != found.theirs), None)
 

@@ -229,7 +229,8 @@ def test_photographs_of_12_bits_are_told_and_refused_by_a_training_until_it_is_s
         path.unlink()
         cv2.imwrite(str(path.with_suffix(".png")), grey.astype(np.uint16) * 16)
     found, _ = check(root)
-    assert found.warnings["photographs of 16 bits use 12"] == ["say data.bits=12 to every command"]
+    (said,) = found.warnings["rule for all photographs of 16 bits"]
+    assert "data.bits=12" in said
     assert "constant images" not in found.problems
     with pytest.raises(UserError, match=r"data\.bits=12"):
         quick(root, tmp_path)

@@ -70,11 +70,12 @@ def test_run_lengths_of_both_kinds_are_read_pixel_by_pixel(
         (annotated(segmentation={"counts": "abc", "size": [10, 12]}), "ends in the middle"),
         (annotated(segmentation={"counts": [144], "size": [12, 12]}), "mask of 12x12 pixels on a photograph of 12x10"),
         (annotated(segmentation={"counts": [100], "size": [10, 12]}), "runs of 100 pixels in a mask of 12x10"),
-        (annotated(image_id=8), "KeyError"),
-        (annotated(segmentation=[[1, 2, 3]]), "not as COCO has it"),
+        (annotated(image_id=8), "annotation 5 has the image_id 8, which no entry has"),
+        (annotated(segmentation=[[1, 2, 3]]), "polygon of 3 numbers"),
         (annotated(segmentation=[[]]), "has no corner"),
         (annotated(segmentation=[]), "annotation 5 is a box without a polygon.*--label"),
         (annotated(segmentation=[[1, float("nan"), 2, 3, 4, 5]]), "is no place in a photograph"),
+        ({"images": [{"id": 7, "width": 12, "height": 10}]}, "there is no 'file_name'"),
         ({"images": 3}, "not as COCO has it"),
         ({"images": [TWO["images"][0], TWO["images"][1] | {"id": 7}]}, r"id 7 is that of a\.jpg and of b\.jpg"),
         ({"images": [TWO["images"][0], TWO["images"][0] | {"width": 13}]}, "describe one photograph.*12x10.*13x10"),
@@ -88,6 +89,12 @@ def test_run_lengths_of_both_kinds_are_read_pixel_by_pixel(
 def test_what_coco_does_not_allow_is_refused(tmp_path: Path, changes: dict[str, Any], sentence: str):
     with pytest.raises(UserError, match=rf"c\.json.*{sentence}"):
         read_coco(write_json(tmp_path / "c.json", TWO | changes), ShapeRules())
+
+
+def test_a_category_that_nobody_names_is_refused_where_labels_are_chosen(tmp_path: Path):
+    about = write_json(tmp_path / "c.json", TWO | annotated(category_id=8))
+    with pytest.raises(UserError, match="annotation 5 has the category_id 8, which no entry has"):
+        read_coco(about, ShapeRules(("crack",)))
 
 
 LEFT, RIGHT = [[0, 0, 3, 0, 3, 1, 0, 1]], [[8, 0, 11, 0, 11, 1, 8, 1]]
@@ -202,3 +209,19 @@ def test_photographs_beside_those_of_a_file_are_missed_or_free_of_cracks(tmp_pat
     assert pixels(tmp_path, Selection(unlabelled_is_crack_free=True)) == {"a": 24, "b": 0}
     assert pixels(tmp_path, Selection(exclude=("b",))) == {"a": 24}
     assert (WIDTH, HEIGHT) == (12, 10)
+
+
+def test_labels_are_those_that_something_is_drawn_with(tmp_path: Path):
+    photo(tmp_path / "images" / "a.jpg")
+    categories = [{"id": 0, "name": "cracks"}, {"id": 1, "name": "crack"}]  # Roboflow names the data set first
+    write_json(tmp_path / "result.json", coco("a.jpg", categories=categories))
+    assert find_sources(tmp_path)[1] == []
+    with pytest.raises(UserError, match="no such label, but crack"):
+        find_sources(tmp_path, Selection(rules=ShapeRules(("cracks",))))
+
+
+def test_a_file_of_drawings_is_left_out_by_its_name(tmp_path: Path):
+    photo(tmp_path / "images" / "a.jpg")
+    write_json(tmp_path / "one.json", coco("a.jpg"))
+    write_json(tmp_path / "two.json", coco("a.jpg", drawn=[SQUARE]))
+    assert pixels(tmp_path) != pixels(tmp_path, Selection(exclude=("two.json",))) == {"a": 24}

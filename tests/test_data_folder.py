@@ -1,5 +1,6 @@
 """Writing a data folder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -57,7 +58,8 @@ def test_a_colour_that_no_mask_has_is_refused_with_those_that_they_have(items: l
     masks = tuple(item.source.picture for item in items if item.source.picture)
     empty = Rules(said, tuple(survey(path, said) for path in masks), Reading(), None, 0)
     assert no_crack(empty) == "none has 9; they hold 0 (2 masks), 255 (2 masks)."
-    assert "--crack-above" in no_crack(rules())
+    assert "--crack-above" in no_crack(replace(empty, said=Said()))
+    assert "drawn" in no_crack(rules())  # without a mask that is a picture
 
 
 def test_a_photograph_named_as_anothers_tile_is_refused(items: list[Item], tmp_path: Path):

@@ -1,13 +1,19 @@
 """Exit codes and words."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from src.errors import EXIT_USER, Parser, UserError, run_command, unknown
+from src.errors import EXIT_NO_READER, EXIT_USER, Parser, UserError, run_command, unknown
 
 ROOT = Path(__file__).parents[1]
+MAKERS = {
+    "src": ("prepare", "predict", "evaluation", "synthetic"),
+    "sweeps": ("run",),
+    "analysis": ("retrain", "leaderboard", "compare"),
+}
 
 
 def test_an_unknown_name_gets_the_nearest_and_all_legal_ones():
@@ -101,3 +107,57 @@ def test_every_command_has_these_sentences():
         if "ArgumentParser(" in path.read_text() and path.name != "errors.py"
     ]
     assert not plain
+
+
+LINES = 50_000
+"""More than a pipe holds."""
+
+PRINTS = f"""
+import sys
+from pathlib import Path
+from src.errors import outlive_reader, run_command
+
+def main(argv):
+    if argv[1:]:
+        outlive_reader()
+    for number in range({LINES}):
+        print(number)
+    Path(argv[0]).write_text("made")
+
+sys.exit(run_command(main))
+"""
+
+
+def read_a_line(words: list[str], both: bool = False) -> tuple[int, str]:
+    """A command as before ``| head -1`` (``2>&1 |`` if both): its exit code, and what it still says on stderr."""
+    stderr = subprocess.STDOUT if both else subprocess.PIPE
+    with subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True) as run:
+        assert run.stdout
+        assert run.stdout.readline()
+        run.stdout.close()
+        said = run.stderr.read() if run.stderr else ""
+    return run.returncode, said
+
+
+def test_a_command_that_only_prints_ends_quietly_when_nobody_reads_it(tmp_path: Path):
+    assert read_a_line(["-c", PRINTS, str(tmp_path / "file")]) == (EXIT_NO_READER, "")
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_command_that_makes_something_goes_on_when_nobody_reads_it_and_says_so_once(tmp_path: Path, both: bool):
+    code, said = read_a_line(["-c", PRINTS, str(tmp_path / "file"), "goes on"], both)
+    assert (code, (tmp_path / "file").read_text()) == (0, "made")
+    assert len(said.splitlines()) == (0 if both else 1)
+
+
+def test_the_last_lines_without_a_reader_are_no_traceback(tmp_path: Path):
+    line = f"{sys.executable} -c 'import sys; from src.errors import run_command as r; sys.exit(r(lambda _: print(1)))'"
+    script = f"{{ sleep 0.1; {line}; echo $? >{tmp_path / 'code'}; }} 2>{tmp_path / 'said'} | true"
+    subprocess.run(["bash", "-c", script], cwd=ROOT, check=True)
+    assert ((tmp_path / "code").read_text(), (tmp_path / "said").read_text()) == (f"{EXIT_NO_READER}\n", "")
+
+
+def test_every_command_that_makes_something_outlives_its_reader():
+    places = [ROOT / "run.py", *(ROOT / room / f"{name}.py" for room in MAKERS for name in MAKERS[room])]
+    assert not [path for path in places if "    outlive_reader()\n" not in path.read_text()]

@@ -1,12 +1,25 @@
 """Folders that make room."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from src.errors import UserError
-from src.folders import in_full, move_aside, refuse_irregular, visible_files
+from src.folders import in_full, move_aside, refuse_irregular, user_path, visible_files
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_path_of_a_command_line_may_begin_with_a_tilde(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert [str(user_path(text)) for text in ("~/a b", "a/~/b")] == ["/home/me/a b", "a/~/b"]
+    rooms = ("src", "trainable", "sweeps", "analysis", "benchmarks")
+    places = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
+    assert not [
+        path for path in places if re.search(r"type=(pathlib\.)?Path\b|Path\((options|args)\.", path.read_text())
+    ]
 
 
 def test_what_is_moved_aside_in_one_second_gets_different_names(tmp_path: Path):

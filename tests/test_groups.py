@@ -144,12 +144,62 @@ def test_a_place_in_several_of_its_own_splits_is_a_warning(capsys: pytest.Captur
 
 def test_a_pattern_says_what_belongs_together():
     found = {name: Source(Path(f"{name}.jpg"), Path("m.png")) for name in ("road7_1", "road7_2", "road8_1")}
-    assert by_pattern(found, r"(road\d+)_") == {"road7_1": "road7", "road7_2": "road7", "road8_1": "road8"}
-    assert by_pattern(found, r"road\d") == {"road7_1": "road7", "road7_2": "road7", "road8_1": "road8"}
+    assert by_pattern(found, Path(), r"(road\d+)_") == {"road7_1": "road7", "road7_2": "road7", "road8_1": "road8"}
+    assert by_pattern(found, Path(), r"road\d") == {"road7_1": "road7", "road7_2": "road7", "road8_1": "road8"}
     with pytest.raises(UserError, match=r"--group-pattern x\\d is not in road7_1\.jpg"):
-        by_pattern(found, r"x\d")
+        by_pattern(found, Path(), r"x\d")
     with pytest.raises(UserError, match="no regular expression"):
-        by_pattern(found, "(")
+        by_pattern(found, Path(), "(")
+
+
+@pytest.fixture
+def in_folders() -> dict[str, Source]:
+    """Photographs of one name in several folders below ``data``."""
+    folders = {"1": "images", "wet-1": "images/wet", "dry-1": "images/dry", "dry-2": "images/dry"}
+    return {name: Source(Path("data", folder, f"{name[-1]}.jpg"), Path("m.png")) for name, folder in folders.items()}
+
+
+def test_a_pattern_with_a_slash_is_looked_for_in_the_path(in_folders: dict[str, Source]):
+    assert by_pattern(in_folders, Path("data"), r"(\w+)/\d") == {
+        "1": "images",
+        "wet-1": "wet",
+        "dry-1": "dry",
+        "dry-2": "dry",
+    }
+    assert by_pattern(in_folders, Path("data"), r"\w") == {"1": "1", "wet-1": "1", "dry-1": "1", "dry-2": "2"}
+    with pytest.raises(UserError, match=r"is not in images/1\.jpg\."):
+        by_pattern(in_folders, Path("data"), "wet/|dry/")
+
+
+@pytest.mark.parametrize("wet", ["wet/1.jpg", "wet/1", "images/wet/1.jpg", "images\\wet\\1.jpg"])
+def test_a_table_of_groups_names_photographs_in_folders_by_their_path(
+    wet: str, in_folders: dict[str, Source], tmp_path: Path
+):
+    table = tmp_path / "groups.csv"
+    table.write_text(f"file,road\n{wet},a\ndry/1,b\nimages/1.jpg,c\n2.jpg,d\n")
+    found = choose_groups(in_folders, Path("data"), Grouping(table))
+    assert found == {"1": "c", "wet-1": "a", "dry-1": "b", "dry-2": "d"}
+
+
+def test_an_accent_in_a_table_is_the_same_however_it_is_stored(tmp_path: Path):
+    (tmp_path / "groups.csv").write_text("file,road\n\u00e9.jpg,a\n", encoding="utf-8")
+    found = {"x": Source(tmp_path / "e\u0301.jpg", Path("m.png"))}
+    assert choose_groups(found, tmp_path, Grouping()) == {"x": "a"}
+
+
+def test_a_line_that_could_name_two_photographs_is_refused(in_folders: dict[str, Source], tmp_path: Path):
+    table = tmp_path / "groups.csv"
+    table.write_text("file,road\n1.jpg,a\n2.jpg,d\n")
+    with pytest.raises(UserError, match=r"1\.jpg could be images/1\.jpg or images/wet/1\.jpg: write their paths"):
+        choose_groups(in_folders, Path("data"), Grouping(table))
+    table.write_text("file,road\n1.jpg,a\nwet/1,b\n")
+    with pytest.raises(UserError, match=r"no group for images/dry/2\.jpg"):
+        choose_groups(in_folders, Path("data"), Grouping(table))
+
+
+def test_empty_columns_at_the_end_of_a_table_are_none(tmp_path: Path):
+    (tmp_path / "groups.csv").write_text("file,road,,\na.jpg,7,,\n")
+    assert read_groups(tmp_path / "groups.csv", None) == {"a.jpg": "7"}
 
 
 def test_photographs_that_touch_are_found_to_belong_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -167,7 +217,7 @@ def test_photographs_that_touch_are_found_to_belong_together(tmp_path: Path, cap
 def test_a_pattern_whose_bracket_matches_nothing_names_the_photograph():
     sources = {name: Source(Path(f"{name}.png"), Path(f"{name}_mask.png")) for name in ("road1_a", "_b")}
     with pytest.raises(UserError, match=r"is not in _b\.png"):
-        by_pattern(sources, r"(road\d+)?_")
+        by_pattern(sources, Path(), r"(road\d+)?_")
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])

@@ -29,6 +29,7 @@ LIGHT = {
     "src.provenance",
     "src.schema",
     "src.synthetic",
+    "src.tables",
     "src.yaml_file",
 }
 FORBIDDEN = {

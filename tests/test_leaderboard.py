@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from analysis.leaderboard import drawn, plain_console, reasons, words_of_picks
+from analysis.leaderboard import PLAIN_WIDTH, drawn, reasons, words_of_picks
 from analysis.leaderboard import main as show
 from analysis.results import load_sweep
 from src.errors import UserError
-from sweeps.leaderboard import TrialRow, ranked, short_names, table, write_csv
+from src.tables import PlainConsole
+from sweeps.leaderboard import TrialRow, ranked, short_names, tables, write_csv
 from sweeps.ledger import NAME, Ledger
 
 
@@ -29,6 +30,13 @@ def row(name: str, *scores: float, state: str = "stopped", **params: object) -> 
         made.report(epoch, {"epoch_seconds": 2.0, "val/iou_best": score, "val/iou": score / 2}, "val/iou_best")
     made.state = state
     return made
+
+
+def printed(rows: list[TrialRow], width: int) -> list[str]:
+    console = Console(file=StringIO(), width=width)
+    for table in tables(rows, "val/iou_best", width):
+        console.print(table)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
 def test_a_trial_counts_by_its_best_epoch():
@@ -70,22 +78,19 @@ def test_a_trial_whose_memory_ran_out_is_marked(tmp_path: Path):
     write_csv([whole, halved], "val/iou_best", tmp_path / "leaderboard.csv")
     with (tmp_path / "leaderboard.csv").open() as file:
         assert [line["micro_batch"] for line in csv.DictReader(file)] == ["1", ""]
-    console = Console(file=StringIO(), width=100)
-    console.print(table([whole, halved], "val/iou_best"))
-    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    drawn = "\n".join(printed([whole, halved], 100))
     assert "stopped, micro-batch 1" in drawn
     assert drawn.count("micro-batch") == 1
 
 
-def test_a_narrow_terminal_never_cuts_the_score():
-    rows = [row("t0000-abcdef", 0.12345)]
-    rows[0].params = {f"training.part.parameter_{number}": 0.123456 for number in range(8)}
-    console = Console(file=StringIO(), width=72)
-    console.print(table(rows, "val/iou_best"))
-    drawn = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "t0000-abcdef" in drawn
-    assert "0.1235" in drawn
-    assert "stopped" in drawn
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_narrow_terminal_breaks_no_cell_of_the_table(width: int):
+    trial = row("t0000-abcdef", 0.12345)
+    trial.params = {f"training.part.parameter_{number}": float(f"{number + 1}.23e-05") for number in range(12)}
+    lines = printed([trial], width)
+    assert max(map(len, lines)) <= width
+    words = " ".join(lines).split()
+    assert {"t0000-abcdef", "0.1235", "stopped", *(f"{number + 1}.23e-05" for number in range(9))} <= {*words}
 
 
 def test_parameters_are_named_by_as_little_as_tells_them_apart():
@@ -179,4 +184,4 @@ def test_rules_that_do_not_agree_are_said_to(finished_sweep: FinishedSweep):
 
 def test_a_closed_standard_output_is_no_terminal(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.stdout", None)
-    assert plain_console().width > 80
+    assert PlainConsole(PLAIN_WIDTH).width > 80

@@ -161,6 +161,17 @@ def test_reading_needs_a_ledger(tmp_path: Path):
     assert not (tmp_path / NAME).exists()
 
 
+def test_all_that_is_read_beside_a_sweep_that_runs_is_of_one_moment(ledger: Ledger):
+    row = TrialRow("t0000-aa", {})
+    ledger.record("start", row, params={}, origin="default")
+    reader = Ledger(ledger.path, read_only=True)
+    row.state = "failed"
+    ledger.record("fail", row, reason="it broke", retry=False)
+    assert [entry.kind for entry in reader.entries()] == ["start"]
+    assert reader.trials()[0]["state"] == "running"
+    assert Ledger(ledger.path, read_only=True).trials()[0]["state"] == "failed"
+
+
 def test_only_the_last_event_says_whether_a_sweep_is_finished(ledger: Ledger):
     assert not is_finished(ledger)
     ledger.record("finish")

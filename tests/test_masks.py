@@ -49,6 +49,27 @@ def test_numbers_of_classes_are_read_exactly_also_where_the_class_is_not(tmp_pat
     assert counts(paths, Said(above=0)) == [3, 2, 0, 1]
 
 
+def test_a_jpeg_of_few_colours_has_blurred_edges_all_the_same(tmp_path: Path):
+    drawn = np.zeros((64, 64), np.uint8)
+    drawn[20:24, 4:60] = 255
+    sharp, soft = saved(tmp_path, drawn)[0], tmp_path / "soft.jpg"
+    Image.fromarray(drawn).save(soft, quality=90)
+    assert 2 < len(np.unique(np.array(Image.open(soft)))) <= 32
+    meaning = meaning_of([sharp, soft], Said(((255, 255, 255),)))
+    for path in (sharp, soft):
+        np.testing.assert_array_equal(meaning.read(path), drawn > 0)
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_of_more_numbers_than_colours_are_counted_only_the_one_that_is_said_is_crack(depth: type, tmp_path: Path):
+    numbers = np.kron(np.arange(256).reshape(16, 16), np.ones((4, 4))).astype(depth)  # 16 pixels each
+    paths = saved(tmp_path, numbers, numbers.clip(2))
+    for found, expected in zip(
+        (meaning_of(paths, Said(((1, 1, 1),))).read(path) for path in paths), (1, 0), strict=True
+    ):
+        np.testing.assert_array_equal(found, (numbers == 1) * expected)
+
+
 def test_a_near_colour_is_no_crack_in_a_mask_without_the_crack(tmp_path: Path):
     thin = painted((0, 0, 0))
     thin[60, 10:28] = ORANGE

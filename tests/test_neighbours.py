@@ -1,5 +1,6 @@
 """Sweeps that run side by side on one machine."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -95,3 +96,14 @@ def test_a_place_that_cannot_be_written_is_said_and_keeps_no_sweep_from_running(
     with announced("mine", ALL) as lines:
         assert len(lines) == 1
         assert "/nowhere/at/all" in lines[0]
+
+
+def test_a_place_without_locks_is_said_too_and_nothing_is_left_there(monkeypatch: pytest.MonkeyPatch):
+    def refuse(file: object) -> bool:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(neighbours, "take", refuse)
+    with announced("mine", ALL) as lines:
+        assert len(lines) == 1
+        assert "No locks available" in lines[0]
+        assert list(place().iterdir()) == []

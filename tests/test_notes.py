@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from src.data.files import UInt8Array
@@ -63,8 +64,6 @@ def test_further_pages_and_frames_are_counted(suffix: str, tmp_path: Path):
 
 
 def test_smaller_copies_of_a_picture_are_no_pages(tmp_path: Path):
-    import tifffile
-
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(of_value((10, 0, 0)), photometric="rgb")
         writer.write(of_value((10, 0, 0))[::2, ::2], photometric="rgb", subfiletype=1)

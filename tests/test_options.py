@@ -7,7 +7,7 @@ import pytest
 
 from src.errors import UserError
 from src.overrides import save_overrides
-from sweeps.options import APART, parse, refuse_contradictions, with_options
+from sweeps.options import APART, parse, refuse_contradictions, replaced, with_options
 from sweeps.plan import make_plan
 from sweeps.run import sweep_folder
 from sweeps.spec import load_spec
@@ -68,3 +68,19 @@ def test_a_key_that_is_said_takes_the_place_of_the_specs_and_of_those_below_it()
     spec = replace(load_spec("quickstart"), fixed=("model=architectures/unet", "model.encoder=mit_b0", "seed=3"))
     changed = with_options(spec, parse(["quickstart", "model=architectures/fpn", "++seed=4"]))
     assert changed.fixed == ("model=architectures/fpn", "++seed=4")
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "together"),
+    [
+        (["data.root=a", "seed=1"], [], ["data.root=a", "seed=1"]),
+        (["data.root=a", "data.root=b"], ["data.root=a"], ["data.root=a"]),  # moved, and back
+        (["training/loss=dice"], ["training.loss=bce"], ["training.loss=bce"]),
+        (["data.image_size=[32,", "32]"], ["data.image_size=[64,", "64]"], ["data.image_size=[64, 64]"]),
+        (["model.encoder=mit_b0", "seed=1"], ["model=architectures/fpn"], ["seed=1", "model=architectures/fpn"]),
+    ],
+)
+def test_what_is_said_last_of_a_key_counts_in_a_sweep_that_goes_on(
+    before: list[str], said: list[str], together: list[str]
+):
+    assert replaced(before, said) == together

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from drawn import build, labelme, mask, photo, shape
 
 from src.drawings import Drawing, ShapeRules
@@ -59,6 +60,24 @@ def test_files_without_partner_are_told_apart_by_what_they_lack(tmp_path: Path):
     assert {path.name for path in found.lone} == {"c_mask.png", "d.json"}
     left = read(tmp_path, exclude=["b", "c", "d.json"])
     assert (left.bare, left.lone) == ([], [])
+
+
+@pytest.mark.parametrize("word", ["1_sat", "1_sat.jpg", "images/1_sat.jpg", "images/1_sat"])
+def test_with_a_photograph_its_mask_or_drawing_is_left_out(tmp_path: Path, word: str):
+    build(tmp_path, ["images/1_sat.jpg masks/1_mask.png", "images/2_sat.jpg masks/2_mask.png"])
+    labelme(tmp_path / "images" / "1_sat.json", STRIPE)
+    mask(tmp_path / "masks" / "3_mask.png")
+    found = read(tmp_path, exclude=[word])
+    assert kinds(found) == {"2_sat": ".png"}
+    assert (found.bare, [path.name for path in found.lone]) == ([], ["3_mask.png"])
+    assert {path.name for path in found.skipped} >= {"1_mask.png"}
+
+
+def test_a_mask_of_the_same_name_in_another_folder_is_not_left_out_with_a_photograph(tmp_path: Path):
+    build(tmp_path, [f"images/{road}/{name}.jpg masks/{road}/{name}.png" for road in "ab" for name in "12"])
+    (tmp_path / "images" / "b" / "1.jpg").unlink()
+    found = read(tmp_path, exclude=["a/1.jpg", "images/a/1.jpg"])
+    assert [path.relative_to(tmp_path).as_posix() for path in found.lone] == ["masks/b/1.png"]
 
 
 def test_folders_below_are_read_where_at_least_one_photograph_in_them_has_a_mask(tmp_path: Path):

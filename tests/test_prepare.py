@@ -160,7 +160,7 @@ def add_mask_folder(flat: Path) -> None:
         (add_twin, "", r"p1\.jpg and .*p1\.png have the same stem"),
         (shrink_mask, "", r"p5\.png is 12x8 pixels and its mask .*p5\.png 12x4"),
         (damage_image, "", r"p6\.png"),
-        (drop_group, "", r"no group for p8\.png"),
+        (drop_group, "", r"no group for images/p8\.png"),
         (contradict_group, "", r"p2\.png is in two groups, '1' and '4'"),
         (add_mask_folder, "", "several folders of photographs or masks, images, labels, masks"),
         (None, "--group-column scenes", "Did you mean 'scene'"),
@@ -286,6 +286,10 @@ def test_photographs_are_cut_into_tiles_that_stay_together(flat: Path):
     shutil.rmtree(out)
     with pytest.raises(UserError, match="--overlap=32: must be from 0 to less than --tile=32"):
         run(flat, "--tile", "32", "--overlap", "32")
+    with pytest.raises(UserError, match=r"--overlap=8 .*--tile"):
+        run(flat, "--overlap", "8")
+    with pytest.raises(UserError, match=r"--tile=7: .* 8 pixels"):
+        run(flat, "--tile", "7")
 
 
 def test_the_crack_colour_and_labels_of_polygons_are_asked_for(flat: Path):
@@ -341,6 +345,8 @@ def test_photographs_of_12_bits_are_told(flat: Path, capsys: pytest.CaptureFixtu
     out = run(flat)
     assert "data.bits=12" in capsys.readouterr().out
     assert "data.bits=12" in (out / "summary.md").read_text()
+    main([str(flat), "--out", str(flat.parent / "tiles"), "--tile", "8"])  # which have 8 bits
+    assert "data.bits" not in (flat.parent / "tiles" / "summary.md").read_text()
 
 
 @pytest.mark.parametrize("words", ["--crack-colour 1,2", "--crack-colour 1,2,300", "--crack-colour red"])
@@ -374,6 +380,15 @@ def test_a_pattern_and_the_pixels_may_both_say_what_belongs_together(flat: Path)
     groups = {row["file"]: row["group"] for row in rows}
     assert groups["p1"] == groups["p8"] == "1"
     assert len(set(groups.values())) == 9
+
+
+def test_tiles_of_a_data_folder_that_is_prepared_again_stay_together(flat: Path):
+    first = run(flat, "--tile", "8")
+    groups = {row["file"]: row["group"] for row in manifest(first)}
+    main([str(first), "--out", str(flat.parent / "again"), "--resplit", "--seed", "3"])
+    rows = manifest(flat.parent / "again")
+    assert {row["file"]: row["group"] for row in rows} == groups
+    assert len({(row["group"], row["split"]) for row in rows}) == len(set(groups.values())) == 5
 
 
 def test_a_photograph_that_is_named_as_a_tile_is_not_written_over(flat: Path):

@@ -162,6 +162,30 @@ def test_files_are_left_out_by_stem_or_name_and_unknown_ones_are_refused(tmp_pat
     assert (list(found), notes) == (["a", "b"], [])
     with pytest.raises(UserError, match=r"--exclude: .* x\.jpg"):
         find_sources(tmp_path, Selection(exclude=("a.tif", "x.jpg")))
+    (tmp_path / "notes.yaml").write_text("dry: road")
+    with pytest.raises(UserError, match=r"--exclude: .* notes\.yaml"):
+        find_sources(tmp_path, Selection(exclude=("a.tif", "notes.yaml")))
+
+
+def test_where_all_photographs_are_left_out_that_is_said(tmp_path: Path):
+    build(tmp_path, LAYOUTS["flat"])
+    with pytest.raises(UserError, match="--exclude leaves no photograph"):
+        find_sources(tmp_path, Selection(exclude=("a", "b")))
+
+
+def test_what_links_lead_to_once_more_is_read_once(tmp_path: Path):
+    build(tmp_path / "root" / "road", LAYOUTS["flat"])
+    (tmp_path / "root" / "all").symlink_to(tmp_path / "root")
+    (tmp_path / "root" / "latest").symlink_to(tmp_path / "root" / "road")
+    found, _ = find_sources(tmp_path / "root")
+    assert list(found) == ["a", "b"]
+    assert found["a"].image == tmp_path / "root" / "road" / "images" / "a.jpg"
+
+
+def test_an_accent_is_the_same_however_it_is_stored(tmp_path: Path):
+    build(tmp_path, ["images/e\u0301.jpg masks/e\u0301_mask.png", "images/b.jpg masks/b.png"])
+    for word in ("\u00e9", "\u00e9.jpg", "images/\u00e9.jpg"):
+        assert list(find_sources(tmp_path, Selection(exclude=(word,)))[0]) == ["b"]
 
 
 def test_names_that_would_hide_each_other_get_all_their_folders_or_are_refused(tmp_path: Path):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from analysis.tables import fitted, parts
+from src.tables import fitted, parts
 
 HEADS = ["trial", "best", "95 %", "weight decay", "state"]
 ROWS = [["t0000-97aed4 (default)", "0.1", "[-0.0174, +0.0879]", "0.01", "complete"], ["t1", "0.25", "", "1", "failed"]]

@@ -199,6 +199,23 @@ def test_the_model_of_the_new_sweep_knows_them_and_so_does_its_next_session(tiny
         assert sampler.before == [replace(row, name="", score=None) for row in warm.rows]
 
 
+@pytest.mark.parametrize(
+    ("name", "known"), [("data", 0), ("src/losses.py", 0), ("fixed: training.loss", 0), ("sweeps/asha.py", 5)]
+)
+def test_trials_from_before_an_accepted_change_are_of_what_was_then(
+    tiny: list[str], before: Path, name: str, known: int
+):
+    space: dict[str, BaseDistribution] = {LR: FloatDistribution(0.01, 10.0, log=True)}
+    plan, ledger = make_plan("before", spec_of(tiny, space), seed=0), Ledger(before / NAME)
+    now = identity(plan, "quickstart")
+    ledger.put("identity", now | {name: "another"})  # of all its trials, until the session that goes on with ours
+    open_study(plan, ledger, {}, now)
+    ledger.close()
+    warm = warmth(before, plan_of(tiny, space))
+    assert len(warm.rows) == known
+    assert {found.theirs for found in warm.differing} == (set() if known else {"another"})
+
+
 def test_another_metric_cannot_be_compared(tiny: list[str], before: Path):
     plan = plan_of(tiny, {LR: FloatDistribution(0.01, 10.0)})
     with pytest.raises(UserError, match="was ranked by val/iou_best, this sweep is by val/f1"):

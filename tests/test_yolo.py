@@ -81,7 +81,15 @@ def test_corners_a_little_outside_are_moved_to_the_edge(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("", True), (line(), True), ("0 .5 .5 .1 .1", True), ("crack\nhole", False), ("1 2", False)]
+    ("text", "expected"),
+    [
+        ("", True),
+        (line(), True),
+        ("0 .5 .5 .1 .1", True),
+        ("crack\nhole", False),
+        ("1 2", False),
+        ("\nRead me\n", False),
+    ],
 )
 def test_lists_of_classes_and_readmes_are_not_yolos(tmp_path: Path, text: str, expected: bool):
     assert is_yolo(write(tmp_path / "a.txt", text)) is expected

@@ -20,6 +20,7 @@ from benchmarks.card.runs import DRY_FACTOR, MINUTES, SHARES, Result, about_card
 from benchmarks.card.table import Row, as_markdown, as_text, table_rows
 from src.atomic import replace_text
 from src.errors import EXIT_FAILED, UserError, run_command, unknown
+from src.folders import user_path
 from src.provenance import provenance
 
 
@@ -54,7 +55,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.card", description=(__doc__ or "").partition("\n")[0])
     names = f"{', '.join(SHARES)}; a part of one as the table names it: heal.dpt"
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"all if none is named: {names}")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where card.json and card.md go")
+    parser.add_argument("--out", type=user_path, required=True, metavar="DIR", help="where card.json and card.md go")
     parser.add_argument("--memory-gib", type=float, default=8.0, help="of the card that is meant; torch uses no more")
     parser.add_argument("--minutes", type=float, default=MINUTES, help="for all sections together")
     parser.add_argument("--commit", help="what to call the code where there is no git to ask")

@@ -54,8 +54,8 @@ def of_grey(stored: Stored) -> tuple[UInt8Array, Colour | None]:
         value = 255 if top == full else top
         return mask.astype(np.uint8), (value, value, value) if mask.any() else None
     low = counts[(found > 0) & (found <= NEARLY_0)].max(initial=0) >= MAIN_SHARE * grey.size
-    is_map = not blurred and ((len(found) <= FEW_VALUES and low) or has_plateaus(grey))
-    if (NOISE if blurred else -1) < top <= middle or is_map or full > 65535 or found[0] < 0:
+    numbers = not blurred and ((len(found) <= FEW_VALUES and low) or has_plateaus(grey))
+    if (NOISE if blurred else -1) < top <= middle or numbers or full > 65535 or found[0] < 0:
         raise UserError(
             f"the mask holds the values {listed(found.tolist())}: which are crack? src.prepare has --crack-colour "
             "N for one of them, and --crack-above N for all that are higher."
@@ -70,6 +70,12 @@ def listed(values: Sequence[int]) -> str:
         if len(values) <= FEW_VALUES
         else f"{', '.join(map(str, values[:5]))}, ... {values[-1]}"
     )
+
+
+def is_map(stored: Stored) -> bool:
+    """Whether grey values, however many, are numbers of classes or of instances, and no edges."""
+    grey = not stored.blurred and not has_colours(stored.values, stored.blurred)
+    return grey and has_plateaus(brightness(stored.values))
 
 
 def has_plateaus(grey: Values) -> bool:

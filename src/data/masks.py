@@ -22,7 +22,7 @@ import numpy as np
 from src.data.files import UInt8Array
 from src.data.mask_colours import Colour, brightness, counts_of, main_colours, nearest_to, of_colour, shown
 from src.data.mask_files import Stored, read_stored
-from src.data.mask_values import read_alone
+from src.data.mask_values import is_map, read_alone
 from src.errors import UserError
 
 SAME_BLURRED = 48
@@ -45,7 +45,9 @@ class Survey(NamedTuple):
 
     path: Path
     counts: dict[Colour, int] | None
-    """Pixels of each colour; None if there are many, as of blurred edges."""
+    """Pixels of each colour; None if there are many, as of blurred edges or many classes."""
+    mixed: bool
+    """Whether edges have colours of their own."""
     mains: tuple[Colour, ...]
     """The colours that are no edges."""
     blurred: bool
@@ -101,6 +103,8 @@ def survey(path: Path, said: Said) -> Survey:
     """Look at one mask. A file that cannot be read is a ``UserError``; one that is not understood has a ``refusal``."""
     stored = read_stored(path)
     counts = counts_of(stored.values)
+    if stored.blurred and len(counts or ()) > 2:
+        counts = None  # however few they are, they are edges
     mains = main_colours(stored.values, stored.blurred) if counts is None and said else counts or ()
     crack, refusal = None, ""
     if not said:
@@ -108,7 +112,8 @@ def survey(path: Path, said: Said) -> Survey:
             _, crack = read_alone(stored)
         except UserError as error:
             refusal = str(error)
-    return Survey(path, counts, tuple(mains), stored.blurred, crack, refusal)
+    mixed = counts is None and not (said and is_map(stored))
+    return Survey(path, counts, mixed, tuple(mains), stored.blurred, crack, refusal)
 
 
 def choose_meaning(surveys: Sequence[Survey], said: Said) -> Meaning:
@@ -117,7 +122,7 @@ def choose_meaning(surveys: Sequence[Survey], said: Said) -> Meaning:
         refuse_unclear(surveys)
         refuse_unlike(surveys)
         return Meaning(crack=common_crack(surveys))
-    mixed = any(one.counts is None for one in surveys)
+    mixed = any(one.mixed for one in surveys)
     blurred = any(one.blurred for one in surveys)
     others = {
         colour for one in surveys for colour in one.mains if not any(same(colour, its, blurred) for its in said.colours)
@@ -155,7 +160,7 @@ def refuse_unlike(surveys: Sequence[Survey]) -> None:
     Where some have antialiased edges, all bright values are one.
     """
     greys = {one.path: one.crack[0] for one in surveys if one.crack and len(set(one.crack)) == 1}
-    soft = any(one.crack is None and not one.refusal and (one.counts is None or len(one.counts) > 2) for one in surveys)
+    soft = any(one.crack is None and not one.refusal and (one.mixed or len(one.counts or ()) > 2) for one in surveys)
     counts = Counter(greys.values())
     if (soft and min(counts, default=255) > 127) or (not soft and len(counts) < 2):
         return

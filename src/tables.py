@@ -1,11 +1,26 @@
-"""Tables that fit the terminal: one that is too wide is continued below, with the first column again."""
+"""What a terminal shows: plain lines, and tables that fit it, continued below where one is too wide."""
 
+import sys
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 
 from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
+
+
+class PlainConsole(Console):
+    """One that prints reasons and overrides as they are, brackets too."""
+
+    def __init__(self, width: int) -> None:
+        """``width``: characters of a line in a file or a pipe, where nobody says how wide it may be."""
+        here = None if sys.stdout and sys.stdout.isatty() else width
+        super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, width=here)
+
+    def on_broken_pipe(self) -> None:
+        """Nobody reads any more: what that means for the command is told in ``run_command``."""
+        raise BrokenPipeError
 
 
 def fitted(
