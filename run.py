@@ -6,6 +6,7 @@ such as a ``best.yaml`` of ``retrain-best``. ``--show`` prints the resolved conf
 
 import shlex
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from src.errors import outlive_reader, run_command
@@ -15,13 +16,15 @@ def main(argv: list[str]) -> None:
     if "--help" in argv or "-h" in argv:
         print(__doc__)
         return
-    from src.config import check_values, compose_values, expand_files, rejoin_lists, with_data_root
+    from src.config import compose
+    from src.environment import with_data_root
+    from src.overrides import Overrides
 
-    overrides = with_data_root(expand_files(rejoin_lists(word for word in argv if word != "--show")))
-    values = compose_values(overrides)
-    config = check_values(values)
+    overrides = with_data_root(Overrides.parse(word for word in argv if word != "--show"))
+    composed = compose(overrides)
+    config = composed.check()
     if "--show" in argv:
-        show(values)
+        show(composed.values)
         return
     from src.data.pairs import find_pairs
 
@@ -35,11 +38,11 @@ def main(argv: list[str]) -> None:
     print(f"evaluate: python -m src.evaluation {best}")
 
 
-def show(values: dict[str, Any]) -> None:
+def show(values: Mapping[str, Any]) -> None:
     """Print the resolved configuration as YAML."""
     import yaml
 
-    print(yaml.safe_dump(values, sort_keys=False))
+    print(yaml.safe_dump(dict(values), sort_keys=False))
 
 
 if __name__ == "__main__":

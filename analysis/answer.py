@@ -14,9 +14,10 @@ from analysis.finals import Finals
 from analysis.intervals import Interval
 from analysis.race import SEED
 from analysis.verdict import Line, Run, Searched, Verdict, judge, span
+from src.atomic import replace_text, replaced_file
 from src.checkpoint import link_checkpoint
-from src.config import save_overrides
 from src.errors import UserError
+from src.overrides import Overrides, save_overrides
 from src.provenance import provenance
 from src.tables import fitted
 from trainable.trial import trial_overrides
@@ -64,12 +65,10 @@ def conclude(finals: Finals, console: Console) -> None:
     overrides = chosen_overrides(finals, verdict.chosen)
     save_overrides(overrides, folder / "best.yaml")
     link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
-    (folder / "verdict.md").write_text(page(finals, verdict, best))
+    replace_text(folder / "verdict.md", page(finals, verdict, best))
     kept = {"sweep_begun": finals.begun, "contenders": list(race.contenders)}
     kept |= {"chosen": verdict.chosen, "sentences": verdict.sentences, "epochs": finals.epochs}
-    beside = folder / "verdict.partial"
-    beside.write_text(json.dumps(kept))
-    beside.replace(folder / "verdict.json")
+    replace_text(folder / "verdict.json", json.dumps(kept))
     for table in drawn(verdict, race.default, finals.epochs, console.width):
         console.print(table)
     for sentence in verdict.sentences:
@@ -80,10 +79,9 @@ def conclude(finals: Finals, console: Console) -> None:
     console.print(f"The whole answer: {folder / 'verdict.md'}")
 
 
-def chosen_overrides(finals: Finals, chosen: str) -> list[str]:
+def chosen_overrides(finals: Finals, chosen: str) -> Overrides:
     """The configuration for any machine: a run has all the cores, where a trial of the race had its share."""
-    fixed = tuple(word for word in finals.plan.fixed if not word.startswith("threads="))
-    return trial_overrides(fixed, finals.race.contenders[chosen].params)
+    return trial_overrides(finals.plan.fixed.without("threads"), finals.race.contenders[chosen].params)
 
 
 def repeat(folder: Path, run: Run) -> str:
@@ -119,7 +117,7 @@ def rows_of(finals: Finals, runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def write_runs(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
-    with path.open("w", newline="") as file:
+    with replaced_file(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)

@@ -53,7 +53,7 @@ def of_the_best(sweep: SweepResults) -> Iterator[str]:
     if name == sweep.default:
         yield "The best trial is the default configuration: the search has found nothing better."
     for key, value in sweep.params[name].items():
-        side = edge(sweep.ranges.get(key, Range()), value)
+        side = edge(sweep.ranges.get(name, {}).get(key, Range()), value)
         if side:
             yield f"The best {key}, {value:.3g}, is at the {side} edge of what was searched: search beyond it."
     if best["state"] != "complete":

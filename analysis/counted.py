@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from analysis.intervals import Float64Array
+from src.atomic import replaced_file
 from src.data.pairs import manifest_groups
 from src.metrics import BINS, HALF, Int64Array, iou, scores_at, threshold_counts
 
@@ -62,10 +63,9 @@ class Counted:
     def save(self, run: Path) -> None:
         """Keep it in a training's folder, whole or not at all."""
         kept = run / KEPT
-        beside = kept.with_suffix(".partial.npz")
         images, groups = np.array(self.images), np.array(self.groups)
-        np.savez_compressed(beside, histogram=self.histogram, number=self.number, images=images, groups=groups)
-        beside.replace(kept)
+        with replaced_file(kept) as partial:
+            np.savez_compressed(partial, histogram=self.histogram, number=self.number, images=images, groups=groups)
 
     @classmethod
     def load(cls, run: Path) -> Self | None:

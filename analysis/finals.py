@@ -17,6 +17,7 @@ from src.data.cache import open_split
 from src.errors import UserError
 from src.folders import move_aside
 from src.inference import load_network
+from src.overrides import Overrides
 from src.provenance import provenance
 from src.schema import SPLITS
 from src.scoring import evaluate
@@ -31,8 +32,8 @@ from trainable.rehearsal import rehearse
 from trainable.resources import Resources
 from trainable.trial import trial_overrides
 
-OURS = ("seed=", "threads=", "training.epochs=", "training.metric=", "output_root=")
-"""Overrides of the search that the finals decide anew."""
+OURS = ("seed", "threads", "training.epochs", "training.metric", "output_root")
+"""Keys that the finals decide anew."""
 TEST_DATA = "test data"
 """Its fingerprint, as a part of what a race is; older ledgers do not have it."""
 
@@ -115,11 +116,11 @@ def folder_of(sweep: SweepResults) -> Path:
     return sweep.folder.parents[1] / "retrain" / sweep.name
 
 
-def fixed_of(sweep: SweepResults, data_root: Path | None = None) -> tuple[str, ...]:
+def fixed_of(sweep: SweepResults, data_root: Path | None = None) -> Overrides:
     """The search's fixed overrides, without what is decided anew; ``data_root``: where its data is now."""
-    ours = (*OURS, "data.root=") if data_root else OURS
-    kept = tuple(word for word in sweep.about["fixed"] if not word.startswith(ours))
-    fixed = (*kept, f"data.root={data_root}") if data_root else kept
+    fixed = Overrides.parse(sweep.about["fixed"]).without(*OURS)
+    if data_root:
+        fixed = fixed.without("data.root").plus([f"data.root={data_root}"])
     root = load_config(fixed).data.root
     if not root.is_dir():
         raise UserError(
@@ -141,9 +142,9 @@ def plan_of(
     budget: dict[str, Any] = sweep.about["budget"]
     root = sweep.folder.parents[1]
     place = () if root == load_config().output_root else (f"output_root={root}",)
-    fixed = (*kept, *place, chosen_by(asked.metric), f"training.epochs={epochs}", *resources.overrides())
+    fixed = kept.plus([*place, chosen_by(asked.metric), f"training.epochs={epochs}", *resources.overrides()])
     spec = SweepSpec(
-        fixed=fixed,
+        fixed=tuple(fixed),
         space={},
         asha=Asha(grace_period=epochs, reduction_factor=2, max_epochs=epochs),  # no rungs
         budget=Budget(

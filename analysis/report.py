@@ -15,6 +15,7 @@ from analysis.figures import FIGURES, NARROW
 from analysis.leaderboard import repeat, words_of_picks
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.rungs import rung_table
+from src.atomic import replace_text
 from src.errors import Parser, run_command
 from src.folders import user_path
 from sweeps.leaderboard import in_words, short, short_names
@@ -74,7 +75,7 @@ def write_report(sweep: SweepResults, folder: Path) -> Path:
         )
     )
     path = folder / "report.html"
-    path.write_text(page)
+    replace_text(path, page)
     return path
 
 

@@ -5,11 +5,10 @@ Files only, so it works beside a running sweep, after a killed one, and on a lap
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -36,8 +35,6 @@ COLUMNS = (
     "reason",
 )
 
-RANGE = re.compile(r"(?P<low>\S+) to (?P<high>\S+?)( in steps of \S+)?(?P<log> \(log\))?")
-
 BLOCK_BYTES = 8 * 2**20
 """Of JSON that pyarrow parses at a time."""
 
@@ -49,7 +46,15 @@ class Range:
     low: float = 0.0
     high: float = 0.0
     log: bool = False
-    choices: tuple[str, ...] = ()
+    choices: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, distribution: Mapping[str, Any]) -> Self:
+        """Of Optuna's JSON of a distribution."""
+        known: Mapping[str, Any] = distribution["attributes"]
+        if "choices" in known:
+            return cls(choices=tuple(known["choices"]))
+        return cls(float(known["low"]), float(known["high"]), bool(known["log"]))
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class SweepResults:
     was none), ``decision``, ``time``, and a column a metric."""
     params: dict[str, dict[str, Any]]
     """Each trial's sampled values."""
+    ranges: dict[str, dict[str, Range]] = field(default_factory=dict[str, dict[str, Range]])
+    """What was searched of each key on each trial's own way through the space; older sweeps do not say it."""
     identity: dict[str, str] = field(default_factory=dict[str, str])
     """What makes its sessions parts of one sweep (``sweeps.identity``): space, rungs, fixed overrides, data, files of
     code, by name."""
@@ -100,10 +107,9 @@ class SweepResults:
         """Epochs at which trials were compared, and the end."""
         return [*self.about["asha"]["rungs"], self.about["asha"]["max_epochs"]]
 
-    @property
-    def ranges(self) -> dict[str, Range]:
-        """What was searched; of a conditional space only the keys on the path of first choices are known."""
-        return {key: parse_range(text) for key, text in self.about["space"].items()}
+    def ranges_of(self, key: str) -> list[Range]:
+        """What was searched of a key, where that differs between trials."""
+        return list(dict.fromkeys(ranges[key] for ranges in self.ranges.values() if key in ranges))
 
     @property
     def default(self) -> str:
@@ -136,13 +142,6 @@ class SweepResults:
     def ranked(self) -> pd.DataFrame:
         """The trials that have a score and did not fail, best first."""
         return self.trials.query("state != 'failed'").dropna(subset="score")
-
-
-def parse_range(text: str) -> Range:
-    """A key's words in ``sweep.yaml``, ``1e-05 to 0.01 (log)`` or ``one of a, b``, as what they say."""
-    if found := RANGE.fullmatch(text):
-        return Range(float(found["low"]), float(found["high"]), found["log"] is not None)
-    return Range(choices=tuple(text.removeprefix("one of ").split(", ")))
 
 
 def read_verdict(folder: Path) -> dict[str, Any]:
@@ -185,12 +184,12 @@ def read_folder(folder: Path) -> SweepResults:
         state = "finished" if ended else "running" if writer(folder) else "interrupted"
         reports = read_reports(ledger)
         trials, params = read_trials(ledger, reports)
-        identity = ledger.get("identity") or {}
+        identity, ranges = ledger.get("identity") or {}, read_ranges(ledger)
     finally:
         ledger.close()
     if state != "running":  # a killed session could not say it of its trials
         trials["state"] = trials["state"].replace("running", "waiting")
-    return SweepResults(folder, about, state, trials, reports, params, identity)
+    return SweepResults(folder, about, state, trials, reports, params, ranges, identity)
 
 
 def read_reports(ledger: Ledger) -> pd.DataFrame:
@@ -228,6 +227,13 @@ def read_trials(ledger: Ledger, reports: pd.DataFrame) -> tuple[pd.DataFrame, di
     for name in ("started", "ended"):
         trials[name] = pd.to_datetime(trials[name], utc=True)
     return trials, params
+
+
+def read_ranges(ledger: Ledger) -> dict[str, dict[str, Range]]:
+    """``SweepResults.ranges``."""
+    started = ledger.database.execute("SELECT trial, detail FROM event WHERE kind = 'start' ORDER BY seq")
+    spaces = {trial: json.loads(detail).get("space", {}) for trial, detail in started}
+    return {trial: {key: Range.of(found) for key, found in space.items()} for trial, space in spaces.items()}
 
 
 def of_trials(reports: pd.DataFrame) -> tuple[dict[str, int], dict[str, float]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.results import Range, SweepResults
+from analysis.results import SweepResults
 from sweeps.leaderboard import short
 
 LONGEST = 18
@@ -56,13 +56,14 @@ def shortened(name: str) -> str:
 
 def scale_of(sweep: SweepResults, key: str) -> Scale:
     """What was searched of a key, made wider if trials lie outside of that; if it is not known, what was tried."""
-    of = sweep.ranges.get(key, Range())
+    ranges = sweep.ranges_of(key)
     tried = [params[key] for params in sweep.params.values() if key in params]
-    if of.choices or not all(is_number(value) for value in tried) or not tried:
-        return Scale(key, choices=tuple(dict.fromkeys([*of.choices, *sorted(str(value) for value in tried)])))
-    ends = [of.low, of.high, *tried] if of.low < of.high else tried
+    choices = [str(choice) for of in ranges for choice in of.choices]
+    if choices or not all(is_number(value) for value in tried) or not tried:
+        return Scale(key, choices=tuple(dict.fromkeys([*choices, *sorted(str(value) for value in tried)])))
+    ends = [*tried, *(end for of in ranges if of.low < of.high for end in (of.low, of.high))]
     low, high = float(min(ends)), float(max(ends))
-    log = of.log and low > 0
+    log = bool(ranges) and all(of.log for of in ranges) and low > 0
     return Scale(key, low, high, log) if low < high else Scale(key, choices=(str(tried[0]),))
 
 

@@ -18,10 +18,11 @@ from typing import Any, cast
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from src.config import list_options, load_config
+from src.config import load_config
 from src.device import MIB
 from src.fake_step import step_as_on_a_card
 from src.folders import user_path
+from src.keys import list_options
 from src.memory import needed, predict_peak
 from src.models.registry import build_model
 from src.synthetic import write_dataset

@@ -3,16 +3,15 @@
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
 from typing import Any, cast
-from uuid import uuid4
 
 import torch
 
+from src.atomic import replaced_file
 from src.errors import UserError
 from src.folders import in_full
 
@@ -41,7 +40,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
 def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
     """Write ``payload`` so that ``path`` is at every moment the old file or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _written_beside(path) as beside, beside.open("wb") as file:
+    with replaced_file(path) as beside, beside.open("wb") as file:
         try:
             torch.save({"format": FORMAT, **payload}, file)
         except (OSError, RuntimeError) as error:
@@ -83,7 +82,7 @@ def link_checkpoint(source: Path, target: Path) -> None:
 
     ``save_checkpoint`` never writes into an existing file, so the link keeps its content when ``source`` is replaced.
     """
-    with _written_beside(target) as beside:
+    with replaced_file(target) as beside:
         try:
             os.link(source, beside)
         except OSError:
@@ -147,14 +146,3 @@ def is_sound(path: Path) -> bool:
             return archive.testzip() is None
     except (OSError, zipfile.BadZipFile):
         return False
-
-
-@contextmanager
-def _written_beside(path: Path) -> Generator[Path]:
-    """A new name in the same folder, renamed to ``path`` at the end, or removed if that is not reached."""
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

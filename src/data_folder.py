@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from src.atomic import new_folder
 from src.cores import available_cores
 from src.data.depth import used_bits
 from src.data.mask_colours import shown
@@ -20,7 +21,6 @@ from src.data.masks import Said, Survey
 from src.data.masks import told as told_colours
 from src.data.reading import Reading
 from src.errors import UserError
-from src.folders import partial_beside
 from src.notes import mask_notes, photograph_notes
 from src.photographs import Source
 from src.pictures import write_picture
@@ -60,27 +60,24 @@ def write(
     Returns what was written, and what to know of it: ``notes``, and more.
     ``UserError``: an unreadable file, unequal sizes, or a disk that refuses.
     """
-    partial = partial_beside(out)
     try:
-        for folder in (partial / split / kind for split in SPLITS for kind in ("images", "masks")):
-            folder.mkdir(parents=True)
-        with ThreadPoolExecutor(available_cores()) as pool:  # decoding releases the interpreter's lock
-            found = pool.map(lambda item: list(_write_item(item, root, partial, rules)), items)
-            rows = [row for rows in found for row in rows]
-        refuse_twice(rows)
-        if not any(row.crack_share for row in rows):
-            raise UserError(f"No mask of {root} holds any crack: {no_crack(rules)}")
-        with (partial / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
-            lines = [row._replace(crack_share=f"{row.crack_share:.6f}") for row in rows]  # type: ignore[arg-type]
-            csv.writer(stream, lineterminator="\n").writerows([Row._fields, *lines])
-        refuse_inverted(rows, rules)
-        told = [*notes, *notes_of(items, rows, root, rules)]
-        write_summary(rows, partial, root, sys.argv[1:], told, rules.reading.bits)
-        partial.rename(out)  # an empty folder gives way
+        with new_folder(out) as partial:
+            for folder in (partial / split / kind for split in SPLITS for kind in ("images", "masks")):
+                folder.mkdir(parents=True)
+            with ThreadPoolExecutor(available_cores()) as pool:  # decoding releases the interpreter's lock
+                found = pool.map(lambda item: list(_write_item(item, root, partial, rules)), items)
+                rows = [row for rows in found for row in rows]
+            refuse_twice(rows)
+            if not any(row.crack_share for row in rows):
+                raise UserError(f"No mask of {root} holds any crack: {no_crack(rules)}")
+            with (partial / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
+                lines = [row._replace(crack_share=f"{row.crack_share:.6f}") for row in rows]  # type: ignore[arg-type]
+                csv.writer(stream, lineterminator="\n").writerows([Row._fields, *lines])
+            refuse_inverted(rows, rules)
+            told = [*notes, *notes_of(items, rows, root, rules)]
+            write_summary(rows, partial, root, sys.argv[1:], told, rules.reading.bits)
     except OSError as error:
         raise UserError(f"Cannot write {out}: {error}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return rows, told
 
 

@@ -24,9 +24,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.config import load_config, rejoin_lists
+from src.atomic import partial_beside
+from src.config import load_config
 from src.errors import UserError, outlive_reader, run_command
-from src.folders import partial_beside, refuse_irregular, user_path
+from src.folders import refuse_irregular, user_path
+from src.overrides import Overrides
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.inference import Network
@@ -49,9 +51,9 @@ def main(argv: list[str]) -> None:
         print(__doc__)
         return
     outlive_reader()
-    overrides = rejoin_lists(argv)
+    overrides = Overrides.parse(argv)
     checkpoint = find_checkpoint(overrides)
-    load_config(word for word in overrides if word.startswith("evaluation."))  # all else depends on the network
+    load_config(overrides.at("evaluation"))  # all else depends on the network
 
     from src.inference import load_network
     from src.scoring import evaluate
@@ -71,14 +73,14 @@ def main(argv: list[str]) -> None:
     print(folder)
 
 
-def find_checkpoint(overrides: Sequence[str]) -> Path:
+def find_checkpoint(overrides: Overrides) -> Path:
     """The ``model.checkpoint_path`` of the overrides; without one this is a ``UserError``."""
-    paths = [word.partition("=")[2].strip("'\"") for word in overrides if word.startswith("model.checkpoint_path=")]
-    if not paths:
+    path = (overrides.get("model.checkpoint_path") or "").strip("'\"")
+    if not path:
         raise UserError("Which network? Add model.checkpoint_path=outputs/experiments/.../checkpoints/best_model.pth.")
-    path = user_path(paths[-1])
-    refuse_irregular(path)
-    return path
+    checkpoint = user_path(path)
+    refuse_irregular(checkpoint)
+    return checkpoint
 
 
 def results_folder(checkpoint: Path, wanted: "Evaluation") -> Path:

@@ -9,7 +9,7 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,11 @@ import yaml
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from src.atomic import replace_text, replaced_file
 from src.cards import MIB, driver_version
 from src.checkpoint import Background, is_sound, link_checkpoint, save_checkpoint
-from src.config import Config, save_overrides
+from src.config import Config
+from src.overrides import save_overrides
 from src.panel import PredictionPanel
 from src.pictures import write_picture
 from src.provenance import provenance
@@ -35,12 +37,12 @@ WRITES_BESIDE = ("cuda",)
 class Experiment:
     """The folder of one run, written as the epochs come in."""
 
-    def __init__(self, folder: Path, config: Config, overrides: Sequence[str]) -> None:
+    def __init__(self, folder: Path, config: Config, overrides: Iterable[str]) -> None:
         self.folder = folder
         for name in ("checkpoints", "logs", "metrics", "results"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         save_overrides(overrides, folder / "overrides.yaml")
-        (folder / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        replace_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         self.writer = SummaryWriter(str(folder / "logs"), flush_secs=5)
         self.background = Background()
         self.panel: PredictionPanel | None = None
@@ -75,7 +77,7 @@ class Experiment:
             "pretrained_weights": trainer.pretrained_loaded,
             "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
         }
-        (self.folder / "provenance.json").write_text(json.dumps(about, indent=2))
+        replace_text(self.folder / "provenance.json", json.dumps(about, indent=2))
 
     def record(self, report: EpochReport, trainer: Trainer, keep_previous: bool = False) -> None:
         """Keep one epoch: events, the CSV row, the checkpoint, and the best checkpoint if it is the best.
@@ -159,13 +161,11 @@ class Experiment:
         if not rows:
             self.csv_path.unlink(missing_ok=True)
             return
-        beside = self.csv_path.with_suffix(".partial")
-        with beside.open("w", newline="") as file:
+        with replaced_file(self.csv_path) as partial, partial.open("w", newline="") as file:
             names = dict.fromkeys(name for row in rows for name in row)  # not every epoch has every metric
             writer = csv.DictWriter(file, fieldnames=list(names))
             writer.writeheader()
             writer.writerows(rows)
-        beside.replace(self.csv_path)  # at every moment the old rows or the new ones
 
 
 def plain(params: Mapping[str, Any]) -> dict[str, Any]:

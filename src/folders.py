@@ -1,7 +1,6 @@
 """What lies at a path: folders that make room for new ones without being lost, files below, and what is no file."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -20,19 +19,6 @@ def move_aside(folder: Path) -> Path:
         number += 1
         aside = stamped.with_name(f"{stamped.name}-{number}")
     return folder.rename(aside)
-
-
-def partial_beside(folder: Path) -> Path:
-    """A name of this process's own for what is to become ``folder``: another may be writing the same just now.
-
-    What processes that were killed left under theirs is removed.
-    """
-    start, end = f".{folder.name}.", ".partial"
-    for path in folder.parent.iterdir() if folder.parent.is_dir() else ():
-        pid = path.name.removeprefix(start).removesuffix(end)
-        if path.name == f"{start}{pid}{end}" and pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(path, ignore_errors=True)
-    return folder.with_name(f"{start}{os.getpid()}{end}")
 
 
 def refuse_irregular(path: Path) -> None:

@@ -1,6 +1,6 @@
 """From uint8 photographs to probabilities of crack, by a network that a checkpoint brings back."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from src.checkpoint import load_training
-from src.config import Config, expand_files, load_config
+from src.config import Config, load_config
 from src.data.files import MAX_PIXELS, Float32Array, UInt8Array
 from src.device import MicroBatch, choose_device, choose_layout, choose_precision, use_precision, use_threads
 from src.errors import UserError
 from src.models.registry import build_model
+from src.overrides import Overrides
 from src.schema import Data, Rgb
 from src.tiles import predict_rows, stretched
 
@@ -95,20 +96,20 @@ class Network:
         return total / len(VIEWS[tta])
 
 
-def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
+def load_network(checkpoint: Path, overrides: Iterable[str] = ()) -> Network:
     """Rebuild the checkpoint's network on ``device``; the overrides are added to those it was trained with.
 
     A damaged or foreign file, or overrides that describe another network, are a ``UserError``.
     """
-    overrides = expand_files(overrides)
-    for word in overrides:
-        key = word.lstrip("+~").replace("/", ".")
-        if not key.startswith(READ) or key.startswith(NOT_READ):
-            raise UserError(f"{word}: nothing here reads that. Legal: keys that begin with {', '.join(READ)}.")
+    added = Overrides.parse(overrides)
+    for item in added.items:
+        if not item.is_at(READ) or item.is_at(NOT_READ):
+            raise UserError(f"{item}: nothing here reads that. Legal: keys that begin with {', '.join(READ)}.")
     payload = load_training(checkpoint)
-    trained: list[str] = [word for word in payload["overrides"] if not word.startswith("training.resume_from=")]
+    with blaming(checkpoint):
+        trained = Overrides.parse(payload["overrides"]).without("training.resume_from")
     try:
-        config = load_config([*trained, *overrides])
+        config = load_config(trained.plus(added))
     except UserError:
         with blaming(checkpoint):
             load_config(trained)
@@ -118,7 +119,7 @@ def load_network(checkpoint: Path, overrides: Sequence[str] = ()) -> Network:
     dtype = choose_precision(config.training.mixed_precision, device)
     use_precision(dtype)
     # built for the size it was trained at, which decides the windows of attention; it takes images of any size
-    built = load_config([*trained, *(word for word in overrides if word.startswith("model"))])
+    built = load_config(trained.plus(added.at("model")))
     # the weights come from the checkpoint: nothing is fetched for them
     encoder = built.model.encoder.model_copy(update={"pretrained": False})
     with blaming(checkpoint):

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from src.atomic import replace_text
+
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The lines that are whole; one that is being written, or was cut off by a kill, is not. No file: no lines."""
@@ -25,6 +27,4 @@ def append_line(path: Path, line: Mapping[str, Any]) -> None:
 
 def replace_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     """Have these lines and no others, at no moment less."""
-    beside = path.with_suffix(".partial")
-    beside.write_text("".join(json.dumps(dict(line)) + "\n" for line in lines))
-    beside.replace(path)
+    replace_text(path, "".join(json.dumps(dict(line)) + "\n" for line in lines))

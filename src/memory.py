@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
-from uuid import uuid4
 
 import torch
 
+from src.atomic import replace_text
 from src.config import Config
 from src.device import MIB, smallest_micro_batch
 from src.errors import UserError
@@ -107,11 +107,8 @@ def _remembered(file: Path) -> int | None:
 
 
 def _remember(file: Path, content: dict[str, Any]) -> None:
-    """Write it beside and rename it, so that it is there whole or not at all."""
-    beside = file.with_suffix(f".{uuid4().hex[:8]}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(content, indent=1))
-        beside.replace(file)
+        replace_text(file, json.dumps(content, indent=1))
     except OSError as error:
         raise UserError(f"Cannot write {file}: {error.strerror}; data.cache_dir says where.") from error

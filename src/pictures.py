@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -16,6 +15,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from src.atomic import replaced_file
 from src.data.files import STRIP, UInt8Array, exchange_red_and_blue
 from src.metrics import FloatArray
 
@@ -116,16 +116,15 @@ def _shrink(picture: UInt8Array, interpolation: int) -> UInt8Array:
 
 def write_picture(picture: UInt8Array, path: Path) -> None:
     """Write RGB (H, W, 3) or grey (H, W) as PNG, without a copy of it: red and blue are exchanged, and back again."""
-    beside = path.with_name(f".{uuid4().hex}.png")  # OpenCV does not know every file name
-    beside.touch()  # says in its own words why not, where OpenCV only says that it could not
-    exchange_red_and_blue(picture)
-    try:
-        if not cv2.imwrite(str(beside), picture) or not _is_whole(beside):  # OpenCV does not notice all failures
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replaced_file(path) as partial:
+        partial.touch()  # says in its own words why not, where OpenCV only says that it could not
         exchange_red_and_blue(picture)
+        try:
+            written = cv2.imwrite(str(partial), picture)
+        finally:
+            exchange_red_and_blue(picture)
+        if not written or not _is_whole(partial):  # OpenCV does not notice all failures
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _is_whole(path: Path) -> bool:

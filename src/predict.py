@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.config import rejoin_lists
 from src.data.depth import choose_bits
 from src.data.files import IMAGE_SUFFIXES, images_below, list_images, read_image
 from src.errors import Parser, UserError, outlive_reader, run_command
 from src.folders import in_full, refuse_irregular, user_path
+from src.overrides import Overrides, rejoin_lists
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.data.files import UInt8Array
@@ -42,10 +42,10 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--out={options.out}: that is a file; name a folder.")
     if (options.out / "images").is_dir() and (options.out / "masks").is_dir():
         raise UserError(f"--out={options.out}: its masks belong to its images, and would be replaced; name another.")
-    overrides = [word for word in options.images if is_override(word)]
+    overrides = Overrides.parse(word for word in options.images if is_override(word))
     photographs = find_photographs([user_path(word) for word in options.images if not is_override(word)])
-    if unread := [word for word in overrides if word.startswith("evaluation.")]:
-        raise UserError(f"{unread[0]}: that is for evaluation; predictions have --tta and --threshold.")
+    if unread := overrides.at("evaluation"):
+        raise UserError(f"{next(iter(unread))}: that is for evaluation; predictions have --tta and --threshold.")
     refuse_irregular(options.checkpoint)
     from src.inference import load_network, refuse_views
 

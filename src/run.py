@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from src.experiment import Experiment, device_name, new_run_folder
 from src.training import EpochReport, Trainer
 
 
-def train(config: Config, overrides: Sequence[str], folder: Path | None = None) -> Path:
+def train(config: Config, overrides: Iterable[str], folder: Path | None = None) -> Path:
     """Train until ``Trainer.finished``; returns the run's folder, a new one under ``output_root`` if none is given."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     trainer = Trainer(config, overrides)  # before the folder: a mistake in the data leaves nothing behind

@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from src.atomic import new_folder
 from src.errors import Parser, UserError, outlive_reader, run_command
-from src.folders import partial_beside, user_path
+from src.folders import user_path
 
 Field = npt.NDArray[np.float64]  # (size, size), or (3, size, size) for an RGB picture: a field broadcasts over it
 Bytes = npt.NDArray[np.uint8]
@@ -205,7 +206,7 @@ def render(seed: int, index: int, size: int) -> tuple[Bytes, Bytes]:
 
 
 def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) -> None:
-    """Write the data set to ``out`` in one step, or keep it as it is; a killed run leaves only ``.OUT.PID.partial``."""
+    """Write the data set to ``out`` in one step, or keep it as it is; a killed run leaves only a hidden folder."""
     for name, value, least in (("--images", images, 3), ("--size", size, 32), ("--seed", seed, 0)):
         if value < least:
             raise UserError(f"{name} is {value}; legal: whole numbers from {least} up.")
@@ -218,8 +219,7 @@ def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) 
         return
     if not made and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
         raise UserError(f"--out '{out}' exists and was not written by src.synthetic; legal: a new or an empty folder.")
-    partial = partial_beside(out)
-    try:
+    with new_folder(out) as partial:
         for index in range(images):
             picture, mask = render(seed, index, size)
             for kind, pixels in (("images", picture[..., ::-1]), ("masks", mask)):  # OpenCV writes blue first
@@ -228,9 +228,6 @@ def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) 
                 path.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
         (partial / MARKER).write_text(parameters)
         shutil.rmtree(out, ignore_errors=True)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def main(argv: list[str]) -> None:

@@ -5,7 +5,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -61,7 +61,7 @@ class EpochReport:
 class Trainer:
     """A network in training on a device: everything that a checkpoint carries."""
 
-    def __init__(self, config: Config, overrides: Sequence[str]) -> None:
+    def __init__(self, config: Config, overrides: Iterable[str]) -> None:
         self.config, self.overrides = config, list(overrides)
         self.device = choose_device(config.device)
         refuse_impossible(config, self.device)

@@ -6,7 +6,7 @@ from typing import Any, cast
 from src.errors import UserError
 from src.yaml_file import read_yaml
 
-PARTS = {"metric": str, "fixed": list, "space": dict, "trial_0": dict} | dict.fromkeys(
+PARTS = {"metric": str, "fixed": list, "space": list, "trial_0": dict} | dict.fromkeys(
     ("asha", "budget", "resources", "provenance"), dict
 )
 """Those that are read again, and what they are."""

@@ -37,9 +37,8 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
 def surroundings(plan: SweepPlan, *more: Path) -> dict[str, str]:
     """Fixed overrides, data, and the code of trainings and of the search, with ``more`` files."""
     left_out = {*PLACES, CORES} if plan.resources.cards else {*PLACES}
-    fixed = {key: value for key, _, value in (word.partition("=") for word in plan.fixed)}
     return {
-        **{f"fixed: {key}": value for key, value in fixed.items() if key not in left_out},
+        **{f"fixed: {item.key}": str(item.value) for item in plan.fixed.items if item.key not in left_out},
         "data": data_fingerprint(plan.config.data),
         **digests({path for pattern in (*TRAINING, *SEARCH) for path in ROOT.glob(pattern)} | set(more)),
     }

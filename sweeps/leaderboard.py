@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from src.atomic import replaced_file
 from src.tables import fitted
 
 LAST = ("micro_batch", "origin", "reason")
@@ -79,8 +80,7 @@ def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
     rows = ranked(rows)
     parameters = list(dict.fromkeys(key for row in rows for key in row.params))
     scores = [key for key in ("val/iou", "val/threshold", "val/loss", "train/loss") if key != metric]
-    beside = path.with_suffix(".partial")
-    with beside.open("w", newline="") as file:
+    with replaced_file(path) as partial, partial.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["trial", "state", metric, "best_epoch", "epochs", "seconds", *scores, *parameters, *LAST])
         for row in rows:
@@ -95,7 +95,6 @@ def write_csv(rows: Iterable[TrialRow], metric: str, path: Path) -> None:
             tail = [row.params.get(key, "") for key in parameters]
             last = ["" if row.micro_batch is None else row.micro_batch, row.origin, row.reason]
             writer.writerow([*head, *(row.metrics.get(key, "") for key in scores), *tail, *last])
-    beside.replace(path)
 
 
 def tables(rows: Iterable[TrialRow], metric: str, width: int, top: int | None = None) -> Iterator[Table]:

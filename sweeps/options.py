@@ -3,10 +3,11 @@
 import argparse
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from src.errors import Parser, UserError
+from src.overrides import Overrides
 from sweeps.spec import SweepSpec
 
 DECIDED = {
@@ -63,7 +64,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--accept-changes", action="store_true", help="go on though settings, code or data have changed since")
     add("--accept-data-warnings", action="store_true", help="search though the data has problems; python -m src.check")
     add("--debug", action="store_true", help="show the traceback of an error")
-    return parser.parse_intermixed_args(argv)
+    options = parser.parse_intermixed_args(argv)
+    options.overrides = list(Overrides.parse(options.overrides))
+    return options
 
 
 def refuse_contradictions(options: argparse.Namespace) -> None:
@@ -97,42 +100,27 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def replaced(before: Sequence[str], said: Sequence[str]) -> list[str]:
+def replaced(before: Iterable[str], said: Iterable[str]) -> list[str]:
     """The overrides of the sessions before, with those that are said now in place of others of their keys."""
-    from src.config import rejoin_lists
-
-    before, said = rejoin_lists(before), rejoin_lists(said)
-    new = [word for word in said if "=" in word or word not in before]  # files stay where they were
-    keys = {_key(word) for word in new}
-    return [*(word for word in before if "=" not in word or _key(word) not in keys), *new]
-
-
-def _key(override: str) -> str:
-    """As it is in the configuration: ``training.loss`` for ``+training/loss=dice``."""
-    return override.partition("=")[0].lstrip("+~").replace("/", ".")
+    new = Overrides.parse(said)
+    return list(Overrides.parse(before).without(*new.keys).plus(new))
 
 
 def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
     """The spec with what the command line says otherwise."""
-    from src.config import rejoin_lists
     from sweeps.space import keys
 
-    overrides = tuple(rejoin_lists(options.overrides))
-    fixed = tuple(
-        word for word in spec.fixed if word.partition("=")[0] not in {one.partition("=")[0] for one in overrides}
-    )
-    for override in overrides:
-        key = _key(override)
-        if "=" not in override:
-            raise UserError(f"'{override}' is not an override: write key=value.")
-        if key in DECIDED:
-            raise UserError(f"{key} is {DECIDED[key]}.")
-        if key in keys(spec.space):
-            raise UserError(f"{override}: {key} is what this sweep searches, so a value of yours would not last.")
+    overrides = Overrides.parse(options.overrides)
+    for item in overrides.items:
+        if item.key in DECIDED:
+            raise UserError(f"{item.key} is {DECIDED[item.key]}.")
+        if item.key in keys(spec.space):
+            raise UserError(f"{item}: {item.key} is what this sweep searches, so a value of yours would not last.")
+    fixed = Overrides.parse(spec.fixed).without(*overrides.keys)
     bounds = ("trials", "trials_at_once", "gpus", "epochs", "hours", "stop_when_converged")
     changes = {name: getattr(options, name) for name in bounds}
     budget = replace(spec.budget, **{name: value for name, value in changes.items() if value is not None})
     asha = spec.asha
     if options.max_epochs is not None:
         asha = asha.scaled(options.max_epochs)
-    return replace(spec, fixed=(*fixed, *overrides), budget=budget, asha=asha)
+    return replace(spec, fixed=tuple(fixed.plus(overrides)), budget=budget, asha=asha)

@@ -7,11 +7,26 @@ from pathlib import Path
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from src.atomic import replace_text
 from src.cards import Card
-from src.config import Config, load_config, with_data_root
+from src.config import Config, load_config
+from src.environment import with_data_root
+from src.overrides import Overrides
 from src.provenance import provenance
 from sweeps.forecast import Forecast, forecast
-from sweeps.space import Choice, Params, complete_point, default_point, describe, extremes, few_corners, walk
+from sweeps.space import (
+    Choice,
+    Params,
+    as_json,
+    branches,
+    complete_point,
+    default_point,
+    describe,
+    distributions,
+    extremes,
+    few_corners,
+    walk,
+)
 from sweeps.spec import Space, SweepSpec
 from sweeps.standing import Standing
 from sweeps.warmup import early_rungs
@@ -35,7 +50,7 @@ class SweepPlan:
     spec: SweepSpec
     seed: int
     """Of the search; the training's own is the override ``seed=``."""
-    fixed: tuple[str, ...]
+    fixed: Overrides
     """The spec's overrides, then the horizon and the threads of a trial."""
     first: Params
     """Trial 0: the default configuration."""
@@ -158,7 +173,7 @@ class SweepPlan:
             "fixed": list(self.fixed),
             "accepted": list(self.accepted),
             "warnings": self.warnings,
-            "space": described(self.spec.space),
+            "space": [as_json(branch) for branch in branches(self.spec.space)],
             "trial_0": dict(self.first),
             "asha": asdict(self.spec.asha) | {"rungs": self.spec.asha.rungs},
             "budget": asdict(self.spec.budget),
@@ -166,7 +181,7 @@ class SweepPlan:
             "search_seed": self.seed,
             "provenance": provenance(),
         }
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        replace_text(path, yaml.safe_dump(content, sort_keys=False))
 
 
 def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ()) -> SweepPlan:
@@ -176,7 +191,8 @@ def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ())
     """
     resources = share_machine(spec.budget.trials_at_once, cards)
     kept_by = () if spec.metric == DEFAULT_METRIC else (chosen_by(spec.metric),)
-    fixed = (*kept_by, *with_data_root(spec.fixed), f"training.epochs={spec.asha.max_epochs}", *resources.overrides())
+    own = with_data_root(Overrides.parse(spec.fixed))
+    fixed = Overrides.parse(kept_by).plus(own).plus([f"training.epochs={spec.asha.max_epochs}", *resources.overrides()])
     first = default_point(spec.space, fixed)
     given = tuple(complete_point(spec.space, point, first) for point in spec.points)
     return SweepPlan(name, spec, seed, fixed, first, given, resources)
@@ -188,15 +204,25 @@ def chosen_by(metric: str) -> str:
 
 
 def described(space: Space) -> dict[str, str]:
-    """Every key of the space in words; of a conditional space the keys on the path of first choices."""
+    """What is searched of every key, in words: all of it where branches differ, and which branches have the key."""
+    points = few_corners(space)
+    ways = [distributions(space, point) or {} for point in points]
     found: dict[str, str] = {}
-
-    def answer(key: str, distribution: BaseDistribution) -> Choice:
-        found[key] = describe(distribution)
-        return extremes(distribution)[0]
-
-    walk(space, answer)
+    for key in dict.fromkeys(key for way in ways for key in way):
+        texts = dict.fromkeys(describe(way[key]) for way in ways if key in way)
+        has = [key in way for way in ways]
+        found[key] = " or ".join(texts) + ("" if all(has) else f" ({condition(points, has)})")
     return found
+
+
+def condition(points: Sequence[Params], has: Sequence[bool]) -> str:
+    """By which choice the points that ``has`` marks differ from the others: ``only with training.optimizer=sgd``."""
+    for key in dict.fromkeys(key for point in points for key in point):
+        values = dict.fromkeys(point.get(key) for point, there in zip(points, has, strict=True) if there)
+        others = {point.get(key) for point, there in zip(points, has, strict=True) if not there}
+        if None not in values and not others & values.keys():
+            return f"only with {key}={' or '.join(map(str, values))}"
+    return "in a part of the space"
 
 
 def duration(hours: float) -> str:

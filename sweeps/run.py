@@ -181,10 +181,11 @@ def complete_options(folder: Path, options: argparse.Namespace) -> None:
 
 def sweep_folder(spec: SweepSpec | None, overrides: list[str], name: str) -> Path:
     """Where a sweep of that name lies."""
-    from src.config import load_config, rejoin_lists
+    from src.config import load_config
+    from src.overrides import Overrides
 
-    roots = [word for word in rejoin_lists(overrides) if word.startswith("output_root=")]
-    return load_config([*(spec.fixed if spec else ()), *roots]).output_root / "sweeps" / name
+    fixed = Overrides.parse(spec.fixed if spec else ())
+    return load_config(fixed.plus(Overrides.parse(overrides).at("output_root"))).output_root / "sweeps" / name
 
 
 if __name__ == "__main__":

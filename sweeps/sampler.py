@@ -13,15 +13,17 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
 from statistics import fmean
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeps.leaderboard import TrialRow
-from sweeps.space import Choice, Params, as_function, distributions
+from sweeps.space import Branch, Choice, Names, Params, branches, distributions, suggest_from, walk
 from sweeps.spec import Space
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -39,6 +41,8 @@ class Proposal(NamedTuple):
     params: Params
     origin: str
     """default, given, random or model; seed: the same again with another seed."""
+    branch: Mapping[str, BaseDistribution] = MappingProxyType({})
+    """What was searched on the way to it."""
 
 
 class Proposer(Protocol):
@@ -62,8 +66,12 @@ class Sampler:
     ) -> None:
         """``first`` is trial 0, ``given`` points are the next; ``before``: trials of another sweep, for the model."""
         self.space, self.seed, self.before = space, seed, list(before)
+        self.names = Names(branches(space))
         once = {_key(point): point for point in (first, *given)}
-        self.queue = [Proposal(point, "given" if number else "default") for number, point in enumerate(once.values())]
+        self.queue = [
+            Proposal(point, "given" if number else "default", distributions(space, point) or {})
+            for number, point in enumerate(once.values())
+        ]
 
     def propose(self, number: int, rows: Sequence[TrialRow]) -> Proposal | None:
         """Trial ``number`` after these; None: the space has no point (or hardly one) that was not tried."""
@@ -74,21 +82,26 @@ class Sampler:
         tried = {_key(row.params) for row in rows}
         enough = sum(bool(row.values) for row in known) >= STARTUP
         if random.random() >= RANDOM_SHARE and enough and (trials := self._modelled(known)):
-            params = self._ask(_model(_seed(random)), trials)
+            params, branch = self._ask(_model(_seed(random)), trials)
             if _key(params) not in tried:
-                return Proposal(params, "model")
+                return Proposal(params, "model", branch)
         for _ in range(REDRAWS):
-            params = self._ask(RandomSampler(seed=_seed(random)), [])
+            params, branch = self._ask(RandomSampler(seed=_seed(random)), [])
             if _key(params) not in tried:
-                return Proposal(params, "random")
+                return Proposal(params, "random", branch)
         return None
 
-    def _ask(self, sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> Params:
+    def _ask(self, sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> tuple[Params, Branch]:
         study = optuna.create_study(direction="maximize", sampler=sampler)
         study.add_trials(trials)
         trial = study.ask()
-        as_function(self.space)(trial)
-        return dict(trial.params)
+        branch: Branch = {}
+
+        def suggest(key: str, distribution: BaseDistribution) -> Choice:
+            branch[key] = distribution
+            return suggest_from(trial, self.names.name(key, distribution), distribution)
+
+        return walk(self.space, suggest), branch
 
     def _modelled(self, rows: Sequence[TrialRow]) -> list[FrozenTrial]:
         """The trials as the model sees them: ended with a value, or running and known by their place only.
@@ -105,7 +118,8 @@ class Sampler:
         if found is None:
             return None
         state = TrialState.RUNNING if value is None else TrialState.COMPLETE
-        return create_trial(params=row.params, distributions=found, value=value, state=state)
+        params, named = self.names.named(found, row.params), self.names.named(found, found)
+        return create_trial(params=params, distributions=named, value=value, state=state)
 
 
 def _model(seed: int) -> BaseSampler:

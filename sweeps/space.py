@@ -4,15 +4,24 @@ Any space is a function that suggests on an Optuna trial; a mapping of distribut
 serves flat and conditional spaces: run the function with a trial that answers by a rule.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
 from optuna import Trial
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    check_distribution_compatibility,
+    distribution_to_json,
+)
 
-from src.config import compose_values, group_choices, list_options, value_at
+from src.config import compose
 from src.errors import UserError, unknown
+from src.keys import list_options
 from sweeps.spec import Space
 
 GRID_TOLERANCE = 1e-8
@@ -20,6 +29,8 @@ GRID_TOLERANCE = 1e-8
 
 Choice = bool | int | float | str | None
 Params = dict[str, Choice]
+Branch = dict[str, BaseDistribution]
+"""What a space asks for on one way through it, key by key."""
 
 
 def as_function(space: Space) -> Callable[[Trial], None]:
@@ -33,16 +44,17 @@ def suggest_all(space: Mapping[str, BaseDistribution], trial: Trial) -> None:
         suggest_from(trial, key, distribution)
 
 
-def suggest_from(trial: Trial, key: str, distribution: BaseDistribution) -> None:
-    """Suggest one key of a mapping on a trial."""
+def suggest_from(trial: Trial, key: str, distribution: BaseDistribution) -> Choice:
+    """Suggest one key on a trial."""
     if isinstance(distribution, CategoricalDistribution):
-        trial.suggest_categorical(key, distribution.choices)
-    elif isinstance(distribution, FloatDistribution):
-        trial.suggest_float(key, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
-    elif isinstance(distribution, IntDistribution):
-        trial.suggest_int(key, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
-    else:
-        raise UserError(f"{key}: a search space holds Float, Int or Categorical distributions, not {distribution!r}.")
+        return trial.suggest_categorical(key, distribution.choices)
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(
+            key, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(key, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
+    raise UserError(f"{key}: a search space holds Float, Int or Categorical distributions, not {distribution!r}.")
 
 
 class Walk:
@@ -79,21 +91,20 @@ def walk(space: Space, answer: Callable[[str, BaseDistribution], Choice]) -> Par
     return trial.params
 
 
-def default_point(space: Space, fixed: Sequence[str]) -> Params:
+def default_point(space: Space, fixed: Iterable[str]) -> Params:
     """The configuration's own values under the space's keys: what trial 0 runs.
 
     A key that the configuration does not have, an option that does not exist, or a default outside its range is a
     ``UserError``: then the search could not even propose what one has today.
     """
-    values, choices = compose_values(fixed), group_choices(fixed)
+    composed = compose(fixed)
 
     def answer(key: str, distribution: BaseDistribution) -> Choice:
-        group = key.replace(".", "/")
-        value = cast(Choice, choices[group] if group in choices else value_at(values, key))
-        if group in choices and isinstance(distribution, CategoricalDistribution):
+        value = cast(Choice, composed.value(key))
+        if key in composed.choices and isinstance(distribution, CategoricalDistribution):
             for option in distribution.choices:
-                if option not in list_options(group):
-                    raise unknown(f"option of {key} in the search space", str(option), list_options(group))
+                if option not in list_options(key):
+                    raise unknown(f"option of {key} in the search space", str(option), list_options(key))
         if not contains(distribution, value):
             raise UserError(f"{key}: the default {value} lies outside of what is searched, {describe(distribution)}.")
         return value
@@ -136,9 +147,9 @@ def contains(distribution: BaseDistribution, value: Choice) -> bool:
     return abs(steps - round(steps)) < GRID_TOLERANCE
 
 
-def distributions(space: Space, params: Mapping[str, Choice]) -> dict[str, BaseDistribution] | None:
+def distributions(space: Space, params: Mapping[str, Choice]) -> Branch | None:
     """The distributions that the space asks for on its way to a point; None: it is no point of this space."""
-    found: dict[str, BaseDistribution] = {}
+    found: Branch = {}
     outside: list[str] = []
 
     def answer(key: str, distribution: BaseDistribution) -> Choice:
@@ -205,6 +216,41 @@ def few_corners(space: Space) -> list[Params]:
 def keys(space: Space) -> set[str]:
     """Every key that the space can ask for."""
     return set().union(*few_corners(space))
+
+
+def branches(space: Space) -> list[Branch]:
+    """The different ways through a space that its corners take."""
+    found = [distributions(space, point) or {} for point in few_corners(space)]
+    return [branch for number, branch in enumerate(found) if branch not in found[:number]]
+
+
+def as_json(branch: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """Optuna's own JSON of each distribution."""
+    return {key: json.loads(distribution_to_json(distribution)) for key, distribution in branch.items()}
+
+
+class Names:
+    """Optuna's names of keys. Under one name it takes one kind of distribution, one scale and the same choices.
+
+    So a key whose branches differ in those has the name of the key for the first, and for each other one the name with
+    what is searched behind it: ``training.loss (one of bce, dice)``.
+    """
+
+    def __init__(self, branches: Iterable[Branch]) -> None:
+        self.first: Branch = {}
+        for branch in branches:
+            self.first = branch | self.first
+
+    def name(self, key: str, distribution: BaseDistribution) -> str:
+        try:
+            check_distribution_compatibility(self.first.setdefault(key, distribution), distribution)
+        except ValueError:
+            return f"{key} ({describe(distribution)})"
+        return key
+
+    def named(self, branch: Mapping[str, BaseDistribution], values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by key, of a branch, by Optuna's names."""
+        return {self.name(key, branch[key]): value for key, value in values.items()}
 
 
 def extremes(distribution: BaseDistribution) -> Sequence[Choice]:

@@ -3,7 +3,7 @@
 import logging
 import shlex
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from src.check import quick_problems
 from src.config import load_config
 from src.data.cache import open_split
 from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER, UserError
+from src.overrides import Overrides
 from src.schema import SPLITS
 from src.synthetic import write_dataset
 from src.tables import PlainConsole
@@ -84,7 +85,7 @@ def cards_for(device: str, budget: Budget, gpu_memory: float | None) -> tuple[Ca
     return choose_cards(there, budget.gpus, budget.trials_at_once)
 
 
-def check_corners(plan: SweepPlan, points: Iterable[Params], which: str = FEW) -> list[Sequence[str]]:
+def check_corners(plan: SweepPlan, points: Iterable[Params], which: str = FEW) -> list[Overrides]:
     """Compose, build and step these points of the space once each; returns one of each different network.
 
     ``which``: which corners these are, in words.
@@ -100,7 +101,7 @@ def check_corners(plan: SweepPlan, points: Iterable[Params], which: str = FEW) -
     return networks
 
 
-def check_memory(plan: SweepPlan, networks: Iterable[Sequence[str]], all_of_them: bool = False) -> None:
+def check_memory(plan: SweepPlan, networks: Iterable[Overrides], all_of_them: bool = False) -> None:
     """Print how networks fit on a trial's card, or only those whose batches will be halved.
 
     One that does not fit at all is a ``UserError``.
@@ -221,6 +222,6 @@ def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -
 def resume_command(plan: SweepPlan, spec_name: str) -> str:
     """The command that goes on with the sweep."""
     words = ["python", "-m", "sweeps.run", spec_name]
-    words += [word for word in plan.spec.fixed if word.startswith("output_root=")]
+    words += plan.fixed.at("output_root")
     words += ["--name", plan.name] if plan.name != spec_name else []
     return shlex.join([*words, "--resume"])

@@ -14,6 +14,7 @@ from sweeps.asha import Decision, Form
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import Ledger
 from sweeps.sampler import Proposer
+from sweeps.space import as_json
 from sweeps.spec import Asha, Budget
 from sweeps.standing import Standing
 
@@ -154,7 +155,8 @@ class Study(Standing):
             return self.next_job() if not self.rules.running else None
         row = self._start(trial_name(number, proposal.params), proposal.params, proposal.origin)
         if self.ledger:
-            self.ledger.record("start", row, params=row.params, origin=row.origin)
+            space = as_json(proposal.branch)
+            self.ledger.record("start", row, params=row.params, origin=row.origin, space=space)
         return row
 
     def _go_on(self, row: TrialRow) -> TrialRow:

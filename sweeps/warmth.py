@@ -5,17 +5,17 @@ code and configuration. Of all others only the best points are of use, to be tri
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from optuna.distributions import BaseDistribution
 
-from src.config import compose_values, expand_files, group_choices, is_group, value_at
+from src.config import compose
 from src.data.cache import data_fingerprint
 from src.errors import UserError
+from src.overrides import Overrides
 from sweeps.about import PLACES, read_about
 from sweeps.identity import training_code
 from sweeps.leaderboard import TrialRow, ranked
@@ -96,7 +96,7 @@ def warmth(folder: Path, plan: SweepPlan) -> Warmth:
             raise UserError(
                 f"{folder} was ranked by {study.metric}, this sweep is by {plan.spec.metric}: not comparable."
             )
-        fixed, of_all = tuple(read_about(folder)["fixed"]), surroundings_differ(plan, ledger.get("identity"))
+        fixed, of_all = Overrides.parse(read_about(folder)["fixed"]), surroundings_differ(plan, ledger.get("identity"))
         of_some, found, others = changed_since(ledger), Warmth(), list[Params]()
         for row in ranked(study.rows.values()):
             known = point_of(trial_overrides(fixed, row.params), plan)
@@ -160,7 +160,7 @@ def surroundings_differ(plan: SweepPlan, before: Mapping[str, str]) -> Differenc
 
 def settings_differ(plan: SweepPlan, point: Params, theirs: Mapping[str, Any]) -> Difference | None:
     """The first key with another value in a trial's configuration than in that of ours at the point."""
-    here, there = dict(leaves(compose_values(trial_overrides(plan.fixed, point)))), dict(leaves(theirs))
+    here, there = dict(leaves(compose(trial_overrides(plan.fixed, point)).values)), dict(leaves(theirs))
     keys = [key for key in dict.fromkeys([*here, *there]) if not f"{key}.".startswith(NO_MATTER)]
     values = (Difference(key, str(here.get(key, "nothing")), str(there.get(key, "nothing"))) for key in keys)
     return next((found for found in values if found.ours != found.theirs), None)
@@ -175,29 +175,20 @@ def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
             yield f"{above}{name}", value
 
 
-def point_of(overrides: Sequence[str], plan: SweepPlan) -> Known | None:
+def point_of(overrides: Iterable[str], plan: SweepPlan) -> Known | None:
     """The point of the plan's space that a trial of these overrides trained; None: it lies outside."""
 
     def answer(key: str, distribution: BaseDistribution) -> Choice:
-        group = key.replace(".", "/")
-        value = cast(Choice, choices[group] if group in choices else value_at(values, key))
+        value = cast(Choice, composed.value(key))
         if not contains(distribution, value):
             raise _Outside
         return value
 
     try:
-        values = compose_values(overrides)
-        words = expand_files(overrides)
-        choices = chosen(tuple(word for word in words if is_group(word.partition("=")[0].replace(".", "/"))))
-        return Known(walk(plan.spec.space, answer), values)
+        composed = compose(overrides)
+        return Known(walk(plan.spec.space, answer), composed.values)
     except (_Outside, UserError):  # a key that its configuration does not have
         return None
-
-
-@lru_cache
-def chosen(overrides: tuple[str, ...]) -> dict[str, str]:
-    """The options of all groups, which most trials have in common: to compose a configuration takes a moment."""
-    return group_choices(overrides)
 
 
 class _Outside(Exception):

@@ -1,7 +1,7 @@
 """Rungs that come too early to tell trials apart, as a small ``--max-epochs`` makes them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from src.config import load_config
 from sweeps.space import Params, few_corners
@@ -13,7 +13,7 @@ LEAST = 2
 SCHEDULE = "training.lr_scheduler"
 
 
-def early_rungs(asha: Asha, space: Space, fixed: Sequence[str]) -> list[str]:
+def early_rungs(asha: Asha, space: Space, fixed: Iterable[str]) -> list[str]:
     """A sentence if rungs lie before the end of the learning rate's warm-up, or at epoch 1; with what to do."""
     warmup = warmup_epochs(space, fixed)
     early = [str(rung) for rung in asha.rungs if rung < max(LEAST, warmup)]
@@ -27,12 +27,12 @@ def early_rungs(asha: Asha, space: Space, fixed: Sequence[str]) -> list[str]:
     ]
 
 
-def warmup_epochs(space: Space, fixed: Sequence[str]) -> float:
+def warmup_epochs(space: Space, fixed: Iterable[str]) -> float:
     """The epochs for which the learning rate rises, of the trials of a space where it does so longest."""
     schedules: list[Params] = []
     for point in few_corners(space):
         schedule = {key: value for key, value in point.items() if key.startswith(SCHEDULE)}
         if schedule not in schedules:
             schedules.append(schedule)
-    trainings = [load_config(trial_overrides(tuple(fixed), schedule)).training for schedule in schedules]
+    trainings = [load_config(trial_overrides(fixed, schedule)).training for schedule in schedules]
     return max(training.lr_scheduler.warmup_fraction * training.epochs for training in trainings)

@@ -18,8 +18,9 @@ from urllib.request import Request, urlopen
 import yaml
 
 import run
-from src.config import group_choices, value_at
+from src.config import Composed, compose
 from src.experiment import read_rows
+from src.overrides import Overrides
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -60,13 +61,9 @@ def train_as(command: str, tiny: list[str], output_root: Path) -> Path:
     run.main([*words, *more])
     (folder,) = set((output_root / "experiments").glob("*")) - before
     values = yaml.safe_load((folder / "config.yaml").read_text())
-    choices = group_choices([*words, *more])
-    for word in words:
-        key, _, value = word.partition("=")
-        if any(other.startswith(f"{key}=") for other in more):
-            continue
-        group = key.replace(".", "/")
-        assert (choices[group] if group in choices else value_at(values, key)) == yaml.safe_load(value), word
+    composed = Composed(values, compose([*words, *more]).choices)
+    for item in Overrides.parse(words).without(*Overrides.parse(more).keys).items:
+        assert composed.value(item.key) == yaml.safe_load(item.value or ""), item
     assert len(read_rows(folder / "metrics" / "metrics.csv")) == 1
     return folder
 

@@ -17,6 +17,7 @@ from ray import tune
 import sweeps.search
 from src.cards import Card
 from src.lines import append_line, read_lines
+from src.overrides import Overrides
 from sweeps.sampler import Sampler
 from sweeps.search import Halt, Signals, build_tuner, local_ray
 from sweeps.spec import Asha, Budget
@@ -69,7 +70,7 @@ def main() -> None:
     asha = Asha(grace_period=2, reduction_factor=2, max_epochs=4)
     sampler = Sampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
     study = Study(sampler, asha, Budget(trials=options.trials), METRIC)
-    plan = TrialPlan(folder, (), METRIC)
+    plan = TrialPlan(folder, Overrides(), METRIC)
     with Signals() as signals, local_ray(resources):
         build_tuner(study, resources, plan, Halt(study, signals, None), []).fit()
     print(json.dumps({row.name: row.state for row in study.rows.values()}))

@@ -22,9 +22,9 @@ from benchmarks.card.memory import fill_card, predictions
 from benchmarks.card.place import Place, read_figures
 from benchmarks.card.processes import is_alive
 from benchmarks.card.table import RULES, as_markdown, as_text, table_rows
-from src.config import list_options
 from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command
 from src.inference import to_device
+from src.keys import list_options
 from src.synthetic import write_dataset
 
 GUIDE = (ROOT / "docs" / "guides" / "graphics_card.md").read_text()

@@ -10,15 +10,15 @@ from fake_card import CARD, Step, fake_card, misplaced, take_step, trainer
 from torch import Tensor
 from waits import Waits
 
-from src.config import list_options
 from src.device import StepState
+from src.keys import list_options
 from src.schema import SmpModel
 from src.training import Trainer
 
 ARCHITECTURES = list_options("model")
-LOSSES = list_options("training/loss")
-SCHEDULES = list_options("training/lr_scheduler")
-OPTIMIZERS = list_options("training/optimizer")
+LOSSES = list_options("training.loss")
+SCHEDULES = list_options("training.lr_scheduler")
+OPTIMIZERS = list_options("training.optimizer")
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "false": torch.float32}
 # as small as can be; where nothing is said the encoder is that of ``tiny``
 SMALL = {

@@ -10,7 +10,7 @@ from conftest import FinishedSweep
 from analysis.checks import checks, edge
 from analysis.results import Range, SweepResults, read_folder
 
-SPACE = {"lr": "0.001 to 0.1 (log)", "loss": "one of bce, dice"}
+SPACE = {"lr": Range(0.001, 0.1, log=True), "loss": Range(choices=("bce", "dice"))}
 
 
 def sweep(rows: list[dict[str, object]], state: str = "finished") -> SweepResults:
@@ -22,11 +22,11 @@ def sweep(rows: list[dict[str, object]], state: str = "finished") -> SweepResult
     ]
     trials.sort(key=lambda row: -float(str(row["score"])))
     params = {str(row["trial"]): {"lr": row["lr"], "loss": "bce"} for row in trials}
-    about = {"asha": {"rungs": [3, 9], "max_epochs": 18}, "space": SPACE}
+    about = {"asha": {"rungs": [3, 9], "max_epochs": 18}}
     table = pd.DataFrame(trials, columns=["trial", "number", "state", "epochs", "score", "best_epoch"])
     halved = [{"trial": row["trial"], "micro_batch": row.get("micro_batch")} for row in trials]
     reports = pd.DataFrame(halved if any("micro_batch" in row for row in rows) else [])
-    return SweepResults(Path("s"), about, state, table, reports, params)
+    return SweepResults(Path("s"), about, state, table, reports, params, dict.fromkeys(params, SPACE))
 
 
 GOOD: list[dict[str, object]] = [{"score": 0.1}, {}, {}, {}]

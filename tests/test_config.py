@@ -1,6 +1,5 @@
 """The configuration: ``python -m pytest tests/test_config.py``."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,24 +11,11 @@ from typing import Any
 import pydantic
 import pytest
 import yaml
-from dotenv import dotenv_values
 
-from src import config as config_module
-from src.config import (
-    CONFIG_DIR,
-    PATHS,
-    ROOTS,
-    compose_values,
-    expand_files,
-    group_choices,
-    load_config,
-    load_overrides,
-    rejoin_lists,
-    save_overrides,
-    value_at,
-    with_data_root,
-)
+from src import keys
+from src.config import PATHS, compose, load_config
 from src.errors import UserError
+from src.keys import CONFIG_DIR
 from src.schema import OWN, Config, SmpModel, SwinUnetModel
 
 ROOT = Path(__file__).parents[1]
@@ -131,17 +117,6 @@ def test_the_learning_rate_follows_the_encoder_unless_it_is_given() -> None:
     assert load_config(["model.encoder=mit_b0", "training.optimizer.lr=0.1"]).training.optimizer.lr == 0.1
 
 
-def test_a_list_that_the_shell_split_at_its_spaces_is_joined_again() -> None:
-    words = ["seed=1", 'evaluation.metrics=["iou",', '"f1",', '"precision",', '"recall"]', "training.epochs=3"]
-    assert rejoin_lists(words) == ["seed=1", 'evaluation.metrics=["iou", "f1", "precision", "recall"]', words[-1]]
-    config = load_config(words)
-    assert (config.evaluation.metrics, config.training.epochs) == (("iou", "f1", "precision", "recall"), 3)
-
-
-def test_a_mapping_that_the_shell_split_is_joined_again() -> None:
-    assert rejoin_lists(["a={x:", "[1,", "2]}", "b=1"]) == ["a={x: [1, 2]}", "b=1"]
-
-
 @pytest.mark.parametrize(
     ("override", "hint", "legal"),
     [
@@ -157,7 +132,7 @@ def test_a_mapping_that_the_shell_split_is_joined_again() -> None:
         ("training.loss.dice.smoth=1", "Did you mean 'training.loss.dice.smooth'?", "training.loss.dice.weight"),
         ("training.epochs.deep=3", "Unknown key 'training.epochs.deep'", ""),
         ("hydra.job.name=mine", "Unknown key 'hydra.job.name'", "experiment_name"),
-        ("hydra/launcher=basic", "Unknown key 'hydra/launcher'", "experiment_name"),
+        ("hydra/launcher=basic", "Unknown key 'hydra.launcher'", "experiment_name"),
     ],
 )
 def test_an_unknown_key_or_option_is_refused_with_a_suggestion_and_the_legal_ones(
@@ -195,7 +170,7 @@ def test_one_number_is_a_square_and_is_kept_as_height_and_width() -> None:
 
 
 def test_an_optimizer_that_is_named_alone_has_no_keys_of_another_ones_file() -> None:
-    assert group_choices(["training.optimizer.name=lion"])["training/optimizer"] == "timm"
+    assert compose(["training.optimizer.name=lion"]).choices["training.optimizer"] == "timm"
     named = load_config(["training.optimizer.name=lion"]).training.optimizer
     chosen = load_config().training.optimizer
     assert named.own == {}
@@ -216,10 +191,6 @@ def test_momentum_of_nesterov_cannot_be_none() -> None:
 def test_the_unknown_one_among_good_overrides_is_the_one_that_is_named() -> None:
     sentence = refusal("training.loss=dice_focal", "training.loss.focal.gamma=3", "training.epcohs=3")
     assert "Unknown key 'training.epcohs'" in sentence
-
-
-def test_a_word_that_is_no_override_is_refused() -> None:
-    assert "'epochs' is not an override: write key=value" in refusal("epochs")
 
 
 @pytest.mark.parametrize("override", ["training.epochs=[1", "training.epochs=${no.such.key}", "+new.key=3", "~seed"])
@@ -287,71 +258,23 @@ def test_an_encoder_of_another_architecture_is_refused() -> None:
     assert "model.encoder" in refusal("model=architectures/swin_unet", "model.encoder=resnet34")
 
 
-@pytest.mark.parametrize("word", ["a=" + "[" * 3000 + "]" * 3000, "a=" + "{b: " * 3000, "x" * 10**6, "data.root=a\0b"])
-def test_what_is_too_long_too_nested_or_no_text_is_one_short_sentence(word: str) -> None:
-    sentence = refusal(word)
-    assert "longer or more nested than an override can be, or not text" in sentence
-    assert len(sentence) < 200
-
-
 def test_the_group_choices_are_the_options_in_force() -> None:
-    choices = group_choices(["training.loss=dice_focal", "model=architectures/swin_unet"])
+    choices = compose(["training.loss=dice_focal", "model=architectures/swin_unet"]).choices
     ours = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
     assert ours == {
         "data": "dataloader/default",
-        "data/augmentation": "light",
-        "data/crop": "none",
+        "data.augmentation": "light",
+        "data.crop": "none",
         "model": "architectures/swin_unet",
-        "model/encoder": "swin_tiny",
-        "model/decoder": "swin_unet",
+        "model.encoder": "swin_tiny",
+        "model.decoder": "swin_unet",
         "training": "default",
-        "training/optimizer": "adamw",
-        "training/lr_scheduler": "cosine",
-        "training/loss": "dice_focal",
-        "training/metric": "iou_best",
+        "training.optimizer": "adamw",
+        "training.lr_scheduler": "cosine",
+        "training.loss": "dice_focal",
+        "training.metric": "iou_best",
         "evaluation": "default",
     }
-
-
-def test_overrides_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
-    overrides = [
-        "training.epochs=3",
-        'evaluation.metrics=["iou", "f1"]',
-        "data.root=/a b/ü",
-        f"seed={10**9}",
-        "x=" * 99,
-    ]
-    save_overrides(overrides, tmp_path / "overrides.yaml")
-    assert load_overrides(tmp_path / "overrides.yaml") == overrides
-
-
-def test_a_yaml_argument_stands_for_the_overrides_in_it(tmp_path: Path) -> None:
-    path = tmp_path / "best.yaml"
-    save_overrides(["training.epochs=3", "seed=1"], path)
-    assert expand_files(["seed=0", str(path), "seed=2"]) == ["seed=0", "training.epochs=3", "seed=1", "seed=2"]
-    config = load_config([str(path), "seed=2"])
-    assert (config.training.epochs, config.seed) == (3, 2)
-
-
-def test_a_value_that_ends_in_yaml_is_no_file() -> None:
-    assert expand_files(["data.root=some.yaml"]) == ["data.root=some.yaml"]
-
-
-def test_a_file_of_overrides_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
-    path = tmp_path / "lr=0.01 [a]" / "overrides.yaml"
-    path.parent.mkdir()
-    save_overrides(["training.epochs=3"], path)
-    assert load_config([str(path), "seed=2"]).training.epochs == 3
-
-
-@pytest.mark.parametrize("content", [b"training: 3", b"- 3", b"a: [", b"\xff\xfe\x00", b""])
-def test_a_file_that_lists_no_overrides_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "bad.yaml").write_bytes(content)
-    assert "bad.yaml" in refusal(str(tmp_path / "bad.yaml"))
-
-
-def test_a_missing_overrides_file_is_refused_by_name(tmp_path: Path) -> None:
-    assert "none.yaml" in refusal(str(tmp_path / "none.yaml"))
 
 
 def test_the_configuration_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +286,7 @@ def test_the_configuration_is_found_from_any_folder(tmp_path: Path, monkeypatch:
 def test_a_copy_of_the_checkout_anywhere_reads_its_own_configuration(tmp_path: Path) -> None:
     shutil.copytree(CONFIG_DIR, tmp_path / "configs")
     (tmp_path / "src").mkdir()
-    for name in ("__init__", "config", "errors", "folders", "schema"):
+    for name in ("__init__", "config", "environment", "errors", "folders", "keys", "overrides", "schema", "yaml_file"):
         shutil.copy(ROOT / "src" / f"{name}.py", tmp_path / "src")
     changed = (tmp_path / "configs" / "config.yaml").read_text().replace("seed: 42", "seed: 43")
     (tmp_path / "configs" / "config.yaml").write_text(changed)
@@ -379,13 +302,6 @@ def test_the_configuration_cannot_be_written() -> None:
     for section, name in ((config, "seed"), (config.training, "epochs"), (config.model.encoder, "name")):
         with pytest.raises(pydantic.ValidationError, match="frozen"):
             setattr(section, name, getattr(section, name))
-
-
-def test_a_value_is_found_by_its_dotted_key() -> None:
-    values = {"training": {"optimizer": {"lr": 0.5}}}
-    assert value_at(values, "training.optimizer.lr") == 0.5
-    with pytest.raises(UserError, match=r"Did you mean 'training\.optimizer\.lr'\?"):
-        value_at(values, "training.optimizer.lrr")
 
 
 def test_every_key_that_is_accepted_is_read_somewhere() -> None:
@@ -410,7 +326,7 @@ def test_an_error_inside_the_yaml_files_is_told_in_hydras_words(
 ) -> None:
     shutil.copytree(CONFIG_DIR, tmp_path / "configs")
     (tmp_path / "configs" / "training" / "loss" / "broken.yaml").write_text('bce: {weight: "${nowhere}"}')
-    monkeypatch.setattr(config_module, "CONFIG_DIR", tmp_path / "configs")
+    monkeypatch.setattr(keys, "CONFIG_DIR", tmp_path / "configs")
     sentence = refusal("training.loss=broken")
     assert "does not compose" in sentence
     assert "nowhere" in sentence
@@ -419,63 +335,12 @@ def test_an_error_inside_the_yaml_files_is_told_in_hydras_words(
 def test_a_file_in_configs_that_is_no_yaml_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(CONFIG_DIR, tmp_path / "configs")
     (tmp_path / "configs" / "training" / "loss" / "broken.yaml").write_text("bce: {weight")
-    monkeypatch.setattr(config_module, "CONFIG_DIR", tmp_path / "configs")
+    monkeypatch.setattr(keys, "CONFIG_DIR", tmp_path / "configs")
     assert "broken.yaml" in refusal("training.loss=broken")
 
 
 def test_the_default_network_is_one_of_smp() -> None:
     assert isinstance(load_config().model, SmpModel)
-
-
-def run_in(folder: Path, *words: str, **environment: str) -> str:
-    """What ``run.py`` prints in that folder, where its ``.env`` counts, with these variables set beforehand."""
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHON_DOTENV_DISABLED"}
-    command = [sys.executable, str(ROOT / "run.py"), *words]
-    env = {**inherited, **environment}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout
-
-
-def shown(folder: Path, *overrides: str, **environment: str) -> dict[str, Any]:
-    return yaml.safe_load(run_in(folder, *overrides, "--show", **environment))
-
-
-def test_a_dotenv_file_says_where_things_are_the_environment_wins_and_an_override_over_both(tmp_path: Path):
-    (tmp_path / ".env").write_text("CRACK_DATA_ROOT=/mine # comment\nCRACK_DEVICE=cpu\nCRACK_THREADS=3\n")
-    found = shown(tmp_path, "threads=1", CRACK_DEVICE="cuda", CRACK_OUTPUT_ROOT="elsewhere")
-    assert (found["data"]["root"], found["device"], found["threads"]) == ("/mine", "cuda", 1)
-    assert (found["output_root"], found["data"]["cache_dir"]) == ("elsewhere", "elsewhere/cache")
-
-
-def test_the_example_of_a_dotenv_file_changes_nothing_and_names_every_variable():
-    example = dotenv_values(ROOT / ".env.example")
-    read = set(re.findall(r"oc\.env:(\w+)", "".join(path.read_text() for path in CONFIG_DIR.rglob("*.yaml"))))
-    assert read == example.keys()
-    defaults = dict(
-        re.findall(r"oc\.env:(\w+),(\w+)", "".join(path.read_text() for path in CONFIG_DIR.rglob("*.yaml")))
-    )
-    assert defaults == example
-
-
-def test_empty_variables_count_as_not_set(tmp_path: Path):
-    (tmp_path / ".env").write_text("CRACK_OUTPUT_ROOT=\nCRACK_THREADS=\n")
-    found = shown(tmp_path)
-    assert (found["output_root"], found["data"]["cache_dir"], found["threads"]) == ("outputs", "outputs/cache", "auto")
-
-
-def test_what_a_run_leaves_says_which_data_it_had_though_the_environment_did(tiny: list[str], tmp_path: Path):
-    (root,) = (word.partition("=")[2] for word in tiny if word.startswith("data.root="))
-    (tmp_path / ".env").write_text(f"CRACK_DATA_ROOT={root}\n")
-    run_in(tmp_path, *(word for word in tiny if not word.startswith("data.root=")))
-    (kept,) = (tmp_path / "outputs" / "experiments").glob("*/overrides.yaml")
-    assert f"data.root={root}" in load_overrides(kept)
-
-
-def test_a_data_root_that_is_named_is_not_replaced_by_that_of_the_environment(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("CRACK_DATA_ROOT", "/env")
-    assert with_data_root(["seed=1"]) == ["data.root=/env", "seed=1"]
-    assert with_data_root(["data.root=/mine"]) == ["data.root=/mine"]
-    monkeypatch.delenv("CRACK_DATA_ROOT")
-    assert with_data_root(["seed=1"]) == ["seed=1"]
 
 
 @pytest.mark.parametrize("name", ["run (1)", "a,b", "x=1", "Größe é", "it's", "[x]", "~z", "a#b", "{c}", "a: b", "$d"])
@@ -488,53 +353,14 @@ def test_a_path_may_have_any_name(name: str):
 @pytest.mark.parametrize("key", PATHS)
 def test_a_tilde_is_the_home_folder_in_every_path(key: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/home/me")
-    assert value_at(compose_values([f"{key}=~/a b"]), key) == "/home/me/a b"
-    assert value_at(compose_values([f"{key}=a/~/b"]), key) == "a/~/b"
-
-
-def test_a_tilde_without_any_home_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
-    def homeless(path: Path) -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "expanduser", homeless)
-    assert "HOME" in refusal("data.root=~/x")
-
-
-def test_a_tilde_in_a_dotenv_file_is_the_home_folder_too(tmp_path: Path):
-    (tmp_path / ".env").write_text("CRACK_DATA_ROOT=~/photos\nCRACK_OUTPUT_ROOT=~/results\n")
-    found = shown(tmp_path, HOME="/home/me")
-    assert (found["data"]["root"], found["output_root"]) == ("/home/me/photos", "/home/me/results")
-
-
-def test_every_variable_of_the_environment_that_is_a_path_is_known_as_one():
-    text = "".join(path.read_text() for path in CONFIG_DIR.rglob("*.yaml"))
-    assert set(re.findall(r"oc\.env:(\w+_ROOT)", text)) == ROOTS
-
-
-@pytest.mark.parametrize("content", ["CRACK_DATA_ROOT=x".encode("utf-16"), "CRACK_DATA_ROOT=Straße".encode("latin-1")])
-def test_a_dotenv_file_that_is_no_text_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes):
-    (tmp_path / ".env").write_bytes(content)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
-    assert str(tmp_path / ".env") in refusal()
+    assert compose([f"{key}=~/a b"]).value(key) == "/home/me/a b"
+    assert compose([f"{key}=a/~/b"]).value(key) == "a/~/b"
 
 
 def test_a_path_that_is_quoted_or_refers_to_a_key_is_taken_as_hydra_takes_it():
     assert str(load_config(["data.root='a b'"]).data.root) == "a b"
     assert str(load_config(["output_root=x", "data.root=${output_root}/y"]).data.root) == "x/y"
     assert load_config(["training.resume_from=null"]).training.resume_from is None
-
-
-def test_an_override_cannot_look_into_the_environment():
-    assert "may hold secrets" in refusal("experiment_name=${oc.env:HOME}")
-
-
-def test_what_else_a_dotenv_file_holds_is_in_no_result(tiny: list[str], tmp_path: Path):
-    (tmp_path / ".env").write_text("HF_TOKEN=canary-in-the-mine\n")
-    run_in(tmp_path, *tiny)
-    written = [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
-    assert any(path.name == "best_model.pth" for path in written)
-    assert not [path for path in written if b"canary-in-the-mine" in path.read_bytes()]
 
 
 @pytest.mark.parametrize(

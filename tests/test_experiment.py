@@ -20,11 +20,12 @@ from tensorboard.plugins.hparams.metadata import (
 )
 
 from src.checkpoint import save_checkpoint
-from src.config import load_config, load_overrides
+from src.config import load_config
 from src.data.cache import load_split
 from src.data.files import read_image
 from src.experiment import Experiment, about_card, new_run_folder, read_rows
 from src.inference import load_network
+from src.overrides import load_overrides
 from src.panel import PredictionPanel
 from src.run import train
 from src.training import Trainer
@@ -95,7 +96,7 @@ def test_a_long_run_puts_about_ten_panels_into_its_events(tiny: list[str], tmp_p
 
 
 def test_the_kept_overrides_and_configuration_rebuild_the_run(run_folder: Path, tiny: list[str]):
-    assert load_overrides(run_folder / "overrides.yaml") == tiny
+    assert list(load_overrides(run_folder / "overrides.yaml")) == tiny
     kept = yaml.safe_load((run_folder / "config.yaml").read_text())
     assert kept == load_config(tiny).model_dump(mode="json")
 

@@ -7,14 +7,18 @@ import optuna
 import pytest
 from conftest import FinishedSweep
 from optuna.distributions import FloatDistribution
+from optuna.trial import Trial
 
+from sweeps.asha import Decision
 from sweeps.export import export, frozen
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
 from sweeps.sampler import Sampler
+from sweeps.space import Names, Params
 from sweeps.spec import Asha, Budget, load_spec
 from sweeps.study import Study
 
+CONTINUE = Decision.CONTINUE
 SPACE = load_spec("quickstart").space
 ASHA = Asha(grace_period=1, reduction_factor=3, max_epochs=6)
 
@@ -87,9 +91,9 @@ def test_nothing_but_the_export_writes_it(ledger: Ledger, tmp_path: Path):
 
 def test_a_clock_that_was_set_back_makes_no_trial_end_before_it_began():
     row = TrialRow("t0000-a", {}, state="complete", score=0.5)
-    trial = frozen(row, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T09:00:00+01:00"), SPACE)
+    trial = frozen(row, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T09:00:00+01:00"), {}, Names([]))
     assert trial.datetime_start == trial.datetime_complete
-    later = frozen(row, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T13:30:00+01:00"), SPACE)
+    later = frozen(row, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T13:30:00+01:00"), {}, Names([]))
     assert later.duration is not None
     assert later.duration.total_seconds() == 5400
 
@@ -102,3 +106,29 @@ def test_a_study_lies_where_it_should_whatever_the_folder_is_called(ledger: Ledg
     export(study, ledger, SPACE, "mine", folder / "study.db")
     assert [path.name for path in folder.iterdir()] == ["study.db"]
     assert load(folder / "study.db", "mine").trials == []
+
+
+def changing(trial: Trial) -> None:
+    """A space whose ways differ in the choices, the scale and the kind of their keys."""
+    if trial.suggest_categorical("optimizer", ["sgd", "adam", "lion"]) == "sgd":
+        trial.suggest_float("lr", 0.1, 1.0)
+        trial.suggest_categorical("loss", ["bce", "dice"])
+        trial.suggest_int("depth", 1, 3)
+    else:
+        trial.suggest_float("lr", 1e-5, 1e-1, log=True)
+        trial.suggest_categorical("loss", ["bce", "focal"])
+        trial.suggest_categorical("depth", ["deep", 2])
+
+
+def test_a_key_that_differs_between_ways_is_searched_and_exported(ledger: Ledger, tmp_path: Path):
+    first: Params = {"optimizer": "adam", "lr": 0.01, "loss": "focal", "depth": "deep"}
+    study = Study(Sampler(changing, 0, first), ASHA, Budget(trials=14), "val/iou_best", ledger=ledger)
+    while (row := study.next_job()) is not None:
+        while study.report(row.name, row.epochs + 1, {"val/iou_best": row.number / 20 + row.epochs / 100}) is CONTINUE:
+            pass
+    assert {row.origin for row in study.rows.values()} >= {"default", "model", "random"}
+    assert {row.params["optimizer"] for row in study.rows.values()} == {"sgd", "adam", "lion"}
+    export(study, ledger, changing, "mine", tmp_path / "study.db")
+    for trial, row in zip(load(tmp_path / "study.db", "mine").trials, study.rows.values(), strict=True):
+        assert sorted(map(str, trial.params.values())) == sorted(map(str, row.params.values()))
+        assert {name.partition(" (")[0] for name in trial.params} == row.params.keys()

@@ -9,7 +9,7 @@ from conftest import FinishedSweep
 
 from analysis.figures import FIGURES, NARROW, WIDTH
 from analysis.report import picture
-from analysis.results import SweepResults, load_sweep
+from analysis.results import Range, SweepResults, load_sweep
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def test_what_is_written_lies_on_the_paper_and_no_legend_on_what_is_drawn(sweep:
 
 def test_labels_of_a_logarithmic_axis_do_not_touch(sweep: SweepResults):
     for low, high in ((5e-5, 2e-3), (0.2, 5.0), (1e-5, 10.0)):
-        ranged = {"training.optimizer.lr_scale": f"{low} to {high} (log)"}
+        ranged = {"training.optimizer.lr_scale": Range(low, high, log=True)}
         params = {name: {"training.optimizer.lr_scale": (low * high) ** 0.5} for name in sweep.params}
-        made = replace(sweep, about=sweep.about | {"space": ranged}, params=params)
+        made = replace(sweep, ranges=dict.fromkeys(params, ranged), params=params)
         made = replace(made, trials=made.trials.drop(columns=["training.loss"]))
         drawn = FIGURES["slices"][1](made, WIDTH / 3)
         assert drawn is not None

@@ -2,13 +2,12 @@
 
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from src.errors import UserError
-from src.folders import in_full, move_aside, partial_beside, refuse_irregular, user_path, visible_files
+from src.folders import in_full, move_aside, refuse_irregular, user_path, visible_files
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,21 +75,3 @@ def test_a_relative_path_that_is_not_there_is_told_with_the_folder_that_was_look
     with pytest.raises(UserError) as caught:
         refuse_irregular(Path("none"))
     assert str(tmp_path / "none") in str(caught.value)
-
-
-def test_what_is_in_the_making_is_nobody_elses_and_of_the_dead_it_is_removed(tmp_path: Path):
-    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
-    for name in (
-        f".[out].{dead}.partial",
-        f".[out].{os.getppid()}.partial",
-        f".other.{dead}.partial",
-        ".[out].x.partial",
-    ):
-        (tmp_path / name).mkdir()
-    assert partial_beside(tmp_path / "[out]") == tmp_path / f".[out].{os.getpid()}.partial"
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {f".[out].{os.getppid()}.partial", f".other.{dead}.partial", ".[out].x.partial"}
-
-
-def test_a_name_in_the_making_needs_no_folder_around_it(tmp_path: Path):
-    assert partial_beside(tmp_path / "new" / "out").parent == tmp_path / "new"

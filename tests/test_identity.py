@@ -20,8 +20,7 @@ def plan(tiny: list[str]) -> SweepPlan:
 
 
 def with_place(plan: SweepPlan, key: str, place: Path) -> SweepPlan:
-    words = tuple(word for word in plan.fixed if not word.startswith(f"{key}="))
-    return replace(plan, fixed=(*words, f"{key}={place}"))
+    return replace(plan, fixed=plan.fixed.without(key).plus([f"{key}={place}"]))
 
 
 @pytest.mark.parametrize("key", PLACES)

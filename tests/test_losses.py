@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from src.config import CONFIG_DIR, load_config
+from src.config import load_config
 from src.errors import UserError
+from src.keys import CONFIG_DIR
 from src.losses import LOSSES, Overlap, WeightedSum, build_loss, mcc, soft_skeleton
 from src.schema import LossNumber
 

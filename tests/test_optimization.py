@@ -10,8 +10,9 @@ from timm.optim._optim_factory import create_optimizer_v2
 from torch import nn
 from torch.optim import Optimizer
 
-from src.config import list_options, load_config
+from src.config import load_config
 from src.errors import UserError
+from src.keys import list_options
 from src.models.swin_unet import SwinUNet
 from src.optimization import build_lr_scheduler, build_optimizer, fused
 from src.schema import SwinUnetModel, Training
@@ -128,7 +129,7 @@ def spelled(value: object) -> str:
     return str(list(value) if isinstance(value, tuple) else value).replace(" ", "").lower()
 
 
-@pytest.mark.parametrize("name", list_options("training/optimizer"))
+@pytest.mark.parametrize("name", list_options("training.optimizer"))
 def test_every_own_key_of_an_optimizer_reaches_its_groups(name: str) -> None:
     words = [f"training.optimizer={name}"]
     assert training_config(*words).optimizer.own.keys() == VALUES[name].keys()

@@ -1,9 +1,15 @@
 """The words of a sweep's command line; mistakes in whole commands are in test_stages."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from src.errors import UserError
+from src.overrides import save_overrides
 from sweeps.options import APART, parse, refuse_contradictions, replaced, with_options
+from sweeps.plan import make_plan
+from sweeps.run import sweep_folder
 from sweeps.spec import load_spec
 
 
@@ -38,6 +44,32 @@ def test_a_spec_takes_budgets_and_a_horizon_from_the_command_line():
     assert spec.budget.epochs is load_spec("quickstart").budget.epochs
 
 
+def test_a_file_of_overrides_stands_for_those_that_it_lists(tmp_path: Path):
+    save_overrides(["data.batch_size=3", f"output_root={tmp_path / 'here'}"], tmp_path / "mine.yaml")
+    words = ["quickstart", str(tmp_path / "mine.yaml")]
+    options = parse(words)
+    spec = with_options(load_spec("quickstart"), options)
+    assert {"data.batch_size=3", f"output_root={tmp_path / 'here'}"} <= set(spec.fixed)
+    assert sweep_folder(spec, options.overrides, "mine") == tmp_path / "here" / "sweeps" / "mine"
+
+
+@pytest.mark.parametrize("sign", ["", "+", "++"])
+def test_the_folder_of_a_sweep_is_the_one_that_its_plan_writes_to(tmp_path: Path, sign: str):
+    options = parse(["quickstart", f"{sign}output_root={tmp_path}"])
+    spec = with_options(load_spec("quickstart"), options)
+    if sign == "+":  # Hydra's word for a key that is not there yet
+        with pytest.raises(UserError, match="output_root"):
+            sweep_folder(spec, options.overrides, "mine")
+    else:
+        assert sweep_folder(spec, options.overrides, "mine") == make_plan("mine", spec, 0).folder
+
+
+def test_a_key_that_is_said_takes_the_place_of_the_specs_and_of_those_below_it():
+    spec = replace(load_spec("quickstart"), fixed=("model=architectures/unet", "model.encoder=mit_b0", "seed=3"))
+    changed = with_options(spec, parse(["quickstart", "model=architectures/fpn", "++seed=4"]))
+    assert changed.fixed == ("model=architectures/fpn", "++seed=4")
+
+
 @pytest.mark.parametrize(
     ("before", "said", "together"),
     [
@@ -45,7 +77,7 @@ def test_a_spec_takes_budgets_and_a_horizon_from_the_command_line():
         (["data.root=a", "data.root=b"], ["data.root=a"], ["data.root=a"]),  # moved, and back
         (["training/loss=dice"], ["training.loss=bce"], ["training.loss=bce"]),
         (["data.image_size=[32,", "32]"], ["data.image_size=[64,", "64]"], ["data.image_size=[64, 64]"]),
-        (["best.yaml", "seed=1"], ["best.yaml"], ["best.yaml", "seed=1"]),
+        (["model.encoder=mit_b0", "seed=1"], ["model=architectures/fpn"], ["seed=1", "model=architectures/fpn"]),
     ],
 )
 def test_what_is_said_last_of_a_key_counts_in_a_sweep_that_goes_on(

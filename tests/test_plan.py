@@ -9,7 +9,7 @@ from optuna import Trial
 
 from src.cards import Card
 from sweeps.about import read_about
-from sweeps.plan import SESSION_SECONDS, START_SECONDS, duration, make_plan
+from sweeps.plan import SESSION_SECONDS, START_SECONDS, described, duration, make_plan
 from sweeps.spec import load_spec
 from trainable.rehearsal import EpochCost
 
@@ -62,6 +62,21 @@ def test_all_keys_of_a_conditional_space_are_known_with_a_value():
 
     conditional = replace(plan, spec=replace(plan.spec, space=space), first={"training.loss": "bce"}, given=({"x": 1},))
     assert conditional.searched == {"training.loss": "bce", "training.loss.tversky.alpha": 0.2, "x": 1}
+
+
+def test_every_key_of_a_conditional_space_is_described_with_the_choice_that_it_hangs_on():
+    def space(trial: Trial) -> None:
+        if trial.suggest_categorical("optimizer", ["adamw", "sgd", "nadamw"]) == "sgd":
+            trial.suggest_float("momentum", 0.5, 0.99)
+            trial.suggest_float("lr", 0.01, 1.0, log=True)
+        else:
+            trial.suggest_float("lr", 1e-5, 1e-2, log=True)
+
+    assert described(space) == {
+        "optimizer": "one of adamw, sgd, nadamw",
+        "lr": "1e-05 to 0.01 (log) or 0.01 to 1.0 (log)",
+        "momentum": "0.5 to 0.99 (only with optimizer=sgd)",
+    }
 
 
 @pytest.mark.parametrize(("metric", "kept"), [("val/f1", "val/f1"), ("val/iou_image", "val/iou_image")])

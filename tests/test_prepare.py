@@ -1,6 +1,7 @@
 """Tests of ``src/prepare.py``: pairing, CrackForest's .mat masks, groups, the split, and what a killed run leaves."""
 
 import csv
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -15,6 +16,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from src import data_folder
+from src.atomic import partial_beside
 from src.errors import UserError
 from src.prepare import main
 from src.schema import SPLITS
@@ -209,7 +211,9 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_succeeds(flat: Path, monke
             raise KeyboardInterrupt
 
     dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
-    leftover = flat.parent / f".out.{dead}.partial" / "train" / "images" / "old.png"  # of a run that could not tidy up
+    own = partial_beside(flat.parent / "out")
+    left = own.with_name(own.name.replace(f".{os.getpid()}.", f".{dead}."))  # of a run that could not tidy up
+    leftover = left / "train" / "images" / "old.png"
     leftover.parent.mkdir(parents=True)
     leftover.touch()
     with monkeypatch.context() as patched:

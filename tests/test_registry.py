@@ -14,8 +14,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from src.config import list_options, load_config
+from src.config import load_config
 from src.errors import UserError
+from src.keys import list_options
 from src.models import registry
 from src.models.registry import build_model, decoder_arguments
 from src.schema import SmpModel
@@ -105,7 +106,7 @@ def test_the_decoder_of_an_architecture_has_only_arguments_of_its_class(name: st
     assert model.decoder
 
 
-@pytest.mark.parametrize("name", [option for option in list_options("model/encoder") if option != "swin_tiny"])
+@pytest.mark.parametrize("name", [option for option in list_options("model.encoder") if option != "swin_tiny"])
 def test_every_encoder_with_a_file_is_known_to_its_library(name: str) -> None:
     encoder = load_config([f"model.encoder={name}"]).model.encoder.name
     assert encoder in smp.encoders.get_encoder_names() or timm.is_model(encoder.removeprefix("tu-"))

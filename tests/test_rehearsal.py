@@ -15,7 +15,7 @@ from trainable.rehearsal import measure_epoch, rehearse
 def test_numbers_that_change_no_network_share_a_step(tiny: list[str]):
     assert len(rehearse([[*tiny, f"training.optimizer.lr={lr}"] for lr in (1e-4, 1e-3, 1e-2)])) == 1
     losses = [[*tiny, f"training.loss={loss}"] for loss in ("bce", "dice_bce", "dice_focal")]
-    assert rehearse([*losses, losses[0]]) == losses
+    assert list(map(list, rehearse([*losses, losses[0]]))) == losses
 
 
 @pytest.mark.parametrize(

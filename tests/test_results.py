@@ -18,7 +18,7 @@ from sweeps.ledger import NAME, Ledger, locked
 ABOUT = """
 metric: val/iou_best
 fixed: []
-space: {}
+space: []
 trial_0: {}
 asha: {rungs: [1], max_epochs: 3}
 budget: {}

@@ -18,9 +18,10 @@ from rich.console import Console
 from analysis.results import load_sweep
 from analysis.retrain import main, parse, resume_command
 from src.cards import Card
-from src.config import load_config, load_overrides
+from src.config import load_config
 from src.errors import UserError
 from src.inference import load_network
+from src.overrides import load_overrides
 from src.scoring import evaluate
 from sweeps.audit import audit
 from sweeps.plan import SweepPlan

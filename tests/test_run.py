@@ -12,9 +12,10 @@ from PIL import Image
 import run
 from src.check import main as check
 from src.checkpoint import load_checkpoint
-from src.config import load_config, save_overrides
+from src.config import load_config
 from src.errors import UserError, run_command
 from src.evaluation import main as evaluate
+from src.overrides import save_overrides
 from src.predict import main as predict
 from src.prepare import main as prepare
 from src.run import train

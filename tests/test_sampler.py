@@ -52,8 +52,11 @@ def test_the_default_comes_first_and_then_the_given_points():
     given_point: Params = {"lr": 1e-2, "depth": 1, "loss": None}
     sampler = Sampler(SPACE, 0, FIRST, [given_point])
     first, second, third = (sampler.propose(number, []) for number in range(3))
-    assert first == (FIRST, "default")
-    assert second == (given_point, "given")
+    assert first is not None
+    assert first[:2] == (FIRST, "default")
+    assert second is not None
+    assert second[:2] == (given_point, "given")
+    assert first.branch == second.branch == SPACE
     assert third
     assert third.origin == "random"
 

@@ -8,7 +8,7 @@ from conftest import FinishedSweep
 
 from analysis.figures import FIGURES
 from analysis.report import picture
-from analysis.results import SweepResults, load_sweep
+from analysis.results import Range, SweepResults, load_sweep
 from analysis.scales import Scale, scale_of, shares
 
 RATE, LOSS = "training.optimizer.lr_scale", "training.loss"
@@ -57,6 +57,15 @@ def test_what_trials_have_tried_widens_what_is_known(sweep: SweepResults):
     assert scale_of(made, LOSS).choices == ("bce", "dice_bce", "dice_focal", "focal")
     assert scale_of(made, RATE).high == 100.0
     assert sum(math.isnan(share) for share in shares(made, scale_of(made, "depth"))) == 2
+
+
+def test_a_key_with_other_ranges_on_other_ways_has_an_axis_for_all(sweep: SweepResults):
+    first, second, *_ = sweep.params
+    ranges = {first: {RATE: Range(1e-5, 1.0, log=True)}, second: {RATE: Range(0.0, 50.0)}}
+    scale = scale_of(replace(sweep, ranges=ranges), RATE)
+    assert (scale.low, scale.high, scale.log) == (0.0, 50.0, False)
+    ranges[second] = {RATE: Range(choices=(0.1, None))}
+    assert set(scale_of(replace(sweep, ranges=ranges), RATE).choices) >= {"0.1", "None"}
 
 
 def test_a_value_that_never_varied_is_one_choice(sweep: SweepResults):

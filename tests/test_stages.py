@@ -24,9 +24,10 @@ import yaml
 from conftest import CANARY, FinishedSweep
 
 from src.cards import Card
-from src.config import load_config, load_overrides
+from src.config import load_config
 from src.errors import UserError
 from src.experiment import read_rows
+from src.overrides import load_overrides
 from src.run import train
 from sweeps.audit import audit
 from sweeps.ledger import NAME, Ledger, locked

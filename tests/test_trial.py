@@ -12,10 +12,11 @@ import pytest
 import torch
 from filelock import Timeout
 
-from src.config import compose_values, group_choices, load_config, load_overrides
+from src.config import compose, load_config
 from src.errors import UserError
 from src.experiment import read_rows
 from src.lines import replace_lines
+from src.overrides import Overrides, load_overrides
 from src.training import EpochReport
 from sweeps.disk import keep_best_only
 from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
@@ -23,7 +24,7 @@ from trainable.trial import CrackTrial, TrialPlan, check_sampled, override_value
 
 
 def plan(tiny: list[str], tmp_path: Path) -> TrialPlan:
-    return TrialPlan(tmp_path / "sweep", tuple(tiny), "val/iou_best")
+    return TrialPlan(tmp_path / "sweep", Overrides.parse(tiny), "val/iou_best")
 
 
 def job(params: dict[str, Any], name: str = "t0000-abcdef", known: int = 0) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: CrackTrial):
 def test_the_folder_holds_a_run_with_its_overrides(trial: CrackTrial, tiny: list[str]):
     trial.step()
     overrides = load_overrides(trial.folder / "overrides.yaml")
-    assert overrides == [*tiny, "training.optimizer.lr=0.001", "training.loss=dice_focal"]
+    assert list(overrides) == [*tiny, "training.optimizer.lr=0.001", "training.loss=dice_focal"]
     assert load_config(overrides).training.loss.keys() == {"dice", "focal"}
     assert (trial.folder / "checkpoints" / "best_model.pth").is_file()
 
@@ -400,9 +401,9 @@ def test_a_sampled_float_comes_back_with_all_its_digits():
 
 def test_a_sampled_key_that_the_configuration_does_not_hold_is_noticed():
     overrides = ["training.loss=bce", "seed=1"]
-    values, choices = compose_values(overrides), group_choices(overrides)
-    check_sampled(values, choices, {"seed": 1, "training.loss": "bce"})
+    composed = compose(overrides)
+    check_sampled(composed, {"seed": 1, "training.loss": "bce"})
     with pytest.raises(AssertionError, match=r"training\.loss=dice was sampled"):
-        check_sampled(values, choices, {"training.loss": "dice"})
+        check_sampled(composed, {"training.loss": "dice"})
     with pytest.raises(AssertionError, match="seed=2 was sampled"):
-        check_sampled(values, choices, {"seed": 2})
+        check_sampled(composed, {"seed": 2})

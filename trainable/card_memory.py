@@ -8,6 +8,7 @@ from src.config import Config, load_config
 from src.device import smallest_micro_batch
 from src.errors import UserError
 from src.memory import fitting_micro_batch, needed, predict_peak
+from src.overrides import Override, Overrides
 from trainable.resources import Resources
 
 BUILT = ("model", "data", "training.loss", "training.optimizer", "training.ema", "training.gradient", "training.mixed")
@@ -39,7 +40,7 @@ class Fit:
         return f"{self.name}: {self.needed_mib} MiB{fate}"
 
 
-def fit_networks(networks: Iterable[Sequence[str]], resources: Resources, fixed: Sequence[str]) -> list[Fit]:
+def fit_networks(networks: Iterable[Iterable[str]], resources: Resources, fixed: Iterable[str]) -> list[Fit]:
     """How each network, a list of overrides that begins with ``fixed``, fits on the card of a trial.
 
     Without a card there is nothing to fit on.
@@ -47,7 +48,8 @@ def fit_networks(networks: Iterable[Sequence[str]], resources: Resources, fixed:
     limit = resources.share_mib
     if limit is None:
         return []
-    fits = (_fit(load_config(overrides), _name(overrides[len(fixed) :]), limit) for overrides in networks)
+    known, parsed = len(Overrides.parse(fixed)), map(Overrides.parse, networks)
+    fits = (_fit(load_config(overrides), _name(overrides.items[known:]), limit) for overrides in parsed)
     return list(dict.fromkeys(fits))  # rates make other networks that take as much
 
 
@@ -69,7 +71,7 @@ def _fit(config: Config, name: str, limit_mib: int) -> Fit:
     return Fit(name, full, least, config.data.batch_size, micro_batch)
 
 
-def _name(sampled: Sequence[str]) -> str:
+def _name(sampled: Sequence[Override]) -> str:
     """The overrides that decide what is built: no rates and weights, which are fractions."""
-    words = [word for word in sampled if word.startswith(BUILT) and not FRACTION.fullmatch(word.partition("=")[2])]
-    return " ".join(words) or "all networks"
+    built = [item for item in sampled if item.key.startswith(BUILT) and not FRACTION.fullmatch(item.value or "")]
+    return " ".join(map(str, built)) or "all networks"

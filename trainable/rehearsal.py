@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,12 +18,13 @@ from src.experiment import Experiment
 from src.losses import build_loss
 from src.models.registry import build_model
 from src.optimization import build_lr_scheduler, build_optimizer
+from src.overrides import Overrides
 from src.training import Trainer
 
 TINY = 128  # pixels: a size that every architecture accepts
 
 
-def rehearse(corners: Iterable[Sequence[str]], on_card: bool = False) -> list[Sequence[str]]:
+def rehearse(corners: Iterable[Iterable[str]], on_card: bool = False) -> list[Overrides]:
     """Compose every corner, build and step each different network once; returns a corner for each of these networks.
 
     The steps are the CPU's. ``on_card``: what a graphics card cannot do is refused too.
@@ -32,8 +33,8 @@ def rehearse(corners: Iterable[Sequence[str]], on_card: bool = False) -> list[Se
     change what is built (learning rate, decay, weights of terms) share one step.
     """
     device = torch.device("cuda" if on_card else "cpu")
-    stepped: dict[str, Sequence[str]] = {}
-    for overrides in corners:
+    stepped: dict[str, Overrides] = {}
+    for overrides in map(Overrides.parse, corners):
         try:
             config = load_config(overrides)
             refuse_impossible(config, device)
@@ -71,7 +72,7 @@ class EpochCost:
     """What a process's first epoch takes more than the next: loaders start, and on a card libraries choose kernels."""
 
 
-def measure_epoch(overrides: Sequence[str], limit_seconds: float = 60.0) -> EpochCost:
+def measure_epoch(overrides: Iterable[str], limit_seconds: float = 60.0) -> EpochCost:
     """The cost of one epoch on this machine, measured; after ``limit_seconds`` the rest is extrapolated from the steps.
 
     Where the first epoch has left time for it, a second one is measured, with all that a trial writes after an epoch.

@@ -7,7 +7,7 @@ goes on from the checkpoint in its folder, in whatever process; Ray's own checkp
 import gc
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import torch
 from filelock import FileLock
 from ray import tune
 
-from src.config import check_values, compose_values, group_choices, value_at
+from src.config import Composed, compose
 from src.experiment import Experiment
 from src.lines import append_line, read_lines, replace_lines
+from src.overrides import Overrides
 from src.training import Trainer
 from trainable.guard import MIB, Watchdog, guard_memory, judging_full_cards, require_card
 
@@ -31,7 +32,7 @@ class TrialPlan:
     """What all trials of a sweep share."""
 
     sweep_dir: Path
-    fixed: tuple[str, ...]
+    fixed: Overrides
     """Overrides before the sampled ones."""
     metric: str
     """What the search maximises; TensorBoard shows it beside the parameters."""
@@ -130,9 +131,9 @@ class CrackTrial(tune.Trainable):
         if self.plan.trials_per_card:
             require_card()
         overrides = trial_overrides(self.plan.fixed, self.params)
-        values = compose_values(overrides)
-        check_sampled(values, group_choices(overrides), self.params)
-        config = check_values(values)
+        composed = compose(overrides)
+        check_sampled(composed, self.params)
+        config = composed.check()
         self.missing_mib = self._missing_mib()
         with judging_full_cards(self.plan.trials_per_card, self.missing_mib):
             self.trainer = Trainer(config, overrides)
@@ -206,9 +207,9 @@ class CrackTrial(tune.Trainable):
             self.__dict__.pop("watchdog").rest()
 
 
-def trial_overrides(fixed: tuple[str, ...], params: Mapping[str, Any]) -> list[str]:
+def trial_overrides(fixed: Iterable[str], params: Mapping[str, Any]) -> Overrides:
     """The trial as overrides: with them ``run.py`` repeats it, bit for bit on a CPU."""
-    return [*fixed, *(f"{key}={override_value(value)}" for key, value in params.items())]
+    return Overrides.parse(fixed).plus(f"{key}={override_value(value)}" for key, value in params.items())
 
 
 def override_value(value: Any) -> str:
@@ -216,12 +217,11 @@ def override_value(value: Any) -> str:
     return str(value) if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
-def check_sampled(values: Mapping[str, Any], choices: Mapping[str, str], params: Mapping[str, Any]) -> None:
+def check_sampled(composed: Composed, params: Mapping[str, Any]) -> None:
     """Assert that every sampled key is what the resolved configuration holds.
 
     A sweep whose trials all train the same configuration looks like any other, until one believes its result.
     """
     for key, sampled in params.items():
-        group = key.replace(".", "/")
-        resolved = choices[group] if group in choices else value_at(values, key)
+        resolved = composed.value(key)
         assert resolved == sampled, f"{key}={sampled} was sampled, but the configuration holds {resolved}"

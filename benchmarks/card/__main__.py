@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.card.place import Place
-from benchmarks.card.runs import DRY_FACTOR, MINUTES, SHARES, Result, about_card, run_sections, write_beside, write_json
+from benchmarks.card.runs import DRY_FACTOR, MINUTES, SHARES, Result, about_card, run_sections, write_json
 from benchmarks.card.table import Row, as_markdown, as_text, table_rows
+from src.atomic import replace_text
 from src.errors import EXIT_FAILED, UserError, run_command, unknown
 from src.folders import user_path
 from src.provenance import provenance
@@ -36,7 +37,7 @@ def main(argv: list[str]) -> int:
         def keep(name: str, result: Result) -> None:
             content["sections"][name] = result
             write_json(out / "card.json", content)
-            write_beside(out / "card.md", f"{heading(content, '- ')}\n\n{as_markdown(rows_of(content))}\n")
+            replace_text(out / "card.md", f"{heading(content, '- ')}\n\n{as_markdown(rows_of(content))}\n")
             print(f"{name}: {result['state']} after {result['seconds']} s", flush=True)
 
         seconds = 60 * options.minutes * (DRY_FACTOR if options.dry else 1.0)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from benchmarks.card.place import FAILED, Place, read_figures
 from benchmarks.training_speed import settle
 from src.config import load_config
+from src.overrides import Overrides
 from src.synthetic import SPLIT_CYCLE, write_dataset
 from src.training import Trainer
 
@@ -55,7 +56,7 @@ class Bench(Place):
 
     def trainer(self, words: Sequence[str], size: Size) -> Trainer:
         """A training of these overrides on synthetic cracks, not begun yet."""
-        chosen = any(word.startswith("model=") for word in words)
+        chosen = Overrides.parse(words).get("model") is not None
         overrides = [*words, *self.overrides(size), *(TINY if self.dry and not chosen else ())]
         return Trainer(load_config(overrides), overrides)
 

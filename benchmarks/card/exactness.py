@@ -23,9 +23,9 @@ from benchmarks.card.bench import (
 )
 from benchmarks.card.place import Place
 from src.cards import look
-from src.config import list_options
 from src.device import NOT_DETERMINISTIC
 from src.inference import load_network
+from src.keys import list_options
 from src.scoring import evaluate
 from src.training import Trainer
 
@@ -127,7 +127,7 @@ def compare_repeated(bench: Bench) -> None:
 def compare_refused(bench: Bench) -> None:
     """What torch refuses in deterministic mode, beside what the project says that it refuses."""
     options = [f"model={option}" for option in list_options("model")]
-    options += [f"training.loss={option}" for option in list_options("training/loss")]
+    options += [f"training.loss={option}" for option in list_options("training.loss")]
     refused, listed = list[str](), list[str]()
     for option in options[:2] + options[-2:] if bench.dry else options:
         tiny = () if option.startswith("model=") else TINY

@@ -23,7 +23,7 @@ from benchmarks.card.bench import (
     train_step,
 )
 from benchmarks.card.place import Place
-from src.config import list_options
+from src.keys import list_options
 from src.memory import needed
 from src.training import Trainer
 

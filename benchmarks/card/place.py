@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from src.atomic import replace_text
+
 ROOT = Path(__file__).parents[2]
 FAILED = "failed"
 """The figure of a section that lists its parts that failed."""
@@ -30,9 +32,7 @@ class Place:
     def note(self, figure: str, value: Any) -> None:
         """Keep a figure at once: a section that is ended has said all that it had found."""
         known = read_figures(self.findings)
-        beside = self.findings.with_suffix(".partial")
-        beside.write_text(json.dumps(known | {figure: value}))
-        beside.replace(self.findings)
+        replace_text(self.findings, json.dumps(known | {figure: value}))
 
 
 def read_figures(path: Path) -> dict[str, Any]:

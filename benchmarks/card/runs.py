@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.card.place import ROOT, Place, module_command, read_figures
+from src.atomic import replace_text
 from src.errors import UserError
 
 SHARES = {
@@ -119,12 +120,5 @@ def about_card(place: Place) -> Mapping[str, Any]:
     return read_figures(findings)
 
 
-def write_beside(path: Path, text: str) -> None:
-    """Replace a file in one step."""
-    beside = path.with_suffix(f"{path.suffix}.partial")
-    beside.write_text(text)
-    beside.replace(path)
-
-
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    write_beside(path, json.dumps(content, indent=1))
+    replace_text(path, json.dumps(content, indent=1))

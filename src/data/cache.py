@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
-from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -28,6 +27,7 @@ from numpy.lib.format import open_memmap
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from src.atomic import new_folder, replace_text
 from src.cores import available_cores
 from src.data.files import Float32Array, UInt8Array, shown_size
 from src.data.pairs import Pair, all_photographs, find_pairs
@@ -189,10 +189,8 @@ def _fingerprint(pairs: Sequence[Pair], cache_dir: Path) -> str:
         digests = list(pool.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest(), paths))
     names = [(path.stem, digest) for path, digest in zip(paths, digests, strict=True)]
     fingerprint = hashlib.sha256(json.dumps([RULES, names]).encode()).hexdigest()[:16]
-    beside = memory.with_suffix(f".{uuid4().hex[:8]}")
     with blaming(cache_dir):
-        beside.write_text(fingerprint)
-        beside.replace(memory)
+        replace_text(memory, fingerprint)
     return fingerprint
 
 
@@ -207,17 +205,12 @@ def _look(path: Path) -> tuple[str, int, int, int]:
 def _build(
     pairs: Sequence[Pair], reading: Reading, fingerprint: str, size: tuple[int, int] | None, folder: Path
 ) -> None:
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed; we hold the lock
-    partial.mkdir()
     try:
-        _fill(pairs, reading, fingerprint, size, partial)
-        shutil.rmtree(folder, ignore_errors=True)  # one that was damaged
-        partial.replace(folder)
+        with new_folder(folder) as partial:
+            _fill(pairs, reading, fingerprint, size, partial)
+            shutil.rmtree(folder, ignore_errors=True)  # one that was damaged
     except OSError as error:
         raise UserError(f"Cannot write {folder}: {error.strerror}; data.cache_dir says where.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)  # nobody may ask for a split with a bad file again
 
 
 def _fill(
