@@ -72,7 +72,7 @@ def test_a_metric_that_cannot_be_maximised_is_refused(metric: str):
 
 
 def test_every_spec_asks_a_question_in_its_first_line():
-    assert {"quickstart", "swin_unet_lr", "unet_encoder"} <= list_specs().keys()
+    assert {"architectures", "quickstart", "swin_unet_lr", "unet_encoder", "unet_optimizer"} <= list_specs().keys()
     assert all("?" in question for question in list_specs().values())
 
 
@@ -96,6 +96,8 @@ def rehearsed(name: str, walk: Callable[[Space], Iterable[Params]]) -> int:
         ("quickstart", 3),
         pytest.param("swin_unet_lr", 4, marks=pytest.mark.slow),
         pytest.param("unet_encoder", 8, marks=pytest.mark.slow),
+        pytest.param("unet_optimizer", 4, marks=pytest.mark.slow),
+        pytest.param("architectures", 8, marks=pytest.mark.slow),
     ],
 )
 def test_each_choice_of_every_spec_composes_and_makes_a_step(name: str, networks: int):
