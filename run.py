@@ -16,9 +16,9 @@ def main(argv: list[str]) -> None:
     if "--help" in argv or "-h" in argv:
         print(__doc__)
         return
-    from src.config import compose
-    from src.environment import with_data_root
-    from src.overrides import Overrides
+    from src.config.compose import compose
+    from src.config.environment import with_data_root
+    from src.config.overrides import Overrides
 
     overrides = with_data_root(Overrides.parse(word for word in argv if word != "--show"))
     composed = compose(overrides)
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
 
     for split in ("train", "val"):  # before torch, which takes seconds to import
         find_pairs(config.data.root, split)
-    from src.run import train
+    from src.training.run import train
 
     outlive_reader()
     folder = train(config, overrides)

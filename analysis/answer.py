@@ -15,9 +15,9 @@ from analysis.intervals import Interval
 from analysis.race import SEED
 from analysis.verdict import Line, Run, Searched, Verdict, judge, span
 from src.atomic import replace_text, replaced_file
-from src.checkpoint import link_checkpoint
+from src.config.overrides import Overrides, save_overrides
 from src.errors import UserError
-from src.overrides import Overrides, save_overrides
+from src.models.checkpoint import link_checkpoint
 from src.provenance import provenance
 from src.tables import fitted
 from trainable.trial import trial_overrides

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.intervals import Float64Array
 from src.atomic import replaced_file
 from src.data.pairs import manifest_groups
-from src.metrics import BINS, HALF, Int64Array, iou, scores_at, threshold_counts
+from src.scoring.metrics import BINS, HALF, Int64Array, iou, scores_at, threshold_counts
 
 METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")
 """What two sets of trainings can be compared by: those that a search can maximise."""
@@ -24,7 +24,7 @@ class Counted:
     """One training's test images, counted."""
 
     histogram: Int64Array
-    """(images, 2, 256), see ``src.metrics``."""
+    """(images, 2, 256), see ``src.scoring.metrics``."""
     number: int
     """Of the threshold that validation chose."""
     images: tuple[str, ...]

@@ -12,15 +12,15 @@ from analysis.counted import Counted, groups_of
 from analysis.race import SEED, Contender, Race
 from analysis.results import SweepResults
 from analysis.verdict import Run
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.overrides import Overrides
+from src.config.schema import SPLITS
 from src.data.cache import open_split
 from src.errors import UserError
 from src.folders import move_aside
-from src.inference import load_network
-from src.overrides import Overrides
 from src.provenance import provenance
-from src.schema import SPLITS
-from src.scoring import evaluate
+from src.scoring.evaluate import evaluate
+from src.scoring.inference import load_network
 from sweeps.identity import differences, surroundings
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger

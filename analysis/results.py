@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.json
 
-from src.config import load_config
+from src.config.compose import load_config
 from src.errors import UserError, unknown
 from src.folders import in_full
 from sweeps.about import read_about

@@ -62,7 +62,7 @@ def retrain(options: argparse.Namespace) -> int:
     from analysis.answer import conclude  # torch, Ray and Optuna: seconds to import
     from analysis.finals import Asked, fixed_of, folder_of, open_finals
     from src.cards import find_cards
-    from src.config import load_config
+    from src.config.compose import load_config
     from sweeps.execution import run_trials
     from sweeps.ledger import locked
     from sweeps.stages import console

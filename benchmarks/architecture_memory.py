@@ -18,15 +18,15 @@ from typing import Any, cast
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from src.config import load_config
-from src.device import MIB
-from src.fake_step import step_as_on_a_card
+from src.config.compose import load_config
+from src.config.keys import list_options
 from src.folders import user_path
-from src.keys import list_options
-from src.memory import needed, predict_peak
+from src.models.device import MIB
 from src.models.registry import build_model
 from src.synthetic import write_dataset
-from src.training import Trainer
+from src.training.fake_step import step_as_on_a_card
+from src.training.memory import needed, predict_peak
+from src.training.trainer import Trainer
 
 CARD_MIB = 8192 - 256 - 450
 """What torch may have of a card of 8 GiB, beside a desktop's small part and a CUDA context."""

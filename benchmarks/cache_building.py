@@ -16,12 +16,12 @@ from unittest.mock import patch
 
 from PIL import Image
 
+from src.config.schema import SPLITS
 from src.cores import available_cores
 from src.data import cache
 from src.data.cache import load_split
 from src.errors import run_command
 from src.folders import user_path
-from src.schema import SPLITS
 from src.synthetic import write_dataset
 
 PHOTOGRAPHS = 300

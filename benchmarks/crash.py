@@ -22,9 +22,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from src.checkpoint import load_checkpoint
 from src.errors import EXIT_FAILED, UserError, run_command
 from src.folders import user_path
+from src.models.checkpoint import load_checkpoint
 from src.synthetic import write_dataset
 from sweeps.audit import audit
 from sweeps.ledger import NAME, Ledger

@@ -30,16 +30,16 @@ from scipy.io import savemat
 
 from benchmarks.bad_data import coco
 from benchmarks.bad_files import picture, saved
-from src.checkpoint import load_checkpoint
-from src.coco import read_coco
+from src.config.safe_yaml import read_yaml
 from src.data.files import more_pages, read_image, shown_size
 from src.data.masks import read_mask
-from src.drawings import ShapeRules
+from src.datasets.coco import read_coco
+from src.datasets.drawings import ShapeRules
+from src.datasets.labelme import read_labelme
+from src.datasets.matlab import read_labels
+from src.datasets.yolo import read_yolo
 from src.errors import EXIT_FAILED, UserError, run_command
-from src.labelme import read_labelme
-from src.matlab import read_labels
-from src.yaml_file import read_yaml
-from src.yolo import read_yolo
+from src.models.checkpoint import load_checkpoint
 
 LONGEST_SECONDS = 10.0
 LARGEST_MIB = 1500

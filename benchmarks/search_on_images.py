@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.searches import METHODS, Report
-from src.config import load_config
+from src.config.compose import load_config
 from src.errors import UserError, run_command
 from src.folders import user_path
-from src.training import Diverged, Trainer
+from src.training.trainer import Diverged, Trainer
 from sweeps.options import with_options
 from sweeps.plan import SweepPlan
 from sweeps.space import Params

@@ -15,13 +15,13 @@ from statistics import median
 
 import torch
 
-from src.config import load_config
-from src.device import choose_layout
+from src.config.compose import load_config
 from src.errors import run_command
-from src.experiment import device_name
 from src.folders import user_path
+from src.models.device import choose_layout
 from src.synthetic import write_dataset
-from src.training import Trainer
+from src.training.experiment import device_name
+from src.training.trainer import Trainer
 
 NETWORKS = {
     "unet resnet34": ["model=architectures/unet"],

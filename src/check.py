@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from src.copies import copies
+from src.config.schema import SPLITS, Data
 from src.cores import available_cores
 from src.data.cache import open_split
 from src.data.depth import used_bits
@@ -24,11 +24,11 @@ from src.data.files import UInt8Array, more_pages
 from src.data.masks import Said, Survey, choose_meaning, survey
 from src.data.pairs import Pair, look_for_pairs, manifest_groups
 from src.data.reading import Reading
+from src.datasets.copies import copies
+from src.datasets.fit import fit
+from src.datasets.leaks import find_kin, grey_of
 from src.errors import Parser, UserError, run_command
-from src.fit import fit
 from src.folders import in_full, user_path
-from src.leaks import find_kin, grey_of
-from src.schema import SPLITS, Data
 
 FULL = 0.5
 """Share of crack from which a mask is almost full, or inverted."""
@@ -37,8 +37,8 @@ FLAT = 2.0
 UNUSUAL = 3.5
 """Robust standard deviations (1.4826 times the median deviation) of the logarithm of the share of crack."""
 UNFIT, BRIGHT = 2.0, -3.0
-"""``src.fit``: between them a mask may belong to another photograph. Cracks full of light sand, or sealed, are as much
-brighter as others are darker."""
+"""Of ``src.datasets.fit``: between them a mask may belong to another photograph. Cracks full of light sand, or sealed,
+are as much brighter as others are darker."""
 SMALL = 64
 """Pixels of the longer side, for the quick part."""
 SHOWN = 8

@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.atomic import partial_beside
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.overrides import Overrides
 from src.errors import UserError, outlive_reader, run_command
 from src.folders import refuse_irregular, user_path
-from src.overrides import Overrides
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
-    from src.inference import Network
-    from src.schema import Evaluation
-    from src.scoring import OnImage, Scores, Seen
+    from src.config.schema import Evaluation
+    from src.scoring.evaluate import OnImage, Scores, Seen
+    from src.scoring.inference import Network
 
 
 WRITTEN = (
@@ -55,8 +55,8 @@ def main(argv: list[str]) -> None:
     checkpoint = find_checkpoint(overrides)
     load_config(overrides.at("evaluation"))  # all else depends on the network
 
-    from src.inference import load_network
-    from src.scoring import evaluate
+    from src.scoring.evaluate import evaluate
+    from src.scoring.inference import load_network
 
     network = load_network(checkpoint, overrides)
     wanted = network.config.evaluation
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> None:
     for name, value in about(scores, network).items():
         print(f"{name:28} {value:.4f}" if isinstance(value, float) else f"{name:28} {value}")
     if wanted.save_predictions:
-        from src.pictures import LEGEND
+        from src.scoring.pictures import LEGEND
 
         print(f"{folder / 'overlays'}  ({LEGEND})")
     print(folder)
@@ -119,7 +119,7 @@ def replaced_at_the_end(folder: Path) -> Generator[Path]:
 
 def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
     """What ``metrics.json`` holds: the three IoUs by where their threshold comes from, then ``evaluation.metrics``."""
-    from src.metrics import BINS, HALF, best_threshold, scores_at
+    from src.scoring.metrics import BINS, HALF, best_threshold, scores_at
 
     wanted = network.config.evaluation
     oracle = best_threshold(scores.histogram)
@@ -143,8 +143,8 @@ def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
 
 def write_scores(scores: "Scores", network: "Network", folder: Path) -> None:
     """metrics.json, images.csv, the precision-recall curve, and the confusion matrix where it is asked for."""
-    from src.metrics import BINS, curve, oracle_scores, threshold_counts
-    from src.pictures import draw_confusion_matrix, draw_curve
+    from src.scoring.metrics import BINS, curve, oracle_scores, threshold_counts
+    from src.scoring.pictures import draw_confusion_matrix, draw_curve
 
     (folder / "metrics.json").write_text(json.dumps(about(scores, network), indent=2))
     rows = [[stem, *image.values()] for stem, image in zip(scores.stems, scores.images, strict=True)]
@@ -170,7 +170,7 @@ def write_table(path: Path, names: Sequence[str], rows: Sequence[Sequence[object
 
 def picture_writer(folder: Path) -> "OnImage":
     """Keeps each image's predicted mask (0 and 255) and its overlay under the image's name."""
-    from src.pictures import overlay, write_picture
+    from src.scoring.pictures import overlay, write_picture
 
     for name in ("masks", "overlays"):
         (folder / name).mkdir()

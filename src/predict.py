@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.config.overrides import Overrides, rejoin_lists
 from src.data.depth import choose_bits
 from src.data.files import IMAGE_SUFFIXES, images_below, list_images, read_image
 from src.errors import Parser, UserError, outlive_reader, run_command
 from src.folders import in_full, refuse_irregular, user_path
-from src.overrides import Overrides, rejoin_lists
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.data.files import UInt8Array
-    from src.inference import Network
+    from src.scoring.inference import Network
 
 
 def main(argv: list[str]) -> None:
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
     if unread := overrides.at("evaluation"):
         raise UserError(f"{next(iter(unread))}: that is for evaluation; predictions have --tta and --threshold.")
     refuse_irregular(options.checkpoint)
-    from src.inference import load_network, refuse_views
+    from src.scoring.inference import load_network, refuse_views
 
     outlive_reader()
     network = load_network(options.checkpoint, overrides)
@@ -63,8 +63,8 @@ def is_override(word: str) -> bool:
 
 def threshold_of(network: "Network", tta: str) -> float:
     """What validation chose. With views it is chosen anew, for which the validation split must be there."""
-    from src.metrics import BINS
-    from src.scoring import choose_threshold
+    from src.scoring.evaluate import choose_threshold
+    from src.scoring.metrics import BINS
 
     try:
         return choose_threshold(network, tta) / BINS
@@ -97,7 +97,7 @@ def predict_files(network: "Network", photographs: Sequence[Path], out: Path, ho
 
     A file that cannot be read does not keep the others from it; at the end it is a ``UserError``.
     """
-    from src.pictures import overlay, write_picture
+    from src.scoring.pictures import overlay, write_picture
 
     for name in ("masks", "overlays"):
         (out / name).mkdir(parents=True, exist_ok=True)

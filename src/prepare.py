@@ -1,8 +1,8 @@
 """Turn photographs and masks into a data set: ``python -m src.prepare SOURCE --out data/NAME``.
 
-SOURCE holds photographs and masks in a layout of ``src.sources``: an image and a mask folder, folders that are splits
-already, both side by side, CrackForest's, DeepCrack's, Crack500's, COCO's or labelme's. Files of one group stay in one
-split. The result is OUT/{train,val,test}/{images,masks}/, OUT/manifest.csv, summary.md and contact_sheet.png.
+SOURCE holds photographs and masks in a layout of ``src.datasets.sources``: an image and a mask folder, folders that are
+splits already, both side by side, CrackForest's, DeepCrack's, Crack500's, COCO's or labelme's. Files of one group stay
+in one split. The result is OUT/{train,val,test}/{images,masks}/, OUT/manifest.csv, summary.md and contact_sheet.png.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from src.data.mask_colours import Colour
 from src.data.masks import Said, choose_meaning
 from src.data.pairs import SMALLEST
 from src.data.reading import Reading, survey_all
-from src.data_folder import Item, Rules, write
-from src.drawings import ShapeRules
+from src.datasets.data_folder import Item, Rules, write
+from src.datasets.drawings import ShapeRules
+from src.datasets.groups import Grouping, choose_groups, choose_splits
+from src.datasets.photographs import Source
+from src.datasets.sources import Selection, find_sources
+from src.datasets.summary import summary
 from src.errors import Parser, UserError, outlive_reader, run_command
 from src.folders import user_path
-from src.groups import Grouping, choose_groups, choose_splits
-from src.photographs import Source
-from src.sources import Selection, find_sources
-from src.summary import summary
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

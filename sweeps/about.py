@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, cast
 
+from src.config.safe_yaml import read_yaml
 from src.errors import UserError
-from src.yaml_file import read_yaml
 
 PARTS = {"metric": str, "fixed": list, "space": list, "trial_0": dict} | dict.fromkeys(
     ("asha", "budget", "resources", "provenance"), dict

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from src.checkpoint import is_sound
 from src.errors import UserError
 from src.lines import read_lines
+from src.models.checkpoint import is_sound
 from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
 from sweeps.standing import Standing, read_standing

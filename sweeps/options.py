@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from src.config.overrides import Overrides
 from src.errors import Parser, UserError
-from src.overrides import Overrides
 from sweeps.spec import SweepSpec
 
 DECIDED = {

@@ -9,9 +9,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from src.atomic import replace_text
 from src.cards import Card
-from src.config import Config, load_config
-from src.environment import with_data_root
-from src.overrides import Overrides
+from src.config.compose import load_config
+from src.config.environment import with_data_root
+from src.config.overrides import Overrides
+from src.config.schema import Config
 from src.provenance import provenance
 from sweeps.forecast import Forecast, forecast
 from sweeps.space import (

@@ -100,9 +100,9 @@ def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace)
 
 def checked(spec: SweepSpec) -> SweepSpec:
     """The spec, after all that can be checked before the seconds that torch and Ray take: values, space, files."""
-    from src.config import load_config
+    from src.config.compose import load_config
+    from src.config.schema import SPLITS
     from src.data.pairs import find_pairs
-    from src.schema import SPLITS
     from sweeps.space import default_point
 
     default_point(spec.space, spec.fixed)
@@ -181,8 +181,8 @@ def complete_options(folder: Path, options: argparse.Namespace) -> None:
 
 def sweep_folder(spec: SweepSpec | None, overrides: list[str], name: str) -> Path:
     """Where a sweep of that name lies."""
-    from src.config import load_config
-    from src.overrides import Overrides
+    from src.config.compose import load_config
+    from src.config.overrides import Overrides
 
     fixed = Overrides.parse(spec.fixed if spec else ())
     return load_config(fixed.plus(Overrides.parse(overrides).at("output_root"))).output_root / "sweeps" / name

@@ -19,9 +19,9 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from src.config import compose
+from src.config.compose import compose
+from src.config.keys import list_options
 from src.errors import UserError, unknown
-from src.keys import list_options
 from sweeps.spec import Space
 
 GRID_TOLERANCE = 1e-8

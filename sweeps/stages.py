@@ -10,11 +10,11 @@ from typing import Any
 
 from src.cards import Card, absent_card, find_cards
 from src.check import quick_problems
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.overrides import Overrides
+from src.config.schema import SPLITS
 from src.data.cache import open_split
 from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER, UserError
-from src.overrides import Overrides
-from src.schema import SPLITS
 from src.synthetic import write_dataset
 from src.tables import PlainConsole
 from sweeps.audit import audit

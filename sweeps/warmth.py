@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, cast
 
 from optuna.distributions import BaseDistribution
 
-from src.config import compose
+from src.config.compose import compose
+from src.config.overrides import Overrides
 from src.data.cache import data_fingerprint
 from src.errors import UserError
-from src.overrides import Overrides
 from sweeps.about import PLACES, read_about
 from sweeps.identity import training_code
 from sweeps.leaderboard import TrialRow, ranked

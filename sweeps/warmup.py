@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from src.config import load_config
+from src.config.compose import load_config
 from sweeps.space import Params, few_corners
 from sweeps.spec import Asha, Space
 from trainable.trial import trial_overrides

@@ -18,9 +18,9 @@ from urllib.request import Request, urlopen
 import yaml
 
 import run
-from src.config import Composed, compose
-from src.experiment import read_rows
-from src.overrides import Overrides
+from src.config.compose import Composed, compose
+from src.config.overrides import Overrides
+from src.training.experiment import read_rows
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent

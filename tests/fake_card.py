@@ -19,11 +19,11 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.utils._pytree import tree_map_only
 from waits import Waits, tensors
 
-import src.training
-from src.config import load_config
+import src.training.trainer
+from src.config.compose import load_config
 from src.data.loader import EpochLoader
-from src.inference import _colour
-from src.training import Trainer
+from src.scoring.inference import _colour
+from src.training.trainer import Trainer
 
 Function = Callable[..., Any]
 CARD = torch.device("cuda:0")
@@ -57,9 +57,9 @@ def fake_card(patch: pytest.MonkeyPatch) -> Generator[Waits]:
     for name, answer in CUDA.items():
         patch.setattr(f"torch.cuda.{name}", answer)
     for name in ("seed_everything", "restore_random_state"):
-        patch.setattr(f"src.training.{name}", lambda *_: None)
-    patch.setattr("src.training.build_model", with_real_tensors(src.training.build_model))
-    patch.setattr("src.training.ModelEmaV3", with_generator_of_host(src.training.ModelEmaV3))
+        patch.setattr(f"src.training.trainer.{name}", lambda *_: None)
+    patch.setattr("src.training.trainer.build_model", with_real_tensors(src.training.trainer.build_model))
+    patch.setattr("src.training.trainer.ModelEmaV3", with_generator_of_host(src.training.trainer.ModelEmaV3))
     patch.setattr("torch.load", onto_card(torch.load))
     patch.setattr(EpochLoader, "__init__", beside_no_card(EpochLoader.__init__))
     _colour.cache_clear()  # it keeps tensors

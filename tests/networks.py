@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from src.config import load_config
-from src.device import MicroBatch
-from src.inference import Network
+from src.config.compose import load_config
+from src.models.device import MicroBatch
+from src.scoring.inference import Network
 
 
 class Redness(nn.Module):

@@ -16,8 +16,8 @@ from ray import tune
 
 import sweeps.search
 from src.cards import Card
+from src.config.overrides import Overrides
 from src.lines import append_line, read_lines
-from src.overrides import Overrides
 from sweeps.sampler import Sampler
 from sweeps.search import Halt, Signals, build_tuner, local_ray
 from sweeps.spec import Asha, Budget

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from src.alike import alike
 from src.data.files import UInt8Array
+from src.datasets.alike import alike
 
 STILL = np.eye(2, 3, dtype=np.float32)
 

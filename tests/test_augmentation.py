@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from src.config import load_config
+from src.config.compose import load_config
 from src.data.augmentation import build_augmentation, sample_seed, seed_augmentation
 from src.errors import UserError
 

@@ -27,8 +27,8 @@ from benchmarks.crash import Trial, lost
 from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
 from src.cores import available_cores
 from src.data import cache
+from src.datasets.leaks import Kin
 from src.errors import UserError
-from src.leaks import Kin
 
 needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
 TASK = efficiency.TASKS[0]

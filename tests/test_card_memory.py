@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from src.cards import Card
-from src.config import load_config
+from src.config.compose import load_config
 from src.errors import UserError
-from src.memory import needed, predict_peak
+from src.training.memory import needed, predict_peak
 from trainable.card_memory import fit_networks, refuse_misfits
 from trainable.resources import Resources, share_machine
 

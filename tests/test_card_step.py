@@ -10,10 +10,10 @@ from fake_card import CARD, Step, fake_card, misplaced, take_step, trainer
 from torch import Tensor
 from waits import Waits
 
-from src.device import StepState
-from src.keys import list_options
-from src.schema import SmpModel
-from src.training import Trainer
+from src.config.keys import list_options
+from src.config.schema import SmpModel
+from src.models.device import StepState
+from src.training.trainer import Trainer
 
 ARCHITECTURES = list_options("model")
 LOSSES = list_options("training.loss")

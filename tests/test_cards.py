@@ -13,8 +13,8 @@ import torch
 
 from src import cards
 from src.cards import Card, count_cards, find_cards, look, refuse_old_card
-from src.device import choose_device
 from src.errors import UserError
+from src.models.device import choose_device
 
 Driver = Callable[[str], list[list[str]]]
 

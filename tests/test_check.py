@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from src.check import Findings, Look, check, judge_fit, main, quick_problems
-from src.config import load_config
+from src.config.compose import load_config
 from src.data.cache import open_split
 from src.data.masks import read_mask
 from src.errors import UserError
@@ -113,7 +113,7 @@ def test_crackforests_swapped_mask_is_the_one_that_fits_least(tmp_path: Path):
     shared = Path(__file__).parents[2] / "shared" / "data" / "cfd"
     if not shared.is_dir():
         pytest.skip("shared/data/cfd is not beside this checkout")
-    from src.matlab import read_labels
+    from src.datasets.matlab import read_labels
 
     root = tmp_path / "data"
     for split, stems in (("train", range(30, 60)), ("val", [1]), ("test", [2])):

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from src import checkpoint
-from src.checkpoint import FORMAT, link_checkpoint, load_checkpoint, load_training, save_checkpoint
 from src.errors import UserError
+from src.models import checkpoint
+from src.models.checkpoint import FORMAT, link_checkpoint, load_checkpoint, load_training, save_checkpoint
 
 
 class Trap:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_run_lengths import masks, packed, runs
 
-from src.coco import is_coco, read_coco
 from src.data.reading import Reading
-from src.drawings import ShapeRules
+from src.datasets.coco import is_coco, read_coco
+from src.datasets.drawings import ShapeRules
+from src.datasets.sources import Selection, find_sources
 from src.errors import UserError
-from src.sources import Selection, find_sources
 
 TWO = {
     "images": [

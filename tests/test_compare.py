@@ -59,14 +59,14 @@ def test_the_same_sweep_twice_differs_in_nothing(pair: tuple[SweepResults, Sweep
 def test_what_differs_is_named_with_both_values(pair: tuple[SweepResults, SweepResults]):
     one, other = pair
     other.identity["space: training.loss"] = "one of dice"
-    other.identity["src/losses.py"] = other.identity["src/training.py"] = "changed"
+    other.identity["src/training/losses.py"] = other.identity["src/training/trainer.py"] = "changed"
     other.about["budget"]["trials"] = 9
     other.about["provenance"]["packages"]["torch"] = "1.0"
     found = {name: (here, there) for name, here, there in differing(one, other)}
     assert found["space: training.loss"] == (one.identity["space: training.loss"], "one of dice")
     assert found["budget: trials"] == ("4", "9")
     assert found["made: torch"][1] == "1.0"
-    assert found["code"] == ("2 files: src/losses.py, src/training.py", "")
+    assert found["code"] == ("2 files: src/training/losses.py, src/training/trainer.py", "")
     assert len(found) == 4
 
 

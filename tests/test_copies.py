@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from src.copies import copies
 from src.data.files import UInt8Array
+from src.datasets.copies import copies
 from tests.test_alike import road
 
 OTHERS = [road(seed) for seed in range(1, 6)]

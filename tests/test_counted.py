@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.counted import METRICS, Counted, counted_runs, groups_of
-from src.metrics import HALF, scores_at
+from src.scoring.metrics import HALF, scores_at
 from sweeps.spec import METRICS as SEARCHED
 
 HISTOGRAM = np.random.default_rng(0).integers(0, 50, (4, 2, 256))

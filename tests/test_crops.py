@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import Redness, network_of
 
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.schema import CrackCrop, RandomCrop
 from src.data.cache import CachedSplit, load_split
 from src.data.crops import RandomCrops, TiledSplit
 from src.data.files import UInt8Array
 from src.data.masks import read_mask
 from src.evaluation import main as evaluation_main
-from src.pictures import write_picture
 from src.predict import main as predict_main
-from src.run import train
-from src.schema import CrackCrop, RandomCrop
-from src.scoring import evaluate
-from src.training import Trainer
+from src.scoring.evaluate import evaluate
+from src.scoring.pictures import write_picture
+from src.training.run import train
+from src.training.trainer import Trainer
 
 SIZE = (32, 32)
 SIZES = {"a": (40, 100), "b": (20, 50), "c": (64, 64)}

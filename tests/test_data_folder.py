@@ -9,9 +9,9 @@ import pytest
 
 from src.data.masks import Said, survey
 from src.data.reading import Reading
-from src.data_folder import Item, Rules, cuts, no_crack, write
+from src.datasets.data_folder import Item, Rules, cuts, no_crack, write
+from src.datasets.photographs import Source
 from src.errors import UserError
-from src.photographs import Source
 
 
 def rules(said: Said | None = None, masks: tuple[Path, ...] = (), tile: int | None = None) -> Rules:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from src.config import load_config
-from src.device import (
+from src.config.compose import load_config
+from src.errors import UserError
+from src.models.device import (
     MicroBatch,
     StepState,
     choose_device,
@@ -19,7 +20,6 @@ from src.device import (
     refuse_impossible,
     use_precision,
 )
-from src.errors import UserError
 
 
 def test_auto_precision_is_float32_on_a_cpu_and_true_is_bf16():

@@ -23,11 +23,11 @@ from test_guide import QUALITY, TODAY
 
 from analysis.results import read_folder
 from src.cards import Card
-from src.config import load_config
+from src.config.compose import load_config
 from src.errors import UserError
 from src.evaluation import main as evaluate
 from src.predict import main as predict
-from src.run import train
+from src.training.run import train
 from sweeps.plan import SweepPlan
 from sweeps.run import main as sweep_main
 from sweeps.spec import Asha, Budget, SweepSpec

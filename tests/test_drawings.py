@@ -9,7 +9,7 @@ from drawn import CORNERS, square
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.drawings import Drawing, ShapeRules, read_json
+from src.datasets.drawings import Drawing, ShapeRules, read_json
 from src.errors import UserError
 
 FILE = Path("a.json")

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from src.config import load_config
-from src.environment import ROOTS, with_data_root
+from src.config.compose import load_config
+from src.config.environment import ROOTS, with_data_root
+from src.config.keys import CONFIG_DIR
+from src.config.overrides import Overrides, load_overrides
 from src.errors import UserError
-from src.keys import CONFIG_DIR
-from src.overrides import Overrides, load_overrides
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.schema import MetricName
 from src.data.cache import load_split
 from src.data.files import list_images, read_image
 from src.data.masks import read_mask
 from src.errors import UserError
 from src.evaluation import main
-from src.experiment import read_rows
-from src.pictures import LEGEND, overlay
-from src.run import train
-from src.schema import MetricName
+from src.scoring.pictures import LEGEND, overlay
+from src.training.experiment import read_rows
+from src.training.run import train
 
 ALL: tuple[str, ...] = MetricName.__args__
 

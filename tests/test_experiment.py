@@ -19,16 +19,16 @@ from tensorboard.plugins.hparams.metadata import (
     parse_session_start_info_plugin_data,
 )
 
-from src.checkpoint import save_checkpoint
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.overrides import load_overrides
 from src.data.cache import load_split
 from src.data.files import read_image
-from src.experiment import Experiment, about_card, new_run_folder, read_rows
-from src.inference import load_network
-from src.overrides import load_overrides
-from src.panel import PredictionPanel
-from src.run import train
-from src.training import Trainer
+from src.models.checkpoint import save_checkpoint
+from src.scoring.inference import load_network
+from src.training.experiment import Experiment, about_card, new_run_folder, read_rows
+from src.training.panel import PredictionPanel
+from src.training.run import train
+from src.training.trainer import Trainer
 
 
 @pytest.fixture
@@ -140,14 +140,14 @@ def test_a_resumed_run_replaces_the_rows_of_epochs_it_trains_again(tiny: list[st
 def test_beside_a_card_the_training_goes_on_while_a_checkpoint_is_written(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("src.experiment.WRITES_BESIDE", ("cpu",))
+    monkeypatch.setattr("src.training.experiment.WRITES_BESIDE", ("cpu",))
     written, slow = threading.Event(), save_checkpoint
 
     def save(payload: Mapping[str, Any], path: Path) -> None:
         assert written.wait(timeout=60)
         slow(payload, path)
 
-    monkeypatch.setattr("src.experiment.save_checkpoint", save)
+    monkeypatch.setattr("src.training.experiment.save_checkpoint", save)
     trainer = Trainer(load_config(tiny), tiny)
     experiment = Experiment(tmp_path / "run", trainer.config, tiny)
     first = trainer.train_epoch()
@@ -169,7 +169,7 @@ def test_beside_a_card_the_training_goes_on_while_a_checkpoint_is_written(
 def test_a_checkpoint_that_could_not_be_written_is_an_error_of_the_next_epoch(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("src.experiment.WRITES_BESIDE", ("cpu",))
+    monkeypatch.setattr("src.training.experiment.WRITES_BESIDE", ("cpu",))
     trainer = Trainer(load_config(tiny), tiny)
     experiment = Experiment(tmp_path / "run", trainer.config, tiny)
     report = trainer.train_epoch()
@@ -177,7 +177,7 @@ def test_a_checkpoint_that_could_not_be_written_is_an_error_of_the_next_epoch(
     def fail(payload: Mapping[str, Any], path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr("src.experiment.save_checkpoint", fail)
+    monkeypatch.setattr("src.training.experiment.save_checkpoint", fail)
     experiment.record(report, trainer)
     with pytest.raises(OSError, match="No space left"):
         experiment.record(report, trainer)
@@ -197,7 +197,7 @@ def test_a_metric_that_not_every_epoch_has_is_a_column_with_gaps(tiny: list[str]
 def test_what_is_known_of_a_card_is_kept(monkeypatch: pytest.MonkeyPatch):
     about = SimpleNamespace(total_memory=8 * 2**30, major=8, minor=6)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: about)
-    monkeypatch.setattr("src.experiment.driver_version", lambda: "580.65")
+    monkeypatch.setattr("src.training.experiment.driver_version", lambda: "580.65")
     found = about_card(torch.device("cuda"))
     assert (found["gpu_memory_mib"], found["capability"], found["driver"]) == (8192, "8.6", "580.65")
     assert about_card(torch.device("cpu")) == {}

@@ -12,12 +12,12 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from torch.nn import functional
 
 from benchmarks.architecture_memory import measured_on_cpu
-from src import fake_step
-from src.config import load_config
-from src.device import MIB
-from src.fake_step import CardAutocast, FakeTraining, LiveBytes, peak_bytes
+from src.config.compose import load_config
+from src.config.schema import Config
+from src.models.device import MIB
 from src.models.registry import build_model
-from src.schema import Config
+from src.training import fake_step
+from src.training.fake_step import CardAutocast, FakeTraining, LiveBytes, peak_bytes
 
 SEGFORMER = ["model=architectures/segformer", "model.encoder=mit_b0", "model.encoder.pretrained=false"]
 SWIN = [

@@ -19,7 +19,7 @@ from analysis.finals import (
     plan_of,
 )
 from analysis.results import SweepResults, load_sweep
-from src.config import load_config
+from src.config.compose import load_config
 from src.errors import UserError
 from sweeps.forecast import forecast
 from trainable.resources import Resources
@@ -125,11 +125,10 @@ def test_code_and_data_that_changed_since_the_search_are_said(
     sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
     open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
     assert "Changed since the search" not in capsys.readouterr().out
-    sweep.identity["data"] = sweep.identity["src/losses.py"] = "another"
+    sweep.identity["data"] = sweep.identity["src/training/losses.py"] = "another"
     open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
-    assert (
-        "Changed since the search, so its scores are of something else: data, src/losses.py" in capsys.readouterr().out
-    )
+    said = "Changed since the search, so its scores are of something else: data, src/training/losses.py"
+    assert said in capsys.readouterr().out
 
 
 def test_a_sweep_that_has_searched_the_seed_is_refused(sweep: SweepResults):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from src.data.files import UInt8Array
-from src.fit import fit
+from src.datasets.fit import fit
 
 
 def road(seed: int = 0) -> tuple[UInt8Array, UInt8Array]:

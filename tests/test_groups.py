@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.config.schema import SPLITS
+from src.datasets.groups import Grouping, by_pattern, by_pixels, choose_groups, choose_splits, read_groups, split_groups
+from src.datasets.sources import Source
 from src.errors import UserError
-from src.groups import Grouping, by_pattern, by_pixels, choose_groups, choose_splits, read_groups, split_groups
-from src.schema import SPLITS
-from src.sources import Source
 
 DEFAULT = (0.7, 0.15, 0.15)
 

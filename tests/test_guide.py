@@ -13,11 +13,11 @@ import pytest
 import torch
 from commands import ROOT, ask, commands, run_command_line, runs_of, serving, train_as
 
-from src.config import load_config
-from src.device import cpu_has_bf16
+from src.config.compose import load_config
 from src.evaluation import main as evaluate
-from src.run import train
+from src.models.device import cpu_has_bf16
 from src.synthetic import write_dataset
+from src.training.run import train
 
 GUIDE = ROOT.parent / "shared" / "training_workflow_guide.md"
 

@@ -48,14 +48,14 @@ def test_another_content_of_the_same_folder_is_a_difference(plan: SweepPlan, tmp
 def test_changed_code_data_and_configuration_files_are_differences(plan: SweepPlan, monkeypatch: pytest.MonkeyPatch):
     before = identity(plan, "quickstart")
     assert {
-        "src/losses.py",
+        "src/training/losses.py",
         "configs/config.yaml",
         "sweeps/asha.py",
         "sweeps/specs/quickstart.py",
         "data",
     } <= before.keys()
-    now = before | {"src/losses.py": "new", "data": "other"}
-    assert [line.split(":")[0].strip() for line in differences(before, now)] == ["data", "src/losses.py"]
+    now = before | {"src/training/losses.py": "new", "data": "other"}
+    assert [line.split(":")[0].strip() for line in differences(before, now)] == ["data", "src/training/losses.py"]
     monkeypatch.setattr(module, "data_fingerprint", lambda _: "other")
     assert identity(plan, "quickstart")["data"] == "other"
 
@@ -67,5 +67,5 @@ def test_code_that_no_trial_runs_is_no_difference(plan: SweepPlan):
 
 def test_the_code_of_a_training_is_without_that_of_the_search():
     names = training_code().keys()
-    assert {"src/losses.py", "trainable/trial.py", "configs/config.yaml"} <= names
+    assert {"src/training/losses.py", "trainable/trial.py", "configs/config.yaml"} <= names
     assert not [name for name in names if name.startswith("sweeps/")]

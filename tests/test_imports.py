@@ -15,23 +15,28 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("src", "trainable", "sweeps", "analysis")
 # the light parts of src that the sweep's own checks and words need; never training, models, losses or metrics
 LIGHT = {
+    "src.atomic",
     "src.cards",
     "src.check",
-    "src.checkpoint",
     "src.config",
     "src.data",
-    "src.environment",
     "src.errors",
     "src.folders",
-    "src.keys",
     "src.lines",
-    "src.overrides",
+    "src.models.checkpoint",
     "src.provenance",
-    "src.schema",
     "src.synthetic",
     "src.tables",
-    "src.yaml_file",
 }
+BELOW = {
+    "config": set[str](),
+    "data": {"config"},
+    "models": {"config"},
+    "scoring": {"config", "data", "models"},
+    "datasets": {"config", "data", "scoring"},
+    "training": {"config", "data", "models", "scoring"},
+}
+"""The rooms of src, and which others each may import; files directly in src are commands and what all may use."""
 FORBIDDEN = {
     "src": {"ray", "optuna", "trainable", "sweeps", "analysis"},
     "trainable": {"optuna", "sweeps", "analysis"},
@@ -63,6 +68,19 @@ def test_a_room_imports_no_room_it_must_not_know(room: str):
         for path in modules(room)
         for name in imported(path)
         if name.partition(".")[0] in FORBIDDEN[room] and (path.stem, name.partition(".")[0]) != ("importance", "optuna")
+    }
+    assert not found
+
+
+@pytest.mark.parametrize("room", BELOW)
+def test_a_room_of_src_imports_only_rooms_below_it(room: str):
+    assert {path.name for path in (ROOT / "src").iterdir() if (path / "__init__.py").is_file()} == BELOW.keys()
+    found = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(f"src/{room}")
+        for name in imported(path)
+        for other in BELOW.keys() - BELOW[room] - {room}
+        if f"{name}.".startswith(f"src.{other}.")
     }
     assert not found
 

@@ -8,12 +8,12 @@ import torch
 from networks import Redness, network_of
 from torch import Tensor, nn
 
-from src.config import load_config
+from src.config.compose import load_config
 from src.data.cache import load_split
 from src.errors import UserError
-from src.inference import VIEWS, load_network, predict_probs, refuse_views
-from src.run import train
-from src.training import Trainer
+from src.scoring.inference import VIEWS, load_network, predict_probs, refuse_views
+from src.training.run import train
+from src.training.trainer import Trainer
 
 
 def photographs(count: int = 3, height: int = 32, width: int = 32) -> Tensor:
@@ -87,7 +87,7 @@ def test_probabilities_are_those_of_normalised_photographs(tiny: list[str]):
         data.std
     ).view(3, 1, 1)
     torch.testing.assert_close(seen[0], by_hand, atol=1e-5, rtol=1e-5)
-    assert seen[0].is_contiguous()  # on a CPU channels-last can corrupt memory, see src.device.choose_layout
+    assert seen[0].is_contiguous()  # on a CPU channels-last can corrupt memory, see src.models.device.choose_layout
     torch.testing.assert_close(probs, by_hand[:, :1].sigmoid(), atol=1e-5, rtol=1e-5)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from src.config.keys import value_at
 from src.errors import UserError
-from src.keys import value_at
 
 
 def test_a_value_is_found_by_its_dotted_key() -> None:

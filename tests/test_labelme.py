@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_run_lengths import masks
 
-from src.drawings import ShapeRules
+from src.datasets.drawings import ShapeRules
+from src.datasets.labelme import is_labelme, read_labelme
 from src.errors import UserError
-from src.labelme import is_labelme, read_labelme
 
 
 def test_polygons_and_rectangles_of_the_labels_that_count_are_read(tmp_path: Path):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from src.datasets.layouts import Place, half_of, places, split_in, split_of, split_of_path, telling_folders
 from src.errors import UserError
-from src.layouts import Place, half_of, places, split_in, split_of, split_of_path, telling_folders
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from src.leftovers import unused
+from src.datasets.leftovers import unused
 
 ROOT = Path("home/photos")
 

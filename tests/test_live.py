@@ -53,11 +53,11 @@ def test_paused_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_pa
     paused, complete, failed = (start(view) for _ in range(3))
     report(view, paused, 3, 0.2)
     report(view, complete, 18, 0.6)
-    view.study.fail(failed.name, "src.training.Diverged: epoch 1: train/loss=nan", retry=False)
+    view.study.fail(failed.name, "src.training.trainer.Diverged: epoch 1: train/loss=nan", retry=False)
     view.on_trial_error(0, [], fake(failed))
     assert "3/10 trials begun (1 complete, 1 paused, 1 failed), 0 running, 21 of about" in view.status()
     assert f"{complete.name},complete,0.6,18" in (tmp_path / "leaderboard.csv").read_text()
-    assert f"{failed.name} failed at epoch 0, no score: src.training.Diverged" in said(view)
+    assert f"{failed.name} failed at epoch 0, no score: src.training.trainer.Diverged" in said(view)
 
 
 def test_no_more_epochs_are_to_come_than_the_budget_has(view: LiveView):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from src.config import load_config
+from src.config.compose import load_config
 from src.data.cache import CachedSplit, load_split
 from src.data.loader import CrackDataset, EpochBatches, EpochLoader, scoring_loader, train_loader
 from src.errors import UserError

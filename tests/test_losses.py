@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.keys import CONFIG_DIR
+from src.config.schema import LossNumber
 from src.errors import UserError
-from src.keys import CONFIG_DIR
-from src.losses import LOSSES, Overlap, WeightedSum, build_loss, mcc, soft_skeleton
-from src.schema import LossNumber
+from src.training.losses import LOSSES, Overlap, WeightedSum, build_loss, mcc, soft_skeleton
 
 FILES = sorted(path.stem for path in (CONFIG_DIR / "training" / "loss").glob("*.yaml"))
 

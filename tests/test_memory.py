@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from src import fake_step, memory
-from src.config import load_config
-from src.device import MIB
+from src.config.compose import load_config
+from src.config.schema import Config
 from src.errors import UserError
-from src.memory import fitting_micro_batch, micro_batch_sizes, needed, predict_peak
-from src.schema import Config
+from src.models.device import MIB
+from src.training import fake_step, memory
+from src.training.memory import fitting_micro_batch, micro_batch_sizes, needed, predict_peak
 
 
 @pytest.fixture

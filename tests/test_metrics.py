@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from src.metrics import (
+from src.scoring.metrics import (
     BINS,
     HALF,
     METRICS,

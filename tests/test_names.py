@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.datasets.names import IMAGE_WORDS, MASK_WORDS, Exclusion, apart, match, may_pair, named
 from src.errors import UserError
-from src.names import IMAGE_WORDS, MASK_WORDS, Exclusion, apart, match, may_pair, named
 
 IMAGES, MASKS = Path("images"), Path("masks")
 

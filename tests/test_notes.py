@@ -9,7 +9,7 @@ from PIL import Image
 
 from src.data.files import UInt8Array
 from src.data.masks import Said, survey
-from src.notes import first_five, mask_notes, photograph_notes
+from src.datasets.notes import first_five, mask_notes, photograph_notes
 
 
 def saved(folder: Path, name: str, mask: UInt8Array) -> Path:

@@ -10,12 +10,12 @@ from timm.optim._optim_factory import create_optimizer_v2
 from torch import nn
 from torch.optim import Optimizer
 
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.keys import list_options
+from src.config.schema import SwinUnetModel, Training
 from src.errors import UserError
-from src.keys import list_options
 from src.models.swin_unet import SwinUNet
-from src.optimization import build_lr_scheduler, build_optimizer, fused
-from src.schema import SwinUnetModel, Training
+from src.training.optimization import build_lr_scheduler, build_optimizer, fused
 
 LR = "training.optimizer.lr=0.01"
 

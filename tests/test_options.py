@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from src.config.overrides import save_overrides
 from src.errors import UserError
-from src.overrides import save_overrides
 from sweeps.options import APART, parse, refuse_contradictions, replaced, with_options
 from sweeps.plan import make_plan
 from sweeps.run import sweep_folder

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from src.data.files import UInt8Array
-from src.overlaps import matches_of, overlapping
+from src.datasets.overlaps import matches_of, overlapping
 from tests.test_alike import road
 
 OTHERS = [road(seed) for seed in range(1, 6)]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.overrides import Overrides, load_overrides, rejoin_lists, save_overrides
 from src.errors import UserError
-from src.overrides import Overrides, load_overrides, rejoin_lists, save_overrides
 
 
 def refusal(*overrides: str) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from drawn import build, labelme, mask, photo, shape
 
-from src.drawings import Drawing, ShapeRules
-from src.layouts import Place
-from src.names import Exclusion
-from src.pairing import read_place
-from src.photographs import Found
+from src.datasets.drawings import Drawing, ShapeRules
+from src.datasets.layouts import Place
+from src.datasets.names import Exclusion
+from src.datasets.pairing import read_place
+from src.datasets.photographs import Found
 
 STRIPE = shape(points=[[0, 0], [11, 0], [11, 1], [0, 1]])
 

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.config import load_config
+from src.config.compose import load_config
 from src.data.cache import open_split
-from src.panel import IMAGES, PredictionPanel
-from src.pictures import GAP
+from src.scoring.pictures import GAP
+from src.training.panel import IMAGES, PredictionPanel
 
 
 def panel_of(tiny: list[str], split: str) -> PredictionPanel:

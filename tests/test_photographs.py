@@ -9,9 +9,9 @@ from PIL import Image
 from scipy.io import savemat
 
 from src.data.reading import Reading
-from src.drawings import Drawing
+from src.datasets.drawings import Drawing
+from src.datasets.photographs import Found, Source
 from src.errors import UserError
-from src.photographs import Found, Source
 
 
 def drawing(path: Path, width: int = 12, height: int = 10) -> Drawing:

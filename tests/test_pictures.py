@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from src.data.files import UInt8Array, read_image
-from src.pictures import (
+from src.scoring.pictures import (
     FALSE_ALARM,
     FOUND,
     GAP,
@@ -136,7 +136,7 @@ def test_a_picture_that_the_disk_has_no_room_for_is_an_error_and_the_old_one_sta
         Path(name).write_bytes(old[:-20])
         return True
 
-    monkeypatch.setattr("src.pictures.cv2.imwrite", cut)
+    monkeypatch.setattr("src.scoring.pictures.cv2.imwrite", cut)
     with pytest.raises(OSError, match="No space left on device"):
         write_picture(IMAGE.copy(), path)
     assert path.read_bytes() == old

@@ -10,14 +10,14 @@ import pytest
 from networks import Redness, network_of
 from torch import Tensor
 
-from src.config import load_config
+from src.config.compose import load_config
 from src.data.files import UInt8Array, list_images, read_image
 from src.data.masks import read_mask
 from src.errors import UserError
 from src.evaluation import main as evaluate
-from src.pictures import FOUND
 from src.predict import find_photographs, main, predict_photograph
-from src.run import train
+from src.scoring.pictures import FOUND
+from src.training.run import train
 
 
 @pytest.fixture

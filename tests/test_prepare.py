@@ -15,11 +15,11 @@ from drawn import labelme, shape
 from PIL import Image
 from scipy.io import savemat
 
-from src import data_folder
 from src.atomic import partial_beside
+from src.config.schema import SPLITS
+from src.datasets import data_folder
 from src.errors import UserError
 from src.prepare import main
-from src.schema import SPLITS
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 REAL = [("cfd", 117), ("sut", 130), ("crack500_tiles", 300)]

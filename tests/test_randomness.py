@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from src.checkpoint import load_checkpoint, save_checkpoint
-from src.randomness import random_state, restore_random_state, seed_everything
+from src.models.checkpoint import load_checkpoint, save_checkpoint
+from src.training.randomness import random_state, restore_random_state, seed_everything
 
 CPU = torch.device("cpu")
 

@@ -14,12 +14,12 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.keys import list_options
+from src.config.schema import SmpModel
 from src.errors import UserError
-from src.keys import list_options
 from src.models import registry
 from src.models.registry import build_model, decoder_arguments
-from src.schema import SmpModel
 
 TINY = ("model.encoder=tiny", "model.decoder=tiny")
 SWIN = ("model=architectures/swin_unet", "model.encoder.embed_dim=96")

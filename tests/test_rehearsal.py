@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from src.config import load_config
+from src.config.compose import load_config
 from src.errors import UserError
-from src.training import EpochReport, Trainer
+from src.training.trainer import EpochReport, Trainer
 from trainable import rehearsal
 from trainable.rehearsal import measure_epoch, rehearse
 

@@ -18,11 +18,11 @@ from rich.console import Console
 from analysis.results import load_sweep
 from analysis.retrain import main, parse, resume_command
 from src.cards import Card
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.overrides import load_overrides
 from src.errors import UserError
-from src.inference import load_network
-from src.overrides import load_overrides
-from src.scoring import evaluate
+from src.scoring.evaluate import evaluate
+from src.scoring.inference import load_network
 from sweeps.audit import audit
 from sweeps.plan import SweepPlan
 from sweeps.study import Study

@@ -11,15 +11,15 @@ from PIL import Image
 
 import run
 from src.check import main as check
-from src.checkpoint import load_checkpoint
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.overrides import save_overrides
 from src.errors import UserError, run_command
 from src.evaluation import main as evaluate
-from src.overrides import save_overrides
+from src.models.checkpoint import load_checkpoint
 from src.predict import main as predict
 from src.prepare import main as prepare
-from src.run import train
 from src.synthetic import write_dataset
+from src.training.run import train
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,7 +102,7 @@ def test_a_resumed_run_keeps_the_best_network_of_the_run_before(tiny: list[str],
     def falling(_: object) -> dict[str, float]:
         return dict.fromkeys(("val/iou", "val/iou_best"), next(scores)) | {"val/threshold": 0.5}
 
-    monkeypatch.setattr("src.training.validation_scores", falling)
+    monkeypatch.setattr("src.training.trainer.validation_scores", falling)
     first = train(load_config([*tiny, "training.epochs=1"]), tiny)
     resume = f"training.resume_from={first / 'checkpoints' / 'last.pth'}"
     second = train(load_config([*tiny, resume]), [*tiny, resume])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from src.run_lengths import lengths_of, mask_of
+from src.datasets.run_lengths import lengths_of, mask_of
 
 
 def runs(mask: np.ndarray) -> list[int]:

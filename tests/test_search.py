@@ -89,7 +89,7 @@ def test_a_lost_card_ends_the_session_and_no_trial_has_failed(study: Study, tmp_
 @pytest.mark.parametrize(
     ("reason", "final"),
     [
-        ("src.training.Diverged: epoch 1: train/loss=nan", True),
+        ("src.training.trainer.Diverged: epoch 1: train/loss=nan", True),
         ("trainable.guard.OutOfCardMemory: CUDA out of memory", True),
         ("trainable.guard.CardWasFull: 2 trials share the card. CUDA out of memory", False),
         ("torch.OutOfMemoryError: CUDA out of memory", False),  # nobody has said whose the card was
@@ -108,7 +108,7 @@ def test_the_reason_is_the_errors_own_line_and_not_the_advice_below_it(tmp_path:
     path = tmp_path / "error.txt"
     for line in (
         "torch.AcceleratorError: CUDA error: an illegal memory access was encountered",
-        "src.training.Diverged: epoch 2: train/loss=nan",
+        "src.training.trainer.Diverged: epoch 2: train/loss=nan",
         "trainable.guard.OutOfCardMemory: CUDA out of memory.",
         "filelock._error.Timeout: The file lock could not be acquired.",
         "KeyboardInterrupt",

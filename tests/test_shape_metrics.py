@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from src.data.files import UInt8Array
-from src.shape_metrics import SHAPE_METRICS, Matches, centre_lines, tolerant, tolerant_centre_lines
+from src.scoring.shape_metrics import SHAPE_METRICS, Matches, centre_lines, tolerant, tolerant_centre_lines
 
 masks = arrays(np.uint8, (7, 9), elements=st.integers(0, 1))
 

@@ -6,9 +6,9 @@ import pytest
 from drawn import CORNERS, build, coco, labelme, mask, photo, shape, write_json
 
 from src.data.reading import Reading
-from src.drawings import ShapeRules
+from src.datasets.drawings import ShapeRules
+from src.datasets.sources import Selection, find_sources
 from src.errors import UserError
-from src.sources import Selection, find_sources
 
 LAYOUTS = {
     "flat": ["images/a.jpg masks/a.png", "images/b.png masks/b.png"],

@@ -24,11 +24,11 @@ import yaml
 from conftest import CANARY, FinishedSweep
 
 from src.cards import Card
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.overrides import load_overrides
 from src.errors import UserError
-from src.experiment import read_rows
-from src.overrides import load_overrides
-from src.run import train
+from src.training.experiment import read_rows
+from src.training.run import train
 from sweeps.audit import audit
 from sweeps.ledger import NAME, Ledger, locked
 from sweeps.run import main

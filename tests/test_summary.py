@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from src.data.files import read_image
-from src.pictures import write_picture
-from src.summary import SHOWN, Row, summary, write_summary
+from src.datasets.summary import SHOWN, Row, summary, write_summary
+from src.scoring.pictures import write_picture
 
 
 def rows(*shares: float) -> list[Row]:

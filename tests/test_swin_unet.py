@@ -9,10 +9,10 @@ import pytest
 import torch
 from timm.models.swin_transformer import SwinTransformerBlock
 
-from src.config import load_config
+from src.config.compose import load_config
+from src.config.schema import SwinEncoder, SwinUnetModel
 from src.errors import UserError
 from src.models.swin_unet import SwinUNet, attention_heads, can_load_pretrained, choose_window, grid, native_config
-from src.schema import SwinEncoder, SwinUnetModel
 
 SMALL = ("model.encoder.embed_dim=16", "model.decoder.depths=[2,2,2]")
 

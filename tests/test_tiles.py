@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.data.files import Float32Array, UInt8Array
-from src.tiles import Predict, Size, predict_rows, stretched, weighted_starts
+from src.data.tiles import Predict, Size, predict_rows, stretched, weighted_starts
 
 
 def predict_tiled(image: UInt8Array, predict: Predict, tile: Size, overlap: float) -> Float32Array:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from src.data.files import UInt8Array
-from src.touches import touching
+from src.datasets.touches import touching
 from tests.test_alike import road
 
 OTHERS = [road(seed) for seed in range(1, 6)]

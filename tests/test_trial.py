@@ -12,12 +12,12 @@ import pytest
 import torch
 from filelock import Timeout
 
-from src.config import compose, load_config
+from src.config.compose import compose, load_config
+from src.config.overrides import Overrides, load_overrides
 from src.errors import UserError
-from src.experiment import read_rows
 from src.lines import replace_lines
-from src.overrides import Overrides, load_overrides
-from src.training import EpochReport
+from src.training.experiment import read_rows
+from src.training.trainer import EpochReport
 from sweeps.disk import keep_best_only
 from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan, check_sampled, override_value, trial_overrides
@@ -239,7 +239,7 @@ def test_a_trial_that_makes_no_step_ends_itself_and_leaves_its_stacks(tiny: list
 import time
 from pathlib import Path
 from src.lines import replace_lines
-from src.training import EpochReport
+from src.training.trainer import EpochReport
 from sweeps.disk import keep_best_only
 from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan
@@ -261,7 +261,7 @@ trial.step()
 def test_an_epoch_after_which_a_trial_may_stop_is_on_the_disk_before_it_is_reported(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("src.experiment.WRITES_BESIDE", ("cpu",))
+    monkeypatch.setattr("src.training.experiment.WRITES_BESIDE", ("cpu",))
     trial = CrackTrial.__new__(CrackTrial)
     trial.setup(job({"training.epochs": 4}), plan=replace(plan(tiny, tmp_path), rungs=(2,)))
     trial.begin()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from drawn import photo, write_json
 
+from src.datasets.sources import find_sources
+from src.datasets.unread import refusal
 from src.errors import UserError
-from src.sources import find_sources
-from src.unread import refusal
 
 FILES = {
     "Supervisely": ("ds0/ann/a.jpg.json", "{}"),

@@ -159,10 +159,10 @@ def test_other_code_of_trainings_is_named_and_new_files_are_none(
     code = module.training_code()
     monkeypatch.setattr(module, "training_code", lambda: code | {"src/new.py": "x"})
     assert not warmth(before, plan).differing
-    monkeypatch.setattr(module, "training_code", lambda: code | {"src/losses.py": "x"})
+    monkeypatch.setattr(module, "training_code", lambda: code | {"src/training/losses.py": "x"})
     warm = warmth(before, plan)
     assert not warm.rows
-    assert {found.key for found in warm.differing} == {"src/losses.py"}
+    assert {found.key for found in warm.differing} == {"src/training/losses.py"}
 
 
 def test_a_folder_of_data_that_was_moved_holds_the_same_data(tiny: list[str], before: Path, tmp_path: Path):
@@ -200,7 +200,7 @@ def test_the_model_of_the_new_sweep_knows_them_and_so_does_its_next_session(tiny
 
 
 @pytest.mark.parametrize(
-    ("name", "known"), [("data", 0), ("src/losses.py", 0), ("fixed: training.loss", 0), ("sweeps/asha.py", 5)]
+    ("name", "known"), [("data", 0), ("src/training/losses.py", 0), ("fixed: training.loss", 0), ("sweeps/asha.py", 5)]
 )
 def test_trials_from_before_an_accepted_change_are_of_what_was_then(
     tiny: list[str], before: Path, name: str, known: int

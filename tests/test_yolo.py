@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.data.reading import Reading
-from src.drawings import Drawing, ShapeRules
+from src.datasets.drawings import Drawing, ShapeRules
+from src.datasets.sources import Selection, find_sources
+from src.datasets.yolo import class_names, is_yolo, read_yolo, split_folders
 from src.errors import UserError
-from src.sources import Selection, find_sources
-from src.yolo import class_names, is_yolo, read_yolo, split_folders
 
 SIZE = (HEIGHT, WIDTH)
 

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from src.config import Config, load_config
-from src.device import smallest_micro_batch
+from src.config.compose import load_config
+from src.config.overrides import Override, Overrides
+from src.config.schema import Config
 from src.errors import UserError
-from src.memory import fitting_micro_batch, needed, predict_peak
-from src.overrides import Override, Overrides
+from src.models.device import smallest_micro_batch
+from src.training.memory import fitting_micro_batch, needed, predict_peak
 from trainable.resources import Resources
 
 BUILT = ("model", "data", "training.loss", "training.optimizer", "training.ema", "training.gradient", "training.mixed")

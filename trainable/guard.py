@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from src.cards import MIB, count_cards
-from src.device import is_out_of_memory
 from src.errors import UserError
+from src.models.device import is_out_of_memory
 
 SPARE_SHARE = 0.05  # of the machine's memory, below which the largest trial has to go
 CGROUP = Path("/sys/fs/cgroup")

@@ -10,16 +10,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from src.config import Config, load_config
+from src.config.compose import load_config
+from src.config.overrides import Overrides
+from src.config.schema import Config
 from src.data.augmentation import build_augmentation
-from src.device import refuse_impossible
 from src.errors import UserError
-from src.experiment import Experiment
-from src.losses import build_loss
+from src.models.device import refuse_impossible
 from src.models.registry import build_model
-from src.optimization import build_lr_scheduler, build_optimizer
-from src.overrides import Overrides
-from src.training import Trainer
+from src.training.experiment import Experiment
+from src.training.losses import build_loss
+from src.training.optimization import build_lr_scheduler, build_optimizer
+from src.training.trainer import Trainer
 
 TINY = 128  # pixels: a size that every architecture accepts
 

@@ -1,7 +1,7 @@
 """The Ray trainable: one trial trains one configuration, one step is one epoch.
 
-A trial's folder is a run's folder (``src.experiment``) with a ``result.json`` beside: one JSON line per epoch. A trial
-goes on from the checkpoint in its folder, in whatever process; Ray's own checkpoints are not used.
+A trial's folder is a run's folder (``src.training.experiment``) with a ``result.json`` beside: one JSON line per epoch.
+A trial goes on from the checkpoint in its folder, in whatever process; Ray's own checkpoints are not used.
 """
 
 import gc
@@ -16,11 +16,11 @@ import torch
 from filelock import FileLock
 from ray import tune
 
-from src.config import Composed, compose
-from src.experiment import Experiment
+from src.config.compose import Composed, compose
+from src.config.overrides import Overrides
 from src.lines import append_line, read_lines, replace_lines
-from src.overrides import Overrides
-from src.training import Trainer
+from src.training.experiment import Experiment
+from src.training.trainer import Trainer
 from trainable.guard import MIB, Watchdog, guard_memory, judging_full_cards, require_card
 
 LEFT_OVER_MIB = 256  # GPU memory that may remain after a trial without a word

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from benchmarks.card.place import FAILED, Place, read_figures
 from benchmarks.training_speed import settle
-from src.config import load_config
-from src.overrides import Overrides
+from src.config.compose import load_config
+from src.config.overrides import Overrides
 from src.synthetic import SPLIT_CYCLE, write_dataset
-from src.training import Trainer
+from src.training.trainer import Trainer
 
 MIB = 2**20
 GIB = 2**30

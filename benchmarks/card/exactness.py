@@ -23,11 +23,11 @@ from benchmarks.card.bench import (
 )
 from benchmarks.card.place import Place
 from src.cards import look
-from src.device import NOT_DETERMINISTIC
-from src.inference import load_network
-from src.keys import list_options
-from src.scoring import evaluate
-from src.training import Trainer
+from src.config.keys import list_options
+from src.models.device import NOT_DETERMINISTIC
+from src.scoring.evaluate import evaluate
+from src.scoring.inference import load_network
+from src.training.trainer import Trainer
 
 SMALL = Size(128, 8)
 RESNET = "model.encoder=resnet18"

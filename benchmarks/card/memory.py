@@ -23,9 +23,9 @@ from benchmarks.card.bench import (
     train_step,
 )
 from benchmarks.card.place import Place
-from src.keys import list_options
-from src.memory import needed
-from src.training import Trainer
+from src.config.keys import list_options
+from src.training.memory import needed
+from src.training.trainer import Trainer
 
 PREDICTED = Path(__file__).with_name("predicted.json")
 """MiB of a training at 512 px, batch 4, by ``python -m benchmarks.architecture_memory`` on a CPU."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.card.bench import Bench, Size, finish
 from benchmarks.card.place import ROOT, module_command
-from src.training import Trainer
+from src.training.trainer import Trainer
 
 
 class Neighbour:

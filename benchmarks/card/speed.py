@@ -13,11 +13,11 @@ from benchmarks.card.bench import Bench, Size, finish, first_batch, train_step
 from benchmarks.card.neighbour import Neighbour
 from benchmarks.card.place import Place
 from benchmarks.training_speed import step_speed
-from src.experiment import Experiment
-from src.inference import to_device
-from src.metrics import BINS, probability_histogram
-from src.panel import PredictionPanel
-from src.training import Trainer
+from src.scoring.inference import to_device
+from src.scoring.metrics import BINS, probability_histogram
+from src.training.experiment import Experiment
+from src.training.panel import PredictionPanel
+from src.training.trainer import Trainer
 
 CASES: dict[str, tuple[list[str], Size]] = {
     "unet_512_b4": ([], Size(512, 4, "large")),

@@ -28,12 +28,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from src.atomic import new_folder, replace_text
+from src.config.schema import Data
 from src.cores import available_cores
 from src.data.files import Float32Array, UInt8Array, shown_size
 from src.data.pairs import Pair, all_photographs, find_pairs
 from src.data.reading import Reading, choose_reading
 from src.errors import UserError
-from src.schema import Data
 
 log = logging.getLogger(__name__)
 

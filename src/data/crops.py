@@ -7,10 +7,10 @@ from itertools import product
 
 import numpy as np
 
+from src.config.schema import CrackCrop, RandomCrop
 from src.data.cache import CachedSplit
 from src.data.files import UInt8Array
-from src.schema import CrackCrop, RandomCrop
-from src.tiles import Size, mirrored, starts
+from src.data.tiles import Size, mirrored, starts
 
 
 class TiledSplit:

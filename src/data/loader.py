@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from src.config import Config
+from src.config.schema import Config
 from src.cores import available_cores
 from src.data.augmentation import build_augmentation, sample_seed, seed_augmentation
 from src.data.cache import open_split

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from src.config.schema import SPLITS
 from src.data.files import (
     LYING,
     UInt8Array,
@@ -22,7 +23,6 @@ from src.data.files import (
 from src.data.reading import Reading
 from src.errors import UserError
 from src.folders import in_full
-from src.schema import SPLITS
 
 MANIFEST = re.compile(rb'[^\w]*file"?[,;\t]"?split"?[,;\t]"?group\b')
 """How ours begins, whatever program has saved it since."""

@@ -1,1 +1,1 @@
-"""The networks: any architecture of segmentation-models-pytorch, and Swin-UNet."""
+"""Networks: what is built, on which device, and how they are kept."""

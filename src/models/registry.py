@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
+from src.config.schema import SmpEncoder, SmpModel, SwinUnetModel
 from src.errors import UserError, unknown
-from src.schema import SmpEncoder, SmpModel, SwinUnetModel
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from timm.models.swin_transformer import SwinTransformerStage
 from torch import Tensor, nn
 from torch.nn import functional
 
+from src.config.schema import SwinDecoder, SwinEncoder
 from src.errors import unknown
-from src.schema import SwinDecoder, SwinEncoder
 
 WINDOWS = (8, 7, 12)  # in order of preference: 8 tiles 256 and 512, 7 is the pretrained size, 12 tiles 384
 PATCH = 4  # pixels along one side of the first grid's cells

@@ -1,0 +1,153 @@
+"""The one door to the configuration: overrides in, a checked ``Config`` out.
+
+An override is Hydra's ``key=value``, with one rule more: a dotted key that is a directory under ``configs/`` selects a
+file in it, so ``training.loss=dice_focal`` means ``training/loss=dice_focal``. (Plain Hydra 1.3 would replace the whole
+node by the string, without a word.)
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from src.config import keys
+from src.config.environment import read_environment
+from src.config.keys import is_group, list_options, value_at
+from src.config.overrides import Overrides
+from src.config.schema import Config
+from src.errors import UserError, unknown
+from src.folders import from_home
+
+ANY_OPTIMIZER = "training.optimizer"
+PATHS = ("data.root", "data.cache_dir", "output_root", "model.checkpoint_path", "training.resume_from")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What overrides come to, not yet checked against the schema."""
+
+    values: Mapping[str, Any]
+    """Resolved, as nested plain dicts."""
+    choices: Mapping[str, str]
+    """The option in force of every group, by its dotted key: ``{"training.loss": "dice_bce", ...}``."""
+
+    def value(self, key: str) -> Any:
+        """The option of a group, the value of any other key. A key that is not there is a ``UserError``."""
+        return self.choices[key] if key in self.choices else value_at(self.values, key)
+
+    def check(self) -> Config:
+        """The values as a ``Config``; all violations of the schema in one ``UserError``, each with its dotted key."""
+        try:
+            return Config.model_validate(self.values)
+        except ValidationError as error:
+            sentences = [_sentence(dict(mistake), self.values) for mistake in error.errors()]
+            raise UserError("; ".join(dict.fromkeys(sentences)) + ".") from error
+
+
+def load_config(overrides: Iterable[str] = ()) -> Config:
+    """The checked configuration of these overrides; a later one wins over an earlier one for the same key.
+
+    Every mistake is a ``UserError``: an unknown key or option names the legal ones, an illegal value its key and rule.
+    """
+    return compose(overrides).check()
+
+
+def compose(overrides: Iterable[str] = ()) -> Composed:
+    """Values and choices of these overrides. What does not compose is a ``UserError``."""
+    parsed = Overrides.parse(overrides)
+    try:
+        composed = _compose(_as_hydra_has_them(parsed))
+        chosen = cast(dict[str, str | None], OmegaConf.to_container(composed.hydra.runtime.choices))
+        values = {name: _plain(composed, name) for name in cast(Iterable[str], composed) if name != "hydra"}
+    except (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError) as error:
+        raise _explain(parsed, error) from error
+    choices = {group.partition("@")[0].replace("/", "."): option for group, option in chosen.items() if option}
+    return Composed(values, choices)
+
+
+def _plain(composed: DictConfig, name: str) -> Any:
+    """One of the top values as dicts and lists."""
+    value = composed[name]
+    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if OmegaConf.is_config(value) else value
+
+
+def _as_hydra_has_them(overrides: Overrides) -> list[str]:
+    """Groups as Hydra selects them, ``training/loss=dice_bce``, then values, with paths in quotes.
+
+    Of several choices of one group the last is kept. An option that does not exist is a ``UserError``. An optimizer
+    that is named without a choice of a file gets the file for any, so that it has no keys of another one.
+    """
+    groups: dict[str, str] = {}
+    values: list[str] = []
+    for item in overrides.items:
+        if item.key.split(".")[0] == "hydra":  # Hydra's own settings, which nothing here reads
+            raise unknown("key", item.key, Config.model_fields)
+        if item.value is not None and is_group(item.key):
+            if item.value not in (options := list_options(item.key)):
+                raise unknown(f"option of {item.key}", item.value, options)
+            groups[item.key] = item.value
+        else:
+            values.append(
+                f"{item.sign}{item.key}={_quoted(item.key, item.value)}" if item.value is not None else str(item)
+            )
+    if f"{ANY_OPTIMIZER}.name" in overrides.keys:
+        groups.setdefault(ANY_OPTIMIZER, "timm")
+    return [f"{group.replace('.', '/')}={option}" for group, option in groups.items()] + values
+
+
+def _quoted(key: str, value: str) -> str:
+    """A path as Hydra's grammar takes it, whatever characters it holds; what is quoted or refers to a key stays."""
+    if key not in PATHS or value in ("", "null") or value[0] in "'\"" or "${" in value:
+        return value
+    return "'" + from_home(value).replace("'", r"\'") + "'"
+
+
+def _explain(overrides: Overrides, error: Exception) -> UserError:
+    """The sentence for overrides that Hydra refuses: which key is unknown, and the legal ones."""
+    groups = Overrides(tuple(item for item in overrides.items if is_group(item.key)))
+    try:
+        values = cast(dict[str, Any], OmegaConf.to_container(_compose(_as_hydra_has_them(groups))))
+        for item in overrides.items:
+            if not (is_group(item.key) or item.sign):
+                value_at(values, item.key)
+    except UserError as sentence:
+        return sentence
+    except (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError):
+        pass  # the groups themselves do not compose: Hydra's own words are the best there are
+    return UserError(f"The configuration does not compose: {' '.join(str(error).split())}")
+
+
+def _compose(words: Sequence[str]) -> DictConfig:
+    read_environment()
+    with initialize_config_dir(str(keys.CONFIG_DIR), version_base="1.3"):
+        return hydra_compose("config", overrides=list(words), return_hydra_config=True)
+
+
+def _sentence(mistake: dict[str, Any], values: Mapping[str, Any]) -> str:
+    """``training.optimizer.lr=-1: input should be greater than 0`` for one of pydantic's errors."""
+    message = str(mistake["msg"]).removeprefix("Value error, ")
+    if mistake["type"] == "tuple_type" and mistake["loc"][-1] == "image_size":
+        message = "must be height and width in brackets, as [512,384], or one number for a square"
+    elif mistake["type"] == "tuple_type":
+        message = "must be a list in brackets, as [512,512] is one"
+    parts: list[str] = []
+    node: Any = values
+    for part in mistake["loc"]:
+        # pydantic puts the tag of a union into the path (model.unet.encoder): keep what the values really hold
+        if isinstance(node, Mapping) and part in node:
+            node = cast(Mapping[str, Any], node)[str(part)]
+            parts.append(str(part))
+        elif isinstance(node, list) and isinstance(part, int) and part < len(cast(list[Any], node)):
+            node = cast(list[Any], node)[part]
+            parts.append(str(part))
+    if mistake["type"] == "missing":
+        parts.append(str(mistake["loc"][-1]))
+    where = ".".join(parts) + ("" if isinstance(node, Mapping) else f"={node}")
+    return f"{where}: {message[:1].lower()}{message[1:]}" if where else message

@@ -1,0 +1,303 @@
+"""What is legal in a configuration; the values themselves are in ``configs/``."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+LossNumber = Annotated[float, Field(ge=0, le=1e6, strict=True)]
+"""A weight or parameter of a loss. Times a logit and pixels, more would leave the range of float32."""
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Decay = Annotated[float, Field(ge=0, lt=1, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Side = Annotated[int, Field(ge=16, le=8192, strict=True)]
+Rgb = tuple[float, float, float]
+SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+
+
+def squared(value: object) -> object:
+    """The two sides of a square that is given by one of them; anything else as it is."""
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Section(BaseModel):
+    """A part of the configuration: read-only, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class NoCrop(Section):
+    name: Literal["none"]
+
+
+class RandomCrop(Section):
+    name: Literal["random"]
+    per_photograph: Literal["auto"] | Count
+    """Crops in an epoch: a number, or as many as cover it."""
+
+
+class CrackCrop(Section):
+    name: Literal["crack"]
+    per_photograph: Literal["auto"] | Count
+    crack_share: Share
+    """Of the crops: those around a pixel of crack; the others lie anywhere."""
+
+
+class Data(Section):
+    root: Path
+    image_size: Annotated[tuple[Side, Side], BeforeValidator(squared)]
+    """Height, width in pixels: what the network sees. Images are resized to it when they are cached, or cropped.
+
+    One number is a square.
+    """
+    bits: Literal[8, 10, 12, 14, 16] | None
+    """Used of the 16 of deep photographs, such as 12 of a camera of 12 bits. Null: all of them, or it is an error."""
+    crop: Annotated[NoCrop | RandomCrop | CrackCrop, Field(discriminator="name")]
+    batch_size: Annotated[int, Field(ge=1, le=65536, strict=True)]
+    num_workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256, strict=True)]
+    cache_dir: Path
+    mean: Rgb
+    std: tuple[Positive, Positive, Positive]
+    augmentation: dict[str, dict[str, Any]]
+    """Albumentations transform to its keyword arguments, in the order of application."""
+
+
+class SmpEncoder(Section):
+    name: str
+    pretrained: Literal["auto"] | bool
+    depth: Annotated[int, Field(ge=3, le=5, strict=True)]
+    base_lr: Positive
+    kwargs: dict[str, Any]
+    """More keyword arguments of the encoder, such as timm's ``img_size`` where ``name`` begins with ``tu-``."""
+
+
+class SwinEncoder(Section):
+    name: str
+    pretrained: Literal["auto"] | bool
+    base_lr: Positive
+    embed_dim: Annotated[int, Field(ge=8, multiple_of=8, strict=True)]
+    depths: tuple[Count, Count, Count, Count]
+    num_heads: tuple[Count, Count, Count, Count] | None
+    window_size: Literal["auto"] | Annotated[int, Field(ge=2, strict=True)]
+    drop_path_rate: Annotated[float, Field(ge=0, lt=1, strict=True)]
+
+
+class SwinDecoder(Section):
+    depths: tuple[Count, Count, Count]
+
+
+SmpArchitecture = Literal[
+    "unet",
+    "unetplusplus",
+    "manet",
+    "linknet",
+    "fpn",
+    "pspnet",
+    "deeplabv3",
+    "deeplabv3plus",
+    "pan",
+    "upernet",
+    "segformer",
+    "dpt",
+]
+
+
+class SmpModel(Section):
+    architecture: SmpArchitecture
+    checkpoint_path: Path | None
+    encoder: SmpEncoder
+    decoder: dict[str, Any]
+    """Keyword arguments of the architecture's class in segmentation-models-pytorch."""
+
+
+class SwinUnetModel(Section):
+    architecture: Literal["swin_unet"]
+    checkpoint_path: Path | None
+    encoder: SwinEncoder
+    decoder: SwinDecoder
+
+
+class Optimizer(Section):
+    name: str
+    lr: Positive
+    """Learning rate after the warm-up; ``lr * lr_scale`` is what the optimizer gets."""
+    lr_scale: Positive
+    encoder_lr_mult: Positive
+    """The encoder's learning rate as a multiple of the rest's."""
+    layer_decay: Annotated[float, Field(gt=0, le=1, strict=True)]
+    """Each block of a Swin encoder learns this much slower than the one after it; 1 for networks without blocks."""
+    weight_decay: NotNegative
+    momentum: Decay | None = None
+    """This and what follows belongs to some optimizers; the files of ``configs/training/optimizer`` say which."""
+    nesterov: bool | None = None
+    alpha: Decay | None = None
+    """Of rmsprop: how much of the mean of squared gradients is kept at each step."""
+    centered: bool | None = None
+    betas: tuple[Decay, Decay] | None = None
+    """How much of the mean of gradients, and of that of their squares, is kept at each step."""
+    eps: Positive | None = None
+    amsgrad: bool | None = None
+    kwargs: dict[str, Any] = {}
+    """Keyword arguments of an optimizer of timm that has no file, by the names that its class gives them."""
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """What this optimizer has and others have not, as the keyword arguments of its class."""
+        return {name: value for name in OWN if (value := getattr(self, name)) is not None} | self.kwargs
+
+    @property
+    def keeps(self) -> dict[str, bool]:
+        """What decides, beside the name, which tensors it keeps for each weight."""
+        return {name: bool(value) for name, value in self.own.items() if name in ("momentum", "amsgrad", "centered")}
+
+    @model_validator(mode="after")
+    def check_nesterov(self) -> "Optimizer":
+        """Nesterov's step looks ahead along the momentum, so there has to be some."""
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov=true needs a momentum above 0; without momentum say nesterov=false")
+        return self
+
+
+OWN = ("momentum", "nesterov", "alpha", "centered", "betas", "eps", "amsgrad")
+"""Keys of ``Optimizer`` that not all optimizers have."""
+
+
+class Cosine(Section):
+    name: Literal["cosine"]
+    warmup_fraction: Share
+    min_lr_ratio: Share
+
+
+class Poly(Section):
+    name: Literal["poly"]
+    warmup_fraction: Share
+    min_lr_ratio: Share
+    power: Positive
+
+
+class Constant(Section):
+    name: Literal["constant"]
+    warmup_fraction: Share
+
+
+class Step(Section):
+    name: Literal["step"]
+    warmup_fraction: Share
+    every_fraction: Annotated[float, Field(gt=0, le=1, strict=True)]
+    decay_rate: Annotated[float, Field(gt=0, le=1, strict=True)]
+
+
+class MultiStep(Section):
+    name: Literal["multistep"]
+    warmup_fraction: Share
+    milestone_fractions: Annotated[tuple[Share, ...], Field(min_length=1)]
+    decay_rate: Annotated[float, Field(gt=0, le=1, strict=True)]
+
+
+class OneCycle(Section):
+    name: Literal["one_cycle"]
+    warmup_fraction: Share
+    start_lr_ratio: Share
+    min_lr_ratio: Share
+
+
+class Plateau(Section):
+    name: Literal["plateau"]
+    warmup_fraction: Share
+    patience: Count
+    """Epochs without a better ``training.metric`` before the rate falls."""
+    decay_rate: Annotated[float, Field(gt=0, lt=1, strict=True)]
+    min_lr_ratio: Share
+
+
+LrScheduler = Cosine | Poly | Constant | Step | MultiStep | OneCycle | Plateau
+
+
+class Metric(Section):
+    monitor: Literal["val/iou_best", "val/iou", "val/iou_image", "val/f1", "val/loss"]
+    mode: Literal["max", "min"]
+
+    @model_validator(mode="after")
+    def check_direction(self) -> "Metric":
+        """A loss that is to be maximised, or a score to be minimised, would keep the worst epoch."""
+        if (self.monitor == "val/loss") != (self.mode == "min"):
+            raise ValueError(f"{self.monitor} cannot be chosen by its {self.mode}imum")
+        return self
+
+
+class Training(Section):
+    epochs: Count
+    mixed_precision: Literal["auto", "bf16", "fp16"] | bool
+    gradient_accumulation_steps: Count
+    clip_grad_norm: Positive | None
+    ema_decay: Annotated[float, Field(gt=0, lt=1, strict=True)] | None
+    early_stopping_patience: Count | None
+    deterministic: bool
+    log_gpu_memory: bool
+    compile: bool
+    resume_from: Path | None
+    optimizer: Optimizer
+    lr_scheduler: Annotated[LrScheduler, Field(discriminator="name")]
+    loss: Annotated[dict[str, dict[str, LossNumber]], Field(min_length=1)]
+    """Term of ``src.training.losses.LOSSES`` to its weight and parameters."""
+    metric: Metric
+
+
+MetricName = Literal[
+    "iou",
+    "f1",
+    "precision",
+    "recall",
+    "iou_image",
+    "miou_two_class",
+    "ap",
+    "ods",
+    "ois",
+    "f1_2px",
+    "f1_5px",
+    "cldice",
+    "cliou_4px",
+]
+
+
+class Evaluation(Section):
+    split: Split
+    metrics: Annotated[tuple[MetricName, ...], Field(min_length=1)]
+    tta: Literal["none", "flips", "d4"]
+    """Test-time augmentation: the mean over 1, 4 or 8 mirrored and turned views of each image."""
+    resolution: Literal["auto", "image_size", "native"]
+    """Images at ``data.image_size`` as the network saw them, or whole photographs at their own size, by tiles."""
+    overlap: Annotated[float, Field(ge=0, le=0.9, strict=True)]
+    """Share of a tile's side that tiles share, at the photographs' own size."""
+    save_predictions: bool
+    save_confusion_matrix: bool
+
+
+class Config(Section):
+    """A whole run. ``src.config.compose.load_config`` is the one door to it."""
+
+    experiment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    output_root: Path
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024, strict=True)]
+    data: Data
+    model: Annotated[SmpModel | SwinUnetModel, Field(discriminator="architecture")]
+    training: Training
+    evaluation: Evaluation
+
+    @property
+    def native(self) -> bool:
+        """Whether whole photographs are scored; ``auto`` does so with a network that has learnt from crops."""
+        wanted = self.evaluation.resolution
+        return wanted == "native" or (wanted == "auto" and self.data.crop.name != "none")
+
+    @model_validator(mode="after")
+    def check_resolution(self) -> "Config":
+        """Photographs shrunk to the size of a crop are none that the network has seen."""
+        if self.evaluation.resolution == "image_size" and self.data.crop.name != "none":
+            raise ValueError("evaluation.resolution=image_size is not for crops (data.crop): choose auto or native")
+        return self

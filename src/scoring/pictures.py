@@ -1,0 +1,166 @@
+"""Pictures for people: overlays, panels, the confusion matrix, the precision-recall curve.
+
+The three colours of an overlay differ in lightness and hue for every kind of colour vision (Okabe and Ito 2008).
+"""
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+
+from src.atomic import replaced_file
+from src.data.files import STRIP, UInt8Array, exchange_red_and_blue
+from src.scoring.metrics import FloatArray
+
+FOUND = (86, 180, 233)  # sky blue, RGB: crack that is predicted
+FALSE_ALARM = (213, 94, 0)  # vermillion: predicted, but no crack
+MISSED = (240, 228, 66)  # yellow: crack that is not predicted
+PNG_END = b"IEND\xaeB`\x82"
+LEGEND = "blue: crack found, orange: false alarm, yellow: crack missed"
+PANEL_SIDE = 256  # pixels: the longer side of a picture in a panel
+GAP = 4  # pixels between them
+LINE = 22  # pixels of a name below a picture
+
+
+def overlay(image: UInt8Array, predicted: UInt8Array, actual: UInt8Array | None = None) -> UInt8Array:
+    """The photograph (H, W, 3) in grey with the prediction (H, W) over it; without a mask all of it is blue.
+
+    It is painted over the photograph, in place.
+    """
+    rows = max(1, STRIP // image.shape[1])
+    for top in range(0, len(image), rows):
+        strip, found = image[top : top + rows], predicted[top : top + rows]
+        truth = found if actual is None else actual[top : top + rows]
+        strip[:] = cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY)[..., None]
+        strip[(found == 1) & (truth == 1)] = FOUND
+        strip[(found == 1) & (truth == 0)] = FALSE_ALARM
+        strip[(found == 0) & (truth == 1)] = MISSED
+    return image
+
+
+def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Array:
+    """Photograph, mask and overlay beside each other on white, a row for each (image, predicted, actual)."""
+    drawn = [
+        _on_white(
+            [image, np.repeat(actual[..., None] * np.uint8(255), 3, axis=2), overlay(image.copy(), predicted, actual)]
+        )
+        for image, predicted, actual in rows
+    ]
+    return np.pad(np.concatenate(drawn, axis=0), ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+
+
+def contact_sheet(pairs: Sequence[tuple[str, UInt8Array, UInt8Array]], columns: int = 6) -> UInt8Array:
+    """Photographs (H, W, 3) with the outlines of their masks (H, W) in blue and their names below, in rows on white."""
+    drawn = [_named(name, _on_white([outlined(image, mask)])) for name, image, mask in pairs]
+    height, width = (max(one.shape[axis] for one in drawn) for axis in (0, 1))
+    cells = [np.full((height, width, 3), 255, np.uint8) for _ in range(len(drawn) + -len(drawn) % columns)]
+    for cell, one in zip(cells, drawn, strict=False):
+        cell[: one.shape[0], : one.shape[1]] = one
+    rows = [np.concatenate(cells[start : start + columns], axis=1) for start in range(0, len(cells), columns)]
+    return np.pad(np.concatenate(rows, axis=0), ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
+
+
+def outlined(image: UInt8Array, mask: UInt8Array) -> UInt8Array:
+    """A photograph as small as in a panel, with a line around what is crack; what is under it can be seen."""
+    small = _shrink(image, cv2.INTER_AREA).copy()
+    around = cv2.dilate(_shrink(mask, cv2.INTER_AREA), np.ones((5, 5), np.uint8))
+    lines, _ = cv2.findContours(around, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(small, lines, -1, FOUND, 1)
+    return small
+
+
+def _named(name: str, picture: UInt8Array) -> UInt8Array:
+    """A picture with a line of text below; a name that is too long for a cell loses its middle."""
+    width, letters = PANEL_SIDE + GAP, font()
+    text = next(text for text in shortened(name) if letters.getlength(text) <= width - 2 * GAP)
+    line = Image.new("RGB", (width, LINE), "white")
+    ImageDraw.Draw(line).text((0, 0), text, "black", letters)
+    wide = np.pad(picture, ((0, 0), (0, max(0, width - picture.shape[1])), (0, 0)), constant_values=255)
+    return np.concatenate([wide, np.asarray(line)])
+
+
+@cache
+def font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings: Latin with all accents, Greek, Cyrillic; boxes for other letters."""
+    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 14)
+
+
+def shortened(name: str) -> Iterator[str]:
+    """The name, and then with less and less of its middle, whose ends are what tells names apart."""
+    name = "".join(sign if sign.isprintable() else "?" for sign in name)
+    yield name
+    for kept in range(len(name) - 1, -1, -1):
+        yield f"{name[: (kept + 1) // 2]}…{name[len(name) - kept // 2 :]}"
+
+
+def _on_white(pictures: Sequence[UInt8Array]) -> UInt8Array:
+    """Pictures of one height side by side, each with white to its right and below."""
+    shrunk = [_shrink(picture, cv2.INTER_AREA) for picture in pictures]
+    return np.concatenate([np.pad(one, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for one in shrunk], axis=1)
+
+
+def _shrink(picture: UInt8Array, interpolation: int) -> UInt8Array:
+    factor = PANEL_SIDE / max(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=interpolation)
+    return small.astype(np.uint8, copy=False)
+
+
+def write_picture(picture: UInt8Array, path: Path) -> None:
+    """Write RGB (H, W, 3) or grey (H, W) as PNG, without a copy of it: red and blue are exchanged, and back again."""
+    with replaced_file(path) as partial:
+        partial.touch()  # says in its own words why not, where OpenCV only says that it could not
+        exchange_red_and_blue(picture)
+        try:
+            written = cv2.imwrite(str(partial), picture)
+        finally:
+            exchange_red_and_blue(picture)
+        if not written or not _is_whole(partial):  # OpenCV does not notice all failures
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a PNG has its last chunk."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(PNG_END)))
+        return file.read() == PNG_END
+
+
+def draw_confusion_matrix(matrix: Sequence[Sequence[int]], path: Path) -> None:
+    """((tn, fp), (fn, tp)) in pixels, each cell with its share of its row, as PNG."""
+    figure = Figure(figsize=(4.6, 3.8), layout="constrained")
+    axes = figure.subplots()
+    names = ("no crack", "crack")
+    shares = [[cell / max(sum(row), 1) for cell in row] for row in matrix]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row in range(2):
+        for column in range(2):
+            text = f"{matrix[row][column]:,}\n{shares[row][column]:.1%}"
+            colour = "white" if shares[row][column] > 0.6 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=colour)
+    axes.set_xticks((0, 1), names)
+    axes.set_yticks((0, 1), names, rotation=90, va="center")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("mask")
+    axes.set_title("pixels, and share of the row")
+    figure.savefig(path, dpi=150)
+
+
+def draw_curve(precision: FloatArray, recall: FloatArray, chosen: int, ap: float, path: Path) -> None:
+    """Precision over recall at 256 thresholds, with the chosen one marked, as PNG."""
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(recall, precision, color="#0072b2", drawstyle="steps-post", label=f"AP {ap:.3f}")
+    axes.plot(recall[chosen], precision[chosen], "o", color="#d55e00", label=f"threshold {chosen / len(recall):.3f}")
+    axes.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", ylabel="precision", title="crack pixels")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left")
+    figure.savefig(path, dpi=150)

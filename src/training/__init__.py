@@ -1,0 +1,1 @@
+"""Networks in training: the loop, its losses, its optimizers and its folder."""

@@ -1,0 +1,34 @@
+"""The same few validation images, as the network of an epoch sees them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from src.data.files import UInt8Array
+from src.data.loader import Source
+from src.scoring.pictures import panel
+
+IMAGES = 4
+
+
+class PredictionPanel:
+    """Up to four images of a split, or tiles of one, from least crack to most; those without crack are left out."""
+
+    def __init__(self, source: Source) -> None:
+        crack = np.array([source.sample(index)[1].sum() for index in range(len(source))])
+        order = np.argsort(crack, kind="stable")
+        order = order[crack[order] > 0]
+        places = np.linspace(0, len(order) - 1, min(IMAGES, len(order))).round().astype(int)
+        self.source = source
+        self.chosen = [int(index) for index in order[places]]
+
+    def draw(self, probs: Callable[[Tensor], Tensor], threshold: float) -> UInt8Array:
+        """RGB picture: photograph, mask and overlay of each image; ``probs`` maps (1, H, W, 3) to (1, 1, H, W)."""
+        rows = list[tuple[UInt8Array, UInt8Array, UInt8Array]]()
+        for index in self.chosen:
+            image, actual = (np.array(kept) for kept in self.source.sample(index))
+            found = probs(torch.from_numpy(image)[None])[0, 0] >= threshold
+            rows.append((image, found.cpu().numpy().astype(np.uint8), actual))
+        return panel(rows)

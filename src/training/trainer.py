@@ -1,0 +1,293 @@
+"""The training loop: one epoch at a time, in mixed precision, with exact gradient accumulation.
+
+``Trainer.train_epoch`` returns an ``EpochReport``. Who reads it (run.py, a trial, a retrain) is not known here.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from timm.utils.model_ema import ModelEmaV3
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from src.config.schema import Config, Data
+from src.data.cache import data_fingerprint
+from src.data.loader import EpochLoader, scoring_loader, train_loader
+from src.errors import UserError
+from src.models.checkpoint import load_training, save_checkpoint
+from src.models.device import (
+    MicroBatch,
+    StepState,
+    choose_device,
+    choose_layout,
+    choose_precision,
+    gpu_memory,
+    refuse_impossible,
+    smallest_micro_batch,
+    use_precision,
+    use_threads,
+)
+from src.models.registry import build_model
+from src.scoring.inference import load_weights, predict_probs, to_device
+from src.scoring.metrics import Int64Array, probability_histogram, validation_scores
+from src.training.losses import build_loss
+from src.training.optimization import Plateau, build_lr_scheduler, build_optimizer
+from src.training.randomness import random_state, restore_random_state, seed_everything
+
+
+class Diverged(Exception):
+    """The loss is no longer finite: this configuration cannot be trained."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch gave. ``metrics`` are TensorBoard paths: train/loss, val/loss, val/iou, val/iou_best, lr, ..."""
+
+    epoch: int
+    """Completed epochs, from 1."""
+    metrics: dict[str, float]
+    is_best: bool
+    """Whether ``training.metric`` was never better."""
+
+
+class Trainer:
+    """A network in training on a device: everything that a checkpoint carries."""
+
+    def __init__(self, config: Config, overrides: Iterable[str]) -> None:
+        self.config, self.overrides = config, list(overrides)
+        self.device = choose_device(config.device)
+        refuse_impossible(config, self.device)
+        use_threads(config)
+        seed_everything(config.seed, config.training.deterministic)
+        training = config.training
+        self.train_loader = train_loader(config, self.device)
+        self.val_loader = scoring_loader(config, "val", self.device)
+        self.data_fingerprint = data_fingerprint(config.data)
+        model, self.pretrained_loaded = build_model(config.model, config.data.image_size)
+        self.model = cast(Any, model).to(self.device, memory_format=choose_layout(config.model, self.device))
+        self.loss = build_loss(training.loss).to(self.device)
+        self.optimizer = build_optimizer(self.model, training)
+        self.lr_scheduler = build_lr_scheduler(self.optimizer, training, len(self.train_loader))
+        self.dtype = choose_precision(training.mixed_precision, self.device)
+        use_precision(self.dtype)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        self.ema = ModelEmaV3(self.model, decay=training.ema_decay, use_warmup=True) if training.ema_decay else None
+        if training.compile:
+            self.model.compile()
+        self.micro_batch = MicroBatch(config.data.batch_size, smallest_micro_batch(config))
+        self.val_micro_batch = MicroBatch(config.data.batch_size, 1)  # its halving must not halve the training's
+        self.before_step = StepState(self.model, self.device)
+        self.epoch = self.step = 0
+        self.best_epoch, self.best_score, self.threshold = 0, -math.inf, 0.5
+        if training.resume_from is not None:
+            self.load(training.resume_from)
+
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or ``training.metric`` has not improved for its patience."""
+        patience = self.config.training.early_stopping_patience
+        stale = patience is not None and self.epoch - self.best_epoch >= patience
+        return self.epoch >= self.config.training.epochs or stale
+
+    def train_epoch(self, on_step: Callable[[int, int], None] | None = None) -> EpochReport:
+        """Train on every image or crop once, then validate.
+
+        ``on_step(done, total)`` is called after each optimizer step.
+        Steps whose loss is not finite, as when fp16 overflows, are left out of ``train/loss``; if they are half of the
+        epoch or more, or the validation loss is not finite, ``Diverged`` is raised at the end of the epoch.
+        """
+        started = time.perf_counter()
+        lr = max(float(group["lr"]) for group in self.optimizer.param_groups)
+        self.model.train()
+        total, left_out = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        for done, (images, masks) in enumerate(self.train_loader.epoch(self.epoch), start=1):
+            loss = self._train_step(images, masks)
+            finite = loss.isfinite()
+            total += torch.where(finite, loss, 0.0) * len(images)
+            left_out += ~finite * len(images)
+            if on_step:
+                on_step(done, len(self.train_loader))
+        size = len(self.train_loader.dataset)
+        sound = size - float(left_out)  # the epoch's first wait for the device
+        train_loss = float(total) / sound if 2 * sound > size else math.nan
+        trained = time.perf_counter()
+        val_loss, histogram = score(
+            self.scored_model, self.val_loader, self.config.data, self.dtype, self.loss, self.val_micro_batch
+        )
+        if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
+            raise Diverged(f"epoch {self.epoch + 1}: train/loss={train_loss}, val/loss={val_loss}")
+        self.epoch += 1
+        metrics = {"train/loss": train_loss, "val/loss": val_loss, **validation_scores(histogram), "lr": lr}
+        if self.micro_batch.size < self.config.data.batch_size:
+            metrics["micro_batch"] = float(self.micro_batch.size)
+        is_best = self._keep_best(metrics)
+        if self.config.training.log_gpu_memory:
+            metrics |= gpu_memory(self.device)
+        times = {"epoch_seconds": time.perf_counter() - started, "images_per_second": size / (trained - started)}
+        return EpochReport(self.epoch, metrics | times, is_best)
+
+    @property
+    def scored_model(self) -> nn.Module:
+        """The network that is validated and kept: the averaged one where ``training.ema_decay`` is set."""
+        return self.ema.module if self.ema is not None else self.model
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Probabilities (N, 1, H, W) of uint8 images (N, H, W, 3), by the network that is kept."""
+        return predict_probs(self.scored_model.eval(), images, self.config.data, self.dtype)
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint: what ``load`` needs to go on as if nothing had happened, and what evaluation needs."""
+        save_checkpoint(self.snapshot(), path)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a checkpoint holds, as it is now: its tensors are copies in the machine's memory."""
+        payload = {
+            "overrides": self.overrides,
+            "epoch": self.epoch,
+            "step": self.step,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+            "micro_batch": self.micro_batch.size,
+            "monitor": self.config.training.metric.monitor,
+            "threshold": self.threshold,
+            "model": self.model.state_dict(),
+            "ema": self.ema.module.state_dict() if self.ema is not None else None,
+            "optimizer": self.optimizer.state_dict(),
+            # the other schedules are functions of the step
+            "lr_scheduler": self.lr_scheduler.state_dict() if isinstance(self.lr_scheduler, Plateau) else {},
+            "scaler": self.scaler.state_dict(),
+            "random": random_state(self.device),
+            "data_fingerprint": self.data_fingerprint,
+            "scale": list(self.train_loader.dataset.source.scale),
+        }
+        return tree_map_only(Tensor, lambda item: item.detach().to("cpu", copy=True), payload)
+
+    def load(self, path: Path) -> None:
+        """Go on after the checkpoint's epoch. Other weights' shapes, or other data, are a ``UserError``.
+
+        Settings are the configuration's, not the checkpoint's: a changed weight decay or metric counts from here on.
+        """
+        payload = load_training(path)
+        if payload["data_fingerprint"] != self.data_fingerprint:
+            raise UserError(f"{path} was trained on other data than data.root={self.config.data.root} holds now.")
+        load_weights(self.model, payload["model"], path)
+        if self.ema is not None:
+            load_weights(self.ema.module, payload["ema"] or payload["model"], path)
+        try:
+            self._restore(payload)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"{path} is of another optimizer or schedule, or it is damaged: {error!r}.") from error
+
+    def _restore(self, payload: dict[str, Any]) -> None:
+        """All that a checkpoint holds beside weights."""
+        state = payload["optimizer"]
+        groups = zip(state["param_groups"], self.optimizer.param_groups, strict=True)
+        own = [{**group, "params": saved["params"]} for saved, group in groups]
+        self.optimizer.load_state_dict({**state, "param_groups": own})
+        if payload["scaler"]:  # empty where the checkpoint's run had no need of one
+            self.scaler.load_state_dict(payload["scaler"])
+        self.epoch, self.step, self.threshold = payload["epoch"], payload["step"], payload["threshold"]
+        if payload["monitor"] == self.config.training.metric.monitor:  # scores of another metric cannot be compared
+            self.best_epoch, self.best_score = payload["best_epoch"], payload["best_score"]
+        self.micro_batch.size = min(self.micro_batch.size, payload["micro_batch"])
+        self.lr_scheduler.load_state_dict(payload["lr_scheduler"])
+        self.lr_scheduler.step_update(self.step)
+        restore_random_state(payload["random"], self.device)
+
+    def _train_step(self, images: Tensor, masks: Tensor) -> Tensor:
+        """One optimizer step on an effective batch; the mean loss per image, left on the device.
+
+        Each micro-batch weighs its share of the images, so the gradient is that of the whole batch at once (batch norm
+        aside), the last, smaller batch of an epoch included. When memory runs out the batch is begun again with
+        micro-batches of half the size.
+        """
+        self.before_step.take()
+
+        def begin_again() -> None:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.before_step.restore()
+
+        def accumulate(size: int) -> Tensor:
+            loss = torch.zeros((), device=self.device)
+            for micro_images, micro_masks in micro_batches(images, masks, size, self.micro_batch.smallest):
+                inputs, targets = to_device(micro_images, micro_masks, self.config.data, self.device)
+                with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+                    logits = self.model(inputs)
+                share = self.loss(logits, targets) * (len(micro_images) / len(images))
+                self.scaler.scale(share).backward()
+                loss += share.detach()
+            return loss
+
+        loss = self.micro_batch.heal(accumulate, undo=begin_again)
+        self._update()
+        return loss
+
+    def _update(self) -> None:
+        clip = self.config.training.clip_grad_norm
+        if clip is not None:
+            self.scaler.unscale_(self.optimizer)  # clip the true gradients, not the scaled ones
+            nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.scaler.get_scale() >= scale:  # a lowered scale means that fp16 overflowed and the step was skipped
+            self.step += 1
+            self.lr_scheduler.step_update(self.step)
+            if self.ema is not None:
+                self.ema.update(self.model, step=self.step)
+
+    def _keep_best(self, metrics: dict[str, float]) -> bool:
+        metric = self.config.training.metric
+        score = metrics[metric.monitor] * (1 if metric.mode == "max" else -1)
+        self.lr_scheduler.step(self.epoch, score)  # only a plateau schedule listens
+        self.threshold = metrics["val/threshold"]
+        if score <= self.best_score:
+            return False
+        self.best_epoch, self.best_score = self.epoch, score
+        return True
+
+
+def score(
+    model: nn.Module,
+    loader: EpochLoader,
+    data: Data,
+    dtype: torch.dtype | None,
+    loss: nn.Module,
+    micro_batch: MicroBatch,
+) -> tuple[float, Int64Array]:
+    """Mean loss per image and the (N, 2, 256) histogram of a split, images in their order."""
+    device = next(model.parameters()).device
+    model.eval()
+
+    def score_batch(images: Tensor, masks: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        total, histograms = torch.zeros((), device=device), list[Tensor]()
+        for part in micro_batches(images, masks, size):
+            inputs, targets = to_device(*part, data, device)
+            with torch.autocast(device.type, dtype, enabled=dtype is not None):
+                logits = model(inputs)
+            total += loss(logits, targets) * len(inputs)
+            histograms.append(probability_histogram(logits.float().sigmoid(), targets))
+        return total, torch.cat(histograms)
+
+    with torch.inference_mode():
+        scored = [micro_batch.heal(partial(score_batch, *batch)) for batch in loader.epoch(0)]
+    totals, histograms = zip(*scored, strict=True)
+    mean = float(torch.stack(totals).sum()) / len(loader.dataset)
+    return mean, torch.cat(histograms).cpu().numpy().astype(np.int64)
+
+
+def micro_batches(images: Tensor, masks: Tensor, size: int, smallest: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+    """Split a batch into the fewest parts of at most ``size`` images, about equal: batch norm wants no rest of 1.
+
+    No part is below ``smallest`` images, though it then be above ``size``.
+    """
+    parts = min(-(-len(images) // size), max(1, len(images) // smallest))
+    yield from zip(images.tensor_split(parts), masks.tensor_split(parts), strict=True)
