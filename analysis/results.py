@@ -47,6 +47,7 @@ class Range:
     high: float = 0.0
     log: bool = False
     choices: tuple[Any, ...] = ()
+    step: float | None = None
 
     @classmethod
     def of(cls, distribution: Mapping[str, Any]) -> Self:
@@ -54,7 +55,14 @@ class Range:
         known: Mapping[str, Any] = distribution["attributes"]
         if "choices" in known:
             return cls(choices=tuple(known["choices"]))
-        return cls(float(known["low"]), float(known["high"]), bool(known["log"]))
+        return cls(known["low"], known["high"], bool(known["log"]), step=known["step"])
+
+    def __str__(self) -> str:
+        """``1e-05 to 0.01 (log)`` or ``one of a, b``."""
+        if self.choices:
+            return f"one of {', '.join(map(str, self.choices))}"
+        step = f" in steps of {self.step}" if self.step not in (None, 1) else ""
+        return f"{self.low} to {self.high}{step}{' (log)' if self.log else ''}"
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,13 @@ class SweepResults:
     def rungs(self) -> list[int]:
         """Epochs at which trials were compared, and the end."""
         return [*self.about["asha"]["rungs"], self.about["asha"]["max_epochs"]]
+
+    @property
+    def searched(self) -> dict[str, str]:
+        """What was to be searched of each key, in words; of a conditional space on all ways that its corners take."""
+        ways = [{key: str(Range.of(found)) for key, found in way.items()} for way in self.about["space"]]
+        keys = dict.fromkeys(key for way in ways for key in way)
+        return {key: " or ".join(dict.fromkeys(way[key] for way in ways if key in way)) for key in keys}
 
     def ranges_of(self, key: str) -> list[Range]:
         """What was searched of a key, where that differs between trials."""

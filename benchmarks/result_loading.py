@@ -21,7 +21,7 @@ from sweeps.leaderboard import TrialRow
 from sweeps.ledger import NAME, Ledger
 
 ABOUT = """
-{metric: val/iou_best, fixed: [], space: {}, trial_0: {}, asha: {rungs: [1], max_epochs: 50}, budget: {}, resources: {},
+{metric: val/iou_best, fixed: [], space: [], trial_0: {}, asha: {rungs: [1], max_epochs: 50}, budget: {}, resources: {},
 provenance: {}}
 """
 METRICS: tuple[str, ...] = (

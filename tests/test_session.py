@@ -52,7 +52,7 @@ def test_a_sweep_that_is_no_longer_the_same_is_refused_with_the_difference(
     plan: SweepPlan, ledger: Ledger, change: dict[str, object], line: str, capsys: pytest.CaptureFixture[str]
 ):
     fixed = change.pop("fixed", None)
-    other = replace(plan, **change) if fixed is None else replace(plan, fixed=(*plan.fixed, *fixed))  # type: ignore
+    other = replace(plan, **change) if fixed is None else replace(plan, fixed=plan.fixed.plus(fixed))  # type: ignore
     now = identity(other, "quickstart")
     with pytest.raises(UserError, match=line) as caught:
         refuse_changes(ledger, now, accept=False)
