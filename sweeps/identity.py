@@ -9,7 +9,7 @@ from pathlib import Path
 from src.data.cache import data_fingerprint
 from sweeps.about import PLACES
 from sweeps.plan import SweepPlan, described
-from sweeps.spec import SPECS_DIR
+from sweeps.spec import spec_path
 
 ROOT = Path(__file__).parents[1]
 TRAINING = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml")
@@ -24,23 +24,24 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
     """What makes two sessions parts of the same sweep, as names and texts that can be compared."""
     spec = plan.spec
     return {
-        "sweep": spec_name,
+        "sweep": Path(spec_name).stem,
         "metric": spec.metric,
         "search seed": str(plan.seed),
         "rungs": f"{[*spec.asha.rungs, spec.asha.max_epochs]}, one in {spec.asha.reduction_factor}, {spec.form}",
         **{f"space: {key}": text for key, text in described(spec.space).items()},
         "first points": json.dumps([plan.first, *plan.given]),
-        **surroundings(plan, SPECS_DIR / f"{spec_name}.py"),
+        **surroundings(plan),
+        f"sweeps/specs/{Path(spec_name).stem}.py": _digest(spec_path(spec_name)),
     }
 
 
-def surroundings(plan: SweepPlan, *more: Path) -> dict[str, str]:
-    """Fixed overrides, data, and the code of trainings and of the search, with ``more`` files."""
+def surroundings(plan: SweepPlan) -> dict[str, str]:
+    """Fixed overrides, data, and the code of trainings and of the search."""
     left_out = {*PLACES, CORES} if plan.resources.cards else {*PLACES}
     return {
         **{f"fixed: {item.key}": str(item.value) for item in plan.fixed.items if item.key not in left_out},
         "data": data_fingerprint(plan.config.data),
-        **digests({path for pattern in (*TRAINING, *SEARCH) for path in ROOT.glob(pattern)} | set(more)),
+        **digests({path for pattern in (*TRAINING, *SEARCH) for path in ROOT.glob(pattern)}),
     }
 
 

@@ -34,7 +34,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """The command line; words that are not options are the sweep's name and then overrides for all its trials."""
     parser = Parser(prog="python -m sweeps.run", description="Run a sweep by name.")
     add = parser.add_argument
-    add("spec", nargs="?", help="name of a module in sweeps/specs")
+    add("spec", nargs="?", help="name of a module in sweeps/specs, or a file such as mine.py")
     add("overrides", nargs="*", metavar="key=value", help="configuration overrides for all trials")
     add("--list", action="store_true", help="the sweeps there are, and what each one asks")
     add(

@@ -9,7 +9,7 @@ from src.errors import UserError, outlive_reader, run_command, unknown
 from src.folders import in_full, user_path
 from sweeps.ledger import NAME, Ledger, is_finished, locked, refuse_second_writer
 from sweeps.options import NAMES, parse, refuse_contradictions, replaced, with_options
-from sweeps.spec import SweepSpec, list_specs, load_spec
+from sweeps.spec import SweepSpec, is_path, list_specs, load_spec, spec_path
 
 ASKED = (
     "spec",
@@ -34,11 +34,7 @@ def main(argv: list[str]) -> int:
         for name, question in list_specs().items():
             print(f"{name:{width}}  {question}")
         return 0
-    if not options.spec:
-        raise UserError(f"Which sweep? Legal: {', '.join(list_specs())}; --list says what each one asks.")
-    if options.spec not in list_specs():
-        refuse_unknown(options)
-    spec, name = load_spec(options.spec), options.name or options.spec
+    spec, name = chosen(options)
     folder = sweep_folder(spec, options.overrides, name)
     if options.check:
         from sweeps.stages import check
@@ -51,6 +47,20 @@ def main(argv: list[str]) -> int:
         with locked(folder):
             return go_on(spec, name, folder, options)
     return start_anew(spec, name, folder, options)
+
+
+def chosen(options: argparse.Namespace) -> tuple[SweepSpec, str]:
+    """The spec that the command line names, and the sweep's name. A file becomes its whole path in the options."""
+    if not options.spec:
+        raise UserError(f"Which sweep? Legal: {', '.join(list_specs())}; --list says what each one asks.")
+    if is_path(options.spec):
+        options.spec = str(spec_path(options.spec))
+    elif options.spec not in list_specs():
+        refuse_unknown(options)
+    name = options.name or Path(options.spec).stem
+    if not NAMES.fullmatch(name):
+        raise UserError(f"'{name}' cannot be a folder's name: say --name with letters, digits, '_', '-' and '.'.")
+    return load_spec(options.spec), name
 
 
 def plan_only(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:

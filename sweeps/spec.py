@@ -2,15 +2,19 @@
 
 import ast
 import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, cast
 
 from optuna import Trial
 from optuna.distributions import BaseDistribution
 
 from src.errors import UserError, unknown
+from src.folders import refuse_irregular, user_path
 
 SPECS_DIR = Path(__file__).with_name("specs")
 
@@ -140,16 +144,50 @@ def _question(path: Path) -> str:
         return "(no Python)"
 
 
+def spec_path(name: str) -> Path:
+    """The file of a spec: of a name in ``sweeps/specs``, or where it is if ``name`` is a path that ends in ``.py``.
+
+    An unknown name, or no such file, is a ``UserError``.
+    """
+    if not is_path(name):
+        if name not in list_specs():
+            raise unknown("sweep", name, list_specs())
+        return SPECS_DIR / f"{name}.py"
+    refuse_irregular(user_path(name))
+    return user_path(name).resolve()
+
+
+def is_path(name: str) -> bool:
+    """Whether a spec is given by its file."""
+    return name.endswith(".py")
+
+
+def question(name: str) -> str:
+    """What a spec asks, in the first line of its docstring."""
+    return _question(spec_path(name)).partition("\n")[0]
+
+
 def load_spec(name: str) -> SweepSpec:
-    """The ``SPEC`` of ``sweeps/specs/{name}.py``. An unknown name or an impossible spec is a ``UserError``."""
-    if name not in list_specs():
-        raise unknown("sweep", name, list_specs())
+    """The ``SPEC`` of a module in ``sweeps/specs``, or of a file. An impossible spec is a ``UserError``."""
+    path = spec_path(name)
+    shown = path if is_path(name) else f"sweeps/specs/{name}.py"
     try:
-        module = importlib.import_module(f"sweeps.specs.{name}")
+        module = _import_file(path) if is_path(name) else importlib.import_module(f"sweeps.specs.{name}")
     except UserError as error:
-        raise UserError(f"sweeps/specs/{name}.py: {error}") from error
+        raise UserError(f"{shown}: {error}") from error
     except (Exception, SystemExit) as error:  # of Python that a user wrote; Optuna's of a reversed range
-        raise UserError(f"sweeps/specs/{name}.py: {type(error).__name__}: {error}. --debug says where.") from error
+        raise UserError(f"{shown}: {type(error).__name__}: {error}. --debug says where.") from error
     if not isinstance(spec := getattr(module, "SPEC", None), SweepSpec):
-        raise UserError(f"sweeps/specs/{name}.py must have a SPEC = SweepSpec(...); it is {spec!r}.")
+        raise UserError(f"{shown} must have a SPEC = SweepSpec(...); it is {spec!r}.")
     return spec
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Run a Python file as a module that is no part of a package."""
+    name = f"sweep_spec_{path.stem}"
+    found = importlib.util.spec_from_file_location(name, path)
+    assert found is not None
+    assert found.loader is not None  # there is one for .py
+    module = sys.modules[name] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module

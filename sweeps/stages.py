@@ -26,7 +26,7 @@ from sweeps.places import refuse_places
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.session import begin, changed_packages, open_study, refuse_changes
 from sweeps.space import Params, default_point, few_corners
-from sweeps.spec import Budget, SweepSpec, list_specs
+from sweeps.spec import Budget, SweepSpec, question
 from sweeps.study import HOURS_OVER, Study
 from sweeps.warmth import Warmth, warmth
 from trainable.card_memory import fit_networks, refuse_misfits
@@ -148,7 +148,7 @@ def search(plan: SweepPlan, mode: Mode) -> int:
     from sweeps.execution import run_trials  # Ray: seconds to import, and nothing to do before all is checked
 
     study = open_study(plan, ledger, mode.command, now)
-    plan.save(plan.folder / "sweep.yaml", list_specs()[mode.spec_name])  # from now on there is something to go on with
+    plan.save(plan.folder / "sweep.yaml", question(mode.spec_name))  # from now on there is something to go on with
     received = run_trials(plan, study, console)
     if study.done:
         study.finish()
@@ -223,5 +223,5 @@ def resume_command(plan: SweepPlan, spec_name: str) -> str:
     """The command that goes on with the sweep."""
     words = ["python", "-m", "sweeps.run", spec_name]
     words += plan.fixed.at("output_root")
-    words += ["--name", plan.name] if plan.name != spec_name else []
+    words += ["--name", plan.name] if plan.name != Path(spec_name).stem else []
     return shlex.join([*words, "--resume"])

@@ -7,10 +7,11 @@ import pytest
 
 from src.config.overrides import save_overrides
 from src.errors import UserError
+from sweeps.identity import differences, identity
 from sweeps.options import APART, parse, refuse_contradictions, replaced, with_options
 from sweeps.plan import make_plan
-from sweeps.run import sweep_folder
-from sweeps.spec import load_spec
+from sweeps.run import chosen, sweep_folder
+from sweeps.spec import load_spec, question
 
 
 def test_overrides_may_stand_before_and_after_options():
@@ -84,3 +85,48 @@ def test_what_is_said_last_of_a_key_counts_in_a_sweep_that_goes_on(
     before: list[str], said: list[str], together: list[str]
 ):
     assert replaced(before, said) == together
+
+
+SPEC = """\"\"\"Does it run from anywhere?\"\"\"
+from optuna.distributions import FloatDistribution
+from sweeps.spec import Asha, Budget, SweepSpec
+SPEC = SweepSpec(
+    space={"training.optimizer.lr_scale": FloatDistribution(0.1, 10.0, log=True)},
+    asha=Asha(grace_period=1, reduction_factor=3, max_epochs=6),
+    budget=Budget(trials=3),
+)
+"""
+
+
+def test_a_spec_may_be_a_file_anywhere(tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "mine.py").write_text(SPEC)
+    monkeypatch.chdir(tmp_path)
+    words = [word for word in tiny if not word.startswith(("training.epochs", "threads"))]
+    options = parse(["mine.py", *words])
+    spec, name = chosen(options)
+    assert (name, options.spec, spec.budget.trials) == ("mine", str(tmp_path / "mine.py"), 3)
+    assert question(options.spec) == "Does it run from anywhere?"
+    plan = make_plan(name, with_options(spec, options), seed=0)
+    before = identity(plan, options.spec)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "mine.py").rename(tmp_path / "deep" / "mine.py")
+    assert identity(plan, str(tmp_path / "deep" / "mine.py")) == before
+    (tmp_path / "deep" / "mine.py").write_text(SPEC.replace("10.0", "9.0"))
+    changed = differences(before, identity(plan, str(tmp_path / "deep" / "mine.py")))
+    assert [line.split(":")[0].strip() for line in changed] == ["sweeps/specs/mine.py"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("none.py", None, "none.py"),
+        ("bad.py", "SPEC = 3", "must have a SPEC"),
+        ("bad.py", "1 / 0", "ZeroDivisionError"),
+        ("a b.py", SPEC, "say --name"),
+    ],
+)
+def test_a_file_that_holds_no_spec_is_refused_by_name(tmp_path: Path, name: str, content: str | None, sentence: str):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=sentence):
+        chosen(parse([str(tmp_path / name)]))
