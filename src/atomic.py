@@ -1,4 +1,6 @@
-"""Files and folders that are replaced in one step: at every moment the old content or the new one, whole.
+"""Files and folders that are replaced in one step: a killed process leaves the old content or the new one, whole.
+
+After a power failure that holds only for what was synced, as checkpoints are.
 
 What is being written lies beside its place under a hidden name, ``.0123456789ab.THREAD.partial``, with the suffix of
 what it becomes. A killed process leaves it there; the next one that writes the same removes it.
