@@ -1,4 +1,4 @@
-"""What trainings have scored on the test split, kept so that every metric can be had of it, and read back."""
+"""Per-image counts of trainings on the test split, kept so that every metric can be computed from them."""
 
 import csv
 from collections.abc import Sequence

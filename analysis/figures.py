@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from analysis.axes import Scale, scale_of, shares
 from analysis.importance import importance
 from analysis.results import SweepResults
-from analysis.scales import Scale, scale_of, shares
 from sweeps.leaderboard import short, short_names
 
 BEST, DEFAULT, OTHER, TRUNK = "#d55e00", "#0072b2", "#b8b8b8", "#444444"  # of Okabe and Ito: for every eye

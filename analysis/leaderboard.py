@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.results import SweepResults, load_sweep, no_sweep, read_folder, sweeps_dir
-from analysis.rules import RULES, by_rules, picks
+from analysis.score_rules import RULES, by_rules, picks
 from src.errors import Parser, UserError, outlive_reader, run_command
 from src.folders import user_path
 from src.tables import PlainConsole, fitted

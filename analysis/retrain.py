@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     for name in ("fresh", "top", "epochs", "metric"):
         if options.resume and getattr(options, name):
             raise UserError(f"--resume goes on with what was begun, so --{name} cannot be said with it.")
-    from sweeps.places import refuse_places
+    from sweeps.ray_requirements import refuse_places
 
     refuse_places()
     outlive_reader()

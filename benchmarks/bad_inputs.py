@@ -34,7 +34,7 @@ from benchmarks.bad_home import Case, Home
 from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command, unknown
 from src.folders import user_path
 from src.synthetic import write_dataset
-from sweeps import identity, spec, specs
+from sweeps import spec, specs
 
 LONGEST_SECONDS = 60.0
 KINDS = ("named", "another refusal", "too long", "through", "harm")
@@ -112,7 +112,7 @@ def run_apart(program: str, words: list[str], home: Home) -> tuple[int | None, s
 def speak(program: str, words: list[str], home: Home, there: Connection) -> None:
     said = io.StringIO()
     sys.argv = [program, *words]
-    spec.SPECS_DIR = identity.SPECS_DIR = home.spec.parent
+    spec.SPECS_DIR = home.spec.parent
     specs.__path__[:] = [str(home.spec.parent)]
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:

@@ -34,9 +34,9 @@ from src.config.safe_yaml import read_yaml
 from src.data.files import more_pages, read_image, shown_size
 from src.data.masks import read_mask
 from src.datasets.coco import read_coco
+from src.datasets.crackforest import read_labels
 from src.datasets.drawings import ShapeRules
 from src.datasets.labelme import read_labelme
-from src.datasets.matlab import read_labels
 from src.datasets.yolo import read_yolo
 from src.errors import EXIT_FAILED, UserError, run_command
 from src.models.checkpoint import load_checkpoint

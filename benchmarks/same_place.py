@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.made_places import RELATED, SIDE, UNRELATED, asphalt, height, piece
 from src.data.files import UInt8Array, read_image
 from src.data.masks import read_mask
-from src.datasets.leaks import Kin, find_kin, grey_of, groups_of_kin
+from src.datasets.duplicates import Kin, find_kin, grey_of, groups_of_kin
 from src.errors import run_command
 from src.folders import user_path
 

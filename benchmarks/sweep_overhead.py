@@ -23,8 +23,8 @@ from src.folders import user_path
 from src.synthetic import write_dataset
 from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan, make_plan
+from sweeps.ray_executor import Halt, Signals, build_tuner, local_ray
 from sweeps.sampler import Sampler
-from sweeps.search import Halt, Signals, build_tuner, local_ray
 from sweeps.spec import Asha, Budget, SweepSpec
 from sweeps.study import Study
 from trainable.trial import TrialPlan

@@ -25,8 +25,8 @@ from src.data.masks import Said, Survey, choose_meaning, survey
 from src.data.pairs import Pair, look_for_pairs, manifest_groups
 from src.data.reading import Reading
 from src.datasets.copies import copies
-from src.datasets.fit import fit
-from src.datasets.leaks import find_kin, grey_of
+from src.datasets.duplicates import find_kin, grey_of
+from src.datasets.mask_alignment import fit
 from src.errors import Parser, UserError, run_command
 from src.folders import in_full, user_path
 
@@ -37,8 +37,8 @@ FLAT = 2.0
 UNUSUAL = 3.5
 """Robust standard deviations (1.4826 times the median deviation) of the logarithm of the share of crack."""
 UNFIT, BRIGHT = 2.0, -3.0
-"""Of ``src.datasets.fit``: between them a mask may belong to another photograph. Cracks full of light sand, or sealed,
-are as much brighter as others are darker."""
+"""Of ``src.datasets.mask_alignment``: between them a mask may belong to another photograph. Cracks full of light sand,
+or sealed, are as much brighter as others are darker."""
 SMALL = 64
 """Pixels of the longer side, for the quick part."""
 SHOWN = 8

@@ -1,4 +1,4 @@
-"""What lies at a path: folders that make room for new ones without being lost, files below, and what is no file."""
+"""Paths: move old folders aside, list files, reject what is not a regular file."""
 
 import os
 from collections.abc import Iterator

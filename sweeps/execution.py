@@ -5,11 +5,11 @@ import os
 from ray.tune import TuneError
 from rich.console import Console
 
-from sweeps.disk import DiskBudget
+from sweeps.checkpoint_quota import DiskBudget
 from sweeps.live import LiveView
 from sweeps.neighbours import announced
 from sweeps.plan import SweepPlan
-from sweeps.search import Halt, Signals, build_tuner, local_ray
+from sweeps.ray_executor import Halt, Signals, build_tuner, local_ray
 from sweeps.study import Study
 from trainable.trial import TrialPlan
 

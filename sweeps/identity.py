@@ -1,4 +1,4 @@
-"""What makes two sessions parts of one sweep, or two trainings the same: code, data, settings; never where they lie."""
+"""What decides whether two sessions belong to one sweep, or two trainings are alike: code, data, settings; no paths."""
 
 import hashlib
 import json

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from sweeps.forecast import forecast
 from sweeps.leaderboard import TrialRow, ranked, tables, write_csv
-from sweeps.search import Unkept, name_of
+from sweeps.ray_executor import Unkept, name_of
 from sweeps.study import Study
 
 TOP = 5

@@ -14,6 +14,7 @@ from src.config.environment import with_data_root
 from src.config.overrides import Overrides
 from src.config.schema import Config
 from src.provenance import provenance
+from sweeps.early_rungs import early_rungs
 from sweeps.forecast import Forecast, forecast
 from sweeps.space import (
     Choice,
@@ -30,7 +31,6 @@ from sweeps.space import (
 )
 from sweeps.spec import Space, SweepSpec
 from sweeps.standing import Standing
-from sweeps.warmup import early_rungs
 from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
 

@@ -17,7 +17,7 @@ from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan
 from sweeps.sampler import Sampler
 from sweeps.study import Study
-from sweeps.warmth import Warmth
+from sweeps.warm_start import Warmth
 
 COMPARED_BY = ("metric", "rungs")
 """What a sweep's trials were compared by: with another, what was decided before would be wrong."""

@@ -58,7 +58,7 @@ class Asha:
     def scaled(self, max_epochs: int) -> "Asha":
         """The same shape over another number of epochs: the grace period keeps its share, rounded up.
 
-        Of few epochs that is too early to tell anything, which ``sweeps.warmup`` says.
+        Of few epochs that is too early to tell anything, which ``sweeps.early_rungs`` says.
         """
         grace = -(-self.grace_period * max_epochs // self.max_epochs)
         return Asha(grace_period=max(1, grace), reduction_factor=self.reduction_factor, max_epochs=max_epochs)

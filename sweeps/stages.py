@@ -22,13 +22,13 @@ from sweeps.export import export
 from sweeps.identity import identity
 from sweeps.leaderboard import ranked, tables, write_csv
 from sweeps.ledger import NAME, Ledger, is_finished, writer
-from sweeps.places import refuse_places
 from sweeps.plan import SweepPlan, make_plan
+from sweeps.ray_requirements import refuse_places
 from sweeps.session import begin, changed_packages, open_study, refuse_changes
 from sweeps.space import Params, default_point, few_corners
 from sweeps.spec import Budget, SweepSpec, question
 from sweeps.study import HOURS_OVER, Study
-from sweeps.warmth import Warmth, warmth
+from sweeps.warm_start import Warmth, warmth
 from trainable.card_memory import fit_networks, refuse_misfits
 from trainable.rehearsal import rehearse
 from trainable.resources import choose_cards

@@ -1,4 +1,4 @@
-"""How all trials of a search stand after the events so far: what a ledger's replay brings back."""
+"""The state of all trials of a search, rebuilt by replaying the ledger."""
 
 import math
 from collections.abc import Iterable, Mapping

@@ -14,12 +14,12 @@ from typing import Any
 from optuna.distributions import FloatDistribution
 from ray import tune
 
-import sweeps.search
+import sweeps.ray_executor
 from src.cards import Card
 from src.config.overrides import Overrides
 from src.lines import append_line, read_lines
+from sweeps.ray_executor import Halt, Signals, build_tuner, local_ray
 from sweeps.sampler import Sampler
-from sweeps.search import Halt, Signals, build_tuner, local_ray
 from sweeps.spec import Asha, Budget
 from sweeps.study import Study
 from trainable.resources import share_machine
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--together", type=int, default=1, help="processes that wait for each other")
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
-    sweeps.search.CrackTrial = sleeping(
+    sweeps.ray_executor.CrackTrial = sleeping(
         folder / "said.txt", options.together
     )  # pyright: ignore[reportAttributeAccessIssue]
     resources = share_machine(options.places, [Card("made up", 8192, 8000)] * options.gpus)

@@ -27,7 +27,7 @@ from benchmarks.crash import Trial, lost
 from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
 from src.cores import available_cores
 from src.data import cache
-from src.datasets.leaks import Kin
+from src.datasets.duplicates import Kin
 from src.errors import UserError
 
 needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")

@@ -113,7 +113,7 @@ def test_crackforests_swapped_mask_is_the_one_that_fits_least(tmp_path: Path):
     shared = Path(__file__).parents[2] / "shared" / "data" / "cfd"
     if not shared.is_dir():
         pytest.skip("shared/data/cfd is not beside this checkout")
-    from src.datasets.matlab import read_labels
+    from src.datasets.crackforest import read_labels
 
     root = tmp_path / "data"
     for split, stems in (("train", range(30, 60)), ("val", [1]), ("test", [2])):

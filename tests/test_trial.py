@@ -18,7 +18,7 @@ from src.errors import UserError
 from src.lines import replace_lines
 from src.training.experiment import read_rows
 from src.training.trainer import EpochReport
-from sweeps.disk import keep_best_only
+from sweeps.checkpoint_quota import keep_best_only
 from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan, check_sampled, override_value, trial_overrides
 
@@ -240,7 +240,7 @@ import time
 from pathlib import Path
 from src.lines import replace_lines
 from src.training.trainer import EpochReport
-from sweeps.disk import keep_best_only
+from sweeps.checkpoint_quota import keep_best_only
 from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan
 

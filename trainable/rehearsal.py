@@ -1,4 +1,4 @@
-"""A trial in miniature, before any is started: does it compose, build and step, and how long does an epoch take?"""
+"""Checks before a sweep: compose, build and train for one step; measure an epoch."""
 
 import json
 import time

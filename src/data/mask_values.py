@@ -1,4 +1,4 @@
-"""What counts as crack in one mask that says so by itself, whatever it is stored as.
+"""Decides which pixels of a single mask are crack where nothing is said about its colours or values.
 
 | stored | crack is |
 |---|---|

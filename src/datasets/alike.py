@@ -1,4 +1,4 @@
-"""Does one picture go on showing the same thing when it is laid on another? What the search for one place rests on.
+"""Tests whether two pictures show the same surface where one is laid on the other.
 
 A few features or a dark line may agree by chance, or since both pictures hold the same logo or the same frame. Road of
 one place agrees everywhere: stone by stone, over the whole piece that both show, and nowhere else than where it lies.

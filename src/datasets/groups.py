@@ -16,7 +16,7 @@ from src.cores import available_cores
 from src.data.depth import used_bits
 from src.data.files import read_image
 from src.data.pairs import manifest_groups
-from src.datasets.leaks import Kin, find_kin, grey_of, groups_of_kin
+from src.datasets.duplicates import Kin, find_kin, grey_of, groups_of_kin
 from src.datasets.names import NFC
 from src.datasets.notes import first_five
 from src.datasets.photographs import Source
@@ -146,7 +146,7 @@ def ways_to_name(source: Source, root: Path) -> Iterator[str]:
 
 
 def by_pixels(sources: Mapping[str, Source], said: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Those that show the same place (``leaks``) are a group, with all that are ``said`` to belong to them; prints
+    """Those that show the same place (``duplicates``) are a group, with all that are ``said`` to belong to them; prints
     how many.
 
     A group is named for the first, by name, of what it joins: groups that are said, or else photographs. So it keeps

@@ -6,8 +6,8 @@ from pathlib import Path
 from src.data.files import IMAGE_SUFFIXES, UInt8Array
 from src.data.pairs import Pair, refuse_sizes, turned
 from src.data.reading import Reading
+from src.datasets.crackforest import read_labels
 from src.datasets.drawings import Drawing
-from src.datasets.matlab import read_labels
 
 
 @dataclass(frozen=True)

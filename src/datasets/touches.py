@@ -1,4 +1,4 @@
-"""Which photographs touch, as tiles that were cut from one picture without overlap: one's border goes on in the other.
+"""Finds adjacent tiles: images cut from one photograph without overlap, recognised by their borders.
 
 The outermost rows of pixels correlate, stone by stone along the whole border. Rows are made so that nothing else can
 carry a correlation: slow changes are taken off, every stretch is brought to the same contrast, and what is louder is

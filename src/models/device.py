@@ -1,4 +1,4 @@
-"""What the machine offers a training: device, threads, precision, memory."""
+"""Device, threads, precision and memory of a training."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a training needs on a graphics card, known beforehand on any machine.
+"""Predicts the memory that a training needs on a graphics card, on any machine.
 
 The number does not know what a card does with memory beside tensors: cuDNN's workspaces, rounding and fragmentation;
 ``needed`` adds an allowance for them. Nor does it know ``training.compile``, which usually holds less, and the memory

@@ -1,4 +1,4 @@
-"""The disk that a sweep's networks take: who cannot go on needs one network, and the worst give theirs up first."""
+"""Keeps a sweep's checkpoints within its disk quota: above it, those of the weakest trials are deleted."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -9,7 +9,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from sweeps.leaderboard import TrialRow, ranked
-from sweeps.search import Unkept, name_of
+from sweeps.ray_executor import Unkept, name_of
 from sweeps.study import Study
 
 GIB = 2**30

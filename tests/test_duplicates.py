@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.same_place import UNNAMED
 from src.data.files import read_image
-from src.datasets.leaks import Kin, find_kin, grey_of, groups_of_kin, without_chains
+from src.datasets.duplicates import Kin, find_kin, grey_of, groups_of_kin, without_chains
 from tests.test_alike import road
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.errors import UserError
-from sweeps.places import LONGEST, SOCKET, refuse_places
+from sweeps.ray_requirements import LONGEST, SOCKET, refuse_places
 
 
 def test_this_machine_has_what_ray_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Ways to make one number of a trial's epochs, by which trials are ranked."""
+"""How a trial's epochs are reduced to one number, by which trials are ranked."""
 
 from collections.abc import Callable
 from typing import Any

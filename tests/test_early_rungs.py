@@ -4,8 +4,8 @@ import pytest
 from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
+from sweeps.early_rungs import early_rungs, warmup_epochs
 from sweeps.spec import Asha, list_specs, load_spec
-from sweeps.warmup import early_rungs, warmup_epochs
 
 FLAT: dict[str, BaseDistribution] = {"training.optimizer.lr_scale": FloatDistribution(0.1, 10.0, log=True)}
 WARMUP = "training.lr_scheduler.warmup_fraction"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.results import SweepResults
-from analysis.rules import RULES, by_rules, picks
+from analysis.score_rules import RULES, by_rules, picks
 
 
 def sweep(**values: list[float]) -> SweepResults:

@@ -10,7 +10,7 @@ from optuna.distributions import FloatDistribution
 from ray.tune.experiment import Trial
 
 from src.errors import UserError
-from sweeps.disk import GIB, DiskBudget, keep_best_only, taken, worst
+from sweeps.checkpoint_quota import GIB, DiskBudget, keep_best_only, taken, worst
 from sweeps.leaderboard import TrialRow
 from sweeps.sampler import Sampler
 from sweeps.spec import Asha, Budget

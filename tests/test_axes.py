@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from conftest import FinishedSweep
 
+from analysis.axes import Scale, scale_of, shares
 from analysis.figures import FIGURES
 from analysis.report import picture
 from analysis.results import Range, SweepResults, load_sweep
-from analysis.scales import Scale, scale_of, shares
 
 RATE, LOSS = "training.optimizer.lr_scale", "training.loss"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from src.data.files import UInt8Array
-from src.datasets.fit import fit
+from src.datasets.mask_alignment import fit
 
 
 def road(seed: int = 0) -> tuple[UInt8Array, UInt8Array]:

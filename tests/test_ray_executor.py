@@ -13,8 +13,8 @@ from optuna.distributions import FloatDistribution
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
+from sweeps.ray_executor import FINAL, HANDLED, Halt, Jobs, Rules, Signals, reason_of
 from sweeps.sampler import Sampler
-from sweeps.search import FINAL, HANDLED, Halt, Jobs, Rules, Signals, reason_of
 from sweeps.spec import Asha, Budget
 from sweeps.study import DISK_FULL, HOURS_OVER, Study
 
@@ -124,7 +124,7 @@ def test_a_process_that_died_without_a_word_is_said_to_have_died():
 
 
 def test_ray_gets_no_more_trials_than_run_at_once(study: Study, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sweeps.search.Trial", lambda run, **about: SimpleNamespace(run=run, **about))
+    monkeypatch.setattr("sweeps.ray_executor.Trial", lambda run, **about: SimpleNamespace(run=run, **about))
     jobs = Jobs(study, trials_at_once=2)
     jobs.spec = {"run": "CrackTrial", "storage": None, "resources_per_trial": None}
     first, second, third = (cast(Any, jobs.next_trial()) for _ in range(3))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from src.datasets.matlab import read_labels
+from src.datasets.crackforest import read_labels
 from src.errors import UserError
 
 
@@ -62,7 +62,7 @@ def test_the_reader_ends_with_the_program_that_asks_it_however_that_ends(tmp_pat
 import os, signal
 from multiprocessing import active_children
 from pathlib import Path
-from src.datasets.matlab import read_labels
+from src.datasets.crackforest import read_labels
 
 if __name__ == "__main__":
     read_labels(Path({str(path)!r}))

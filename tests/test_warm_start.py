@@ -9,14 +9,14 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from src.errors import UserError
-from sweeps import warmth as module
+from sweeps import warm_start as module
 from sweeps.identity import identity
 from sweeps.ledger import NAME, Ledger
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.sampler import Sampler
 from sweeps.session import begin, open_study
 from sweeps.spec import Asha, SweepSpec, load_spec
-from sweeps.warmth import POINTS, warmth
+from sweeps.warm_start import POINTS, warmth
 
 LR = "training.optimizer.lr_scale"
 LOSS = "training.loss"
