@@ -198,7 +198,7 @@ def test_what_hydra_cannot_read_is_a_sentence_too(override: str) -> None:
     assert refusal(override)
 
 
-@pytest.mark.parametrize("override", ["=3", "training.loss=null", "training.loss=5"])
+@pytest.mark.parametrize("override", ["=3", "training.loss=null", "training.loss=5", "~training.loss=dice_bce"])
 def test_a_group_choice_that_is_no_word_is_a_sentence_too(override: str) -> None:
     assert refusal(override)
 

@@ -6,7 +6,7 @@ node by the string, without a word.)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import yaml
@@ -89,14 +89,12 @@ def _as_hydra_has_them(overrides: Overrides) -> list[str]:
     for item in overrides.items:
         if item.key.split(".")[0] == "hydra":  # Hydra's own settings, which nothing here reads
             raise unknown("key", item.key, Config.model_fields)
-        if item.value is not None and is_group(item.key):
+        if item.value is not None and item.sign != "~" and is_group(item.key):
             if item.value not in (options := list_options(item.key)):
                 raise unknown(f"option of {item.key}", item.value, options)
             groups[item.key] = item.value
         else:
-            values.append(
-                f"{item.sign}{item.key}={_quoted(item.key, item.value)}" if item.value is not None else str(item)
-            )
+            values.append(str(item) if item.value is None else str(replace(item, value=_quoted(item.key, item.value))))
     if f"{ANY_OPTIMIZER}.name" in overrides.keys:
         groups.setdefault(ANY_OPTIMIZER, "timm")
     return [f"{group.replace('.', '/')}={option}" for group, option in groups.items()] + values
