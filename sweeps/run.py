@@ -57,7 +57,7 @@ def chosen(options: argparse.Namespace) -> tuple[SweepSpec, str]:
         options.spec = str(spec_path(options.spec))
     elif options.spec not in list_specs():
         refuse_unknown(options)
-    name = options.name or Path(options.spec).stem
+    name = options.name or user_path(options.spec).stem
     if not NAMES.fullmatch(name):
         raise UserError(f"'{name}' cannot be a folder's name: say --name with letters, digits, '_', '-' and '.'.")
     return load_spec(options.spec), name
