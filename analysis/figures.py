@@ -129,7 +129,8 @@ def parallel(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     colours = figure.colorbar(mappable(low, high), ax=axes, label=sweep.metric, **where)
     for column in np.argsort(places[-1]):  # the best are drawn last, on top
         score = sweep.ranked["score"].to_numpy()[column]
-        line = (places[:, column], range(len(places))) if upright else (range(len(places)), places[:, column])
+        there = np.flatnonzero(np.isfinite(places[:, column]))  # it passes by the axis of a key that it does not have
+        line = (places[there, column], there) if upright else (there, places[there, column])
         axes.plot(*line, color=colours.cmap(colours.norm(score)), lw=1.6, alpha=0.85)
     marks = [[(scale.share(place), name) for place, name in scale.ticks()] for scale in scales]
     marks.append([(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")] if high > low else [(0.0, f"{low:.3f}")])
@@ -202,7 +203,10 @@ FIGURES: dict[str, tuple[str, Callable[..., Drawn]]] = {
         learning_curves,
     ),
     "progress": ("The best so far, over epochs spent and over time.", progress),
-    "parallel": ("Every trial as a line through its parameters.", parallel),
+    "parallel": (
+        "Every trial as a line through its parameters; it goes straight past one that it does not have.",
+        parallel,
+    ),
     "slices": ("The score over each parameter. Large: trained far; blue: the default; orange: the best.", slices),
     "importance": ("Which parameters matter, at each rung; strokes: 80 % of bootstrap samples.", importances),
     "savings": ("Epochs that stopping early has saved, and how many trials ended where.", savings),

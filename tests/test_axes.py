@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from conftest import FinishedSweep
 
@@ -88,3 +89,14 @@ def test_figures_of_a_conditional_space_are_drawn(sweep: SweepResults, name: str
     drawn = FIGURES[name][1](conditional(sweep))
     assert drawn is not None
     assert picture(drawn[0]).startswith(b"\x89PNG")
+
+
+def test_a_trial_without_a_key_is_drawn_to_its_score_all_the_same(sweep: SweepResults):
+    drawn = FIGURES["parallel"][1](conditional(sweep))
+    assert drawn is not None
+    axes = len(conditional(sweep).parameters)  # and that of the score
+    found = [np.asarray(line.get_xydata()) for line in drawn[0].axes[0].get_lines()]
+    lines = [line for line in found if len(line) > 2]
+    assert len(lines) == 4
+    assert all(line[-1][0] == axes and all(math.isfinite(place) for place in line[:, 1]) for line in lines)
+    assert sorted(len(line) for line in lines) == [axes, axes, axes + 1, axes + 1]
