@@ -110,13 +110,14 @@ def with_options(spec: SweepSpec, options: argparse.Namespace) -> SweepSpec:
     """The spec with what the command line says otherwise."""
     from sweeps.space import keys
 
-    overrides = Overrides.parse(options.overrides)
+    overrides, own = Overrides.parse(options.overrides), Overrides.parse(spec.fixed)
+    for key in (*own.keys, *overrides.keys):
+        if key in DECIDED:
+            raise UserError(f"{key} is {DECIDED[key]}.")
     for item in overrides.items:
-        if item.key in DECIDED:
-            raise UserError(f"{item.key} is {DECIDED[item.key]}.")
         if item.key in keys(spec.space):
             raise UserError(f"{item}: {item.key} is what this sweep searches, so a value of yours would not last.")
-    fixed = Overrides.parse(spec.fixed).without(*overrides.keys)
+    fixed = own.without(*overrides.keys)
     bounds = ("trials", "trials_at_once", "gpus", "epochs", "hours", "stop_when_converged")
     changes = {name: getattr(options, name) for name in bounds}
     budget = replace(spec.budget, **{name: value for name, value in changes.items() if value is not None})

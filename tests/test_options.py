@@ -130,3 +130,10 @@ def test_a_file_that_holds_no_spec_is_refused_by_name(tmp_path: Path, name: str,
         (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=sentence):
         chosen(parse([str(tmp_path / name)]))
+
+
+@pytest.mark.parametrize("fixed", ["training.epochs=3", "++threads=2", "experiment_name=mine"])
+def test_what_a_sweep_decides_itself_is_refused_in_a_spec_too(fixed: str):
+    spec = replace(load_spec("quickstart"), fixed=(fixed,))
+    with pytest.raises(UserError, match=fixed.lstrip("+").partition("=")[0]):
+        with_options(spec, parse(["quickstart"]))
