@@ -17,7 +17,7 @@ from analysis.verdict import span, words_of_more
 from src.errors import Parser, UserError, outlive_reader, run_command, unknown
 from src.folders import user_path
 from src.tables import PlainConsole
-from sweeps.about import PLACES
+from sweeps.about import PATH_KEYS
 
 SHARES = (0.25, 0.5, 1.0)
 """Of the epochs that both have spent: where their best so far is told."""
@@ -72,7 +72,7 @@ def settings(sweep: SweepResults) -> dict[str, str]:
     made = {key: value for key, value in about["provenance"].items() if key not in ("time", "packages")}
     parts = {"budget": about["budget"], "resources": about["resources"], "made": made | about["provenance"]["packages"]}
     more = {f"{part}: {key}": str(value) for part, values in parts.items() for key, value in values.items()}
-    own = {key: value for key, value in sweep.identity.items() if key.removeprefix("fixed: ") not in PLACES}
+    own = {key: value for key, value in sweep.identity.items() if key.removeprefix("fixed: ") not in PATH_KEYS}
     return {"question": str(about.get("question", ""))} | own | more
 
 
@@ -116,7 +116,7 @@ def best_at(curve: pd.DataFrame, epochs: int) -> str:
 
 def fresh(one: SweepResults, other: SweepResults, metric: str) -> list[str]:
     """How much better one's choice is than the other's on fresh seeds and the same test images, with an interval."""
-    missing = [sweep.name for sweep in (one, other) if sweep.verdict is None]
+    missing = [sweep.name for sweep in (one, other) if sweep.find_verdict() is None]
     if missing:
         commands = ", ".join(f"retrain-best {name}" for name in missing)
         return [
@@ -135,7 +135,7 @@ def fresh(one: SweepResults, other: SweepResults, metric: str) -> list[str]:
 
 def unlike_trainings(one: SweepResults, other: SweepResults) -> list[str]:
     """A warning if the fresh seeds of the two were not trained as long."""
-    epochs = [read_verdict(sweep.verdict).get("epochs") for sweep in (one, other) if sweep.verdict]
+    epochs = [read_verdict(folder).get("epochs") for sweep in (one, other) if (folder := sweep.find_verdict())]
     if None in epochs or len(set(epochs)) < 2:
         return []
     here, there = epochs
@@ -144,7 +144,7 @@ def unlike_trainings(one: SweepResults, other: SweepResults) -> list[str]:
 
 def retrained(sweep: SweepResults) -> tuple[str, dict[int, Counted]]:
     """The configuration that a sweep's verdict has chosen, and its trainings by seed."""
-    folder = sweep.verdict
+    folder = sweep.find_verdict()
     assert folder is not None
     chosen = str(read_verdict(folder)["chosen"])
     return chosen, counted_runs(folder, chosen)

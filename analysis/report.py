@@ -102,7 +102,7 @@ def predictions(sweep: SweepResults) -> bytes | None:
 
 def answer(sweep: SweepResults) -> list[str]:
     """The result in sentences: the verdict of fresh seeds if there is one, and what the search has found."""
-    folder = sweep.verdict
+    folder = sweep.find_verdict()
     verdict: dict[str, Any] = read_verdict(folder) if folder else {}
     if sweep.ranked.empty:
         return ["No trial has a score yet."]
@@ -166,7 +166,7 @@ def origin(sweep: SweepResults) -> dict[str, str]:
         "begun": made["time"],
         "commit": f"{made['commit']}{' and changes that were not committed' if made['dirty'] else ''}",
         "search seed": str(sweep.about["search_seed"]),
-        "rungs": f"{sweep.rungs}, one in {sweep.about['asha']['reduction_factor']} goes on",
+        "rungs": f"{sweep.rungs}, {sweep.about['scheduler']['described']}",
         "fixed": " ".join(sweep.about["fixed"]),
         "machine": f"{made['machine']}, Python {made['python']}",
         "packages": packages,

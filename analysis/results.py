@@ -18,8 +18,8 @@ from src.config.compose import load_config
 from src.errors import UserError, unknown
 from src.folders import in_full
 from sweeps.about import read_about
-from sweeps.leaderboard import rank
-from sweeps.ledger import NAME, Ledger, is_finished, writer
+from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, writer
+from sweeps.search.trial import rank
 
 COLUMNS = (
     "trial",
@@ -113,7 +113,7 @@ class SweepResults:
     @property
     def rungs(self) -> list[int]:
         """Epochs at which trials were compared, and the end."""
-        return [*self.about["asha"]["rungs"], self.about["asha"]["max_epochs"]]
+        return [*self.about["scheduler"]["rungs"], self.about["scheduler"]["max_epochs"]]
 
     @property
     def searched(self) -> dict[str, str]:
@@ -139,8 +139,7 @@ class SweepResults:
         times = zip(self.trials["number"], self.trials["started"], strict=True)
         return next((str(time) for number, time in times if number == 0), "")  # not the earliest: clocks are set back
 
-    @property
-    def verdict(self) -> Path | None:
+    def find_verdict(self) -> Path | None:
         """The folder of the retraining that has come to a verdict on this sweep: the one of its name, or the newest.
 
         A sweep that was moved aside keeps its own.
@@ -160,7 +159,7 @@ class SweepResults:
 
 
 def read_verdict(folder: Path) -> dict[str, Any]:
-    """What ``retrain-best`` has kept in a folder (``analysis.answer``); empty if that cannot be read."""
+    """What ``retrain-best`` has kept in a folder (``analysis.retrain``); empty if that cannot be read."""
     try:
         return cast(dict[str, Any], json.loads((folder / "verdict.json").read_text()))
     except ValueError:
@@ -193,7 +192,7 @@ def no_sweep(root: Path) -> UserError:
 def read_folder(folder: Path) -> SweepResults:
     """The sweep in a folder. One without a ledger that can be read is a ``UserError``."""
     about = read_about(folder)
-    ledger = Ledger(folder / NAME, read_only=True)
+    ledger = Ledger(folder / LEDGER_FILE, read_only=True)
     try:
         ended = is_finished(ledger)
         state = "finished" if ended else "running" if writer(folder) else "interrupted"

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.bad_files import CHECKPOINTS, OF_A_RUN, OF_A_TRAINING, checkpoint, yaml_files
 from benchmarks.bad_home import Case, Home
 from benchmarks.bad_words import GOOD_SPACE, MODULES, OPTIONS, OVERRIDES, SHAPES, SPACES
-from sweeps.ledger import NAME
+from sweeps.ledger import LEDGER_FILE
 
 LEDGERS = {"empty": b"", "text": b"not a database\n", "a head": b"SQLite format 3\0" + bytes(84), "zeros": bytes(4096)}
 
@@ -86,7 +86,7 @@ def of_sweeps() -> Iterator[Case]:
     for words in ("--resume", "--check", "--extend 2", "--warm-start bad --name other"):
         for name, content in LEDGERS.items():
             spoil = partial(give_ledger, content, words)
-            yield Case("ledgers of sweeps", f"{name}, for {words}", NAME, "sweeps.run", spoil)
+            yield Case("ledgers of sweeps", f"{name}, for {words}", LEDGER_FILE, "sweeps.run", spoil)
 
 
 def sweep_case(family: str, name: str, named: str, module: str, words: str = "") -> Case:
@@ -107,7 +107,7 @@ def give_ledger(content: bytes, words: str, home: Home) -> list[str]:
     folder = home.root / "outputs" / "sweeps" / "bad"
     folder.mkdir(parents=True)
     (folder / "sweep.yaml").write_text("name: bad\n")
-    (folder / NAME).write_bytes(content)
+    (folder / LEDGER_FILE).write_bytes(content)
     return give_sweep(module_of(), words, home)
 
 
@@ -115,13 +115,13 @@ def module_of(*parts: str) -> str:
     """A sweep's module of these parts and, where they say nothing, good ones."""
     good = {
         "space": GOOD_SPACE,
-        "asha": "Asha(grace_period=1, reduction_factor=3, max_epochs=3)",
+        "scheduler": "Asha(grace_period=1, reduction_factor=3, max_epochs=3)",
         "budget": "Budget(trials=2)",
     }
     said = good | dict(part.split("=", 1) for part in parts)
     arguments = ", ".join(f"{name}={value}" for name, value in said.items())
     return f"""\"\"\"Is this refused?\"\"\"
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from sweeps.spec import Asha, Budget, SweepSpec
+from sweeps.spec import Asha, Budget, Hyperband, NoStopping, SweepSpec
 SPEC = SweepSpec({arguments})
 """

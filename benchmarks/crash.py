@@ -27,8 +27,8 @@ from src.folders import user_path
 from src.models.checkpoint import load_checkpoint
 from src.synthetic import write_dataset
 from sweeps.audit import audit
-from sweeps.ledger import NAME, Ledger
-from sweeps.standing import read_standing
+from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.recorded import read_state
 
 LONGEST_SECONDS = 35.0
 """Until a kill; the first third is the start of the program and of Ray."""
@@ -63,16 +63,16 @@ class Sweep:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def trials(self) -> dict[str, Trial]:
-        if not (self.folder / NAME).is_file():
+        if not (self.folder / LEDGER_FILE).is_file():
             return {}
-        ledger = Ledger(self.folder / NAME, read_only=True)
+        ledger = Ledger(self.folder / LEDGER_FILE, read_only=True)
         found = {row["name"]: Trial(row["state"], ledger.values(row["name"])) for row in ledger.trials()}
         ledger.close()
         return found
 
     def decisions(self) -> list[tuple[str, int, float | None, str]]:
         """Trial, epoch, value and what was decided, in order."""
-        ledger = Ledger(self.folder / NAME, read_only=True)
+        ledger = Ledger(self.folder / LEDGER_FILE, read_only=True)
         query = "SELECT trial, epoch, value, decision FROM report ORDER BY seq"
         found = ledger.database.execute(query).fetchall()
         ledger.close()
@@ -149,8 +149,8 @@ def audit_of(folder: Path) -> list[str]:
 def differing(sweep: Sweep, root: Path) -> tuple[int, int]:
     """Decisions that a sweep without kills takes otherwise, and all that were compared."""
     decided = sweep.decisions()
-    ledger = Ledger(sweep.folder / NAME, read_only=True)
-    epochs = read_standing(ledger).epochs
+    ledger = Ledger(sweep.folder / LEDGER_FILE, read_only=True)
+    epochs = read_state(ledger).epochs
     ledger.close()
     if not epochs:  # every kill came before the first one was done
         return 0, 0

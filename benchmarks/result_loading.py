@@ -17,12 +17,14 @@ import pandas as pd
 
 from analysis.results import read_folder
 from src.errors import run_command
-from sweeps.leaderboard import TrialRow
-from sweeps.ledger import NAME, Ledger
+from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.search.events import Reported, Started
+from sweeps.search.scheduler import Decision
+from sweeps.search.trial import Trial
 
 ABOUT = """
-{metric: val/iou_best, fixed: [], space: [], trial_0: {}, asha: {rungs: [1], max_epochs: 50}, budget: {}, resources: {},
-provenance: {}}
+{metric: val/iou_best, fixed: [], space: [], trial_0: {}, scheduler: {rungs: [1], max_epochs: 50}, budget: {},
+resources: {}, provenance: {}}
 """
 METRICS: tuple[str, ...] = (
     "val/iou_best",
@@ -60,21 +62,21 @@ def make(folder: Path, trials: int, epochs: int) -> None:
     folder.mkdir(parents=True)
     (folder / "sweep.yaml").write_text(ABOUT)
     random = np.random.default_rng(0)
-    ledger = Ledger(folder / NAME)
+    ledger = Ledger(folder / LEDGER_FILE)
     with ledger.transaction():
         for number in range(trials):
-            row = TrialRow(
-                f"t{number:05d}", {"training.optimizer.lr": random.random(), "training.loss": "dice"}, number
-            )
-            ledger.record("start", row)
+            params = {"training.optimizer.lr": random.random(), "training.loss": "dice"}
+            trial = Trial(f"t{number:05d}", params, number)
+            ledger.append(Started(trial.name, params, "random"), None, [trial])
             lines: list[str] = []
             for epoch, values in enumerate(random.random((epochs, len(METRICS))).tolist(), start=1):
                 metrics = dict(zip(METRICS, values, strict=True))
-                row.report(epoch, metrics, METRICS[0])
-                ledger.record_report(row, metrics, values[0], "continue", finished=epoch == epochs)
-                lines.append(json.dumps({"epoch": epoch, "params": row.params} | metrics))
-            (folder / row.name).mkdir()
-            (folder / row.name / "result.json").write_text("\n".join(lines))
+                trial.report(epoch, values[0], metrics)
+                event = Reported(trial.name, epoch, values[0], metrics, finished=epoch == epochs)
+                ledger.append(event, Decision.CONTINUE, [trial])
+                lines.append(json.dumps({"epoch": epoch, "params": params} | metrics))
+            (folder / trial.name).mkdir()
+            (folder / trial.name / "result.json").write_text("\n".join(lines))
     ledger.close()
 
 

@@ -19,14 +19,15 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from src.errors import run_command
 from src.folders import user_path
-from sweeps import sampler as sampler_module
-from sweeps.asha import Decision
-from sweeps.leaderboard import TrialRow
-from sweeps.ledger import NAME, Ledger
-from sweeps.sampler import Proposal, Sampler
-from sweeps.space import Params
+from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.search import sampler as sampler_module
+from sweeps.search.sampler import ModelSampler, Proposal
+from sweeps.search.scheduler import Decision
+from sweeps.search.space import Params
+from sweeps.search.state import SearchState
+from sweeps.search.study import Study
+from sweeps.search.trial import Trial
 from sweeps.spec import Asha, Budget
-from sweeps.study import Study
 
 METRIC = "val/iou_best"
 WINDOW = 10  # trials on each side of a place
@@ -39,15 +40,15 @@ SPACE: dict[str, BaseDistribution] = {
 FIRST: Params = {"lr": 1e-3, "decay": 1e-3, "drop": 0.1, "loss": "dice"}
 
 
-class Hasty(Sampler):
+class Hasty(ModelSampler):
     """Asks the model only where it is timed."""
 
     places: Sequence[int] = ()
 
-    def propose(self, number: int, rows: Sequence[TrialRow]) -> Proposal | None:
+    def propose(self, number: int, trials: Sequence[Trial]) -> Proposal | None:
         timed = any(abs(number - place) <= WINDOW for place in self.places)
         sampler_module.RANDOM_SHARE = 0.0 if timed else 1.0
-        return super().propose(number, rows)
+        return super().propose(number, trials)
 
 
 def value(params: Params, epoch: int) -> float:
@@ -62,12 +63,12 @@ def seconds_per_trial(trials: int, places: Sequence[int], folder: Path) -> list[
     sampler = Hasty(SPACE, 0, FIRST)
     sampler.places = places
     asha = Asha(grace_period=3, reduction_factor=3, max_epochs=51)
-    study = Study(sampler, asha, Budget(trials=trials), METRIC, ledger=Ledger(folder / NAME))
+    study = Study(SearchState(asha.build(), METRIC), sampler, Budget(trials=trials), Ledger(folder / LEDGER_FILE))
     study.begin_session()
     spent = [0.0] * trials
     while True:
         begun = time.perf_counter()
-        if not (row := study.next_job()):
+        if not (row := study.next_trial()):
             break
         decision = Decision.CONTINUE
         while decision is Decision.CONTINUE:

@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks.searches import METHODS, Report, random_points
 from src.errors import UserError, run_command, unknown
 from src.folders import user_path
-from sweeps.space import Params
+from sweeps.search.space import Params
 from sweeps.spec import Asha
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "lcbench"

@@ -22,11 +22,11 @@ from src.config.compose import load_config
 from src.errors import UserError, run_command
 from src.folders import user_path
 from src.training.trainer import Diverged, Trainer
-from sweeps.options import with_options
 from sweeps.plan import SweepPlan
-from sweeps.space import Params
-from sweeps.spec import load_spec
-from sweeps.stages import prepare
+from sweeps.preflight import prepare
+from sweeps.request import SweepRequest
+from sweeps.search.space import Params
+from sweeps.spec import Asha, load_spec
 from trainable.trial import trial_overrides
 
 COLUMNS = {"a quarter": 0.25, "half": 0.5, "all": 1.0}
@@ -38,7 +38,8 @@ class Photographs:
     def __init__(self, plan: SweepPlan, seed: int) -> None:
         assert isinstance(plan.spec.space, Mapping)
         self.space: Mapping[str, BaseDistribution] = plan.spec.space
-        self.asha, self.first, self.seed = plan.spec.asha, plan.first, seed
+        assert isinstance(plan.spec.scheduler, Asha)
+        self.asha, self.first, self.seed = plan.spec.scheduler, plan.first, seed
         self.fixed, self.metric = plan.fixed, plan.spec.metric
 
     def train(self, trial: int, point: Params) -> Iterator[Report]:
@@ -62,11 +63,15 @@ def best_so_far(plan: SweepPlan, method: str, seed: int, epochs: int) -> list[fl
 
 def main(argv: list[str]) -> None:
     options = parse(argv)
-    spec = with_options(load_spec(options.spec), options)
+    words = tuple(options.overrides)
+    request = SweepRequest(
+        spec=options.spec, overrides=words, trials=options.trials, max_epochs=options.max_epochs, trials_at_once=1
+    )
+    spec = request.applied_to(load_spec(options.spec))
     plan = prepare(options.spec, spec, seed=0)
     if not isinstance(spec.space, Mapping):
         raise UserError(f"{options.spec} has a conditional space, which the peers do not search.")
-    epochs = options.epochs or round(plan.expected.epochs)
+    epochs = options.epochs or round(plan.forecast().epochs)
     table = Table("method", "seed", *(f"after {share} of {epochs} epochs" for share in COLUMNS), box=None)
     found: dict[str, list[list[float]]] = {}
     for method in options.methods:
@@ -95,9 +100,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--trials", type=int, help="that the default of --epochs is computed from")
     add("--max-epochs", type=int)
     add("--json", type=user_path, help="file for the best value after every epoch")
-    options = parser.parse_intermixed_args(argv)
-    vars(options).update(trials_at_once=1, gpus=None, hours=None, stop_when_converged=None)
-    return options
+    return parser.parse_intermixed_args(argv)
 
 
 if __name__ == "__main__":

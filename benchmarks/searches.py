@@ -18,11 +18,12 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from ray.tune.schedulers import async_hyperband
 
-from sweeps.asha import Decision
-from sweeps.sampler import Sampler
-from sweeps.space import Choice, Params
+from sweeps.search.sampler import ModelSampler
+from sweeps.search.scheduler import Decision
+from sweeps.search.space import Choice, Params
+from sweeps.search.state import SearchState
+from sweeps.search.study import Study
 from sweeps.spec import Asha, Budget
-from sweeps.study import Study
 
 METRIC = "val/score"
 BRACKET: Any = vars(async_hyperband)["_Bracket"]  # the rungs and cutoffs of Ray's ASHA, without Ray
@@ -57,9 +58,13 @@ Search = Callable[[Landscape], Iterator[Report]]
 
 
 def ours(world: Landscape) -> Iterator[Report]:
-    study = Study(Sampler(world.space, world.seed, world.first), world.asha, Budget(trials=10**6), METRIC)
+    study = Study(
+        SearchState(world.asha.build(), METRIC),
+        ModelSampler(world.space, world.seed, world.first),
+        Budget(trials=10**6),
+    )
     trainings: dict[str, Iterator[Report]] = {}
-    while row := study.next_job():
+    while row := study.next_trial():
         if row.name not in trainings:
             trainings[row.name] = world.train(row.number, row.params)
         decision = Decision.CONTINUE

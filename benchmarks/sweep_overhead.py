@@ -21,12 +21,13 @@ from ray.tune import Callback
 from src.errors import run_command
 from src.folders import user_path
 from src.synthetic import write_dataset
-from sweeps.ledger import NAME, Ledger
+from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.ray_executor import Halt, Signals, build_tuner, local_ray
-from sweeps.sampler import Sampler
+from sweeps.ray_executor import SessionStopper, Signals, build_tuner, local_ray
+from sweeps.search.sampler import ModelSampler
+from sweeps.search.state import SearchState
+from sweeps.search.study import Study
 from sweeps.spec import Asha, Budget, SweepSpec
-from sweeps.study import Study
 from trainable.trial import TrialPlan
 
 
@@ -56,7 +57,7 @@ def tiny_plan(folder: Path, trials: int) -> SweepPlan:
     spec = SweepSpec(
         fixed=(*fixed, f"data.root={folder / 'data'}", f"output_root={folder / 'outputs'}"),
         space={"training.optimizer.lr_scale": FloatDistribution(0.1, 10.0, log=True)},
-        asha=Asha(grace_period=1, reduction_factor=3, max_epochs=1),
+        scheduler=Asha(grace_period=1, reduction_factor=3, max_epochs=1),
         budget=Budget(trials=trials, trials_at_once=1),
     )
     return make_plan("overhead", spec, seed=0)
@@ -66,11 +67,11 @@ def measure(plan: SweepPlan, sweep_dir: Path, reuse: bool) -> Stopwatch:
     watch = Stopwatch()
     sweep_dir.mkdir(parents=True)
     trial_plan = TrialPlan(sweep_dir, plan.fixed, plan.spec.metric)
-    sampler = Sampler(plan.spec.space, plan.seed, plan.first)
-    ledger = Ledger(sweep_dir / NAME)
-    study = Study(sampler, plan.spec.asha, plan.spec.budget, plan.spec.metric, ledger=ledger)
+    sampler = ModelSampler(plan.spec.space, plan.seed, plan.first)
+    ledger = Ledger(sweep_dir / LEDGER_FILE)
+    study = Study(SearchState(plan.spec.scheduler.build(), plan.spec.metric), sampler, plan.spec.budget, ledger)
     with local_ray(plan.resources), Signals() as signals:
-        halt = Halt(study, signals, None)
+        halt = SessionStopper(study, signals, None)
         build_tuner(study, plan.resources, trial_plan, halt, [watch], reuse_actors=reuse).fit()
     return watch
 

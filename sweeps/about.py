@@ -1,4 +1,4 @@
-"""``sweep.yaml``, in which a sweep's folder says what it is, as others read it; ``sweeps.plan`` writes it."""
+"""Reads ``sweep.yaml``, the description of a sweep in its folder; ``sweeps.plan`` writes it."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -11,16 +11,19 @@ PARTS = {"metric": str, "fixed": list, "space": list, "trial_0": dict} | dict.fr
 )
 """Those that are read again, and what they are."""
 
-PLACES = ("output_root", "data.root", "data.cache_dir")
-"""Overrides that say where things lie, which may be moved: no part of what a sweep is."""
+PATH_KEYS = ("output_root", "data.root", "data.cache_dir")
+"""Overrides that are paths. Folders may be moved, so paths are no part of what makes two sessions one sweep."""
 
 
 def read_about(folder: Path) -> dict[str, Any]:
     """What ``SweepPlan.save`` has written in a sweep's folder. A file that lacks some of it is a ``UserError``."""
     path = folder / "sweep.yaml"
     found = read_yaml(path)
-    parts = found if isinstance(found, dict) else {}
+    parts = cast(dict[str, Any], found) if isinstance(found, dict) else {}
+    if "asha" in parts:  # of an older version
+        asha = parts.pop("asha")
+        parts["scheduler"] = {"name": "asha", "described": f"one in {asha.get('reduction_factor')}", **asha}
     for key, kind in PARTS.items():
         if not isinstance(parts.get(key), kind):
-            raise UserError(f"{path} is not as a sweep writes it: '{key}' is missing or damaged.")
-    return cast(dict[str, Any], found)
+            raise UserError(f"{path} is damaged, or no sweep wrote it: '{key}' is missing or has another type.")
+    return parts

@@ -3,37 +3,39 @@
 from statistics import fmean
 
 from sweeps.identity import identity
-from sweeps.ledger import NAME, Ledger
+from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.neighbours import sharing
 from sweeps.plan import SweepPlan
+from sweeps.plan_in_words import plan_lines
+from sweeps.preflight import check_corners, check_memory, console
+from sweeps.recorded import read_state
+from sweeps.search.space import corners
+from sweeps.search.state import SearchState
 from sweeps.session import refuse_changes
-from sweeps.space import corners
-from sweeps.stages import check_corners, check_memory, console
-from sweeps.standing import Standing, read_standing
 from trainable.rehearsal import EpochCost, measure_epoch
 from trainable.trial import trial_overrides
 
 
-def dry_run(plan: SweepPlan, measure: bool = True, standing: Standing | None = None) -> int:
+def dry_run(plan: SweepPlan, measure: bool = True, state: SearchState | None = None) -> int:
     """Check every corner of the space, and each network's memory; measure an epoch of each family; print the plan.
 
-    ``measure``: not for a card that is not here. ``standing``: of a sweep that is to go on.
+    ``measure``: not for a card that is not here. ``state``: of the sweep that the plan continues.
     """
     networks = check_corners(plan, corners(plan.spec.space), "these are all")
     check_memory(plan, networks, all_of_them=True)
     for line in sharing(plan.name, plan.resources):
         console.print(line)
-    for line in plan.lines(measure_families(plan) if measure else None, standing):
+    for line in plan_lines(plan, measure_families(plan) if measure else None, state):
         console.print(line)
     return 0
 
 
-def standing_of(plan: SweepPlan, spec_name: str, accept_changes: bool) -> Standing:
-    """How a sweep that the plan would go on with stands; one that is no longer the same is a ``UserError``."""
-    ledger = Ledger(plan.folder / NAME, read_only=True)
+def state_of(plan: SweepPlan, spec_name: str, accept_changes: bool) -> SearchState:
+    """The state of the sweep that the plan would continue; one that is no longer the same is a ``UserError``."""
+    ledger = Ledger(plan.folder / LEDGER_FILE, read_only=True)
     try:
         refuse_changes(ledger, identity(plan, spec_name), accept_changes)
-        return read_standing(ledger)
+        return read_state(ledger)
     finally:
         ledger.close()
 

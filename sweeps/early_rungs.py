@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 
 from src.config.compose import load_config
-from sweeps.space import Params, few_corners
-from sweeps.spec import Asha, Space
+from sweeps.search.scheduler import SchedulerSettings
+from sweeps.search.space import Params, Space, few_corners
 from trainable.trial import trial_overrides
 
 LEAST = 2
@@ -13,14 +13,16 @@ LEAST = 2
 SCHEDULE = "training.lr_scheduler"
 
 
-def early_rungs(asha: Asha, space: Space, fixed: Iterable[str]) -> list[str]:
+def early_rungs(scheduler: SchedulerSettings, space: Space, fixed: Iterable[str]) -> list[str]:
     """A sentence if rungs lie before the end of the learning rate's warm-up, or at epoch 1; with what to do."""
     warmup = warmup_epochs(space, fixed)
-    early = [str(rung) for rung in asha.rungs if rung < max(LEAST, warmup)]
+    early = [str(rung) for rung in scheduler.rungs if rung < max(LEAST, warmup)]
     if not early:
         return []
     rungs = f"The rungs at epochs {', '.join(early)} are" if len(early) > 1 else f"The rung at epoch {early[0]} is"
-    why = f"the learning rate rises until epoch {warmup:.3g}" if asha.rungs[0] < warmup else "one epoch tells little"
+    why = (
+        f"the learning rate rises until epoch {warmup:.3g}" if scheduler.rungs[0] < warmup else "one epoch tells little"
+    )
     return [
         f"{rungs} too early: {why}, so trials are stopped there by chance. A first rung at epoch "
         f"{max(LEAST, math.ceil(warmup))} or later tells more: a larger --max-epochs, or grace_period in the spec."

@@ -1,67 +1,70 @@
 """A sweep as an Optuna study, for ``optuna-dashboard``: rebuilt from the ledger, and never read again."""
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
 from sqlalchemy.exc import OperationalError
 
 from src.atomic import replaced_file
-from sweeps.leaderboard import TrialRow
 from sweeps.ledger import Ledger
-from sweeps.space import Branch, Names, branches, distributions
-from sweeps.spec import Space
-from sweeps.study import Study
+from sweeps.search.space import Branch, Names, Space, branches, distributions
+from sweeps.search.trial import Trial, TrialState
 
-STATES = {
-    "complete": TrialState.COMPLETE,
-    "paused": TrialState.PRUNED,
-    "stopped": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-    "running": TrialState.RUNNING,
-    "waiting": TrialState.RUNNING,
+STATES: dict[str, OptunaState] = {
+    TrialState.COMPLETE: OptunaState.COMPLETE,
+    TrialState.PAUSED: OptunaState.PRUNED,
+    TrialState.STOPPED: OptunaState.PRUNED,
+    TrialState.FAILED: OptunaState.FAIL,
+    TrialState.RUNNING: OptunaState.RUNNING,
+    TrialState.WAITING: OptunaState.RUNNING,
 }
 
 
-def export(study: Study, ledger: Ledger, space: Space, name: str, path: Path) -> None:
+def export(trials: Iterable[Trial], ledger: Ledger, space: Space, name: str, path: Path) -> None:
     """Write ``path``, an SQLite file with one Optuna study; one that is there is replaced. A full disk: ``OSError``."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     times = ledger.times()
     names = Names(branches(space))
-    found = [(row, distributions(space, row.params)) for row in study.rows.values()]
-    trials = [frozen(row, ledger.values(row.name), times[row.name], branch, names) for row, branch in found]
+    found = [(trial, distributions(space, trial.params)) for trial in trials]
+    exported = [frozen(trial, ledger.values(trial.name), times[trial.name], branch, names) for trial, branch in found]
     try:
         # an address would be read by Optuna, SQLAlchemy and SQLite, who all have a meaning for some sign of a path
         with replaced_file(path) as partial:
             engine = {"creator": lambda: sqlite3.connect(partial)}
             storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=engine)
-            optuna.create_study(storage=storage, study_name=name, direction="maximize").add_trials(trials)
+            optuna.create_study(storage=storage, study_name=name, direction="maximize").add_trials(exported)
             storage.engine.dispose()
     except (StorageInternalError, OperationalError) as error:
         raise OSError(f"{path} cannot be written: {error.__cause__ or error}") from error
 
 
 def frozen(
-    row: TrialRow, values: dict[int, float | None], times: tuple[str, str], branch: Branch | None, names: Names
+    trial: Trial, values: dict[int, float | None], times: tuple[str, str], branch: Branch | None, names: Names
 ) -> FrozenTrial:
     """A trial in Optuna's words. One that was stopped at a rung is PRUNED, with the values of all its epochs.
 
     One that lies outside of a space that was changed since is there without parameters. A clock that was set back makes
     no trial end before it began.
     """
-    state = STATES[row.state]
-    trial = create_trial(
+    state = STATES[trial.state]
+    attributes = {"trial": trial.name, "origin": trial.origin, "best_epoch": trial.best_epoch, "reason": trial.reason}
+    exported = create_trial(
         state=state,
-        value=row.score if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
-        params=names.named(branch, row.params) if branch else {},
+        value=trial.score if state in (OptunaState.COMPLETE, OptunaState.PRUNED) else None,
+        params=names.named(branch, trial.params) if branch else {},
         distributions=names.named(branch, branch) if branch else {},
         intermediate_values={epoch: value for epoch, value in values.items() if value is not None},
-        user_attrs={"trial": row.name, "origin": row.origin, "best_epoch": row.best_epoch, "reason": row.reason},
+        user_attrs=attributes,
     )
     start, end = (datetime.fromisoformat(time) for time in times)
-    trial.datetime_start = start.replace(tzinfo=None)
-    trial.datetime_complete = trial.datetime_start + max(end - start, timedelta()) if state.is_finished() else None
-    return trial
+    exported.datetime_start = start.replace(tzinfo=None)
+    exported.datetime_complete = (
+        exported.datetime_start + max(end - start, timedelta()) if state.is_finished() else None
+    )
+    return exported

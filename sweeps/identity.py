@@ -1,4 +1,4 @@
-"""What decides whether two sessions belong to one sweep, or two trainings are alike: code, data, settings; no paths."""
+"""Fingerprint that decides whether two sessions belong to the same sweep: code, data and settings, but no paths."""
 
 import hashlib
 import json
@@ -7,28 +7,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from src.data.cache import data_fingerprint
-from sweeps.about import PLACES
-from sweeps.plan import SweepPlan, described
+from sweeps.about import PATH_KEYS
+from sweeps.plan import SweepPlan
+from sweeps.search.space_in_words import described
 from sweeps.spec import spec_path
 
 ROOT = Path(__file__).parents[1]
 TRAINING = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml")
 """Files that decide what a trial trains."""
-SEARCH = ("sweeps/asha.py", "sweeps/sampler.py", "sweeps/standing.py", "sweeps/study.py")
+SEARCH = ("sweeps/search/*.py",)
 """Files that decide which trials are tried."""
 CORES = "threads"
-"""Where a card does the sums, cores only load images, which gives the same with any number of them."""
+"""On a card, cores only load images, which gives the same images with any number of them."""
 
 
 def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
     """What makes two sessions parts of the same sweep, as names and texts that can be compared."""
-    spec = plan.spec
+    spec, scheduler = plan.spec, plan.spec.scheduler
     return {
         "sweep": Path(spec_name).stem,
         "metric": spec.metric,
         "search seed": str(plan.seed),
-        "rungs": f"{[*spec.asha.rungs, spec.asha.max_epochs]}, one in {spec.asha.reduction_factor}, {spec.form}",
+        "rungs": f"{[*scheduler.rungs, scheduler.max_epochs]}, {scheduler.described}",
         **{f"space: {key}": text for key, text in described(spec.space).items()},
+        "sampler": spec.sampler_name,
         "first points": json.dumps([plan.first, *plan.given]),
         **surroundings(plan),
         f"sweeps/specs/{Path(spec_name).stem}.py": _digest(spec_path(spec_name)),
@@ -37,7 +39,7 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
 
 def surroundings(plan: SweepPlan) -> dict[str, str]:
     """Fixed overrides, data, and the code of trainings and of the search."""
-    left_out = {*PLACES, CORES} if plan.resources.cards else {*PLACES}
+    left_out = {*PATH_KEYS, CORES} if plan.resources.cards else {*PATH_KEYS}
     return {
         **{f"fixed: {item.key}": str(item.value) for item in plan.fixed.items if item.key not in left_out},
         "data": data_fingerprint(plan.config.data),
@@ -55,12 +57,12 @@ def digests(paths: set[Path]) -> dict[str, str]:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What is not the same, a line each. Older ledgers have places too, which do not count."""
-    places = {f"fixed: {place}" for place in PLACES}
+    """What is not the same, one line each. Older ledgers have paths too, which do not count."""
+    paths = {f"fixed: {key}" for key in PATH_KEYS}
     lines = [
         f"  {name}: {before.get(name, 'nothing')} -> {now.get(name, 'nothing')}"
         for name in dict.fromkeys([*before, *now])
-        if before.get(name) != now.get(name) and name not in places
+        if before.get(name) != now.get(name) and name not in paths
     ]
     return [line.replace(str(Path.home()), "~") for line in lines]
 

@@ -1,29 +1,31 @@
-"""A sweep's memory: an SQLite file that holds every event in order, written before anything acts on it.
+"""The ledger of a sweep: an SQLite file with every event in order, each written before anything acts on it.
 
 One program at a time writes (``locked``). A commit is on the disk when it returns (``synchronous=FULL``), so whatever
 is killed, what was recorded is there. ``seq`` is the order, never the clock. Tables:
 
-- ``sweep``: key and JSON value: what was asked, and of which code and data;
-- ``trial``: number, name, parameters, and as what it stands now (state, epochs, score, reason);
-- ``report``: a trial's metrics after an epoch, the value that counts, and what was decided then;
-- ``event``: the order of all that happened: session, start, resume, report, fail, postpone, drop, exhausted, interrupt,
-  finish.
+- ``sweep``: key and JSON value: the command, the scheduler, and the identity of code, data and settings;
+- ``event``: everything that happened, in order; the kinds are ``sweeps.search.events.KINDS``;
+- ``report``: a trial's metrics after an epoch, the value that counts, and the scheduler's decision;
+- ``trial``: number, name, parameters, and the present state (state, epochs, score, reason) of each trial.
 """
 
 import json
+import math
 import os
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from src.errors import UserError
-from sweeps.leaderboard import TrialRow
 from sweeps.locks import is_taken, take
+from sweeps.search.events import KINDS, Event, Record, Reported, Requeued, TrialEvent
+from sweeps.search.scheduler import Decision
+from sweeps.search.trial import Trial
 
-NAME = "ledger.sqlite"
+LEDGER_FILE = "ledger.sqlite"
 FORMAT = 1  # raise it when a table changes
 
 SCHEMA = """
@@ -42,14 +44,10 @@ CREATE TABLE report (
 """
 
 
-class Entry(NamedTuple):
-    """One event, as ``Standing.replay`` takes it."""
-
-    seq: int
-    kind: str
-    trial: str
-    detail: dict[str, Any]
-    """start: params, origin; fail: reason, retry; session: trials; report: epoch, metrics, decision."""
+IN_COLUMNS = ("trial", "epoch", "value", "metrics")
+"""Fields of events that have columns of their own; the others are the JSON in ``detail``."""
+WAIT = "wait"
+"""A decision in older ledgers: the trial would have continued, and waits since the session was over."""
 
 
 class Ledger:
@@ -58,7 +56,7 @@ class Ledger:
     def __init__(self, path: Path, read_only: bool = False) -> None:
         """Open the file, or make it. One that is not a ledger, or is damaged, is a ``UserError``."""
         self.path = path
-        self.failure: UserError | None = None
+        self.failure: Exception | None = None
         """Why the last write failed, if it did."""
         if read_only and not path.is_file():
             raise UserError(f"No ledger in {path.parent}: it holds no sweep, or one of an older version.")
@@ -80,8 +78,10 @@ class Ledger:
             raise UserError(f"{path} cannot be opened: {error}.") from error
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path} is not a ledger, or it is damaged: {error}.") from error
-        if version != FORMAT or sound != "ok":
-            raise UserError(f"{path} is damaged, or its format {version} is not {FORMAT}: {sound}.")
+        if sound != "ok":
+            raise UserError(f"{path} is damaged: {sound}.")
+        if version != FORMAT:
+            raise UserError(f"{path} has the ledger format {version}; this version reads format {FORMAT}.")
 
     def close(self) -> None:
         self.database.close()
@@ -96,32 +96,38 @@ class Ledger:
         found = self.database.execute("SELECT value FROM sweep WHERE key = ?", (key,)).fetchone()
         return json.loads(found[0]) if found else None
 
-    def record(self, kind: str, row: TrialRow | None = None, also: Iterable[TrialRow] = (), **detail: Any) -> None:
-        """Write an event, and the state of its trial and of ``also`` after it; on the disk when this returns."""
+    def append(self, event: Event, decision: Decision | None, trials: Iterable[Trial]) -> None:
+        """Write an event, what was decided, and the state of these trials after it; on the disk when this returns."""
         with self.transaction():
-            self._event(kind, row, detail)
-            for other in also:
-                self._put_trial(other)
+            for trial in trials:
+                self._put_trial(trial)
+            seq = self._put_event(event)
+            if isinstance(event, Reported):
+                metrics = json.dumps(dict(event.metrics))
+                content = (seq, event.trial, event.epoch, event.value, decision, metrics)
+                self.database.execute("INSERT INTO report VALUES (?, ?, ?, ?, ?, ?)", content)
 
-    def record_report(
-        self, row: TrialRow, metrics: Mapping[str, float], value: float, decision: str, finished: bool
-    ) -> None:
-        """Write what a trial reported after ``row.epochs`` epochs, and what was decided."""
-        with self.transaction():
-            seq = self._event("report", row, {"finished": finished})
-            numbers = json.dumps(dict(metrics))
-            content = (seq, row.name, row.epochs, value, decision, numbers)
-            self.database.execute("INSERT INTO report VALUES (?, ?, ?, ?, ?, ?)", content)
-
-    def entries(self) -> Iterator[Entry]:
+    def records(self) -> Iterator[Record]:
         """All that happened, in order."""
-        query = """SELECT event.seq, kind, event.trial, detail, epoch, metrics, decision
+        query = """SELECT event.seq, kind, event.trial, detail, epoch, value, metrics, decision
             FROM event LEFT JOIN report USING (seq) ORDER BY seq"""
-        for seq, kind, trial, detail, epoch, metrics, decision in self.database.execute(query):
-            content = json.loads(detail)
+        for seq, kind, trial, detail, epoch, value, metrics, decision in self.database.execute(query):
+            if kind not in KINDS:
+                raise UserError(f"{self.path}: event {seq} is of the unknown kind '{kind}'; a newer version wrote it.")
+            content: dict[str, Any] = json.loads(detail)
+            if trial:
+                content["trial"] = trial
             if kind == "report":
-                content |= {"epoch": epoch, "metrics": json.loads(metrics), "decision": decision}
-            yield Entry(seq, kind, trial or "", content)
+                value = math.nan if value is None else value
+                content |= {"epoch": epoch, "value": value, "metrics": json.loads(metrics)}
+            waits = decision == WAIT
+            try:
+                event = KINDS[kind](**content)
+            except TypeError as error:
+                raise UserError(f"{self.path}: event {seq} of the kind '{kind}' is damaged: {detail}.") from error
+            yield Record(seq, event, Decision.CONTINUE if waits else Decision(decision) if decision else None)
+            if waits:
+                yield Record(seq, Requeued(trial), None)
 
     def trials(self) -> list[dict[str, Any]]:
         """The table of trials by number: name, params, origin, state, epochs, score, reason."""
@@ -159,31 +165,28 @@ class Ledger:
             if not isinstance(error, sqlite3.OperationalError):
                 raise
             self.failure = UserError(
-                f"{self.path} cannot be written: {error}. What it holds is safe: when that is mended, --resume goes on."
+                f"{self.path} cannot be written: {error}. All recorded events are safe. Remove the cause, then "
+                "continue with --resume."
             )
             raise self.failure from error
 
-    def _event(self, kind: str, row: TrialRow | None, detail: Mapping[str, Any]) -> int:
-        if row is not None:
-            self._put_trial(row)
-        content = (
-            datetime.now().astimezone().isoformat(timespec="seconds"),
-            kind,
-            row.name if row else None,
-            json.dumps(dict(detail)),
-        )
+    def _put_event(self, event: Event) -> int:
+        kind = next(name for name, kind in KINDS.items() if type(event) is kind)
+        detail = {name: value for name, value in vars(event).items() if name not in IN_COLUMNS}
+        trial = event.trial if isinstance(event, TrialEvent) else None
+        content = (datetime.now().astimezone().isoformat(timespec="seconds"), kind, trial, json.dumps(detail))
         cursor = self.database.execute("INSERT INTO event (time, kind, trial, detail) VALUES (?, ?, ?, ?)", content)
         assert cursor.lastrowid is not None  # only before the first insert
         return cursor.lastrowid
 
-    def _put_trial(self, row: TrialRow) -> None:
-        params = json.dumps(row.params)
-        content = (row.number, row.name, params, row.origin, row.state, row.epochs, row.score, row.reason)
+    def _put_trial(self, trial: Trial) -> None:
+        params = json.dumps(trial.params)
+        content = (trial.number, trial.name, params, trial.origin, trial.state, trial.epochs, trial.score, trial.reason)
         self.database.execute("INSERT OR REPLACE INTO trial VALUES (?, ?, ?, ?, ?, ?, ?, ?)", content)
 
 
 def is_finished(ledger: Ledger) -> bool:
-    """Whether the sweep has come to its end: nothing was left to run, and nobody went on with it since."""
+    """Whether the sweep is finished: nothing was left to run, and it was not continued since."""
     (kind,) = ledger.database.execute("SELECT kind FROM event ORDER BY seq DESC LIMIT 1").fetchone() or ("",)
     return kind == "finish"
 
@@ -200,12 +203,12 @@ def locked(folder: Path) -> Generator[None]:
             mine = take(file)
         except OSError as error:  # of a network drive that knows no locks
             raise UserError(
-                f"{folder.parent}: files cannot be locked there ({error.strerror}), which a sweep needs: say "
-                "output_root= with a folder on a disk of this machine."
+                f"{folder.parent}: files cannot be locked there ({error.strerror}), which a sweep needs. Use "
+                "output_root=FOLDER with a folder on a disk of this machine."
             ) from error
         if not mine:
             refuse_second_writer(folder)
-            raise UserError(f"{folder} is being written: wait, or stop who does it.")
+            raise UserError(f"Another process is writing to {folder}: wait for it, or stop it.")
         file.truncate(0)
         file.write(f"process {os.getpid()}")
         file.flush()
@@ -214,12 +217,13 @@ def locked(folder: Path) -> Generator[None]:
 
 
 def refuse_second_writer(folder: Path) -> None:
+    """A folder that another process writes to is a ``UserError``."""
     if who := writer(folder):
-        raise UserError(f"{folder} is being written by {who}: wait for it, or stop it first.")
+        raise UserError(f"{folder} is being written by {who}: wait for it, or stop it.")
 
 
 def writer(folder: Path) -> str | None:
-    """Who writes into a sweep's folder now, as ``process 123``; None: nobody does."""
+    """The process that writes to a sweep's folder now, as ``process 123``; None: there is none."""
     lock = lock_of(folder)
     return (lock.read_text().strip() or "a process that has just begun") if is_taken(lock) else None
 

@@ -1,6 +1,7 @@
-"""Locks on files: the kernel knows who has one, and gives it back when that process dies, however it dies.
+"""Locks on files. The kernel knows which process has one, and releases it when that process dies, however it dies.
 
-What stands in such a file is for people to read. It may be of a process that died, and of another one with its number.
+The text in such a file is for people to read. The process number in it may be out of date, or belong to another
+process now.
 """
 
 import fcntl
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 LOOKS, LOOK_SECONDS = 20, 0.02
-"""How often, and how far apart, a lock is tried that another has: one that only looks has it for a moment."""
+"""How often, and how far apart, a taken lock is tried again: ``is_taken`` holds one for a moment."""
 
 
 def take(file: IO[str]) -> bool:

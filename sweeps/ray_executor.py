@@ -1,15 +1,9 @@
-"""A study's trials on Ray: it gives them processes and shares of one machine, and decides nothing.
-
-Everything that knows Ray's search interface is here.
-"""
+"""Ray adapter: runs a study's trials as processes with shares of one machine. Every decision is the study's."""
 
 import logging
 import math
 import os
-import re
-import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -33,27 +27,22 @@ import ray
 from ray import tune
 from ray.tune import RunConfig, TuneConfig, Tuner
 from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
-from ray.tune.experiment import Experiment, Trial
+from ray.tune.experiment import Experiment
+from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search.search_algorithm import SearchAlgorithm
 from ray.tune.stopper import Stopper
 
-from sweeps.asha import Decision
-from sweeps.study import CARD_LOST, DISK_FULL, HOURS_OVER, Study
+from sweeps.interrupts import Signals
+from sweeps.search.scheduler import Decision
+from sweeps.search.study import SessionEnd, Study
+from trainable.failures import Failure, FailureKind, read_failure
 from trainable.resources import Resources
 from trainable.trial import CrackTrial, TrialPlan
 
 OBJECT_STORE_BYTES = 100 * 2**20  # trials share images through mapped files, not through Ray
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # trials have our environment anyway; Ray would write these keys into a log that everybody on the machine may read
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
-
-FINAL = re.compile(r"^[\w.]*\b(Diverged|OutOfCardMemory|UserError)\b")
-"""Failures that would only come again: of the configuration, not of the machine."""
-
-NO_CARD = re.compile(r"^[\w.]*\bCardLost: ")
-
-NO_SPACE = re.compile(r"\[Errno (28|122)\]|No space left|[Dd]isk quota exceeded|StreamWriter failed writing")
 
 
 @contextmanager
@@ -95,117 +84,82 @@ def own_process_groups() -> Generator[None]:
         subprocess.Popen.__init__ = start
 
 
-class Unkept:
-    """Ray pickles all that it is given, for a restore that nobody asks for; a ledger or a terminal cannot be."""
+class NotPickled:
+    """Ray pickles every callback so that it could restore them. We do not use that, and a ledger cannot be pickled."""
 
     def __reduce__(self) -> tuple[type[object], tuple[()]]:
         return object, ()
 
 
-class Jobs(Unkept, SearchAlgorithm):
-    """Gives Ray its trials, no sooner than there is room for one: a proposal made early knows less.
+class TrialSource(NotPickled, SearchAlgorithm):
+    """Gives Ray a trial only when a process is free, so that each proposal uses the latest results.
 
-    To Ray a trial that goes on is another trial: its identity is our trial's name and how often it has begun here. So
-    pauses, retries and continued sweeps are one thing, and what Ray keeps of its own is of no account.
+    A resumed trial is a new trial to Ray, whose id is our trial's name and a counter. So pauses, retries and continued
+    sweeps are one thing, and nothing of Ray's own records is used.
     """
 
     def __init__(self, study: Study, trials_at_once: int) -> None:
         self.study, self.trials_at_once = study, trials_at_once
         self.live: dict[str, str] = {}
-        """Ray's trial identities, to the names of our trials."""
+        """Ray's trial ids, to the names of our trials."""
         self.begun: Counter[str] = Counter()
 
     def add_configurations(self, experiments: Any) -> None:
-        """Ray tells what its trials have in common."""
+        """Keep what Ray's trials have in common."""
         experiment: Experiment = experiments[0]
         self.spec: Any = experiment.spec
 
-    def next_trial(self) -> Trial | None:
-        if len(self.live) >= self.trials_at_once or (row := self.study.next_job()) is None:
+    def next_trial(self) -> RayTrial | None:
+        if len(self.live) >= self.trials_at_once or (trial := self.study.next_trial()) is None:
             return None
-        self.begun[row.name] += 1
-        identity = f"{row.name}-{self.begun[row.name]}"
-        self.live[identity] = row.name
-        return Trial(
+        self.begun[trial.name] += 1
+        ray_id = f"{trial.name}-{self.begun[trial.name]}"
+        self.live[ray_id] = trial.name
+        return RayTrial(
             self.spec["run"],
-            config={"trial": row.name, "params": row.params, "known": row.epochs},
-            trial_id=identity,
+            config={"trial": trial.name, "params": trial.params, "known": trial.epochs},
+            trial_id=ray_id,
             storage=self.spec["storage"],
             placement_group_factory=self.spec["resources_per_trial"],
-            trial_name_creator=str_of_identity,
-            trial_dirname_creator=str_of_identity,
+            trial_name_creator=id_of,
+            trial_dirname_creator=id_of,
         )
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         self.live.pop(trial_id, None)
 
     def is_finished(self) -> bool:
-        return self._finished or (not self.live and self.study.finished)
+        return self._finished or (not self.live and self.study.at_rest)
 
 
-class Rules(Unkept, FIFOScheduler):
-    """Asks the study what a trial that has reported is to do, and tells it of those that failed.
+class StudyScheduler(NotPickled, FIFOScheduler):
+    """Asks the study what a trial that has reported does next, and tells it which trials failed.
 
-    To Ray a pause is a stop: the process is free for another trial, and the checkpoint stays in our folder.
+    To Ray a pause is a stop: the process is free for another trial, and the checkpoint stays in the trial's folder.
     """
 
     def __init__(self, study: Study) -> None:
         super().__init__()
         self.study = study
 
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        decision = self.study.report(name_of(trial), int(result["epoch"]), result, bool(result["finished"]))
+    def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
+        name, finished = name_of(trial), bool(result["finished"])
+        decision = self.study.report(name, int(result["epoch"]), result["metrics"], finished)
         return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
 
-    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        reason = reason_of(trial)
-        if NO_SPACE.search(reason):  # the next trials would all fail of it
-            self.study.stopping = DISK_FULL
-            self.study.postpone(name_of(trial))
-            return
-        if NO_CARD.match(reason):  # so would they of this
-            self.study.stopping = f"{CARD_LOST}: {NO_CARD.sub('', reason).removesuffix('.')}"
-            self.study.postpone(name_of(trial))
-            return
-        self.study.fail(name_of(trial), reason, retry=not FINAL.search(reason))
+    def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
+        failure, name = failure_of(trial), name_of(trial)
+        if failure.kind is FailureKind.DISK_FULL:
+            self.study.end_session(SessionEnd.DISK_FULL)
+            self.study.requeue(name)
+        elif failure.kind is FailureKind.CARD_LOST:
+            self.study.end_session(SessionEnd.CARD_LOST, failure.message.partition(": ")[2].removesuffix("."))
+            self.study.requeue(name)
+        else:
+            self.study.fail(name, failure.message, retry=failure.kind is FailureKind.MACHINE)
 
 
-class Signals:
-    """SIGINT, SIGTERM and SIGHUP (a closed terminal) as a flag; the second one raises ``KeyboardInterrupt``.
-
-    One that is ignored when we begin stays so: ``nohup`` says it of a closed terminal, and a script of the Ctrl-C that
-    is not meant for what it runs in the background.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self.terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream and stream.isatty()]
-
-    def __enter__(self) -> "Signals":
-        self.before = {number: signal.getsignal(number) for number in HANDLED}
-        self.listen()
-        return self
-
-    def listen(self) -> None:
-        """Be who is told; to be called again after Ray's start, which takes SIGTERM for itself."""
-        for number in HANDLED:
-            ignored = self.before[number] is signal.SIG_IGN
-            signal.signal(number, signal.SIG_IGN if ignored else self._take)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _take(self, number: int, frame: object) -> None:
-        if number == signal.SIGHUP:  # there is nobody to print to, and trying would be an error
-            for terminal in self.terminals:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)
-        elif self.received is not None:
-            raise KeyboardInterrupt
-        self.received = self.received or number
-
-
-class Halt(Unkept, Stopper):
+class SessionStopper(NotPickled, Stopper):
     """Ends a session: at once when a signal has come, after the running epochs when its hours are over."""
 
     def __init__(self, study: Study, signals: Signals, hours: float | None) -> None:
@@ -216,8 +170,8 @@ class Halt(Unkept, Stopper):
         return False
 
     def stop_all(self) -> bool:
-        if time.monotonic() > self.deadline:
-            self.study.stopping = HOURS_OVER
+        if time.monotonic() > self.deadline and self.study.ended is None:
+            self.study.end_session(SessionEnd.HOURS)
         return self.signals.received is not None
 
 
@@ -225,7 +179,7 @@ def build_tuner(
     study: Study,
     resources: Resources,
     trial_plan: TrialPlan,
-    halt: Halt,
+    stopper: SessionStopper,
     callbacks: Sequence[tune.Callback],
     reuse_actors: bool = True,
 ) -> Tuner:
@@ -243,31 +197,26 @@ def build_tuner(
     return Tuner(
         tune.with_resources(tune.with_parameters(CrackTrial, plan=trial_plan), resources.as_ray()),
         tune_config=TuneConfig(
-            search_alg=Jobs(study, resources.trials_at_once), scheduler=Rules(study), reuse_actors=reuse_actors
+            search_alg=TrialSource(study, resources.trials_at_once),
+            scheduler=StudyScheduler(study),
+            reuse_actors=reuse_actors,
         ),
         run_config=RunConfig(
-            name=f"session{sessions}", storage_path=str(storage), verbose=0, callbacks=list(callbacks), stop=halt
+            name=f"session{sessions}", storage_path=str(storage), verbose=0, callbacks=list(callbacks), stop=stopper
         ),
     )
 
 
-def str_of_identity(trial: Trial) -> str:
+def id_of(trial: RayTrial) -> str:
     return str(trial.trial_id)
 
 
-def name_of(trial: Trial) -> str:
+def name_of(trial: RayTrial) -> str:
     """The name of our trial that Ray's trial is a part of."""
     return str(trial.config["trial"])
 
 
-ERROR_LINE = re.compile(r"[\w.]*(Error|Exception|Interrupt|Diverged|OutOf\w*Memory|CardWasFull|CardLost|Timeout)\b")
-"""How the line of a traceback begins that names the exception; what follows it is advice, as CUDA's four lines."""
-
-
-def reason_of(trial: Trial) -> str:
-    """The error's own line in the trial's text: exception and message, without the traceback."""
-    path = Path(trial.error_file) if trial.error_file else None  # Ray's own text, in its staging folder
-    text = path.read_text() if path is not None and path.is_file() else ""
-    lines = [line.strip() for line in reversed(text.splitlines()) if line.strip()]
-    named = (line for line in lines if ERROR_LINE.match(line))
-    return next(named, lines[0] if lines else "the process died")
+def failure_of(trial: RayTrial) -> Failure:
+    """Why a trial failed, by the text that Ray has kept of it."""
+    path = Path(trial.error_file) if trial.error_file else None  # in Ray's staging folder
+    return read_failure(path.read_text() if path is not None and path.is_file() else "")

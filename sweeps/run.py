@@ -1,111 +1,108 @@
 """Run a sweep by name: ``python -m sweeps.run swin_unet_lr data.root=data/cfd``."""
 
-import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from src.errors import UserError, outlive_reader, run_command, unknown
 from src.folders import in_full, user_path
-from sweeps.ledger import NAME, Ledger, is_finished, locked, refuse_second_writer
-from sweeps.options import NAMES, parse, refuse_contradictions, replaced, with_options
+from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, locked, refuse_second_writer
+from sweeps.request import FOLDER_NAME, SweepRequest, parse
 from sweeps.spec import SweepSpec, is_path, list_specs, load_spec, spec_path
-
-ASKED = (
-    "spec",
-    "overrides",
-    "trials",
-    "max_epochs",
-    "trials_at_once",
-    "gpus",
-    "epochs",
-    "hours",
-    "stop_when_converged",
-    "seed",
-)
-"""The words of a command line that a sweep is made of."""
 
 
 def main(argv: list[str]) -> int:
-    options = parse(argv)
-    refuse_contradictions(options)
-    if options.list:
+    request = parse(argv)
+    if request.list:
         width = max(len(name) for name in list_specs())
         for name, question in list_specs().items():
             print(f"{name:{width}}  {question}")
         return 0
-    spec, name = chosen(options)
-    folder = sweep_folder(spec, options.overrides, name)
-    if options.check:
-        from sweeps.stages import check
-
-        return check(folder)
-    if options.dry_run:
-        return plan_only(spec, name, folder, options)
-    if options.resume or options.extend is not None:
-        refuse_nothing(folder)
+    request = with_known_spec(request)
+    spec, name = load_spec(request.spec), name_of(request)
+    folder = sweep_folder(spec, request.overrides, name)
+    if request.check:
+        return print_check(folder)
+    if request.continues:
+        require_existing_sweep(folder)
+    if request.dry_run:
+        return plan_only(spec, name, folder, request)
+    if request.continues:
         with locked(folder):
-            return go_on(spec, name, folder, options)
-    return start_anew(spec, name, folder, options)
+            return resume(spec, name, folder, request)
+    return start(spec, name, folder, request)
 
 
-def chosen(options: argparse.Namespace) -> tuple[SweepSpec, str]:
-    """The spec that the command line names, and the sweep's name. A file becomes its whole path in the options."""
-    if not options.spec:
+def with_known_spec(request: SweepRequest) -> SweepRequest:
+    """The request with the whole path of a spec that is a file; one that does not exist is a ``UserError``."""
+    if not request.spec:
         raise UserError(f"Which sweep? Legal: {', '.join(list_specs())}; --list says what each one asks.")
-    if is_path(options.spec):
-        options.spec = str(spec_path(options.spec))
-    elif options.spec not in list_specs():
-        refuse_unknown(options)
-    name = options.name or user_path(options.spec).stem
-    if not NAMES.fullmatch(name):
-        raise UserError(f"'{name}' cannot be a folder's name: say --name with letters, digits, '_', '-' and '.'.")
-    return load_spec(options.spec), name
+    if is_path(request.spec):
+        return replace(request, spec=str(spec_path(request.spec)))
+    if request.spec not in list_specs():
+        refuse_name_of_a_sweep(request)
+    return request
 
 
-def plan_only(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
-    """Say what a sweep, or one that is extended, would take. In its folder nothing is written."""
-    goes_on = options.extend is not None
-    if goes_on:
-        refuse_nothing(folder)
-        complete_options(folder, options)
-    asked_for = checked(with_options(spec, options))
-
-    from sweeps.dry_run import dry_run, standing_of
-    from sweeps.stages import prepare
-
-    accept_data = options.accept_data_warnings or goes_on
-    plan = prepare(name, asked_for, options.seed or 0, accept_data, options.gpu_memory)
-    standing = standing_of(plan, options.spec, options.accept_changes) if goes_on else None
-    return dry_run(plan, measure=options.gpu_memory is None, standing=standing)
+def name_of(request: SweepRequest) -> str:
+    """The sweep's name, which is its folder's."""
+    name = request.name or user_path(request.spec).stem
+    if not FOLDER_NAME.fullmatch(name):
+        raise UserError(f"'{name}' cannot be a folder's name: use --name with letters, digits, '_', '-' and '.'.")
+    return name
 
 
-def start_anew(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
-    """A new sweep. Nothing is written before all that can be checked without training is right."""
+def print_check(folder: Path) -> int:
+    from sweeps.audit import findings
+
+    lines, code = findings(folder)
+    print("\n".join(lines))
+    return code
+
+
+def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> int:
+    """Print what a sweep, or one that is extended, would take. Nothing is written in its folder."""
+    if request.continues:
+        request = completed(request, folder)
+    spec = checked(request.applied_to(spec))
+
+    from sweeps.dry_run import dry_run, state_of
+    from sweeps.preflight import prepare
+
+    accept_data = request.accept_data_warnings or request.continues
+    plan = prepare(name, spec, request.seed or 0, accept_data, request.gpu_memory)
+    state = state_of(plan, request.spec, request.accept_changes) if request.continues else None
+    return dry_run(plan, measure=request.gpu_memory is None, state=state)
+
+
+def start(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> int:
+    """A new sweep. Nothing is written before everything that can be checked without training is right."""
     outlive_reader()
     refuse_second_writer(folder)
-    refuse_to_mix(folder, options.fresh)
-    other = other_sweep(folder, options.warm_start) if options.warm_start else None
-    spec = checked(with_options(spec, options))
+    refuse_existing_sweep(folder, request.fresh)
+    other = other_sweep(folder, request.warm_start) if request.warm_start else None
+    spec = checked(request.applied_to(spec))
 
-    from sweeps.stages import Mode, prepare, search  # torch, Ray and Optuna: seconds to import
+    from sweeps import sweep  # torch and Optuna: seconds to import
+    from sweeps.preflight import prepare
 
-    plan = prepare(name, spec, options.seed or 0, options.accept_data_warnings)
+    plan = prepare(name, spec, request.seed or 0, request.accept_data_warnings)
     with locked(folder):
-        refuse_to_mix(folder, options.fresh)
-        return search(plan, Mode(options.spec, asked(options), warm_start=other))
+        refuse_existing_sweep(folder, request.fresh)
+        return sweep.start(plan, request.spec, request.saved(), other)
 
 
-def go_on(spec: SweepSpec, name: str, folder: Path, options: argparse.Namespace) -> int:
+def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> int:
     """One more session of a sweep."""
     outlive_reader()
-    complete_options(folder, options)
-    spec = checked(with_options(spec, options))
+    request = completed(request, folder)
+    spec = checked(request.applied_to(spec))
 
-    from sweeps.stages import Mode, prepare, search
+    from sweeps import sweep
+    from sweeps.preflight import prepare
 
-    plan = prepare(name, spec, options.seed or 0, accept_data=True)  # as when it was begun
-    return search(plan, Mode(options.spec, asked(options), resume=True, accept_changes=options.accept_changes))
+    plan = prepare(name, spec, request.seed or 0, accept_data=True)  # as when it was begun
+    return sweep.resume(plan, request.spec, request.saved(), request.accept_changes)
 
 
 def checked(spec: SweepSpec) -> SweepSpec:
@@ -113,7 +110,7 @@ def checked(spec: SweepSpec) -> SweepSpec:
     from src.config.compose import load_config
     from src.config.schema import SPLITS
     from src.data.pairs import find_pairs
-    from sweeps.space import default_point
+    from sweeps.default_point import default_point
 
     default_point(spec.space, spec.fixed)
     root = load_config(spec.fixed).data.root
@@ -123,74 +120,73 @@ def checked(spec: SweepSpec) -> SweepSpec:
     return spec
 
 
-def asked(options: argparse.Namespace) -> dict[str, Any]:
-    """What a sweep's ledger keeps of a command line, for the sessions after."""
-    return {key: getattr(options, key) for key in ASKED}
-
-
-def other_sweep(folder: Path, said: str) -> Path:
+def other_sweep(folder: Path, word: str) -> Path:
     """The folder of the sweep that ``--warm-start`` means: a name beside this one's folder, or a path."""
-    other = user_path(said) if "/" in said else folder.with_name(said)
-    if not (other / NAME).is_file():
-        there = sorted(path.parent.name for path in folder.parent.glob(f"*/{NAME}"))
+    other = user_path(word) if "/" in word else folder.with_name(word)
+    if not (other / LEDGER_FILE).is_file():
+        there = sorted(path.parent.name for path in folder.parent.glob(f"*/{LEDGER_FILE}"))
         raise (
-            unknown("sweep to start from", said, there)
+            unknown("sweep to start from", word, there)
             if there
-            else UserError(f"--warm-start={said}: there is no sweep in {in_full(folder.parent)} to start from.")
+            else UserError(f"--warm-start={word}: there is no sweep in {in_full(folder.parent)} to start from.")
         )
     return other
 
 
-def refuse_unknown(options: argparse.Namespace) -> None:
-    """The name of a sweep's folder in place of its spec's is a ``UserError`` that says how to call it."""
-    folder = sweep_folder(None, options.overrides, options.spec)
-    if NAMES.fullmatch(options.spec) and (folder / NAME).is_file():
-        ledger = Ledger(folder / NAME, read_only=True)
-        command = ledger.get("command")
+def refuse_name_of_a_sweep(request: SweepRequest) -> None:
+    """The name of a sweep's folder in place of its spec's is a ``UserError`` with the right command."""
+    folder = sweep_folder(None, request.overrides, request.spec)
+    if FOLDER_NAME.fullmatch(request.spec) and (folder / LEDGER_FILE).is_file():
+        ledger = Ledger(folder / LEDGER_FILE, read_only=True)
+        spec = ledger.get("command")["spec"]
         ledger.close()
         raise UserError(
-            f"'{options.spec}' is a sweep of {command['spec']}: say {command['spec']} --name {options.spec}."
+            f"'{request.spec}' is the name of a sweep, not of a spec. Use: python -m sweeps.run {spec} "
+            f"--name {request.spec}"
         )
 
 
-def refuse_to_mix(folder: Path, fresh: bool) -> None:
-    """A sweep that is there already is a ``UserError`` with what one can say."""
+def refuse_existing_sweep(folder: Path, fresh: bool) -> None:
+    """A sweep that is there already is a ``UserError`` with the options there are."""
     if fresh or not (folder / "sweep.yaml").exists():
         return
-    if not (folder / NAME).is_file():
-        raise UserError(f"{folder} holds a sweep without a ledger: say --name OTHER, or --fresh to move it aside.")
-    ledger = Ledger(folder / NAME, read_only=True)
-    more = "--extend 10 adds ten trials" if is_finished(ledger) else "--resume goes on with it"
+    if not (folder / LEDGER_FILE).is_file():
+        raise UserError(f"{folder} holds a sweep without a ledger: use --name OTHER, or --fresh to move it aside.")
+    ledger = Ledger(folder / LEDGER_FILE, read_only=True)
+    more = "--extend 10 adds ten trials" if is_finished(ledger) else "--resume continues it"
     ledger.close()
     raise UserError(f"{folder} exists: {more}, --fresh moves it aside and starts anew, --name OTHER keeps both.")
 
 
-def refuse_nothing(folder: Path) -> None:
-    """A folder without a sweep to go on with is a ``UserError``."""
+def require_existing_sweep(folder: Path) -> None:
+    """A folder without a sweep to continue is a ``UserError``."""
     if not (folder / "sweep.yaml").is_file():  # the last that is written before the first trial
-        raise UserError(f"{in_full(folder)} holds no sweep to go on with: leave out --resume and --extend.")
+        raise UserError(f"{in_full(folder)} holds no sweep to continue: leave out --resume and --extend.")
 
 
-def complete_options(folder: Path, options: argparse.Namespace) -> None:
-    """Complete the options by those that the sweep was begun with."""
-    ledger = Ledger(folder / NAME, read_only=True)
-    before, trials = ledger.get("command"), ledger.get("trials")
-    finished, begun = is_finished(ledger), len(ledger.trials())
+def completed(request: SweepRequest, folder: Path) -> SweepRequest:
+    """The request with the options that the sweep was begun with."""
+    ledger = Ledger(folder / LEDGER_FILE, read_only=True)
+    before, planned = ledger.get("command"), ledger.get("trials")
+    finished, started = is_finished(ledger), len(ledger.trials())
     ledger.close()
-    if before["spec"] != options.spec:
-        raise UserError(f"{folder} is a sweep of {before['spec']}, not of {options.spec}.")
-    if finished and options.extend is None and options.trials is None:
-        raise UserError(f"{folder} is finished: --extend N goes on with N trials more.")
-    if options.trials is None:
-        options.trials = trials + (options.extend or 0)
-    elif options.trials <= begun if finished else options.trials < begun:
-        raise UserError(f"--trials={options.trials}: {folder} has begun {begun}; say how many it is to have in all.")
-    options.overrides = replaced(before["overrides"], options.overrides)
-    vars(options).update({key: before.get(key) for key in ASKED if getattr(options, key) is None})
+    if before["spec"] != request.spec:
+        raise UserError(f"{folder} is a sweep of {before['spec']}, not of {request.spec}.")
+    if finished and request.extend is None and request.trials is None:
+        raise UserError(f"{folder} is finished: --extend N continues it with N trials more.")
+    if request.trials is None:
+        return request.completed(before, planned + (request.extend or 0))
+    if request.trials < started or (finished and request.trials == started):
+        least = "more" if finished else "at least as many"
+        raise UserError(
+            f"--trials={request.trials}: {folder} has started {started} trials already; --trials is the total number, "
+            f"so it must be {least}."
+        )
+    return request.completed(before, request.trials)
 
 
-def sweep_folder(spec: SweepSpec | None, overrides: list[str], name: str) -> Path:
-    """Where a sweep of that name lies."""
+def sweep_folder(spec: SweepSpec | None, overrides: tuple[str, ...], name: str) -> Path:
+    """The folder of a sweep of that name."""
     from src.config.compose import load_config
     from src.config.overrides import Overrides
 

@@ -1,26 +1,81 @@
-"""A session on a sweep's folder: the first, or one that goes on with what others left.
-
-What a sweep is (its space, rungs, fixed overrides, code, data) is kept in its ledger; a session that would search
-something else under the same name is refused.
-"""
+"""A session of a sweep: it opens the ledger, runs trials until it ends, and says how. Search and retraining use it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
+
+from rich.console import Console
 
 from src.errors import UserError
 from src.folders import move_aside
 from src.provenance import PACKAGES, provenance
 from sweeps.identity import differences
-from sweeps.leaderboard import TrialRow
-from sweeps.ledger import NAME, Ledger
+from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.plan import SweepPlan
-from sweeps.sampler import Sampler
-from sweeps.study import Study
-from sweeps.warm_start import Warmth
+from sweeps.recorded import record_rules
+from sweeps.search.events import SessionBegan
+from sweeps.search.sampler import Sampler
+from sweeps.search.state import SearchState, replay
+from sweeps.search.study import Study
 
-COMPARED_BY = ("metric", "rungs")
-"""What a sweep's trials were compared by: with another, what was decided before would be wrong."""
+NEVER_CHANGED = ("metric", "rungs")
+"""Parts of a sweep's identity that cannot be changed: the decisions that were made by the old ones would be wrong."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A sweep that is open for writing."""
+
+    plan: SweepPlan
+    study: Study
+    ledger: Ledger
+
+    def run(self, console: Console) -> int | None:
+        """Run all trials that are left; returns the signal that ended it before they were done, if one did."""
+        from sweeps.run_trials import run_trials  # Ray: seconds to import, and nothing to do before all is checked
+
+        received = run_trials(self.plan, self.study, console)
+        if self.study.complete:
+            self.study.finish()
+        else:
+            self.study.interrupt()
+        return received
+
+
+def new_ledger(plan: SweepPlan) -> Ledger:
+    """Make a new sweep's folder, and the ledger in it; a sweep that is there is moved aside."""
+    if (plan.folder / "sweep.yaml").exists():
+        print(f"The sweep that was there is now {move_aside(plan.folder)}.")
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    return Ledger(plan.folder / LEDGER_FILE)
+
+
+def open_session(
+    plan: SweepPlan,
+    ledger: Ledger,
+    sampler: Sampler,
+    identity: Mapping[str, str],
+    keep: Mapping[str, Any],
+    question: str,
+) -> Session:
+    """One session more of a sweep.
+
+    ``identity``: of the sweep now; what differs from the session before was accepted. ``keep``: values for the ledger,
+    by their keys. Nothing is written before all recorded events were applied and gave the recorded decisions.
+    """
+    spec, about = plan.spec, provenance()
+    state = replay(SearchState(spec.scheduler.build(), spec.metric), ledger.records())
+    study = Study(state, sampler, spec.budget, ledger)
+    then = ledger.get("identity") or identity
+    pairs = {name: [then.get(name, ""), identity.get(name, "")] for name in {**then, **identity}}
+    with ledger.transaction():
+        record_rules(ledger, spec.scheduler, spec.metric)
+        for key, value in {**keep, "identity": dict(identity)}.items():
+            ledger.put(key, value)
+        changes = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        study.begin_session(about["commit"], about["packages"], changes)
+    plan.save(plan.folder / "sweep.yaml", question)  # from now on there is something to continue
+    return Session(plan, study, ledger)
 
 
 def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None:
@@ -29,62 +84,23 @@ def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None
     Another metric and other rungs cannot be accepted.
     """
     before = ledger.get("identity")
-    never = [name for name in COMPARED_BY if before[name] != now[name]]
+    never = [name for name in NEVER_CHANGED if before[name] != now[name]]
     lines = "\n".join(differences(before, now))
     if accept and lines and not never:
         print(f"Accepted, though trials before and after it cannot be compared:\n{lines}")
     if not lines or (accept and not never):
         return
-    way = "" if never else "say --accept-changes to go on all the same, or "
+    way = "" if never else "use --accept-changes to continue anyway, or "
     raise UserError(
         f"{ledger.path.parent} was begun with other settings, code or data, so its trials could not be compared:\n"
         f"{lines}\nUndo that, or {way}--fresh to start anew."
     )
 
 
-def begin(plan: SweepPlan, warm: Warmth | None = None) -> Ledger:
-    """Make a new sweep's folder, and the ledger in it; a sweep that is there is moved aside."""
-    folder, spec = plan.folder, plan.spec
-    if (folder / "sweep.yaml").exists():
-        print(f"The sweep that was there is now {move_aside(folder)}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(folder / NAME)
-    warm = warm or Warmth()
-    with ledger.transaction():
-        ledger.put("warm_rows", [{"params": row.params, "values": row.values, "state": row.state} for row in warm.rows])
-        ledger.put("warm_points", warm.points)
-        ledger.put("rules", {"asha": asdict(spec.asha), "form": spec.form, "metric": spec.metric})
-    return ledger
-
-
-def open_study(plan: SweepPlan, ledger: Ledger, command: Mapping[str, Any], now: Mapping[str, str]) -> Study:
-    """The search as the ledger left it, with a session more: asked for by ``command``, of what ``identity`` says now.
-
-    Only when all that the ledger holds was replayed is it written how this session differs from the one before.
-    """
-    before = [
-        TrialRow("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
-        for kept in ledger.get("warm_rows")
-    ]
-    given = [*plan.given, *ledger.get("warm_points")]
-    sampler = Sampler(plan.spec.space, plan.seed, plan.first, given, before)
-    study = Study(sampler, plan.spec.asha, plan.spec.budget, plan.spec.metric, plan.spec.form, ledger)
-    study.replay(ledger.entries())
-    about, then = provenance(), ledger.get("identity") or now
-    changes = {name: [then.get(name, ""), now.get(name, "")] for name in {**then, **now}}
-    changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}  # those that the user has accepted
-    with ledger.transaction():
-        ledger.put("command", dict(command))
-        ledger.put("trials", plan.spec.budget.trials)
-        ledger.put("identity", dict(now))
-        study.begin_session(commit=about["commit"], packages=about["packages"], changes=changes)
-    return study
-
-
 def changed_packages(ledger: Ledger) -> list[str]:
     """Packages whose version is not that of the session before, as texts."""
-    sessions = [entry.detail for entry in ledger.entries() if entry.kind == "session"]
-    before = sessions[-1]["packages"] if sessions else {}
+    sessions = [record.event for record in ledger.records() if isinstance(record.event, SessionBegan)]
+    before = sessions[-1].packages if sessions else {}
     now = provenance()["packages"]
     return [
         f"{name} {before[name]} -> {now[name]}" for name in PACKAGES if name in before and before[name] != now[name]

@@ -1,96 +1,32 @@
-"""What a sweep is: fixed overrides, a search space, ASHA's rungs and a budget."""
+"""What a sweep is: fixed overrides, a search space, a scheduler, a sampler and a budget."""
 
 import ast
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, cast
+from typing import cast
 
-from optuna import Trial
 from optuna.distributions import BaseDistribution
 
 from src.errors import UserError, unknown
 from src.folders import refuse_irregular, user_path
+from sweeps.search.asha import Asha
+from sweeps.search.budget import Budget
+from sweeps.search.hyperband import Hyperband
+from sweeps.search.no_stopping import NoStopping
+from sweeps.search.sampler import SAMPLERS, Model
+from sweeps.search.scheduler import SchedulerSettings
+from sweeps.search.space import Space
 
 SPECS_DIR = Path(__file__).with_name("specs")
-
-MOST_AT_ONCE = 64
-"""Trials: each is a process of some hundred MiB."""
 METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")  # what a search can maximise
 
-Space = Mapping[str, BaseDistribution] | Callable[[Trial], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asha:
-    """Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934); in its symbols r, eta and R."""
-
-    grace_period: int
-    """Epochs before the first decision (r): past the warm-up, and at least 6 % of ``max_epochs``."""
-    reduction_factor: int
-    """Of so many trials at a rung one goes on (eta), and so many times further is the next rung."""
-    max_epochs: int
-    """Epochs of a trial that is never stopped (R): its ``training.epochs``, so the learning rate's horizon."""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.grace_period <= self.max_epochs:
-            raise UserError(f"grace_period={self.grace_period}: must be from 1 to max_epochs={self.max_epochs}.")
-        if self.reduction_factor < 2:
-            raise UserError(f"reduction_factor={self.reduction_factor}: must be at least 2.")
-
-    @property
-    def rungs(self) -> list[int]:
-        """Epochs at which trials are compared: grace_period times powers of reduction_factor, below max_epochs."""
-        rungs, epoch = [], self.grace_period
-        while epoch < self.max_epochs:
-            rungs.append(epoch)
-            epoch *= self.reduction_factor
-        return rungs
-
-    def to_next_rung(self, epoch: int) -> int:
-        """Epochs from a trial's ``epoch`` to its next decision, or to its end."""
-        return next((rung - epoch for rung in [*self.rungs, self.max_epochs] if rung > epoch), 0)
-
-    def scaled(self, max_epochs: int) -> "Asha":
-        """The same shape over another number of epochs: the grace period keeps its share, rounded up.
-
-        Of few epochs that is too early to tell anything, which ``sweeps.early_rungs`` says.
-        """
-        grace = -(-self.grace_period * max_epochs // self.max_epochs)
-        return Asha(grace_period=max(1, grace), reduction_factor=self.reduction_factor, max_epochs=max_epochs)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """What a sweep may spend on this machine."""
-
-    trials: int
-    trials_at_once: int | None = None
-    """None: one a graphics card; without one, a trial a core, at most 4."""
-    gpus: int | None = None
-    """Graphics cards to use. None: all that torch can use here; without one the budget is the cores."""
-    epochs: int | None = None
-    """Of all trials together. None: as many as the trials need."""
-    hours: float | None = None
-    """Wall clock of a session. None: until all trials are done."""
-    stop_when_converged: bool = False
-    """Begin no more trials when the last ones have not been better (``sweeps.study`` says how many, and how much)."""
-    hang_minutes: float = 30.0
-    """A trial that makes no step in so long is ended, and tried once more."""
-    checkpoints_gib: float = 20.0
-    """Disk for networks; when it is full, the checkpoints of the worst trials are removed."""
-
-    def __post_init__(self) -> None:
-        for name in ("trials", "trials_at_once", "gpus", "epochs", "hours", "hang_minutes", "checkpoints_gib"):
-            value = cast(float | None, getattr(self, name))
-            if value is not None and not value > 0:  # so is no number
-                raise UserError(f"{name}={value}: must be above 0.")
-        if (self.trials_at_once or 1) > MOST_AT_ONCE:
-            raise UserError(f"trials_at_once={self.trials_at_once}: must be at most {MOST_AT_ONCE}.")
+SCHEDULERS: dict[str, type[SchedulerSettings]] = {"asha": Asha, "hyperband": Hyperband, "no_stopping": NoStopping}
+"""What a spec can have as its scheduler, by the name under which a ledger keeps it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,27 +37,41 @@ class SweepSpec:
     """Overrides that all trials share."""
     space: Space
     """Override key to Optuna distribution, or a function that suggests on an Optuna trial (conditional spaces)."""
-    asha: Asha
+    scheduler: SchedulerSettings
+    """Which trials are stopped early: ``Asha``, ``Hyperband`` or ``NoStopping``."""
+    sampler: str | Model = "gp"
+    """What proposes trials: a word of ``SAMPLERS``, or a function from a seed to an Optuna sampler."""
     budget: Budget
     metric: str = "val/iou_best"
     """What the search maximises. IoU at the best threshold: at 0.5, early epochs measure calibration, not quality."""
     points: tuple[Mapping[str, object], ...] = ()
     """Known-good points that are tried right after the default; keys that one leaves out are the default's."""
-    form: Literal["promotion", "stopping"] = "promotion"
-    """Whether a trial that is not among the best of its rung waits there, or ends for good (``sweeps.asha``)."""
     synthetic_without_data: bool = False
-    """Where nobody names a ``data.root`` and the usual one is not there, make synthetic data and use that."""
+    """If no ``data.root`` is given and the default one does not exist, make synthetic data and use that."""
 
     def __post_init__(self) -> None:
         if not (callable(self.space) or _is_space(self.space)):
             raise UserError(f"space={self.space}: must be keys with Optuna's distributions, or a function of a trial.")
-        for name, kind in {"asha": Asha, "budget": Budget, "fixed": tuple, "points": tuple}.items():
+        for name, kind in {"budget": Budget, "fixed": tuple, "points": tuple}.items():
             if not isinstance(getattr(self, name), kind):
                 raise UserError(f"{name}={getattr(self, name)}: must be of the type {kind.__name__}.")
+        if type(self.scheduler) not in SCHEDULERS.values():
+            legal = ", ".join(kind.__name__ for kind in SCHEDULERS.values())
+            raise UserError(f"scheduler={self.scheduler}: must be one of {legal}, with its settings.")
+        if not callable(self.sampler) and self.sampler not in SAMPLERS:
+            raise unknown("sampler of a sweep", str(self.sampler), SAMPLERS)
         if self.metric not in METRICS:
             raise unknown("metric of a sweep", self.metric, METRICS)
-        if self.form not in ("promotion", "stopping"):
-            raise unknown("form of ASHA", self.form, ("promotion", "stopping"))
+
+    @property
+    def model(self) -> Model | None:
+        """The sampler's model; None: every point at random."""
+        return self.sampler if callable(self.sampler) else SAMPLERS[self.sampler]
+
+    @property
+    def sampler_name(self) -> str:
+        """``gp``, or the name of the function."""
+        return getattr(self.sampler, "__qualname__", repr(self.sampler)) if callable(self.sampler) else self.sampler
 
 
 def _is_space(space: object) -> bool:

@@ -1,7 +1,7 @@
-"""What a new sweep takes from one that was before: ``--warm-start OTHER``.
+"""What a new sweep takes from an earlier one: ``--warm-start OTHER``.
 
-A trial tells the model something only if it trained what a trial of ours at the same point would train: the same data,
-code and configuration. Of all others only the best points are of use, to be tried first.
+The model uses a trial of the other sweep only if the new sweep would train exactly the same at that point: the same
+data, code and configuration. Of all other trials only the best points are taken, to be tried first.
 """
 
 from collections import Counter
@@ -16,23 +16,24 @@ from src.config.compose import compose
 from src.config.overrides import Overrides
 from src.data.cache import data_fingerprint
 from src.errors import UserError
-from sweeps.about import PLACES, read_about
+from sweeps.about import PATH_KEYS, read_about
 from sweeps.identity import training_code
-from sweeps.leaderboard import TrialRow, ranked
-from sweeps.ledger import NAME, Ledger
+from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.plan import SweepPlan
-from sweeps.space import Choice, Params, contains, walk
-from sweeps.standing import read_standing
+from sweeps.recorded import read_state
+from sweeps.search.events import Failed, Reported, SessionBegan
+from sweeps.search.space import Choice, Params, contains, walk
+from sweeps.search.trial import Trial, TrialState, ranked
 from trainable.trial import trial_overrides
 
 POINTS = 3
-"""Of trials that were trained otherwise only the best points are taken, to be tried first."""
+"""How many of the best points of all other trials are tried first."""
 OF_TRAINING = ("data", "src/", "trainable/", "configs/")
 """How the names of data and code in a sweep's identity begin."""
-NO_MATTER = tuple(
+IRRELEVANT = tuple(
     f"{key}."
     for key in (
-        *PLACES,
+        *PATH_KEYS,
         "experiment_name",
         "seed",  # chance, which is in every score
         "threads",
@@ -42,11 +43,11 @@ NO_MATTER = tuple(
         "evaluation",
     )
 )
-"""How keys begin, with a full stop at their ends, that do not decide how good a training becomes."""
+"""Keys, or the beginnings of keys, that do not decide how good a training becomes, each with a full stop at its end."""
 
 
 class Difference(NamedTuple):
-    """What a trial of another sweep was trained with otherwise than ours would be, first of all."""
+    """The first setting in which a trial of another sweep differs from ours."""
 
     key: str
     ours: str
@@ -61,10 +62,10 @@ class Known(NamedTuple):
 
 
 @dataclass
-class Warmth:
-    """What is known before the first trial."""
+class WarmStart:
+    """What another sweep gives to a new one."""
 
-    rows: list[TrialRow] = field(default_factory=list[TrialRow])
+    trials: list[Trial] = field(default_factory=list[Trial])
     """Trials for the model: points of our space with values at our rungs."""
     points: list[Params] = field(default_factory=list[Params])
     """Points to try right after the default."""
@@ -75,7 +76,7 @@ class Warmth:
 
     def lines(self) -> Iterator[str]:
         """What is taken and what is not, in words."""
-        yield f"{len(self.rows)} trials for the model, {len(self.points)} points to try first"
+        yield f"{len(self.trials)} trials for the model, {len(self.points)} points to try first"
         first = {found.key: found for found in reversed(self.differing)}
         for key, count in Counter(found.key for found in self.differing).most_common():
             more = ", among others" if len({found for found in self.differing if found.key == key}) > 1 else ""
@@ -87,41 +88,41 @@ class Warmth:
             yield f"{self.outside} left out, since their points lie outside of what is searched here"
 
 
-def warmth(folder: Path, plan: SweepPlan) -> Warmth:
+def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
     """What the sweep in ``folder`` knows of the plan's space; one of another metric is a ``UserError``."""
-    ledger = Ledger(folder / NAME, read_only=True)
+    ledger = Ledger(folder / LEDGER_FILE, read_only=True)
     try:
-        study = read_standing(ledger)
-        if study.metric != plan.spec.metric:
+        state = read_state(ledger)
+        if state.metric != plan.spec.metric:
             raise UserError(
-                f"{folder} was ranked by {study.metric}, this sweep is by {plan.spec.metric}: not comparable."
+                f"{folder} was ranked by {state.metric}, this sweep is by {plan.spec.metric}: not comparable."
             )
         fixed, of_all = Overrides.parse(read_about(folder)["fixed"]), surroundings_differ(plan, ledger.get("identity"))
-        of_some, found, others = changed_since(ledger), Warmth(), list[Params]()
-        for row in ranked(study.rows.values()):
-            known = point_of(trial_overrides(fixed, row.params), plan)
+        of_some, found, others = changed_since(ledger), WarmStart(), list[Params]()
+        for trial in ranked(state.trials.values()):
+            known = point_of(trial_overrides(fixed, trial.params), plan)
             if known is None:
                 found.outside += 1
-            elif differs := settings_differ(plan, *known) or of_all or of_some.get(row.name):
+            elif differs := settings_differ(plan, *known) or of_all or of_some.get(trial.name):
                 found.differing.append(differs)
-                others += [known.point] if row.state != "failed" else []
+                others += [known.point] if trial.state != TrialState.FAILED else []
             else:
-                found.rows += as_ours(row, known.point, ledger, plan)
+                found.trials += as_ours(trial, known.point, ledger, plan)
     finally:
         ledger.close()
-    tried = [plan.first, *plan.given, *(row.params for row in found.rows)]
+    tried = [plan.first, *plan.given, *(trial.params for trial in found.trials)]
     new = [point for number, point in enumerate(others) if point not in [*tried, *others[:number]]]
     found.points = new[:POINTS]
     return found
 
 
-def as_ours(row: TrialRow, point: Params, ledger: Ledger, plan: SweepPlan) -> list[TrialRow]:
+def as_ours(trial: Trial, point: Params, ledger: Ledger, plan: SweepPlan) -> list[Trial]:
     """A trial as one of ours, with its values at our rungs; none if it says nothing there."""
-    values = {epoch: value for epoch, value in ledger.values(row.name).items() if value is not None} | row.values
-    ours = [*plan.spec.asha.rungs, plan.spec.asha.max_epochs]
+    values = {epoch: value for epoch, value in ledger.values(trial.name).items() if value is not None} | trial.values
+    ours = [*plan.spec.scheduler.rungs, plan.spec.scheduler.max_epochs]
     kept = {epoch: values[epoch] for epoch in ours if epoch in values}
-    told = kept or row.state == "failed"
-    return [TrialRow(row.name, point, values=kept, state=row.state, score=row.score)] if told else []
+    says = kept or trial.state == TrialState.FAILED
+    return [Trial(trial.name, point, values=kept, state=trial.state, score=trial.score)] if says else []
 
 
 def changed_since(ledger: Ledger) -> dict[str, Difference]:
@@ -130,10 +131,10 @@ def changed_since(ledger: Ledger) -> dict[str, Difference]:
     What the sweep's folder says of itself is of the time after that.
     """
     begun, found = set[str](), dict[str, Difference]()
-    for entry in ledger.entries():
-        if entry.kind in ("report", "fail"):
-            begun.add(entry.trial)
-        changes = entry.detail.get("changes", {}) if entry.kind == "session" else {}  # older ledgers say nothing of it
+    for event in (record.event for record in ledger.records()):
+        if isinstance(event, Reported | Failed):
+            begun.add(event.trial)
+        changes = event.changes if isinstance(event, SessionBegan) else {}
         for name, (then, now) in changes.items():
             if decides_training(name):
                 first = Difference(name.removeprefix("fixed: "), now or "nothing", then or "nothing")
@@ -144,7 +145,7 @@ def changed_since(ledger: Ledger) -> dict[str, Difference]:
 def decides_training(name: str) -> bool:
     """Whether a part of a sweep's identity decides how good its trainings become."""
     kind, fixed, key = name.partition("fixed: ")
-    return not f"{key}.".startswith(NO_MATTER) if fixed and not kind else name.startswith(OF_TRAINING)
+    return not f"{key}.".startswith(IRRELEVANT) if fixed and not kind else name.startswith(OF_TRAINING)
 
 
 def surroundings_differ(plan: SweepPlan, before: Mapping[str, str]) -> Difference | None:
@@ -161,7 +162,7 @@ def surroundings_differ(plan: SweepPlan, before: Mapping[str, str]) -> Differenc
 def settings_differ(plan: SweepPlan, point: Params, theirs: Mapping[str, Any]) -> Difference | None:
     """The first key with another value in a trial's configuration than in that of ours at the point."""
     here, there = dict(leaves(compose(trial_overrides(plan.fixed, point)).values)), dict(leaves(theirs))
-    keys = [key for key in dict.fromkeys([*here, *there]) if not f"{key}.".startswith(NO_MATTER)]
+    keys = [key for key in dict.fromkeys([*here, *there]) if not f"{key}.".startswith(IRRELEVANT)]
     values = (Difference(key, str(here.get(key, "nothing")), str(there.get(key, "nothing"))) for key in keys)
     return next((found for found in values if found.ours != found.theirs), None)
 

@@ -18,10 +18,11 @@ import sweeps.ray_executor
 from src.cards import Card
 from src.config.overrides import Overrides
 from src.lines import append_line, read_lines
-from sweeps.ray_executor import Halt, Signals, build_tuner, local_ray
-from sweeps.sampler import Sampler
+from sweeps.ray_executor import SessionStopper, Signals, build_tuner, local_ray
+from sweeps.search.sampler import ModelSampler
+from sweeps.search.state import SearchState
+from sweeps.search.study import Study
 from sweeps.spec import Asha, Budget
-from sweeps.study import Study
 from trainable.resources import share_machine
 from trainable.trial import TrialPlan
 
@@ -68,12 +69,12 @@ def main() -> None:
     )  # pyright: ignore[reportAttributeAccessIssue]
     resources = share_machine(options.places, [Card("made up", 8192, 8000)] * options.gpus)
     asha = Asha(grace_period=2, reduction_factor=2, max_epochs=4)
-    sampler = Sampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
-    study = Study(sampler, asha, Budget(trials=options.trials), METRIC)
+    sampler = ModelSampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
+    study = Study(SearchState(asha.build(), METRIC), sampler, Budget(trials=options.trials))
     plan = TrialPlan(folder, Overrides(), METRIC)
     with Signals() as signals, local_ray(resources):
-        build_tuner(study, resources, plan, Halt(study, signals, None), []).fit()
-    print(json.dumps({row.name: row.state for row in study.rows.values()}))
+        build_tuner(study, resources, plan, SessionStopper(study, signals, None), []).fit()
+    print(json.dumps({row.name: row.state for row in study.trials.values()}))
 
 
 if __name__ == "__main__":

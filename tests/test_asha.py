@@ -2,33 +2,36 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps.asha import Decision, Form, SuccessiveHalving
-from sweeps.spec import Asha
+from sweeps.search.asha import Asha, SuccessiveHalving
+from sweeps.search.scheduler import Decision
 
 THREE = Asha(grace_period=1, reduction_factor=3, max_epochs=9)  # rungs 1 and 3
 
 shapes = st.builds(
-    lambda grace, more, factor: Asha(grace_period=grace, reduction_factor=factor, max_epochs=grace + more),
+    lambda grace, more, factor, variant: Asha(
+        grace_period=grace, reduction_factor=factor, max_epochs=grace + more, variant=variant
+    ),
     st.integers(1, 4),
     st.integers(0, 30),
     st.integers(2, 4),
+    st.sampled_from(["promotion", "stopping"]),
 )
 # few different values, so that there are many ties; some trials diverge
 values = st.sampled_from([0.0, 0.1, 0.2, 0.3, math.nan, math.inf, -math.inf])
-forms = st.sampled_from(["promotion", "stopping"])
 
 
 class Search:
     """Plays a search with several workers that each advance one trial by one epoch when their turn comes."""
 
-    def __init__(self, asha: Asha, form: Form, trials: int, workers: int, draw: Callable[..., Any]) -> None:
-        self.rules, self.asha, self.form, self.draw = SuccessiveHalving(asha, form), asha, form, draw
+    def __init__(self, asha: Asha, trials: int, workers: int, draw: Callable[..., Any]) -> None:
+        self.rules, self.asha, self.draw = SuccessiveHalving(asha), asha, draw
         self.trials, self.workers = trials, workers
         self.epochs: dict[str, int] = {}
         self.recorded: dict[int, dict[str, float]] = {rung: {} for rung in asha.rungs}
@@ -83,7 +86,7 @@ class Search:
             assert self.within_top(trial, epoch)
         if decision == Decision.PAUSE:
             assert epoch in self.recorded
-            assert self.form == "promotion"
+            assert self.asha.variant == "promotion"
         if epoch == self.asha.max_epochs:
             assert decision == Decision.STOP
 
@@ -95,15 +98,15 @@ class Search:
             there[other] > there[trial] or (there[other] == there[trial] and order.index(other) < order.index(trial))
             for other in there
         )
-        return better < max(len(there) // self.asha.reduction_factor, self.form == "stopping")
+        return better < max(len(there) // self.asha.reduction_factor, self.asha.variant == "stopping")
 
 
 @settings(deadline=None, max_examples=150)
-@given(asha=shapes, form=forms, trials=st.integers(1, 25), workers=st.integers(1, 4), data=st.data())
+@given(asha=shapes, trials=st.integers(1, 25), workers=st.integers(1, 4), data=st.data())
 def test_every_search_ends_and_no_trial_passes_a_rung_outside_of_its_top(
-    asha: Asha, form: Form, trials: int, workers: int, data: st.DataObject
+    asha: Asha, trials: int, workers: int, data: st.DataObject
 ):
-    search = Search(asha, form, trials, workers, data.draw)
+    search = Search(asha, trials, workers, data.draw)
     search.run()
     assert len(search.epochs) == trials
     assert not search.rules.running
@@ -194,15 +197,15 @@ def test_a_search_of_one_trial_trains_it_to_the_end():
     climb(rules, "a", 0.5)
     for epoch in (3, 9):
         assert rules.next() is None
-        assert rules.next(closing=True) == "a"
+        assert rules.next(no_new_trials=True) == "a"
         rules.resume("a")
         rules.report("a", epoch, 0.5)
     assert rules.completed == 1
-    assert rules.next(closing=True) is None
+    assert rules.next(no_new_trials=True) is None
 
 
 def test_stopping_lets_the_first_pass_and_ends_a_later_one_that_is_not_among_the_best():
-    rules = SuccessiveHalving(THREE, "stopping")
+    rules = SuccessiveHalving(replace(THREE, variant="stopping"))
     assert climb(rules, "a", 0.1) == Decision.CONTINUE
     assert climb(rules, "b", 0.2) == Decision.CONTINUE  # the better of two
     assert climb(rules, "c", 0.15) == Decision.STOP
@@ -212,8 +215,8 @@ def test_stopping_lets_the_first_pass_and_ends_a_later_one_that_is_not_among_the
 class Recorder(SuccessiveHalving):
     """Keeps every report and every question, each with its answer: what a ledger holds."""
 
-    def __init__(self, asha: Asha, form: Form) -> None:
-        super().__init__(asha, form)
+    def __init__(self, settings: Asha) -> None:
+        super().__init__(settings)
         self.calls: list[tuple[str, tuple[object, ...], object]] = []
         self.deciding = False
 
@@ -227,10 +230,10 @@ class Recorder(SuccessiveHalving):
         self.calls.append(("report", (trial, epoch, value), decision))
         return decision
 
-    def next(self, closing: bool = False) -> str | None:
-        chosen = super().next(closing)
+    def next(self, no_new_trials: bool = False) -> str | None:
+        chosen = super().next(no_new_trials)
         if not self.deciding:
-            self.calls.append(("next", (closing,), chosen))
+            self.calls.append(("next", (no_new_trials,), chosen))
         return chosen
 
     def resume(self, trial: str) -> None:
@@ -238,22 +241,20 @@ class Recorder(SuccessiveHalving):
         if not self.deciding:
             self.calls.append(("resume", (trial,), None))
 
-    def end(self, trial: str) -> None:
+    def end(self, trial: str, complete: bool = False) -> None:
         outside, self.deciding = not self.deciding, True
-        super().end(trial)
+        super().end(trial, complete)
         if outside:
             self.deciding = False
-            self.calls.append(("end", (trial,), None))
+            self.calls.append(("end", (trial, complete), None))
 
 
 @settings(deadline=None, max_examples=50)
-@given(asha=shapes, form=forms, data=st.data())
-def test_the_same_reports_in_the_same_order_decide_the_same_from_any_point_on(
-    asha: Asha, form: Form, data: st.DataObject
-):
-    search = Search(asha, form, 8, 2, data.draw)
-    search.rules = recorder = Recorder(asha, form)
+@given(asha=shapes, data=st.data())
+def test_the_same_reports_in_the_same_order_decide_the_same_from_any_point_on(asha: Asha, data: st.DataObject):
+    search = Search(asha, 8, 2, data.draw)
+    search.rules = recorder = Recorder(asha)
     search.run()
-    again = SuccessiveHalving(asha, form)
+    again = SuccessiveHalving(asha)
     for name, arguments, answer in recorder.calls:
         assert getattr(again, name)(*arguments) == answer

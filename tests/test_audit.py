@@ -5,7 +5,6 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,12 @@ from optuna.distributions import FloatDistribution
 from src.errors import UserError
 from sweeps.audit import audit
 from sweeps.leaderboard import write_csv
-from sweeps.ledger import NAME, Ledger
-from sweeps.sampler import Sampler
+from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.recorded import record_rules
+from sweeps.search.sampler import ModelSampler
+from sweeps.search.state import SearchState
+from sweeps.search.study import Study
 from sweeps.spec import Asha, Budget
-from sweeps.study import Study
 
 METRIC = "val/iou_best"
 LR = "training.optimizer.lr_scale"
@@ -51,7 +52,7 @@ def fail_with_a_line_more(folder: Path) -> None:
     path = stopped / "result.json"
     last = json.loads(path.read_text().splitlines()[-1])
     path.write_text(path.read_text() + json.dumps(last | {"epoch": last["epoch"] + 1}) + "\n")
-    database = Ledger(folder / NAME).database
+    database = Ledger(folder / LEDGER_FILE).database
     database.execute(
         "INSERT INTO event (time, kind, trial, detail) VALUES ('', 'fail', ?, ?)",
         (stopped.name, json.dumps({"reason": "killed", "retry": False})),
@@ -114,26 +115,26 @@ def change_score(folder: Path) -> None:
 
 
 def change_state(folder: Path) -> None:
-    Ledger(folder / NAME).database.execute("UPDATE trial SET state = 'failed' WHERE state = 'complete'")
+    Ledger(folder / LEDGER_FILE).database.execute("UPDATE trial SET state = 'failed' WHERE state = 'complete'")
 
 
 def change_decision(folder: Path) -> None:
-    Ledger(folder / NAME).database.execute("UPDATE report SET decision = 'continue' WHERE decision = 'pause'")
+    Ledger(folder / LEDGER_FILE).database.execute("UPDATE report SET decision = 'continue' WHERE decision = 'pause'")
 
 
 def forget_reports(folder: Path) -> None:
-    database = Ledger(folder / NAME).database
+    database = Ledger(folder / LEDGER_FILE).database
     database.execute("DELETE FROM event WHERE kind = 'report'")
 
 
 def same_parameters(folder: Path) -> None:
-    database = Ledger(folder / NAME).database
+    database = Ledger(folder / LEDGER_FILE).database
     (detail,) = database.execute("SELECT detail FROM event WHERE kind = 'start' ORDER BY seq").fetchone()
     database.execute("UPDATE event SET detail = ? WHERE kind = 'start'", (detail,))
 
 
 def damage_ledger(folder: Path) -> None:
-    path = folder / NAME
+    path = folder / LEDGER_FILE
     path.write_bytes(path.read_bytes()[:5000])
 
 
@@ -167,7 +168,7 @@ def test_networks_that_were_dropped_for_want_of_disk_are_not_missed(folder: Path
     stopped = trial(folder, "stopped")
     shutil.rmtree(stopped / "checkpoints")
     assert len(audit(folder)) == 1
-    ledger = Ledger(folder / NAME)
+    ledger = Ledger(folder / LEDGER_FILE)
     ledger.database.execute(
         "INSERT INTO event (time, kind, trial, detail) VALUES ('', 'drop', ?, '{}')", (stopped.name,)
     )
@@ -188,21 +189,24 @@ def test_a_folder_without_a_ledger_that_can_be_read_is_named(folder: Path, tmp_p
 
 
 def test_a_sweep_that_was_killed_before_it_began_is_said_to_be_none(tmp_path: Path):
-    Ledger(tmp_path / NAME).close()
+    Ledger(tmp_path / LEDGER_FILE).close()
     (problem,) = audit(tmp_path)
     assert "it was killed before it began" in problem
 
 
 def sweep_with_one_trial(folder: Path, state: str, epochs: int = 5) -> Path:
     """A sweep whose only trial is in that state after so many epochs, with all its files; its folder."""
-    ledger = Ledger(folder / NAME)
-    asha = Asha(grace_period=3, reduction_factor=3, max_epochs=9)
-    ledger.put("rules", {"asha": asdict(asha), "form": "stopping", "metric": METRIC})
+    ledger = Ledger(folder / LEDGER_FILE)
+    asha = Asha(grace_period=3, reduction_factor=3, max_epochs=9, variant="stopping")
+    record_rules(ledger, asha, METRIC)
     study = Study(
-        Sampler({LR: FloatDistribution(0.1, 1)}, 0, {LR: 0.5}), asha, Budget(trials=1), METRIC, "stopping", ledger
+        SearchState(asha.build(), METRIC),
+        ModelSampler({LR: FloatDistribution(0.1, 1)}, 0, {LR: 0.5}),
+        Budget(trials=1),
+        ledger,
     )
     study.begin_session()
-    row = study.next_job()
+    row = study.next_trial()
     assert row
     for epoch in range(1, epochs + 1):
         study.report(row.name, epoch, {METRIC: epoch / 10})
@@ -273,7 +277,7 @@ def test_a_trial_that_begins_again_without_its_networks_may_be_far_behind(tmp_pa
     assert len(audit(tmp_path)) == 2
     for kind in ("drop", "resume", "interrupt"):
         name = None if kind == "interrupt" else trial_folder.name
-        Ledger(tmp_path / NAME).database.execute(
+        Ledger(tmp_path / LEDGER_FILE).database.execute(
             "INSERT INTO event (time, kind, trial, detail) VALUES ('', ?, ?, '{}')", (kind, name)
         )
     assert audit(tmp_path) == []

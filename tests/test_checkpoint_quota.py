@@ -7,14 +7,15 @@ from typing import cast
 
 import pytest
 from optuna.distributions import FloatDistribution
-from ray.tune.experiment import Trial
+from ray.tune.experiment import Trial as RayTrial
 
 from src.errors import UserError
-from sweeps.checkpoint_quota import GIB, DiskBudget, keep_best_only, taken, worst
-from sweeps.leaderboard import TrialRow
-from sweeps.sampler import Sampler
+from sweeps.checkpoint_quota import GIB, CheckpointQuota, keep_best_only, size_of, worst
+from sweeps.search.sampler import ModelSampler
+from sweeps.search.state import SearchState
+from sweeps.search.study import Study
+from sweeps.search.trial import Trial
 from sweeps.spec import Asha, Budget
-from sweeps.study import Study
 
 SIZE = 1000
 
@@ -31,15 +32,15 @@ def networks(sweep_dir: Path, name: str, linked: bool = False) -> Path:
     return folder
 
 
-def rows(*states: str) -> list[TrialRow]:
+def rows(*states: str) -> list[Trial]:
     """Trials with falling scores."""
-    return [TrialRow(f"t{n}", {}, number=n, state=state, score=1.0 - n / 10) for n, state in enumerate(states)]
+    return [Trial(f"t{n}", {}, number=n, state=state, score=1.0 - n / 10) for n, state in enumerate(states)]
 
 
 def test_linked_networks_take_their_place_once(tmp_path: Path):
-    assert taken(networks(tmp_path, "t0")) == 2 * SIZE
-    assert taken(networks(tmp_path, "t1", linked=True)) == SIZE
-    assert taken(tmp_path / "nowhere") == 0
+    assert size_of(networks(tmp_path, "t0")) == 2 * SIZE
+    assert size_of(networks(tmp_path, "t1", linked=True)) == SIZE
+    assert size_of(tmp_path / "nowhere") == 0
 
 
 @pytest.mark.parametrize(
@@ -69,28 +70,32 @@ def test_a_trial_that_will_not_go_on_keeps_its_best_network_only(tmp_path: Path)
 
 
 def test_what_was_dropped_is_in_the_study(tmp_path: Path):
-    sampler = Sampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
+    sampler = ModelSampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
     budget = Budget(trials=4, checkpoints_gib=3.5 * SIZE / GIB)
-    study = Study(sampler, Asha(grace_period=1, reduction_factor=3, max_epochs=6), budget, "val/iou")
-    disk = DiskBudget(study, tmp_path)
+    study = Study(
+        SearchState(Asha(grace_period=1, reduction_factor=3, max_epochs=6).build(), "val/iou"), sampler, budget
+    )
+    disk = CheckpointQuota(study, tmp_path)
     names: list[str] = []
     for value in (0.3, 0.1):
-        row = study.next_job()
+        row = study.next_trial()
         assert row
         names.append(row.name)
         networks(tmp_path, row.name)
         study.report(row.name, 1, {"val/iou": value})
-        disk.on_trial_complete(0, [], cast(Trial, SimpleNamespace(config={"trial": row.name})))
-    assert [study.rows[name].dropped for name in names] == [False, True]
-    assert [taken(tmp_path / name / "checkpoints") for name in names] == [2 * SIZE, 0]
+        disk.on_trial_complete(0, [], cast(RayTrial, SimpleNamespace(config={"trial": row.name})))
+    assert [study.trials[name].checkpoints_deleted for name in names] == [False, True]
+    assert [size_of(tmp_path / name / "checkpoints") for name in names] == [2 * SIZE, 0]
 
 
 def test_a_network_is_removed_after_its_loss_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    sampler = Sampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
+    sampler = ModelSampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
     budget = Budget(trials=4, checkpoints_gib=SIZE / GIB)
-    study = Study(sampler, Asha(grace_period=1, reduction_factor=3, max_epochs=6), budget, "val/iou")
+    study = Study(
+        SearchState(Asha(grace_period=1, reduction_factor=3, max_epochs=6).build(), "val/iou"), sampler, budget
+    )
     for value in (0.3, 0.1):
-        row = study.next_job()
+        row = study.next_trial()
         assert row
         networks(tmp_path, row.name)
         study.report(row.name, 1, {"val/iou": value})
@@ -98,7 +103,7 @@ def test_a_network_is_removed_after_its_loss_is_recorded(tmp_path: Path, monkeyp
     def full(name: str) -> None:
         raise UserError("the disk is full")
 
-    monkeypatch.setattr(study, "drop", full)
+    monkeypatch.setattr(study, "checkpoints_deleted", full)
     with pytest.raises(UserError, match="full"):
-        DiskBudget(study, tmp_path).keep_below()
-    assert [taken(tmp_path / name / "checkpoints") for name in study.rows] == [2 * SIZE, 2 * SIZE]
+        CheckpointQuota(study, tmp_path).keep_below()
+    assert [size_of(tmp_path / name / "checkpoints") for name in study.trials] == [2 * SIZE, 2 * SIZE]

@@ -22,7 +22,7 @@ def sweep(rows: list[dict[str, object]], state: str = "finished") -> SweepResult
     ]
     trials.sort(key=lambda row: -float(str(row["score"])))
     params = {str(row["trial"]): {"lr": row["lr"], "loss": "bce"} for row in trials}
-    about = {"asha": {"rungs": [3, 9], "max_epochs": 18}}
+    about = {"scheduler": {"rungs": [3, 9], "max_epochs": 18}}
     table = pd.DataFrame(trials, columns=["trial", "number", "state", "epochs", "score", "best_epoch"])
     halved = [{"trial": row["trial"], "micro_batch": row.get("micro_batch")} for row in trials]
     reports = pd.DataFrame(halved if any("micro_batch" in row for row in rows) else [])

@@ -30,8 +30,8 @@ from src.predict import main as predict
 from src.training.run import train
 from sweeps.plan import SweepPlan
 from sweeps.run import main as sweep_main
+from sweeps.search.study import Study
 from sweeps.spec import Asha, Budget, SweepSpec
-from sweeps.study import Study
 
 
 def commands_in(path: Path) -> list[str]:
@@ -252,7 +252,7 @@ def test_cards_are_shared_as_the_guide_says(command: str, tiny: list[str], monke
         plans.append(plan)
         return 15
 
-    monkeypatch.setattr("sweeps.execution.run_trials", run_trials)
+    monkeypatch.setattr("sweeps.run_trials.run_trials", run_trials)
     monkeypatch.setattr("sweeps.stages.check_corners", lambda plan, points: [])  # slow, and the same on any card
     monkeypatch.setattr("sweeps.stages.find_cards", lambda device: there)
     auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]

@@ -8,7 +8,7 @@ import pytest
 from conftest import FinishedSweep
 
 from src.errors import UserError
-from sweeps.ledger import NAME, Ledger
+from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.neighbours import announced
 from sweeps.run import main
 from trainable.resources import share_machine
@@ -47,7 +47,7 @@ def test_a_dry_run_of_more_trials_says_what_they_cost_and_changes_nothing(
     words = ["quickstart", f"output_root={tmp_path}", "--name", "mine", "--extend", "6", "--dry-run"]
     assert main(words) == 0
     said = capsys.readouterr().out
-    ledger = Ledger(sweeps / "mine" / NAME, read_only=True)
+    ledger = Ledger(sweeps / "mine" / LEDGER_FILE, read_only=True)
     done = sum(row["epochs"] for row in ledger.trials())
     ledger.close()
     (to_come,) = re.findall(rf"begun: 4 trials, {done} epochs\nstill to come: 6 trials, about (\d+) epochs", said)

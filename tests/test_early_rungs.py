@@ -19,11 +19,11 @@ def rungs(grace: int, epochs: int, space: dict[str, BaseDistribution] = FLAT, *w
 @pytest.mark.parametrize("name", list_specs())
 def test_the_sweeps_there_are_have_no_rung_too_early(name: str):
     spec = load_spec(name)
-    assert early_rungs(spec.asha, spec.space, [*spec.fixed, f"training.epochs={spec.asha.max_epochs}"]) == []
+    assert early_rungs(spec.scheduler, spec.space, [*spec.fixed, f"training.epochs={spec.scheduler.max_epochs}"]) == []
 
 
 def test_a_small_number_of_epochs_that_puts_a_rung_at_epoch_1_is_warned_of():
-    asha = load_spec("quickstart").asha.scaled(6)
+    asha = load_spec("quickstart").scheduler.scaled(6)
     assert asha.rungs == [1, 3]
     (line,) = early_rungs(asha, FLAT, ["training.epochs=6"])
     assert line.startswith("The rung at epoch 1 is too early: one epoch tells little")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweeps import identity as module
-from sweeps.about import PLACES
+from sweeps.about import PATH_KEYS
 from sweeps.identity import differences, identity, surroundings, training_code
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.spec import load_spec
@@ -23,7 +23,7 @@ def with_place(plan: SweepPlan, key: str, place: Path) -> SweepPlan:
     return replace(plan, fixed=plan.fixed.without(key).plus([f"{key}={place}"]))
 
 
-@pytest.mark.parametrize("key", PLACES)
+@pytest.mark.parametrize("key", PATH_KEYS)
 def test_where_folders_lie_is_no_part_of_what_a_sweep_is(plan: SweepPlan, tmp_path: Path, key: str):
     place = tmp_path / "elsewhere"
     if key == "data.root":

@@ -18,7 +18,7 @@ def sweep(trials: int, late: int = 0) -> SweepResults:
     rows = [(name, 1, params[name]["x"]) for name in names] + [(name, 3, params[name]["x"]) for name in names[:late]]
     reports = pd.DataFrame(rows, columns=["trial", "epoch", "value"])
     table = pd.DataFrame({"trial": names, "state": ["stopped"] * trials})
-    about = {"asha": {"rungs": [1], "max_epochs": 3}}
+    about = {"scheduler": {"rungs": [1], "max_epochs": 3}}
     return SweepResults(Path("s"), about, "finished", table, reports, params)
 
 

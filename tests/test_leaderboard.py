@@ -20,19 +20,20 @@ from analysis.leaderboard import main as show
 from analysis.results import load_sweep
 from src.errors import UserError
 from src.tables import PlainConsole
-from sweeps.leaderboard import TrialRow, ranked, short_names, tables, write_csv
-from sweeps.ledger import NAME, Ledger
+from sweeps.leaderboard import short_names, tables, write_csv
+from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.search.trial import Trial, ranked
 
 
-def row(name: str, *scores: float, state: str = "stopped", **params: object) -> TrialRow:
-    made = TrialRow(name, dict(params))
+def row(name: str, *scores: float, state: str = "stopped", **params: object) -> Trial:
+    made = Trial(name, dict(params))
     for epoch, score in enumerate(scores, start=1):
-        made.report(epoch, {"epoch_seconds": 2.0, "val/iou_best": score, "val/iou": score / 2}, "val/iou_best")
+        made.report(epoch, score, {"epoch_seconds": 2.0, "val/iou_best": score, "val/iou": score / 2})
     made.state = state
     return made
 
 
-def printed(rows: list[TrialRow], width: int) -> list[str]:
+def printed(rows: list[Trial], width: int) -> list[str]:
     console = Console(file=StringIO(), width=width)
     for table in tables(rows, "val/iou_best", width):
         console.print(table)
@@ -47,7 +48,7 @@ def test_a_trial_counts_by_its_best_epoch():
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
 def test_the_ranking_is_best_first_and_unscored_last(scores: list[float | None]):
-    rows = [TrialRow(f"t{number:04d}", {}, score=score) for number, score in enumerate(scores)]
+    rows = [Trial(f"t{number:04d}", {}, score=score) for number, score in enumerate(scores)]
     found = [trial.score for trial in ranked(rows)]
     known = [score for score in found if score is not None]
     assert known == sorted(known, reverse=True)
@@ -58,7 +59,7 @@ def test_the_file_has_a_line_a_trial_and_a_column_a_parameter(tmp_path: Path):
     rows = [
         row("t0000", 0.1, lr=0.1),
         row("t0001", 0.3, loss="bce"),
-        TrialRow("t0002", {}, state="failed", origin="model", reason="nan"),
+        Trial("t0002", {}, state="failed", origin="model", reason="nan"),
     ]
     write_csv(rows, "val/iou_best", tmp_path / "leaderboard.csv")
     with (tmp_path / "leaderboard.csv").open() as file:
@@ -73,8 +74,8 @@ def test_the_file_has_a_line_a_trial_and_a_column_a_parameter(tmp_path: Path):
 
 def test_a_trial_whose_memory_ran_out_is_marked(tmp_path: Path):
     whole, halved = row("t0000", 0.1), row("t0001", 0.3)
-    halved.report(2, {"val/iou_best": 0.2, "micro_batch": 2.0}, "val/iou_best")
-    halved.report(3, {"val/iou_best": 0.2, "micro_batch": 1.0}, "val/iou_best")
+    halved.report(2, 0.2, {"val/iou_best": 0.2, "micro_batch": 2.0})
+    halved.report(3, 0.2, {"val/iou_best": 0.2, "micro_batch": 1.0})
     write_csv([whole, halved], "val/iou_best", tmp_path / "leaderboard.csv")
     with (tmp_path / "leaderboard.csv").open() as file:
         assert [line["micro_batch"] for line in csv.DictReader(file)] == ["1", ""]
@@ -140,7 +141,7 @@ def test_a_reason_with_brackets_is_shown_as_it_is(
 ):
     folder = tmp_path / "sweeps" / "tiny_sweep"
     shutil.copytree(finished_sweep.folder, folder, ignore=shutil.ignore_patterns("ray", "t0*"))
-    ledger = Ledger(folder / NAME)
+    ledger = Ledger(folder / LEDGER_FILE)
     reason = "bad [/data/x.png]: [type=greater_than] :smile:"
     ledger.database.execute("UPDATE trial SET state = 'failed', reason = ? WHERE number = 1", (reason,))
     ledger.close()

@@ -7,21 +7,26 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from ray.tune.experiment import Trial
+from ray.tune.experiment import Trial as RayTrial
 from rich.console import Console
 
-from sweeps.leaderboard import TrialRow
 from sweeps.live import QUIET_SECONDS, LiveView, clock
 from sweeps.plan import make_plan
-from sweeps.sampler import Sampler
+from sweeps.search.sampler import ModelSampler
+from sweeps.search.state import SearchState
+from sweeps.search.study import Study
+from sweeps.search.trial import Trial
 from sweeps.spec import load_spec
-from sweeps.study import Study
 
 
 @pytest.fixture
 def study() -> Study:
     plan = make_plan("quickstart", load_spec("quickstart"), seed=0)
-    return Study(Sampler(plan.spec.space, 0, plan.first), plan.spec.asha, plan.spec.budget, plan.spec.metric)
+    return Study(
+        SearchState(plan.spec.scheduler.build(), plan.spec.metric),
+        ModelSampler(plan.spec.space, 0, plan.first),
+        plan.spec.budget,
+    )
 
 
 @pytest.fixture
@@ -33,20 +38,20 @@ def said(view: LiveView) -> str:
     return cast(StringIO, view.console.file).getvalue()
 
 
-def start(view: LiveView) -> TrialRow:
-    row = view.study.next_job()
+def start(view: LiveView) -> Trial:
+    row = view.study.next_trial()
     assert row
     return row
 
 
-def report(view: LiveView, row: TrialRow, epoch: int, score: float) -> None:
+def report(view: LiveView, row: Trial, epoch: int, score: float) -> None:
     view.study.report(row.name, epoch, {"epoch_seconds": 1.0, "val/iou_best": score})
     view.on_trial_result(0, [], fake(row), {})
 
 
-def fake(row: TrialRow) -> Trial:
+def fake(row: Trial) -> RayTrial:
     """As much of Ray's trial as the view looks at."""
-    return cast(Trial, cast(object, SimpleNamespace(config={"trial": row.name})))
+    return cast(RayTrial, cast(object, SimpleNamespace(config={"trial": row.name})))
 
 
 def test_paused_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_path: Path):
@@ -55,7 +60,7 @@ def test_paused_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_pa
     report(view, complete, 18, 0.6)
     view.study.fail(failed.name, "src.training.trainer.Diverged: epoch 1: train/loss=nan", retry=False)
     view.on_trial_error(0, [], fake(failed))
-    assert "3/10 trials begun (1 complete, 1 paused, 1 failed), 0 running, 21 of about" in view.status()
+    assert "3/10 trials started (1 complete, 1 paused, 1 failed), 0 running, 21 of about" in view.status()
     assert f"{complete.name},complete,0.6,18" in (tmp_path / "leaderboard.csv").read_text()
     assert f"{failed.name} failed at epoch 0, no score: src.training.trainer.Diverged" in said(view)
 
@@ -80,7 +85,7 @@ def test_where_there_is_no_terminal_each_trial_that_ended_is_a_line(view: LiveVi
     for _ in range(2):  # Ray may say it twice
         view.on_trial_complete(0, [], fake(row))
     assert said(view).startswith(
-        f"{row.name} paused at epoch 3, val/iou_best 0.2500; best {row.name} 0.2500; 1/10 trials begun (1 paused)"
+        f"{row.name} paused at epoch 3, val/iou_best 0.2500; best {row.name} 0.2500; 1/10 trials started (1 paused)"
     )
     assert said(view).count("\n") == 1
 
@@ -89,10 +94,10 @@ def test_a_sweep_without_a_terminal_is_never_silent_for_long(view: LiveView):
     row = start(view)
     report(view, row, 1, 0.25)
     assert not said(view)
-    view.said -= QUIET_SECONDS
+    view.printed_at -= QUIET_SECONDS
     report(view, row, 2, 0.25)
     view.on_trial_result(0, [], fake(row), {})
-    assert said(view).count("1/10 trials begun, 1 running, 2 of about") == 1
+    assert said(view).count("1/10 trials started, 1 running, 2 of about") == 1
 
 
 def test_the_board_is_written_once_a_second_at_most_and_at_the_end(view: LiveView, tmp_path: Path):

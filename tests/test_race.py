@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.race import SEED, Contender, Race, hopeless
-from sweeps.leaderboard import TrialRow
+from analysis.retrain.race import SEED, Contender, Race, hopeless
+from sweeps.search.trial import Trial
 
 CONTENDERS = [Contender(name, {"x": number}, 0.5) for number, name in enumerate(("default", "a", "b"))]
 
@@ -14,13 +14,13 @@ def race(seeds: int = 3) -> Race:
     return Race(CONTENDERS, "default", list(range(seeds)))
 
 
-def row(x: int, seed: int, score: float | None, state: str = "complete", reason: str = "") -> TrialRow:
-    return TrialRow(f"t{x}{seed}", {"x": x, SEED: seed}, score=score, state=state, reason=reason)
+def row(x: int, seed: int, score: float | None, state: str = "complete", reason: str = "") -> Trial:
+    return Trial(f"t{x}{seed}", {"x": x, SEED: seed}, score=score, state=state, reason=reason)
 
 
 def play(scores: dict[tuple[int, int], float], seeds: int = 3) -> list[tuple[int, int]]:
     """The order in which contenders and seeds are trained."""
-    rows: list[TrialRow] = []
+    rows: list[Trial] = []
     while proposal := race(seeds).propose(len(rows), rows):
         x, seed = proposal.params["x"], proposal.params[SEED]
         assert isinstance(x, int)

@@ -12,15 +12,17 @@ from conftest import FinishedSweep
 
 from analysis.results import load_sweep, read_folder
 from src.errors import UserError
-from sweeps.leaderboard import TrialRow
-from sweeps.ledger import NAME, Ledger, locked
+from sweeps.ledger import LEDGER_FILE, Ledger, locked
+from sweeps.search.events import Finished, Reported, Started
+from sweeps.search.scheduler import Decision
+from sweeps.search.trial import Trial
 
 ABOUT = """
 metric: val/iou_best
 fixed: []
 space: []
 trial_0: {}
-asha: {rungs: [1], max_epochs: 3}
+scheduler: {rungs: [1], max_epochs: 3}
 budget: {}
 resources: {}
 provenance: {}
@@ -32,8 +34,17 @@ def empty(tmp_path: Path) -> Path:
     folder = tmp_path / "sweeps" / "mine"
     folder.mkdir(parents=True)
     (folder / "sweep.yaml").write_text(ABOUT)
-    Ledger(folder / NAME).close()
+    Ledger(folder / LEDGER_FILE).close()
     return folder
+
+
+def start(ledger: Ledger, trial: Trial) -> None:
+    ledger.append(Started(trial.name, trial.params, "default"), None, [trial])
+
+
+def report(ledger: Ledger, trial: Trial, metrics: dict[str, float]) -> None:
+    value = metrics["val/iou_best"]
+    ledger.append(Reported(trial.name, trial.epochs, value, metrics), Decision.CONTINUE, [trial])
 
 
 def test_a_finished_sweep_reads_as_trials_and_reports(finished_sweep: FinishedSweep):
@@ -70,14 +81,14 @@ def test_a_sweep_without_trials_reads_as_empty_tables(empty: Path):
 
 
 def test_failed_trials_come_last_and_their_values_that_are_none_are_nan(empty: Path):
-    ledger = Ledger(empty / NAME)
-    good = TrialRow("t0000-a", {"x": 1, "only_here": "yes"}, number=0, score=0.25, epochs=1, state="complete")
-    bad = TrialRow("t0001-b", {"x": 2}, number=1, score=0.5, epochs=2, state="failed", reason="Diverged")
-    for row in (good, bad):
-        ledger.record("start", row)
-        ledger.record_report(row, {"val/iou_best": 0.25, "epoch_seconds": 2.0}, 0.25, "continue", False)
+    ledger = Ledger(empty / LEDGER_FILE)
+    good = Trial("t0000-a", {"x": 1, "only_here": "yes"}, number=0, score=0.25, epochs=1, state="complete")
+    bad = Trial("t0001-b", {"x": 2}, number=1, score=0.5, epochs=2, state="failed", reason="Diverged")
+    for trial in (good, bad):
+        start(ledger, trial)
+        report(ledger, trial, {"val/iou_best": 0.25, "epoch_seconds": 2.0})
     bad.epochs = 3
-    ledger.record_report(bad, {"val/iou_best": float("nan"), "val/loss": float("inf")}, float("nan"), "stop", False)
+    report(ledger, bad, {"val/iou_best": float("nan"), "val/loss": float("inf")})
     sweep = read_folder(empty)
     assert sweep.trials["trial"].tolist() == ["t0000-a", "t0001-b"]
     assert sweep.trials["reason"].tolist() == ["", "Diverged"]
@@ -89,21 +100,21 @@ def test_failed_trials_come_last_and_their_values_that_are_none_are_nan(empty: P
 
 
 def test_trials_whose_memory_ran_out_are_known_by_their_smallest_batch(empty: Path):
-    ledger = Ledger(empty / NAME)
-    whole, halved = (TrialRow(f"t000{number}-a", {"x": number}, number=number, epochs=1) for number in range(2))
-    for row in (whole, halved):
-        ledger.record("start", row)
-    ledger.record_report(whole, {"val/iou_best": 0.25}, 0.25, "continue", False)
+    ledger = Ledger(empty / LEDGER_FILE)
+    whole, halved = (Trial(f"t000{number}-a", {"x": number}, number=number, epochs=1) for number in range(2))
+    for trial in (whole, halved):
+        start(ledger, trial)
+    report(ledger, whole, {"val/iou_best": 0.25})
     assert read_folder(empty).micro_batches == {}
     for epoch, size in ((1, 4.0), (2, 2.0)):
         halved.epochs = epoch
-        ledger.record_report(halved, {"val/iou_best": 0.25, "micro_batch": size}, 0.25, "continue", False)
+        report(ledger, halved, {"val/iou_best": 0.25, "micro_batch": size})
     assert read_folder(empty).micro_batches == {"t0001-a": 2}
 
 
 def test_a_sweep_is_running_while_somebody_writes_and_interrupted_after_a_kill(empty: Path):
-    ledger = Ledger(empty / NAME)
-    ledger.record("start", TrialRow("t0000-a", {"x": 1}))
+    ledger = Ledger(empty / LEDGER_FILE)
+    start(ledger, Trial("t0000-a", {"x": 1}))
     with locked(empty):
         assert read_folder(empty).state == "running"
         assert read_folder(empty).trials["state"].tolist() == ["running"]
@@ -111,7 +122,7 @@ def test_a_sweep_is_running_while_somebody_writes_and_interrupted_after_a_kill(e
     assert read_folder(empty).trials["state"].tolist() == ["waiting"]
     (empty.parent / ".mine.lock").write_text(f"process {os.getpid()}")  # as a kill leaves it, and the number is reused
     assert read_folder(empty).state == "interrupted"
-    ledger.record("finish")
+    ledger.append(Finished(), None, [])
     assert read_folder(empty).state == "finished"
 
 
@@ -131,31 +142,30 @@ def test_a_verdict_belongs_to_the_sweep_that_was_begun_then_and_not_to_a_name(
     for name, begun in (("tiny_sweep", "another day"), ("older", sweep.begun)):
         (tmp_path / "retrain" / name).mkdir(parents=True)
         (tmp_path / "retrain" / name / "verdict.json").write_text(json.dumps(verdict | {"sweep_begun": begun}))
-    assert sweep.verdict == tmp_path / "retrain" / "older"
-    assert replace(sweep, folder=tmp_path / "sweeps" / "older").verdict == tmp_path / "retrain" / "older"
-    assert replace(sweep, trials=sweep.trials.iloc[:0]).verdict is None
-    assert replace(sweep, params={}).verdict is None  # another sweep that was begun in the same second
+    assert sweep.find_verdict() == tmp_path / "retrain" / "older"
+    assert replace(sweep, folder=tmp_path / "sweeps" / "older").find_verdict() == tmp_path / "retrain" / "older"
+    assert replace(sweep, trials=sweep.trials.iloc[:0]).find_verdict() is None
+    assert replace(sweep, params={}).find_verdict() is None  # another sweep that was begun in the same second
     (tmp_path / "retrain" / "older" / "verdict.json").write_text("{ half")
-    assert sweep.verdict is None
+    assert sweep.find_verdict() is None
 
 
 def test_times_of_several_time_zones_are_read_in_their_order(empty: Path):
-    ledger = Ledger(empty / NAME)
-    row = TrialRow("t0000-a", {"x": 1})
-    ledger.record("start", row)
-    row.report(1, {"val/iou_best": 0.5, "epoch_seconds": 1.0}, "val/iou_best")
-    ledger.record_report(row, {"val/iou_best": 0.5, "epoch_seconds": 1.0}, 0.5, "stop", True)
+    ledger = Ledger(empty / LEDGER_FILE)
+    trial = Trial("t0000-a", {"x": 1}, epochs=1)
+    start(ledger, trial)
+    report(ledger, trial, {"val/iou_best": 0.5, "epoch_seconds": 1.0})
     for seq, time in enumerate(("2026-10-25T02:59:00+02:00", "2026-10-25T02:01:00+01:00"), start=1):
         ledger.database.execute("UPDATE event SET time = ? WHERE seq = ?", (time, seq))
-    (trial,) = read_folder(empty).trials.to_dict("records")
-    assert (trial["ended"] - trial["started"]).total_seconds() == 120
+    (row,) = read_folder(empty).trials.to_dict("records")
+    assert (row["ended"] - row["started"]).total_seconds() == 120
 
 
 def test_reading_a_sweep_that_nobody_writes_puts_nothing_beside_it(empty: Path):
     """As on a disk where nothing may be written."""
     before = sorted(empty.iterdir())
-    ledger = Ledger(empty / NAME, read_only=True)
-    list(ledger.entries())
+    ledger = Ledger(empty / LEDGER_FILE, read_only=True)
+    list(ledger.records())
     assert sorted(empty.iterdir()) == before
     ledger.close()
 
@@ -168,6 +178,6 @@ def test_an_unknown_sweep_is_refused_with_those_there_are(finished_sweep: Finish
 
 
 def test_a_sweep_without_a_ledger_is_named(empty: Path):
-    (empty / NAME).unlink()
+    (empty / LEDGER_FILE).unlink()
     with pytest.raises(UserError, match="No ledger in"):
         read_folder(empty)

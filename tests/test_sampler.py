@@ -1,5 +1,6 @@
 """What a search proposes."""
 
+import json
 import math
 from collections.abc import Callable
 
@@ -9,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from sweeps.leaderboard import TrialRow
-from sweeps.sampler import MODELLED, STARTUP, Sampler, expected, observations
-from sweeps.space import Params, contains
+from sweeps.search.sampler import MODELLED, SAMPLERS, STARTUP, ModelSampler, expected, observations
+from sweeps.search.space import Params, Space, contains, distributions
+from sweeps.search.trial import Origin, Trial
 
 SPACE: dict[str, BaseDistribution] = {
     "lr": FloatDistribution(1e-4, 1e-1, log=True),
@@ -28,12 +29,12 @@ def conditional(trial: optuna.Trial) -> None:
         trial.suggest_float("momentum", 0.0, 0.99)
 
 
-def row(number: int, params: Params, values: dict[int, float], state: str = "paused") -> TrialRow:
-    return TrialRow(f"t{number:04d}", params, number=number, values=values, state=state)
+def row(number: int, params: Params, values: dict[int, float], state: str = "paused") -> Trial:
+    return Trial(f"t{number:04d}", params, number=number, values=values, state=state)
 
 
-def play(sampler: Sampler, score: Callable[[Params], float], trials: int, before: int = 0) -> list[TrialRow]:
-    rows: list[TrialRow] = []
+def play(sampler: ModelSampler, score: Callable[[Params], float], trials: int, before: int = 0) -> list[Trial]:
+    rows: list[Trial] = []
     for number in range(trials):
         proposal = sampler.propose(number, rows)
         assert proposal
@@ -50,7 +51,7 @@ def distance(params: Params) -> float:
 
 def test_the_default_comes_first_and_then_the_given_points():
     given_point: Params = {"lr": 1e-2, "depth": 1, "loss": None}
-    sampler = Sampler(SPACE, 0, FIRST, [given_point])
+    sampler = ModelSampler(SPACE, 0, FIRST, [given_point])
     first, second, third = (sampler.propose(number, []) for number in range(3))
     assert first is not None
     assert first[:2] == (FIRST, "default")
@@ -63,12 +64,12 @@ def test_the_default_comes_first_and_then_the_given_points():
 
 def test_a_given_point_that_is_the_default_or_was_given_before_is_tried_once():
     other: Params = {"lr": 1e-2, "depth": 1, "loss": None}
-    sampler = Sampler(SPACE, 0, FIRST, [other, FIRST, other])
+    sampler = ModelSampler(SPACE, 0, FIRST, [other, FIRST, other])
     assert [proposal.params for proposal in sampler.queue] == [FIRST, other]
 
 
 def test_the_model_finds_where_the_good_points_are():
-    rows = play(Sampler(SPACE, 0, FIRST), distance, 30)
+    rows = play(ModelSampler(SPACE, 0, FIRST), distance, 30)
     early, late = rows[1:STARTUP], rows[20:]
     assert max(map(distance, (trial.params for trial in late))) > 0.95
     assert sum(distance(trial.params) for trial in late) / len(late) > 0.1 + sum(
@@ -78,14 +79,14 @@ def test_the_model_finds_where_the_good_points_are():
 
 @pytest.mark.parametrize("trials", [2, STARTUP + 4])
 def test_a_proposal_depends_on_the_seed_its_number_and_the_trials_before_and_on_nothing_else(trials: int):
-    rows = play(Sampler(SPACE, 3, FIRST), distance, trials)
-    again = Sampler(SPACE, 3, FIRST)
-    assert again.propose(trials - 1, rows[:-1]) == Sampler(SPACE, 3, FIRST).propose(trials - 1, rows[:-1])
+    rows = play(ModelSampler(SPACE, 3, FIRST), distance, trials)
+    again = ModelSampler(SPACE, 3, FIRST)
+    assert again.propose(trials - 1, rows[:-1]) == ModelSampler(SPACE, 3, FIRST).propose(trials - 1, rows[:-1])
     assert again.propose(trials - 1, rows[:-1]).params == rows[-1].params  # type: ignore[union-attr]
 
 
 def test_other_seeds_and_other_numbers_begin_with_other_points():
-    sampler, other = Sampler(SPACE, 3, FIRST), Sampler(SPACE, 4, FIRST)
+    sampler, other = ModelSampler(SPACE, 3, FIRST), ModelSampler(SPACE, 4, FIRST)
     assert sampler.propose(1, []) != other.propose(1, [])
     assert sampler.propose(1, []) != sampler.propose(2, [])
 
@@ -93,8 +94,8 @@ def test_other_seeds_and_other_numbers_begin_with_other_points():
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 100), st.booleans())
 def test_every_proposal_lies_in_the_space(seed: int, modelled: bool):
-    rows = play(Sampler(SPACE, 0, FIRST), distance, STARTUP) if modelled else []
-    proposal = Sampler(SPACE, seed, FIRST).propose(STARTUP, rows)
+    rows = play(ModelSampler(SPACE, 0, FIRST), distance, STARTUP) if modelled else []
+    proposal = ModelSampler(SPACE, seed, FIRST).propose(STARTUP, rows)
     assert proposal
     assert proposal.params.keys() == SPACE.keys()
     assert all(contains(SPACE[key], value) for key, value in proposal.params.items())
@@ -104,7 +105,7 @@ def test_conditional_keys_are_proposed_where_they_apply():
     def score(params: Params) -> float:
         return float(params["optimizer"] == "sgd") + float(params.get("momentum") or 0.0)
 
-    rows = play(Sampler(conditional, 0, {"optimizer": "adam", "lr": 1e-3}), score, STARTUP + 15)
+    rows = play(ModelSampler(conditional, 0, {"optimizer": "adam", "lr": 1e-3}), score, STARTUP + 15)
     for trial in rows:
         assert ("momentum" in trial.params) == (trial.params["optimizer"] == "sgd")
     late = [trial.params["optimizer"] for trial in rows[STARTUP:]]
@@ -113,8 +114,8 @@ def test_conditional_keys_are_proposed_where_they_apply():
 
 def test_no_point_is_proposed_twice_until_all_were_tried():
     space = {"loss": CategoricalDistribution(["a", "b", "c"]), "depth": IntDistribution(1, 5)}
-    sampler = Sampler(space, 0, {"loss": "a", "depth": 1})
-    rows: list[TrialRow] = []
+    sampler = ModelSampler(space, 0, {"loss": "a", "depth": 1})
+    rows: list[Trial] = []
     while proposal := sampler.propose(len(rows), rows):
         rows.append(row(len(rows), proposal.params, {1: 0.5}))
     points = {(trial.params["loss"], trial.params["depth"]) for trial in rows}
@@ -122,8 +123,9 @@ def test_no_point_is_proposed_twice_until_all_were_tried():
 
 
 def test_trials_that_run_keep_the_model_from_proposing_the_same_place():
-    rows = play(Sampler({"x": FloatDistribution(0.0, 1.0)}, 0, {"x": 0.1}), lambda params: -abs(params["x"] - 0.7), 14)  # type: ignore[operator]
-    sampler = Sampler({"x": FloatDistribution(0.0, 1.0)}, 5, {"x": 0.1})
+    first = ModelSampler({"x": FloatDistribution(0.0, 1.0)}, 0, {"x": 0.1})
+    rows = play(first, lambda params: -abs(params["x"] - 0.7), 14)  # type: ignore[operator]
+    sampler = ModelSampler({"x": FloatDistribution(0.0, 1.0)}, 5, {"x": 0.1})
     alone = sampler.propose(20, rows)
     assert alone
     assert alone.origin == "model"
@@ -163,10 +165,10 @@ def test_a_model_has_a_bound_and_keeps_the_best_and_the_latest():
 
 
 def test_trials_of_another_sweep_enter_the_model():
-    before = play(Sampler(SPACE, 10, FIRST), distance, 25)
-    warm = Sampler(SPACE, 0, FIRST, before=before)
+    before = play(ModelSampler(SPACE, 10, FIRST), distance, 25)
+    warm = ModelSampler(SPACE, 0, FIRST, before=before)
     proposals = [warm.propose(number, []) for number in range(1, 6)]
-    assert [proposal.origin for proposal in proposals if proposal].count("model") >= 4
+    assert [proposal.origin for proposal in proposals if proposal].count(Origin.MODEL) >= 4
     best = max(distance(proposal.params) for proposal in proposals if proposal)
     assert best > 0.95
 
@@ -180,8 +182,23 @@ def test_trials_of_another_sweep_enter_the_model():
     ],
 )
 def test_trials_of_a_space_that_has_changed_are_no_hindrance(space: dict[str, BaseDistribution], origin: str):
-    rows = play(Sampler(SPACE, 0, FIRST), distance, 12)
-    proposal = Sampler(space, 0, {}).propose(12, rows)
+    rows = play(ModelSampler(SPACE, 0, FIRST), distance, 12)
+    proposal = ModelSampler(space, 0, {}).propose(12, rows)
     assert proposal
     assert proposal.origin == origin
     assert proposal.params.keys() == space.keys()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("space", [SPACE, conditional])
+def test_every_sampler_proposes_points_of_the_space_and_the_same_again(name: str, space: Space):
+    first: Params = FIRST if space is SPACE else {"optimizer": "adam", "lr": 1e-2}
+    trials: list[Trial] = []
+    for number in range(8):
+        one, again = (ModelSampler(space, 0, first, model=SAMPLERS[name]).propose(number, trials) for _ in range(2))
+        assert one
+        assert one == again
+        assert distributions(space, one.params) is not None
+        assert one.origin in ({"default", "random"} if name == "random" else {"default", "random", "model"})
+        trials.append(row(number, one.params, {1: math.cos(number)}))
+    assert len({json.dumps(trial.params, sort_keys=True) for trial in trials}) == 8

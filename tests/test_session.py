@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sessions import begin, open_study
 
 from src.errors import UserError
 from src.provenance import provenance
@@ -11,8 +12,9 @@ from sweeps import session
 from sweeps.identity import identity
 from sweeps.ledger import Ledger
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.session import COMPARED_BY, begin, changed_packages, open_study, refuse_changes
-from sweeps.spec import load_spec
+from sweeps.search.events import Reported, Resumed, SessionBegan, Started
+from sweeps.session import NEVER_CHANGED, changed_packages, refuse_changes
+from sweeps.spec import Asha, load_spec
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_a_sweep_that_is_no_longer_the_same_is_refused_with_the_difference(
     refuse_changes(ledger, now, accept=False)  # from now on it is this one
 
 
-@pytest.mark.parametrize("name", COMPARED_BY)
+@pytest.mark.parametrize("name", NEVER_CHANGED)
 def test_what_trials_were_compared_by_cannot_be_changed(ledger: Ledger, now: dict[str, str], name: str):
     with pytest.raises(UserError, match=f"{name}: .* -> other") as caught:
         refuse_changes(ledger, now | {name: "other"}, accept=True)
@@ -74,19 +76,19 @@ def test_a_session_that_cannot_go_on_leaves_the_ledger_as_it_was(
     plan: SweepPlan, ledger: Ledger, now: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     study = open_study(plan, ledger, COMMAND, now)
-    row = study.next_job()
+    row = study.next_trial()
     assert row
     study.report(row.name, 1, {"val/iou_best": 0.5})
     before = list(ledger.database.iterdump())
-    rungs = replace(plan.spec.asha, grace_period=1)
-    with pytest.raises(UserError, match="these rules say"):
-        open_study(replace(plan, spec=replace(plan.spec, asha=rungs)), ledger, {}, {})
+    rungs = Asha(grace_period=1, reduction_factor=3, max_epochs=18)
+    with pytest.raises(UserError, match="was recorded"):
+        open_study(replace(plan, spec=replace(plan.spec, scheduler=rungs)), ledger, {}, {})
     more = replace(plan, spec=replace(plan.spec, budget=replace(plan.spec.budget, trials=99)))
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ledger, "_event", killed)
+    monkeypatch.setattr(ledger, "_put_event", killed)
     with pytest.raises(KeyboardInterrupt):
         open_study(more, ledger, {}, {})
     assert list(ledger.database.iterdump()) == before
@@ -104,13 +106,19 @@ def test_a_version_that_changed_is_said(ledger: Ledger, monkeypatch: pytest.Monk
 def test_another_session_has_the_trials_of_the_first(plan: SweepPlan, now: dict[str, str]):
     ledger = begin(plan)
     first = open_study(plan, ledger, COMMAND, now)
-    row = first.next_job()
+    row = first.next_trial()
     assert row
     first.report(row.name, 1, {"val/iou_best": 0.5})
     second = open_study(plan, ledger, COMMAND, now)
-    assert second.rows[row.name].epochs == 1
-    assert second.next_job() == second.rows[row.name]
-    assert [entry.kind for entry in ledger.entries()] == ["session", "start", "report", "session", "resume"]
+    assert second.trials[row.name].epochs == 1
+    assert second.next_trial() == second.trials[row.name]
+    assert [type(record.event) for record in ledger.records()] == [
+        SessionBegan,
+        Started,
+        Reported,
+        SessionBegan,
+        Resumed,
+    ]
 
 
 def test_a_new_sweep_moves_the_old_one_aside(plan: SweepPlan, ledger: Ledger, capsys: pytest.CaptureFixture[str]):

@@ -7,12 +7,12 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from src.errors import UserError
-from sweeps.space import (
+from sweeps.default_point import default_point
+from sweeps.search.space import (
     Choice,
     as_function,
     contains,
     corners,
-    default_point,
     describe,
     distributions,
     few_corners,

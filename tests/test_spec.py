@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
+from optuna.samplers import BaseSampler, QMCSampler
 
 from src.errors import UserError
 from sweeps import spec as spec_module
 from sweeps.plan import make_plan
-from sweeps.space import Params, corners, few_corners
+from sweeps.search.space import Params, corners, few_corners
 from sweeps.spec import Asha, Budget, Space, SweepSpec, list_specs, load_spec
 from trainable.rehearsal import rehearse
 from trainable.trial import trial_overrides
@@ -79,10 +80,10 @@ def test_every_spec_asks_a_question_in_its_first_line():
 @pytest.mark.parametrize("name", list_specs())
 def test_every_spec_follows_the_rules_and_contains_its_default(name: str):
     spec = load_spec(name)
-    assert spec.asha.grace_period / spec.asha.max_epochs >= 0.06
+    assert spec.scheduler.rungs[0] / spec.scheduler.max_epochs >= 0.06
     plan = make_plan(name, spec, seed=0)
     assert plan.first
-    assert f"training.epochs={spec.asha.max_epochs}" in plan.fixed
+    assert f"training.epochs={spec.scheduler.max_epochs}" in plan.fixed
 
 
 def rehearsed(name: str, walk: Callable[[Space], Iterable[Params]]) -> int:
@@ -130,7 +131,7 @@ def test_a_spec_with_a_reversed_range_is_refused_with_its_file(tmp_path: Path, m
 def test_a_spec_cannot_be_changed():
     spec = SweepSpec(
         space={"seed": FloatDistribution(0, 1)},
-        asha=Asha(grace_period=1, reduction_factor=2, max_epochs=2),
+        scheduler=Asha(grace_period=1, reduction_factor=2, max_epochs=2),
         budget=Budget(trials=1),
     )
     with pytest.raises(AttributeError):
@@ -139,18 +140,41 @@ def test_a_spec_cannot_be_changed():
 
 GOOD = {
     "space": {"seed": FloatDistribution(0, 1)},
-    "asha": Asha(grace_period=1, reduction_factor=2, max_epochs=2),
+    "scheduler": Asha(grace_period=1, reduction_factor=2, max_epochs=2),
     "budget": Budget(trials=1),
 }
 
 
 @pytest.mark.parametrize(
     ("part", "value"),
-    [("space", 3), ("space", {"seed": (0, 1)}), ("space", None), ("asha", None), ("fixed", "seed=3"), ("points", {})],
+    [
+        ("space", 3),
+        ("space", {"seed": (0, 1)}),
+        ("space", None),
+        ("scheduler", None),
+        ("scheduler", "asha"),
+        ("fixed", "seed=3"),
+        ("points", {}),
+    ],
 )
 def test_a_part_of_another_type_is_refused_by_name(part: str, value: object):
     with pytest.raises(UserError, match=f"^{part}="):
         SweepSpec(**cast(dict[str, Any], GOOD | {part: value}))
+
+
+@pytest.mark.parametrize(("sampler", "legal"), [("gpp", "gp"), ("cma", "random"), (3, "tpe")])
+def test_an_unknown_sampler_is_refused_with_those_there_are(sampler: Any, legal: str):
+    with pytest.raises(UserError, match=rf"{sampler}.*{legal}"):
+        SweepSpec(**cast(dict[str, Any], GOOD | {"sampler": sampler}))
+
+
+def test_a_sampler_may_be_a_function_from_a_seed_to_an_optuna_sampler():
+    spec = SweepSpec(**cast(dict[str, Any], GOOD | {"sampler": quasi_random}))
+    assert (spec.model, spec.sampler_name) == (quasi_random, "quasi_random")
+
+
+def quasi_random(seed: int) -> BaseSampler:
+    return QMCSampler(seed=seed)
 
 
 @pytest.mark.parametrize("value", [float("nan"), 65])

@@ -21,9 +21,12 @@ from src.config.overrides import Overrides
 from src.lines import append_line, read_lines, replace_lines
 from src.training.experiment import Experiment
 from src.training.trainer import Trainer
+from trainable.failures import trial_failed
 from trainable.guard import MIB, Watchdog, guard_memory, judging_full_cards, require_card
 
 LEFT_OVER_MIB = 256  # GPU memory that may remain after a trial without a word
+NOT_METRICS = ("trial", "params", "epoch")
+"""Keys of a line of ``result.json`` that are not metrics."""
 ORPHAN_SECONDS = 120  # to wait for the process of an interrupted sweep that still trains the same trial
 
 
@@ -73,16 +76,18 @@ class CrackTrial(tune.Trainable):
         self.job = config
 
     def step(self) -> dict[str, Any]:
-        self.begin()
-        if self.unheard:
-            return self._result(self.unheard.pop(0))
-        self.watchdog.feed()
+        """Train an epoch. Whatever fails is raised as ``TrialFailed``, with its traceback in the trial's log.txt."""
         try:
-            with judging_full_cards(self.plan.trials_per_card, self.missing_mib):
-                report = self.trainer.train_epoch(self._on_step)
-        except Exception:
-            logging.exception("epoch %d failed", self.trainer.epoch + 1)  # into the trial's own log.txt
-            raise
+            self.begin()
+            return self._result(self.unheard.pop(0)) if self.unheard else self._train_epoch()
+        except Exception as error:
+            logging.exception("the trial failed")
+            raise trial_failed(error) from error
+
+    def _train_epoch(self) -> dict[str, Any]:
+        self.watchdog.feed()
+        with judging_full_cards(self.plan.trials_per_card, self.missing_mib):
+            report = self.trainer.train_epoch(self._on_step)
         line = {"trial": self.folder.name, "epoch": report.epoch, **report.metrics, "params": self.params}
         line = self.reported.pop(report.epoch, line)
         append_line(self.result_path, line)
@@ -172,9 +177,10 @@ class CrackTrial(tune.Trainable):
         guard_memory(self.plan.trials_at_once)
 
     def _result(self, line: dict[str, Any]) -> dict[str, Any]:
+        """What Ray passes on to the search; the metrics have a key of their own, as Ray adds others of its own."""
         newest = line["epoch"] == self.trainer.epoch
-        finished = newest and self.trainer.finished
-        return {key: value for key, value in line.items() if key not in ("trial", "params")} | {"finished": finished}
+        metrics = {key: float(value) for key, value in line.items() if key not in NOT_METRICS}
+        return {"epoch": line["epoch"], "metrics": metrics, "finished": newest and self.trainer.finished}
 
     def _end_writing(self) -> None:
         """A checkpoint that cannot be written is logged: the trial goes on from the one before."""

@@ -16,6 +16,6 @@ SPEC = SweepSpec(
         "model": CategoricalDistribution([f"architectures/{name}" for name in ARCHITECTURES]),
         "training.optimizer.lr_scale": FloatDistribution(0.2, 5.0, log=True),
     },
-    asha=Asha(grace_period=8, reduction_factor=3, max_epochs=72),
+    scheduler=Asha(grace_period=8, reduction_factor=3, max_epochs=72),
     budget=Budget(trials=48),
 )

@@ -18,7 +18,7 @@ SPEC = SweepSpec(
         "training.optimizer.lr_scale": FloatDistribution(0.005, 10.0, log=True),
         "training.loss": CategoricalDistribution(["bce", "dice_bce", "dice_focal"]),
     },
-    asha=Asha(grace_period=3, reduction_factor=3, max_epochs=18),
+    scheduler=Asha(grace_period=3, reduction_factor=3, max_epochs=18),
     budget=Budget(trials=10),
     synthetic_without_data=True,
 )

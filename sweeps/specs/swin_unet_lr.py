@@ -18,6 +18,6 @@ SPEC = SweepSpec(
         "model.encoder.drop_path_rate": CategoricalDistribution([0.0, 0.1, 0.2, 0.3]),
         "training.clip_grad_norm": CategoricalDistribution([None, 1.0, 5.0]),
     },
-    asha=Asha(grace_period=8, reduction_factor=3, max_epochs=72),
+    scheduler=Asha(grace_period=8, reduction_factor=3, max_epochs=72),
     budget=Budget(trials=40),
 )

@@ -17,6 +17,6 @@ SPEC = SweepSpec(
         "training.optimizer.lr_scale": FloatDistribution(0.2, 5.0, log=True),
         "model.decoder.decoder_attention_type": CategoricalDistribution([None, "scse"]),
     },
-    asha=Asha(grace_period=8, reduction_factor=3, max_epochs=72),
+    scheduler=Asha(grace_period=8, reduction_factor=3, max_epochs=72),
     budget=Budget(trials=40),
 )

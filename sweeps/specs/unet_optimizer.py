@@ -22,6 +22,6 @@ def space(trial: Trial) -> None:
 SPEC = SweepSpec(
     fixed=("model=architectures/unet",),
     space=space,
-    asha=Asha(grace_period=8, reduction_factor=3, max_epochs=72),
+    scheduler=Asha(grace_period=8, reduction_factor=3, max_epochs=72),
     budget=Budget(trials=40),
 )

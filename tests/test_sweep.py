@@ -30,10 +30,11 @@ from src.errors import UserError
 from src.training.experiment import read_rows
 from src.training.run import train
 from sweeps.audit import audit
-from sweeps.ledger import NAME, Ledger, locked
+from sweeps.ledger import LEDGER_FILE, Ledger, locked
+from sweeps.preflight import prepare
 from sweeps.run import main
+from sweeps.search.events import Event, Failed, Interrupted, Reported, SessionBegan, Started
 from sweeps.spec import load_spec
-from sweeps.stages import prepare
 
 ROOT = Path(__file__).parents[1]
 TIMES = {"epoch_seconds", "images_per_second"}
@@ -233,8 +234,12 @@ def test_a_closed_terminal_interrupts_as_a_signal_does(tiny: list[str], tmp_path
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
-    assert [entry.kind for entry in Ledger(folder / NAME, read_only=True).entries()][-1] == "interrupt"
+    assert events_of(folder)[-1] == Interrupted()
     assert audit(folder) == []
+
+
+def events_of(folder: Path) -> list[Event]:
+    return [record.event for record in Ledger(folder / LEDGER_FILE, read_only=True).records()]
 
 
 def drain(terminal: int) -> None:
@@ -265,9 +270,9 @@ def test_a_trial_whose_process_is_killed_goes_on_once_from_its_checkpoint_and_th
     os.kill(process.pid, signal.SIGTERM)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, said
-    entries = list(Ledger(folder / "ledger.sqlite", read_only=True).entries())
-    assert [entry.detail["retry"] for entry in entries if entry.kind == "fail"] == [True, False]
-    epochs = [entry.detail["epoch"] for entry in entries if entry.kind == "report" and entry.trial.startswith("t0000")]
+    events = events_of(folder)
+    assert [event.retry for event in events if isinstance(event, Failed)] == [True, False]
+    epochs = [event.epoch for event in events if isinstance(event, Reported) and event.trial.startswith("t0000")]
     assert epochs == list(range(1, len(epochs) + 1))  # it went on where it was
     assert audit(folder) == []
 
@@ -285,13 +290,12 @@ def test_after_its_hours_a_sweep_waits_and_goes_on_with_the_same_hours_again(tin
         said, _ = process.communicate(timeout=240)
         assert process.returncode == 0, said
         go_on = f"python -m sweeps.run quickstart output_root={tmp_path}/outputs --name brief --resume\n"
-        assert f"Go on (for as long again): {go_on}" in said
+        assert f"Continue (for as long again): {go_on}" in said
         assert audit(folder) == []
         if session == 1:
             process = start(f"output_root={tmp_path / 'outputs'}", "--name", "brief", "--resume")
-    entries = list(Ledger(folder / "ledger.sqlite", read_only=True).entries())
-    assert sum(entry.kind == "session" for entry in entries) == 2
-    assert sum(entry.kind == "start" for entry in entries) == 2
+    kinds = [type(event) for event in events_of(folder)]
+    assert (kinds.count(SessionBegan), kinds.count(Started)) == (2, 2)
 
 
 def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_sweep: FinishedSweep, tmp_path: Path):
@@ -303,7 +307,7 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
     wait_for(folder / "leaderboard.csv", "paused", process)
     process.kill()
     process.wait()
-    with pytest.raises(UserError, match="--resume goes on with it, --fresh moves it aside"):
+    with pytest.raises(UserError, match="--resume continues it, --fresh moves it aside"):
         main(["quickstart", *overrides, "--name", "killed"])
     done = start(f"output_root={tmp_path}", "--name", "killed", "--resume")
     said, _ = done.communicate(timeout=240)
@@ -312,10 +316,7 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
     with (folder / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
-    sessions = [
-        entry for entry in Ledger(folder / "ledger.sqlite", read_only=True).entries() if entry.kind == "session"
-    ]
-    assert len(sessions) == 2
+    assert sum(isinstance(event, SessionBegan) for event in events_of(folder)) == 2
     # the same trials with the same scores and states as in a sweep that nobody killed
     assert [row | {"seconds": ""} for row in rows] == [row | {"seconds": ""} for row in board(finished_sweep)]
     assert main(["quickstart", f"output_root={tmp_path}", "--name", "killed", "--check"]) == 0
@@ -389,16 +390,16 @@ def test_networks_that_do_not_fit_the_card_are_refused_before_ray_starts(
 ):
     words = [word for word in sweep_words(tiny) if word != "device=cpu"]
     small = Card("RTX", memory_mib=1000, free_mib=300)
-    monkeypatch.setattr("sweeps.stages.find_cards", lambda device: [small])
+    monkeypatch.setattr("sweeps.preflight.find_cards", lambda device: [small])
     with pytest.raises(UserError, match=r"needs \d+ MiB of a graphics card at least.* a trial has 44"):
         main(["quickstart", *words])
-    assert not (tmp_path / "outputs" / "sweeps" / "quickstart" / NAME).exists()
+    assert not (tmp_path / "outputs" / "sweeps" / "quickstart" / LEDGER_FILE).exists()
 
 
 def test_a_card_that_torch_cannot_use_is_named_before_anything_slow(tiny: list[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr("sweeps.stages.open_split", None)  # to look at the images would fail
+    monkeypatch.setattr("sweeps.preflight.open_split", None)  # to look at the images would fail
     words = [word for word in tiny if word.startswith(("data.", "output_root"))]
     with pytest.raises(UserError, match="There is a graphics card that torch"):
         main(["quickstart", *words])
@@ -456,9 +457,9 @@ def test_a_check_says_how_what_is_missing_is_mended(
     here = ["quickstart", f"output_root={tmp_path}", "--name", "mine", "--check"]
     assert main(here) == 1
     assert "--resume" not in capsys.readouterr().out  # it is finished: a resume would be refused
-    Ledger(folder / NAME).record("interrupt")
+    Ledger(folder / LEDGER_FILE).append(Interrupted(), None, [])
     assert main(here) == 1
-    assert "--resume goes on, and writes the leaderboard anew" in capsys.readouterr().out
+    assert "--resume continues, and writes the leaderboard anew" in capsys.readouterr().out
     with locked(folder):
         main(here)
     assert f"Process {os.getpid()} is writing into" in capsys.readouterr().out

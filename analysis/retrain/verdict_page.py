@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from analysis.finals import Finals
 from analysis.intervals import Interval
-from analysis.race import SEED
+from analysis.retrain.race import SEED
+from analysis.retrain.retraining import Retraining
 from analysis.verdict import Line, Run, Searched, Verdict, judge, span
 from src.atomic import replace_text, replaced_file
 from src.config.overrides import Overrides, save_overrides
@@ -49,27 +49,27 @@ differs by.
 """
 
 
-def conclude(finals: Finals, console: Console) -> None:
+def conclude(retraining: Retraining, console: Console) -> None:
     """Score what was trained, print and write the answer. If nothing can be said, that is a ``UserError``."""
-    folder, race = finals.plan.folder, finals.race
-    rows = list(finals.study.rows.values())
-    runs = finals.runs()
-    write_runs(rows_of(finals, runs), folder / "runs.csv")
+    folder, race = retraining.plan.folder, retraining.race
+    trials = retraining.trials
+    runs = retraining.runs()
+    write_runs(rows_of(retraining, runs), folder / "runs.csv")
     if not any(run.contender == race.default for run in runs):
         raise UserError(
             f"No training of the default came to its end, so there is nothing to compare with: {folder / 'runs.csv'}."
         )
     known = {name: Searched(contender.score, contender.epochs) for name, contender in race.contenders.items()}
-    verdict = judge(runs, known, race.default, finals.groups, race.out(rows))
+    verdict = judge(runs, known, race.default, retraining.groups(), race.out(trials))
     best = max((run for run in runs if run.contender == verdict.chosen), key=lambda run: run.validated)
-    overrides = chosen_overrides(finals, verdict.chosen)
+    overrides = chosen_overrides(retraining, verdict.chosen)
     save_overrides(overrides, folder / "best.yaml")
     link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
-    replace_text(folder / "verdict.md", page(finals, verdict, best))
-    kept = {"sweep_begun": finals.begun, "contenders": list(race.contenders)}
-    kept |= {"chosen": verdict.chosen, "sentences": verdict.sentences, "epochs": finals.epochs}
+    replace_text(folder / "verdict.md", page(retraining, verdict, best))
+    kept = {"sweep_begun": retraining.sweep_begun, "contenders": list(race.contenders)}
+    kept |= {"chosen": verdict.chosen, "sentences": verdict.sentences, "epochs": retraining.epochs}
     replace_text(folder / "verdict.json", json.dumps(kept))
-    for table in drawn(verdict, race.default, finals.epochs, console.width):
+    for table in drawn(verdict, race.default, retraining.epochs, console.width):
         console.print(table)
     for sentence in verdict.sentences:
         console.print(sentence)
@@ -79,9 +79,9 @@ def conclude(finals: Finals, console: Console) -> None:
     console.print(f"The whole answer: {folder / 'verdict.md'}")
 
 
-def chosen_overrides(finals: Finals, chosen: str) -> Overrides:
+def chosen_overrides(retraining: Retraining, chosen: str) -> Overrides:
     """The configuration for any machine: a run has all the cores, where a trial of the race had its share."""
-    return trial_overrides(finals.plan.fixed.without("threads"), finals.race.contenders[chosen].params)
+    return trial_overrides(retraining.plan.fixed.without("threads"), retraining.race.contenders[chosen].params)
 
 
 def repeat(folder: Path, run: Run) -> str:
@@ -92,25 +92,25 @@ def name_of(contender: str, default: str) -> str:
     return f"{contender} (default)" if contender == default else contender
 
 
-def rows_of(finals: Finals, runs: Sequence[Run]) -> list[dict[str, Any]]:
+def rows_of(retraining: Retraining, runs: Sequence[Run]) -> list[dict[str, Any]]:
     """A line a training, also of those that failed."""
     by_folder = {run.folder: run for run in runs}
     lines: list[dict[str, Any]] = []
-    for row in finals.study.rows.values():
-        run = by_folder.get(row.name)
+    for trial in retraining.trials:
+        run = by_folder.get(trial.name)
         lines.append(
             {
-                "configuration": finals.race.contender_of(row),
-                "seed": row.params[SEED],
-                "state": row.state,
-                "epochs": row.epochs,
-                finals.plan.spec.metric: row.score,
+                "configuration": retraining.race.contender_of(trial),
+                "seed": trial.params[SEED],
+                "state": trial.state,
+                "epochs": trial.epochs,
+                retraining.plan.spec.metric: trial.score,
                 "test/iou": run and run.scores["iou"],
                 "test/f1": run and run.scores["f1"],
                 "threshold": run and run.threshold,
-                "seconds": round(row.seconds, 2),
-                "folder": row.name,
-                "reason": row.reason,
+                "seconds": round(trial.seconds, 2),
+                "folder": trial.name,
+                "reason": trial.reason,
             }
         )
     return lines
@@ -156,27 +156,27 @@ def drawn(verdict: Verdict, default: str, epochs: int, width: int) -> Iterator[T
     return fitted(HEADS, [cells(line, default, epochs) for line in verdict.lines], width, ("trial",), styles)
 
 
-def page(finals: Finals, verdict: Verdict, best: Run) -> str:
+def page(retraining: Retraining, verdict: Verdict, best: Run) -> str:
     """``verdict.md``."""
-    default = finals.race.default
-    lines = [HEADS, ["---"] * len(HEADS), *(cells(line, default, finals.epochs) for line in verdict.lines)]
+    default = retraining.race.default
+    lines = [HEADS, ["---"] * len(HEADS), *(cells(line, default, retraining.epochs) for line in verdict.lines)]
     return PAGE.format(
-        name=finals.plan.name,
+        name=retraining.plan.name,
         sentences="\n".join(verdict.sentences),
         chosen=name_of(verdict.chosen, default),
         seed=best.seed,
         threshold=best.threshold,
         table=markdown(lines),
         out="".join(f"- {line.contender}: {line.out}.\n" for line in verdict.lines if line.out),
-        parameters=markdown(parameters(finals)),
-        about="\n".join(about(finals, verdict)),
-        repeat=repeat(finals.plan.folder, best),
+        parameters=markdown(parameters(retraining)),
+        about="\n".join(about(retraining, verdict)),
+        repeat=repeat(retraining.plan.folder, best),
     )
 
 
-def parameters(finals: Finals) -> list[list[str]]:
+def parameters(retraining: Retraining) -> list[list[str]]:
     """A table of what the configurations differ in."""
-    race = finals.race
+    race = retraining.race
     keys = list(dict.fromkeys(key for contender in race.contenders.values() for key in contender.params))
     lines = [
         [name_of(name, race.default), *(str(contender.params.get(key, "")) for key in keys)]
@@ -185,18 +185,19 @@ def parameters(finals: Finals) -> list[list[str]]:
     return [["trial", *keys], ["---"] * (len(keys) + 1), *lines]
 
 
-def about(finals: Finals, verdict: Verdict) -> list[str]:
+def about(retraining: Retraining, verdict: Verdict) -> list[str]:
     """What one must know to believe the numbers."""
     seeds = max(line.test.seeds for line in verdict.lines)
-    spec, groups, made = finals.plan.spec, finals.groups, provenance()
+    spec, data = retraining.plan.spec, retraining.plan.config.data
+    groups, made = retraining.groups(), provenance()
     grouped = f"in {len(set(groups))} groups" if len(set(groups)) < len(groups) else "each a group of its own"
     return [
         f"- {spec.metric} of the best epoch; on test at validation's threshold, or at 0.5 if that is its definition.",
         "- luck: the score in the search less validation on fresh seeds, where both were trained as long; a search of "
         "other epochs has them in brackets. gain: test less the default's, seed by seed.",
         f"- intervals: 95 %, over seeds and {len(groups)} test images, {grouped}.",
-        f"- {finals.epochs} epochs each; up to {seeds} seeds each, none of them the search's.",
-        f"- data: {finals.plan.config.data.root}; commit {made['commit']}{', changed since' if made['dirty'] else ''}.",
+        f"- {retraining.epochs} epochs each; up to {seeds} seeds each, none of them the search's.",
+        f"- data: {data.root}; commit {made['commit']}{', changed since' if made['dirty'] else ''}.",
     ]
 
 

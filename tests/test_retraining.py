@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 from conftest import FinishedSweep
 
-from analysis.finals import (
-    Asked,
+from analysis.results import SweepResults, load_sweep
+from analysis.retrain.retraining import (
+    RaceSettings,
     best_values,
     contenders_of,
     epochs_of,
     fixed_of,
     folder_of,
     fresh_seeds,
-    open_finals,
+    open_retraining,
     plan_of,
 )
-from analysis.results import SweepResults, load_sweep
 from src.config.compose import load_config
 from src.errors import UserError
-from sweeps.forecast import forecast
+from sweeps.search.forecast import forecast
 from trainable.resources import Resources
 
 ONE_CORE = Resources(trials_at_once=1, cores_per_trial=1)
@@ -32,8 +32,8 @@ def sweep(finished_sweep: FinishedSweep) -> SweepResults:
     return load_sweep("tiny_sweep", finished_sweep.output_root)
 
 
-def asked(**changes: object) -> Asked:
-    return Asked(**({"top": 2, "seeds": 3, "epochs": None, "metric": "val/iou_best"} | changes))  # type: ignore
+def asked(**changes: object) -> RaceSettings:
+    return RaceSettings(**({"top": 2, "seeds": 3, "epochs": None, "metric": "val/iou_best"} | changes))  # type: ignore
 
 
 def test_the_default_comes_first_and_then_the_best_others(sweep: SweepResults):
@@ -77,7 +77,7 @@ def test_the_race_has_the_searchs_overrides_without_those_it_decides_anew(
     decided = [word for word in plan.fixed if word.startswith(("threads=", "training.epochs=", "output_root="))]
     assert len(decided) == 3
     assert plan.spec.budget.trials == 9
-    assert forecast(plan.spec.asha, plan.spec.form, 9).epochs == 63  # no rungs
+    assert forecast(plan.spec.scheduler, 9).epochs == 63  # no rungs
 
 
 def test_a_training_that_early_stopping_has_ended_counts_as_a_whole_one(sweep: SweepResults):
@@ -88,12 +88,12 @@ def test_a_training_that_early_stopping_has_ended_counts_as_a_whole_one(sweep: S
 
 def test_data_that_was_moved_is_the_same_and_named_where_it_is(sweep: SweepResults, tmp_path: Path):
     sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
-    open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
+    open_retraining(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).session.ledger.close()
     root = load_config(sweep.about["fixed"]).data.root
     moved = tmp_path / "moved"
     shutil.copytree(root, moved)
-    again = open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False, data_root=moved)
-    again.ledger.close()
+    again = open_retraining(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False, data_root=moved)
+    again.session.ledger.close()
     assert again.plan.config.data.root == moved
     sweep.about["fixed"].append("data.root=/nowhere")
     with pytest.raises(UserError, match=r"/nowhere.*--data-root"):
@@ -103,14 +103,14 @@ def test_data_that_was_moved_is_the_same_and_named_where_it_is(sweep: SweepResul
 
 def test_another_test_split_is_another_race(sweep: SweepResults, tmp_path: Path):
     sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
-    open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
+    open_retraining(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).session.ledger.close()
     root = load_config(sweep.about["fixed"]).data.root
     shutil.copytree(root, tmp_path / "data")
     image, *_ = (tmp_path / "data" / "test" / "images").iterdir()
     image.unlink()
     (tmp_path / "data" / "test" / "masks" / image.name).unlink()
     with pytest.raises(UserError, match="test data: "):
-        open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False, data_root=tmp_path / "data")
+        open_retraining(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False, data_root=tmp_path / "data")
 
 
 def test_fresh_seeds_leave_out_the_one_the_search_used(sweep: SweepResults):
@@ -123,10 +123,10 @@ def test_code_and_data_that_changed_since_the_search_are_said(
     sweep: SweepResults, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
-    open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
+    open_retraining(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).session.ledger.close()
     assert "Changed since the search" not in capsys.readouterr().out
     sweep.identity["data"] = sweep.identity["src/training/losses.py"] = "another"
-    open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).ledger.close()
+    open_retraining(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).session.ledger.close()
     said = "Changed since the search, so its scores are of something else: data, src/training/losses.py"
     assert said in capsys.readouterr().out
 
@@ -134,7 +134,7 @@ def test_code_and_data_that_changed_since_the_search_are_said(
 def test_a_sweep_that_has_searched_the_seed_is_refused(sweep: SweepResults):
     for params in sweep.params.values():
         params["seed"] = 1
-    with pytest.raises(UserError, match="has searched seed"):
+    with pytest.raises(UserError, match="'seed'"):
         contenders_of(sweep, asked())
 
 
@@ -142,23 +142,25 @@ def test_a_race_goes_on_with_what_it_was_begun_with_and_fresh_moves_it_aside(
     sweep: SweepResults, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     sweep = replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")
-    first = open_finals(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False)
-    assert [row.params["seed"] for row in (first.study.next_job(), first.study.next_job()) if row] == [0, 0]
-    first.ledger.close()
-    more = open_finals(sweep, asked(top=1, seeds=5), ONE_CORE, resume=False, fresh=False)  # seeds may be added
-    assert (len(more.study.waiting), more.study.budget.trials) == (2, 10)
-    more.ledger.close()
+    first = open_retraining(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False)
+    assert [
+        row.params["seed"] for row in (first.session.study.next_trial(), first.session.study.next_trial()) if row
+    ] == [0, 0]
+    first.session.ledger.close()
+    more = open_retraining(sweep, asked(top=1, seeds=5), ONE_CORE, resume=False, fresh=False)  # seeds may be added
+    assert (len(more.session.study.state.waiting), more.session.study.budget.trials) == (2, 10)
+    more.session.ledger.close()
     with pytest.raises(
         UserError, match=r"configurations: t0000-\w+, t\d+-\w+ -> t0000-\w+, (.|\n)*--fresh moves it aside"
     ):
-        open_finals(sweep, asked(top=2), ONE_CORE, resume=False, fresh=False)
-    again = open_finals(sweep, asked(top=2, seeds=0), ONE_CORE, resume=True, fresh=False)
-    assert (len(again.race.contenders), again.study.budget.trials) == (2, 10)
-    again.ledger.close()
-    more = open_finals(sweep, asked(top=1, seeds=7), ONE_CORE, resume=True, fresh=False)
-    assert more.study.budget.trials == 14
-    more.ledger.close()
-    anew = open_finals(sweep, asked(top=2), ONE_CORE, resume=False, fresh=True)
-    assert (len(anew.race.contenders), len(anew.study.rows)) == (3, 0)
+        open_retraining(sweep, asked(top=2), ONE_CORE, resume=False, fresh=False)
+    again = open_retraining(sweep, asked(top=2, seeds=0), ONE_CORE, resume=True, fresh=False)
+    assert (len(again.race.contenders), again.session.study.budget.trials) == (2, 10)
+    again.session.ledger.close()
+    more = open_retraining(sweep, asked(top=1, seeds=7), ONE_CORE, resume=True, fresh=False)
+    assert more.session.study.budget.trials == 14
+    more.session.ledger.close()
+    anew = open_retraining(sweep, asked(top=2), ONE_CORE, resume=False, fresh=True)
+    assert (len(anew.race.contenders), len(anew.session.study.trials)) == (3, 0)
     (aside,) = (tmp_path / "retrain").glob("tiny_sweep-*")
     assert str(aside) in capsys.readouterr().out.replace("\n", "")

@@ -14,12 +14,13 @@ import pytest
 from rich.console import Console
 
 from src.cards import Card
-from sweeps.execution import run_trials
 from sweeps.neighbours import announced
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.sampler import Sampler
+from sweeps.run_trials import run_trials
+from sweeps.search.sampler import ModelSampler
+from sweeps.search.state import SearchState
+from sweeps.search.study import Study
 from sweeps.spec import load_spec
-from sweeps.study import Study
 from trainable.resources import Resources
 from trainable.trial import TrialPlan
 
@@ -28,7 +29,7 @@ def test_where_nothing_is_left_to_run_ray_is_not_started(monkeypatch: pytest.Mon
     class Finished:
         finished = True
 
-    monkeypatch.setattr(sys.modules["sweeps.execution"], "local_ray", None)  # starting it would fail
+    monkeypatch.setattr(sys.modules["sweeps.run_trials"], "local_ray", None)  # starting it would fail
     assert run_trials(cast(SweepPlan, None), cast(Study, Finished()), Console()) is None
 
 
@@ -41,15 +42,17 @@ def test_a_trial_is_told_its_rungs_and_its_share_of_the_card(
         told.append(trial_plan)
         return SimpleNamespace(fit=lambda: None)
 
-    monkeypatch.setattr("sweeps.execution.local_ray", lambda resources: nullcontext())
-    monkeypatch.setattr("sweeps.execution.build_tuner", build_tuner)
+    monkeypatch.setattr("sweeps.run_trials.local_ray", lambda resources: nullcontext())
+    monkeypatch.setattr("sweeps.run_trials.build_tuner", build_tuner)
     spec = load_spec("quickstart")
     card = Card("RTX", memory_mib=8000, free_mib=7000, context_mib=400)
     words = (*spec.fixed, f"output_root={tmp_path}", *(word for word in tiny if word.startswith("data.root")))
     spec = replace(spec, fixed=words, budget=replace(spec.budget, trials_at_once=2))
     plan = make_plan("quickstart", spec, seed=0, cards=[card])
     plan.folder.mkdir(parents=True)
-    study = Study(Sampler(spec.space, 0, plan.first), spec.asha, spec.budget, spec.metric)
+    study = Study(
+        SearchState(spec.scheduler.build(), spec.metric), ModelSampler(spec.space, 0, plan.first), spec.budget
+    )
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said = Console(file=StringIO(), width=500)
     with announced("another", plan.resources):

@@ -1,4 +1,4 @@
-"""Which configuration is trained with which seed next: the contenders take turns, and hopeless ones drop out.
+"""Decides which configuration is trained with which seed next: contenders take turns, and hopeless ones drop out.
 
 A race in the sense of F-Race (Birattari et al. 2002): every contender has the first seed, then every one the second.
 One that is worse than the leader by more than seeds explain (a paired t test on validation, at 95 % for all looks
@@ -14,8 +14,8 @@ from typing import Any
 
 from scipy import stats
 
-from sweeps.leaderboard import TrialRow
-from sweeps.sampler import Proposal
+from sweeps.search.sampler import Proposal
+from sweeps.search.trial import Origin, Trial, TrialState
 
 LEVEL = 0.95
 SEED = "seed"
@@ -29,41 +29,41 @@ class Contender:
     """Its name in the sweep."""
     params: Mapping[str, Any]
     score: float | None
-    """What it had in the search, by the metric of the race."""
+    """Its score in the search, by the metric of the race."""
     epochs: int = 0
-    """That the search has trained it; 0: not known."""
+    """How long the search has trained it; 0: not known."""
 
 
 class Race:
-    """Proposes a study's trials: each contender with each seed, as long as it has a chance."""
+    """The sampler of a retraining: each contender with each seed, as long as it has a chance."""
 
     def __init__(self, contenders: Sequence[Contender], default: str, seeds: Sequence[int]) -> None:
         self.contenders = {contender.trial: contender for contender in contenders}
         self.default, self.seeds = default, list(seeds)
 
-    def propose(self, number: int, rows: Sequence[TrialRow]) -> Proposal | None:
-        begun = {(self.contender_of(row), row.params[SEED]) for row in rows}
-        out = self.out(rows)
+    def propose(self, number: int, trials: Sequence[Trial]) -> Proposal | None:
+        begun = {(self.contender_of(trial), trial.params[SEED]) for trial in trials}
+        out = self.out(trials)
         for seed in self.seeds:
             for name, contender in self.contenders.items():
                 if name not in out and (name, seed) not in begun:
-                    return Proposal({**contender.params, SEED: seed}, "seed")
+                    return Proposal({**contender.params, SEED: seed}, Origin.SEED)
         return None
 
-    def contender_of(self, row: TrialRow) -> str:
+    def contender_of(self, trial: Trial) -> str:
         """Whose training this is."""
-        params = {key: value for key, value in row.params.items() if key != SEED}
+        params = {key: value for key, value in trial.params.items() if key != SEED}
         return next(name for name, contender in self.contenders.items() if same(contender.params, params))
 
-    def out(self, rows: Sequence[TrialRow]) -> dict[str, str]:
+    def out(self, trials: Sequence[Trial]) -> dict[str, str]:
         """Contenders that get no more seeds, and why."""
         scores: dict[str, dict[int, float]] = {name: {} for name in self.contenders}
         failed: dict[str, str] = {}
-        for row in rows:
-            if row.state == "complete" and row.score is not None:
-                scores[self.contender_of(row)][row.params[SEED]] = row.score
-            elif row.state == "failed":
-                failed[self.contender_of(row)] = f"failed with seed {row.params[SEED]}: {row.reason}"
+        for trial in trials:
+            if trial.state == TrialState.COMPLETE and trial.score is not None:
+                scores[self.contender_of(trial)][trial.params[SEED]] = trial.score
+            elif trial.state == TrialState.FAILED:
+                failed[self.contender_of(trial)] = f"failed with seed {trial.params[SEED]}: {trial.reason}"
         full = max(len(found) for found in scores.values())
         leader = max(
             (name for name in scores if len(scores[name]) == full and name not in failed),

@@ -1,6 +1,6 @@
-"""The best configurations of a sweep, trained again: a sweep of its own, in ``{output_root}/retrain/{name}/``.
+"""Trains the best configurations of a sweep again, as a sweep of its own in ``{output_root}/retrain/{name}/``.
 
-Same executor, same ledger, same share of the machine as the search, but a race in place of a sampler and no rungs.
+Same session, ledger and executor as the search, but the sampler is a race, and no trial is stopped.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from analysis.counted import Counted, groups_of
-from analysis.race import SEED, Contender, Race
 from analysis.results import SweepResults
+from analysis.retrain.race import SEED, Contender, Race
 from analysis.verdict import Run
 from src.config.compose import load_config
 from src.config.overrides import Overrides
@@ -18,79 +18,85 @@ from src.config.schema import SPLITS
 from src.data.cache import open_split
 from src.errors import UserError
 from src.folders import move_aside
-from src.provenance import provenance
 from src.scoring.evaluate import evaluate
 from src.scoring.inference import load_network
 from sweeps.identity import differences, surroundings
-from sweeps.leaderboard import TrialRow
-from sweeps.ledger import NAME, Ledger
+from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.plan import SweepPlan, chosen_by
-from sweeps.spec import Asha, Budget, SweepSpec
-from sweeps.study import Study
+from sweeps.search.trial import Trial, TrialState
+from sweeps.session import Session, open_session
+from sweeps.spec import Budget, NoStopping, SweepSpec
 from trainable.card_memory import fit_networks, refuse_misfits
 from trainable.rehearsal import rehearse
 from trainable.resources import Resources
 from trainable.trial import trial_overrides
 
-OURS = ("seed", "threads", "training.epochs", "training.metric", "output_root")
-"""Keys that the finals decide anew."""
+SET_ANEW = ("seed", "threads", "training.epochs", "training.metric", "output_root")
+"""Keys of the search that a retraining sets itself."""
+KEPT = "asked"
+"""The key in a ledger of what a race was begun with."""
 TEST_DATA = "test data"
-"""Its fingerprint, as a part of what a race is; older ledgers do not have it."""
+"""The name of its fingerprint in a race's identity; older ledgers do not have it."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is to be trained again."""
+class RaceSettings:
+    """What is trained again."""
 
     top: int
+    """How many of the best configurations, beside the default."""
     seeds: int
     epochs: int | None
+    """Of each training. None: as many as the sweep's longest."""
     metric: str
 
 
 @dataclass(frozen=True)
-class Finals:
+class Retraining:
     """A race that is open in its folder."""
 
-    plan: SweepPlan
+    session: Session
     race: Race
-    study: Study
-    ledger: Ledger
+    sweep_begun: str
+    """When the sweep was begun whose best these are."""
 
     @property
+    def plan(self) -> SweepPlan:
+        return self.session.plan
+
+    @property
+    def trials(self) -> list[Trial]:
+        return list(self.session.study.trials.values())
+
+    @property
+    def epochs(self) -> int:
+        """Of each training."""
+        return self.plan.spec.scheduler.max_epochs
+
     def groups(self) -> tuple[str, ...]:
         """Of the test images, in their order."""
         data = self.plan.config.data
         return groups_of(data.root, open_split(data, "test").stems)
 
-    @property
-    def epochs(self) -> int:
-        """Of each training."""
-        return self.plan.spec.asha.max_epochs
-
-    @property
-    def begun(self) -> str:
-        """When the sweep was, whose best these are."""
-        return self.ledger.get("asked")["identity"]["sweep begun"]
-
     def runs(self) -> list[Run]:
         """All trainings that came to their end, each scored on the test split, which is done once."""
-        complete = [row for row in self.study.rows.values() if row.state == "complete"]
-        return [score(row, self.race.contender_of(row), self.plan) for row in complete]
+        complete = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
+        return [score(trial, self.race.contender_of(trial), self.plan) for trial in complete]
 
 
-def contenders_of(sweep: SweepResults, asked: Asked) -> list[Contender]:
+def contenders_of(sweep: SweepResults, settings: RaceSettings) -> list[Contender]:
     """The default first, then the best others, by the best value of the metric over their epochs."""
-    values = best_values(sweep, asked.metric)
+    values = best_values(sweep, settings.metric)
     if not values:
-        raise UserError(f"{sweep.folder} holds no trial with a {asked.metric}: nothing can be called best.")
+        raise UserError(f"{sweep.folder} holds no trial with a {settings.metric}: so there is no best.")
     if any(SEED in params for params in sweep.params.values()):
         raise UserError(
-            f"{sweep.name} has searched {SEED}, which is no configuration: nothing can be trained on others."
+            f"{sweep.name} has searched the key '{SEED}', so its trials differ by seed; retrain-best, which uses fresh "
+            "seeds, cannot compare them."
         )
     default = str(sweep.trials.sort_values("number")["trial"].iloc[0])
     best = [name for name in sorted(values, key=lambda name: (-values[name], name)) if name != default]
-    names = (default, *best[: asked.top])
+    names = (default, *best[: settings.top])
     return [Contender(name, sweep.params[name], values.get(name), epochs_of(sweep, name)) for name in names]
 
 
@@ -118,55 +124,55 @@ def folder_of(sweep: SweepResults) -> Path:
 
 def fixed_of(sweep: SweepResults, data_root: Path | None = None) -> Overrides:
     """The search's fixed overrides, without what is decided anew; ``data_root``: where its data is now."""
-    fixed = Overrides.parse(sweep.about["fixed"]).without(*OURS)
+    fixed = Overrides.parse(sweep.about["fixed"]).without(*SET_ANEW)
     if data_root:
         fixed = fixed.without("data.root").plus([f"data.root={data_root}"])
     root = load_config(fixed).data.root
     if not root.is_dir():
         raise UserError(
-            f"{root}, where the data of {sweep.name} was, is no folder: say --data-root with where it is now."
+            f"{root}, where the data of {sweep.name} was, is not a folder: give its place now with --data-root."
         )
     return fixed
 
 
 def plan_of(
     sweep: SweepResults,
-    asked: Asked,
+    settings: RaceSettings,
     contenders: Sequence[Contender],
     resources: Resources,
     data_root: Path | None = None,
 ) -> SweepPlan:
-    """The race as a sweep on the machine it runs on, which need not be that of the search."""
+    """The race as a sweep on the machine it runs on, which need not be the search's."""
     kept = fixed_of(sweep, data_root)
-    epochs = asked.epochs or sweep.rungs[-1]
+    epochs = settings.epochs or sweep.rungs[-1]
     budget: dict[str, Any] = sweep.about["budget"]
     root = sweep.folder.parents[1]
     place = () if root == load_config().output_root else (f"output_root={root}",)
-    fixed = kept.plus([*place, chosen_by(asked.metric), f"training.epochs={epochs}", *resources.overrides()])
+    fixed = kept.plus([*place, chosen_by(settings.metric), f"training.epochs={epochs}", *resources.overrides()])
     spec = SweepSpec(
         fixed=tuple(fixed),
         space={},
-        asha=Asha(grace_period=epochs, reduction_factor=2, max_epochs=epochs),  # no rungs
+        scheduler=NoStopping(max_epochs=epochs),
         budget=Budget(
-            trials=len(contenders) * asked.seeds,
+            trials=len(contenders) * settings.seeds,
             hang_minutes=budget["hang_minutes"],
             checkpoints_gib=float("inf"),  # they are what one wants
         ),
-        metric=asked.metric,
+        metric=settings.metric,
     )
     points = tuple({SEED: 0, **contender.params} for contender in contenders)
     return SweepPlan(sweep.name, spec, 0, fixed, {}, points, resources, home="retrain")
 
 
-def open_finals(
+def open_retraining(
     sweep: SweepResults,
-    asked: Asked,
+    settings: RaceSettings,
     resources: Resources,
     resume: bool,
     fresh: bool,
     data_root: Path | None = None,
-) -> Finals:
-    """Begin the race, or go on with it.
+) -> Retraining:
+    """Begin the race, or continue it.
 
     If one is there of other configurations, epochs, data or code, that is a ``UserError`` with the differences.
     ``resume``: its configurations and options count, and not what the sweep would propose now; only the number of
@@ -175,61 +181,48 @@ def open_finals(
     folder = folder_of(sweep)
     if fresh and folder.exists():
         print(f"What was there is now {move_aside(folder)}.")
-    before = read_asked(folder)
+    before = read_kept(folder)
     if resume and before is None:
-        raise UserError(f"{folder} holds nothing to go on with: leave out --resume.")
+        raise UserError(f"{folder} holds nothing to continue: leave out --resume.")
     if resume and before:
-        then = Asked(**before["asked"])
-        asked = replace(then, seeds=asked.seeds or then.seeds)
+        then = RaceSettings(**before["asked"])
+        settings = replace(then, seeds=settings.seeds or then.seeds)
         contenders = [Contender(**found) for found in before["contenders"]]
     else:
-        contenders = contenders_of(sweep, asked)
-    plan = plan_of(sweep, asked, contenders, resources, data_root)
+        contenders = contenders_of(sweep, settings)
+    plan = plan_of(sweep, settings, contenders, resources, data_root)
     names = ", ".join(found.trial for found in contenders)
-    now = {"sweep begun": sweep.begun, "configurations": names, "metric": asked.metric}
+    now = {"sweep begun": sweep.begun, "configurations": names, "metric": settings.metric}
     now |= surroundings(plan) | {TEST_DATA: open_split(plan.config.data, "test").fingerprint}
     if before and (changes := differences({TEST_DATA: now[TEST_DATA]} | before["identity"], now)):
         raise UserError(
             f"{folder} was begun with something else:\n" + "\n".join(changes) + "\n--fresh moves it aside and starts "
-            "anew; --resume goes on with what was begun, if code and data are the same."
+            "anew; --resume continues what was begun, if code and data are the same."
         )
     changed = [name for name in now if (name in sweep.identity and name == "data") or name.endswith((".py", ".yaml"))]
     if changed := [name for name in changed if sweep.identity.get(name, now[name]) != now[name]]:
         print(f"Changed since the search, so its scores are of something else: {', '.join(changed)}.")
     check(plan, contenders)
+    race = Race(contenders, contenders[0].trial, fresh_seeds(sweep, settings.seeds))
+    kept = {"asked": asdict(settings), "contenders": [asdict(one) for one in contenders], "identity": now}
+    question = f"Which of the best of {plan.name}, and is it better than the default?"
     folder.mkdir(parents=True, exist_ok=True)
-    race = Race(contenders, contenders[0].trial, fresh_seeds(sweep, asked.seeds))
-    return begin(
-        plan, race, {"asked": asdict(asked), "contenders": [asdict(one) for one in contenders], "identity": now}
-    )
+    session = open_session(plan, Ledger(folder / LEDGER_FILE), race, now, {KEPT: kept}, question)
+    return Retraining(session, race, now["sweep begun"])
 
 
-def read_asked(folder: Path) -> dict[str, Any] | None:
-    """What a race that is there was begun with."""
-    if not (folder / NAME).is_file():
+def read_kept(folder: Path) -> dict[str, Any] | None:
+    """What the race in a folder was begun with; None: there is none."""
+    if not (folder / LEDGER_FILE).is_file():
         return None
-    ledger = Ledger(folder / NAME, read_only=True)
-    found = ledger.get("asked")
+    ledger = Ledger(folder / LEDGER_FILE, read_only=True)
+    found = ledger.get(KEPT)
     ledger.close()
     return cast(dict[str, Any] | None, found)
 
 
-def begin(plan: SweepPlan, race: Race, asked: dict[str, Any]) -> Finals:
-    """A session more of the race, in its ledger."""
-    ledger = Ledger(plan.folder / NAME)
-    study = Study(race, plan.spec.asha, plan.spec.budget, plan.spec.metric, ledger=ledger)
-    study.replay(ledger.entries())
-    about = provenance()
-    with ledger.transaction():
-        ledger.put("asked", asked)
-        ledger.put("rules", {"asha": asdict(plan.spec.asha), "form": plan.spec.form, "metric": plan.spec.metric})
-        study.begin_session(commit=about["commit"], packages=about["packages"])
-    plan.save(plan.folder / "sweep.yaml", f"Which of the best of {plan.name}, and is it better than the default?")
-    return Finals(plan, race, study, ledger)
-
-
 def check(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
-    """What would end the race, before it begins: missing images, a configuration that cannot be built any more."""
+    """Check before the race begins: images, and that every configuration still builds, steps and fits on its card."""
     data = plan.config.data
     for split in SPLITS:
         open_split(data, split)
@@ -248,23 +241,23 @@ def fresh_seeds(sweep: SweepResults, count: int) -> list[int]:
     return [seed for seed in range(count + 1) if seed != used][:count]
 
 
-def score(row: TrialRow, contender: str, plan: SweepPlan) -> Run:
+def score(trial: Trial, contender: str, plan: SweepPlan) -> Run:
     """A training's test scores: its best network on the test split, at the threshold that validation chose."""
-    folder, data = plan.folder / row.name, plan.config.data
+    folder, data = plan.folder / trial.name, plan.config.data
     counted = Counted.load(folder)
     if counted is None:
         asked = [f"data.root={data.root}", "evaluation.split=test", "evaluation.metrics=[iou]", "evaluation.tta=none"]
         scores = evaluate(load_network(folder / "checkpoints" / "best_model.pth", asked))
         counted = Counted(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))
         counted.save(folder)
-    assert row.score is not None
+    assert trial.score is not None
     return Run(
         contender=contender,
-        seed=row.params[SEED],
-        folder=row.name,
-        validated=row.score,
+        seed=trial.params[SEED],
+        folder=trial.name,
+        validated=trial.score,
         threshold=counted.threshold,
         scores=counted.scores,
         parts=counted.parts(plan.spec.metric),
-        epoch_seconds=row.seconds / row.epochs,
+        epoch_seconds=trial.seconds / trial.epochs,
     )

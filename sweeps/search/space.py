@@ -1,4 +1,4 @@
-"""Walks through a search space: its default point, its corners, and whether its keys exist.
+"""Walks through a search space: its points, corners and branches.
 
 Any space is a function that suggests on an Optuna trial; a mapping of distributions is turned into one. So one walk
 serves flat and conditional spaces: run the function with a trial that answers by a rule.
@@ -19,10 +19,10 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from src.config.compose import compose
-from src.config.keys import list_options
 from src.errors import UserError, unknown
-from sweeps.spec import Space
+
+Space = Mapping[str, BaseDistribution] | Callable[[Trial], None]
+"""Override key to Optuna distribution, or a function that suggests on an Optuna trial (conditional spaces)."""
 
 GRID_TOLERANCE = 1e-8
 """Of a step: 0.1 + 0.2 lies on a grid of tenths."""
@@ -87,32 +87,8 @@ def walk(space: Space, answer: Callable[[str, BaseDistribution], Choice]) -> Par
     try:
         as_function(space)(cast(Trial, cast(object, trial)))
     except (ValueError, TypeError) as error:
-        raise UserError(f"The search space is impossible: {error}.") from error
+        raise UserError(f"The search space is invalid: {error}.") from error
     return trial.params
-
-
-def default_point(space: Space, fixed: Iterable[str]) -> Params:
-    """The configuration's own values under the space's keys: what trial 0 runs.
-
-    A key that the configuration does not have, an option that does not exist, or a default outside its range is a
-    ``UserError``: then the search could not even propose what one has today.
-    """
-    composed = compose(fixed)
-
-    def answer(key: str, distribution: BaseDistribution) -> Choice:
-        value = cast(Choice, composed.value(key))
-        if key in composed.choices and isinstance(distribution, CategoricalDistribution):
-            for option in distribution.choices:
-                if option not in list_options(key):
-                    raise unknown(f"option of {key} in the search space", str(option), list_options(key))
-        if not contains(distribution, value):
-            raise UserError(f"{key}: the default {value} lies outside of what is searched, {describe(distribution)}.")
-        return value
-
-    point = walk(space, answer)
-    if not point:
-        raise UserError("The search space is empty: there is nothing to search.")
-    return point
 
 
 def complete_point(space: Space, point: Mapping[str, Any], default: Params) -> Params:
@@ -123,7 +99,7 @@ def complete_point(space: Space, point: Mapping[str, Any], default: Params) -> P
 
     def answer(key: str, distribution: BaseDistribution) -> Choice:
         if key not in point and key not in default:
-            raise UserError(f"The point {dict(point)} leaves out {key}, for which there is no default there.")
+            raise UserError(f"The point {dict(point)} must give {key}: the default configuration has no value for it.")
         value = cast(Choice, point.get(key, default.get(key)))
         if not contains(distribution, value):
             raise UserError(f"The point {dict(point)} has {key}={value}; legal: {describe(distribution)}.")

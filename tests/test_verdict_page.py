@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from analysis.answer import HEADS, cells, drawn, markdown, within
 from analysis.intervals import Interval
+from analysis.retrain.verdict_page import HEADS, cells, drawn, markdown, within
 from analysis.verdict import Line, Searched, Verdict, span
 
 TEST = Interval(mean=0.6, seeds=5, sd=0.01, groups=20, images_sd=0.0)

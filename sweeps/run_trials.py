@@ -1,22 +1,23 @@
-"""A study's trials from the first process to the last, under Ray: shown, bounded in disk and hours, interruptible."""
+"""Runs a study's trials under Ray, with the live view, the checkpoint quota and the handling of signals."""
 
 import os
 
 from ray.tune import TuneError
 from rich.console import Console
 
-from sweeps.checkpoint_quota import DiskBudget
+from sweeps.checkpoint_quota import CheckpointQuota
+from sweeps.interrupts import Signals
 from sweeps.live import LiveView
 from sweeps.neighbours import announced
 from sweeps.plan import SweepPlan
-from sweeps.ray_executor import Halt, Signals, build_tuner, local_ray
-from sweeps.study import Study
+from sweeps.ray_executor import SessionStopper, build_tuner, local_ray
+from sweeps.search.study import Study
 from trainable.trial import TrialPlan
 
 
 def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
     """Run all trials that are left; returns the signal that ended it before they were done, if one did."""
-    if study.finished:
+    if study.at_rest:
         return None
     console.print(plan.place)
     os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
@@ -26,7 +27,7 @@ def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
         plan.fixed,
         plan.spec.metric,
         plan.searched,
-        rungs=tuple(plan.spec.asha.rungs),
+        rungs=tuple(plan.spec.scheduler.rungs),
         trials_at_once=resources.trials_at_once,
         trials_per_card=resources.trials_per_card,
         card_free_mib=resources.card_free_mib,
@@ -39,10 +40,11 @@ def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
         with local_ray(resources), view:
             signals.listen()
             try:
-                halt = Halt(study, signals, budget.hours)
-                build_tuner(study, resources, trial_plan, halt, [DiskBudget(study, plan.folder), view]).fit()
-            except KeyboardInterrupt:  # a second signal: no more patience
+                stopper = SessionStopper(study, signals, budget.hours)
+                callbacks = [CheckpointQuota(study, plan.folder), view]
+                build_tuner(study, resources, trial_plan, stopper, callbacks).fit()
+            except KeyboardInterrupt:  # a second signal
                 pass
-            except TuneError as error:  # Ray keeps only the text of what our rules raised
-                raise (study.ledger and study.ledger.failure) or error from None
+            except TuneError as error:  # Ray keeps only the text of what the study raised
+                raise study.log.failure or error from None
     return signals.received

@@ -16,7 +16,7 @@ from conftest import FinishedSweep
 from rich.console import Console
 
 from analysis.results import load_sweep
-from analysis.retrain import main, parse, resume_command
+from analysis.retrain.cli import main, parse, resume_command
 from src.cards import Card
 from src.config.compose import load_config
 from src.config.overrides import load_overrides
@@ -25,7 +25,7 @@ from src.scoring.evaluate import evaluate
 from src.scoring.inference import load_network
 from sweeps.audit import audit
 from sweeps.plan import SweepPlan
-from sweeps.study import Study
+from sweeps.search.study import Study
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,7 +66,7 @@ def test_retraining_takes_the_cards_of_the_machine_it_runs_on(
         plans.append(plan)
         return 15
 
-    monkeypatch.setattr("sweeps.execution.run_trials", run_trials)
+    monkeypatch.setattr("sweeps.run_trials.run_trials", run_trials)
     there = [Card("RTX", memory_mib=8000, free_mib=7000)] * 3
     monkeypatch.setattr("src.cards.find_cards", lambda device: [] if device == "cpu" else there)
     with pytest.raises(UserError, match="gpus=2: more graphics cards than there are"):  # the search was on the CPU

@@ -1,0 +1,5 @@
+"""``python -m analysis.retrain``."""
+
+from analysis.retrain.cli import command
+
+command()

@@ -1,0 +1,120 @@
+"""Train the best configurations again on fresh seeds, beside the default, and say which one to use: ``retrain-best``.
+
+The winner of many trials on one seed looks better than it is. So the best few of a sweep and its default configuration
+are trained to the end with seeds that the search has not seen, and scored once on the test split, at the threshold that
+validation chose.
+"""
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, outlive_reader, run_command, unknown
+from src.folders import user_path
+
+TOP = 3
+SEEDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainRequest:
+    """One command line. None stands for an option that was not given."""
+
+    name: str
+    top: int | None = None
+    seeds: int | None = None
+    epochs: int | None = None
+    metric: str | None = None
+    trials_at_once: int | None = None
+    gpus: int | None = None
+    output_root: Path | None = None
+    data_root: Path | None = None
+    resume: bool = False
+    fresh: bool = False
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        """Options that exclude each other, or are out of range, are a ``UserError``."""
+        for name in ("top", "seeds", "epochs", "trials_at_once", "gpus"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise UserError(f"--{name.replace('_', '-')}={value}: must be at least 1.")
+        for name in ("fresh", "top", "epochs", "metric"):
+            if self.resume and getattr(self, name):
+                raise UserError(f"--{name} cannot be changed on --resume, which continues what was begun.")
+
+
+def main(argv: list[str]) -> int:
+    request = parse(argv)
+    from sweeps.ray_requirements import refuse_places
+
+    refuse_places()
+    outlive_reader()
+    return retrain(request)
+
+
+def parse(argv: list[str]) -> RetrainRequest:
+    parser = Parser(prog="retrain-best", description=(__doc__ or "").partition("\n")[0])
+    add = parser.add_argument
+    add("name", help="the sweep's folder under outputs/sweeps")
+    add("--top", type=int, help=f"how many of its best configurations, beside the default (default {TOP})")
+    add("--seeds", type=int, help=f"fresh seeds for each, counted from 0 (default {SEEDS})")
+    add("--epochs", type=int, help="epochs of each training, if not the sweep's own")
+    add("--metric", help="metric to choose the best by and to compare, if not the sweep's own")
+    add("--trials-at-once", type=int, help="trainings that share the machine")
+    add("--gpus", type=int, help="graphics cards to use, if not all that are here")
+    add("--output-root", type=user_path, help="the output_root of the sweep, if it was not the configured one")
+    add("--data-root", type=user_path, help="where the data of the sweep is now, if its folder was moved")
+    add("--resume", action="store_true", help="continue what was begun, though the sweep has others at the top now")
+    add("--fresh", action="store_true", help="move what was begun aside and start anew")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return RetrainRequest(**vars(parser.parse_args(argv)))
+
+
+def retrain(request: RetrainRequest) -> int:
+    """Train, score, compare, write ``{output_root}/retrain/{name}/``; returns the exit code."""
+    from analysis.counted import METRICS
+    from analysis.results import load_sweep
+
+    sweep = load_sweep(request.name, request.output_root)
+    metric = request.metric or sweep.metric
+    if metric not in METRICS:
+        raise unknown("metric to compare by", metric, METRICS)
+
+    from analysis.retrain.retraining import RaceSettings, fixed_of, folder_of, open_retraining
+    from analysis.retrain.verdict_page import conclude  # torch and Optuna: seconds to import
+    from src.cards import find_cards
+    from src.config.compose import load_config
+    from sweeps.ledger import locked
+    from sweeps.preflight import console
+    from trainable.resources import choose_cards, share_machine
+
+    if sweep.state != "finished":
+        console.print(f"{sweep.name} is {sweep.state}: its best may not be the best yet.")
+    seeds = request.seeds or (0 if request.resume else SEEDS)
+    settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric)
+    there = find_cards(load_config(fixed_of(sweep, request.data_root)).device)
+    resources = share_machine(request.trials_at_once, choose_cards(there, request.gpus, request.trials_at_once))
+    with locked(folder_of(sweep)):
+        retraining = open_retraining(sweep, settings, resources, request.resume, request.fresh, request.data_root)
+        received = retraining.session.run(console)
+        if not retraining.session.study.complete:
+            why = retraining.session.study.why_ended or "Interrupted"
+            console.print(f"{why}; every completed epoch is kept. Continue: {resume_command(request)}")
+            return EXIT_USER if received is None else EXIT_SIGNAL + received
+        conclude(retraining, console)
+    return 0
+
+
+def resume_command(request: RetrainRequest) -> str:
+    """The command that continues, on the same share of the machine."""
+    words = ["retrain-best", request.name]
+    for name in ("trials_at_once", "gpus", "output_root", "data_root"):
+        if (value := getattr(request, name)) is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join([*words, "--resume"])
+
+
+def command() -> None:
+    """The console script ``retrain-best``."""
+    sys.exit(run_command(main))

@@ -1,0 +1,110 @@
+"""What is checked before a sweep's first trial: machine, space, data, networks and their memory."""
+
+import logging
+import shlex
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from src.cards import Card, absent_card, find_cards
+from src.check import quick_problems
+from src.config.compose import load_config
+from src.config.overrides import Overrides
+from src.config.schema import SPLITS
+from src.data.cache import open_split
+from src.errors import UserError
+from src.synthetic import write_dataset
+from src.tables import PlainConsole
+from sweeps.default_point import default_point
+from sweeps.plan import SweepPlan, make_plan
+from sweeps.ray_requirements import refuse_places
+from sweeps.search.budget import Budget
+from sweeps.search.space import Params
+from sweeps.spec import SweepSpec
+from trainable.card_memory import fit_networks, refuse_misfits
+from trainable.rehearsal import rehearse
+from trainable.resources import choose_cards
+from trainable.trial import trial_overrides
+
+SYNTHETIC = Path("data") / "synthetic"
+
+FEW = "all low, all high and each choice; a dry run checks all"
+"""Which corners a sweep checks before it starts."""
+
+console = PlainConsole(width=160)
+
+
+def prepare(
+    name: str, spec: SweepSpec, seed: int, accept_data: bool = False, gpu_memory: float | None = None
+) -> SweepPlan:
+    """Check everything that needs no training: cards, keys and ranges, options, every image of the three splits.
+
+    Problems of the data that would make the results unreliable are a ``UserError``, unless ``accept_data``.
+    ``gpu_memory``: plan for cards of so many GiB in place of those of this machine.
+    """
+    refuse_places()
+    root = load_config(spec.fixed).data.root
+    unset = root == load_config().data.root and not (root / "train").is_dir()
+    if spec.synthetic_without_data and unset:
+        console.print(f"No photographs in {root}: searching on synthetic ones, in {SYNTHETIC}.")
+        if not SYNTHETIC.is_dir():
+            write_dataset(SYNTHETIC)
+        spec = replace(spec, fixed=(*spec.fixed, f"data.root={SYNTHETIC}"))
+    default_point(spec.space, spec.fixed)  # the likeliest mistakes are in the keys: before anything slow
+    config = load_config(spec.fixed)
+    cards = cards_for(config.device, spec.budget, gpu_memory)
+    data = config.data
+    sizes = [len(open_split(data, split)) for split in SPLITS]
+    counts = ", ".join(f"{size} {split}" for size, split in zip(sizes, SPLITS, strict=True))
+    console.print(f"{name}: images in {data.root}: {counts}")
+    problems = quick_problems(data)
+    for line in problems if accept_data else ():
+        console.print(f"accepted: {line}")
+    if problems and not accept_data:
+        raise UserError(
+            f"The data in {data.root} has problems that would make the results unreliable:\n"
+            + "\n".join(problems)
+            + "\n"
+            f"More: python -m src.check {shlex.quote(str(data.root))}. To search anyway: --accept-data-warnings."
+        )
+    plan = make_plan(name, spec, seed, cards)
+    return replace(plan, accepted=tuple(problems))
+
+
+def cards_for(device: str, budget: Budget, gpu_memory: float | None) -> tuple[Card, ...]:
+    """The graphics cards to plan for: those of this machine, or made-up ones of ``gpu_memory`` GiB."""
+    if gpu_memory is not None and device == "cpu":
+        raise UserError("--gpu-memory plans for graphics cards, and device=cpu uses none: leave out one of the two.")
+    there = find_cards(device) if gpu_memory is None else [absent_card(gpu_memory)] * (budget.gpus or 1)
+    return choose_cards(there, budget.gpus, budget.trials_at_once)
+
+
+def check_corners(plan: SweepPlan, points: Iterable[Params], which: str = FEW) -> list[Overrides]:
+    """Compose, build and step these points of the space once each; returns one of each different network.
+
+    ``which``: which corners these are, in words.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    warnings.simplefilter("ignore")
+    points = list(points)
+    networks = rehearse((trial_overrides(plan.fixed, point) for point in points), bool(plan.resources.cards))
+    console.print(
+        f"{len(points)} corners of the space ({which}) make valid configurations; {len(networks)} different networks "
+        "and losses train."
+    )
+    return networks
+
+
+def check_memory(plan: SweepPlan, networks: Iterable[Overrides], all_of_them: bool = False) -> None:
+    """Print how networks fit on a trial's card, or only those whose batches will be halved.
+
+    One that does not fit at all is a ``UserError``.
+    """
+    fits = fit_networks(networks, plan.resources, plan.fixed)
+    if fits and all_of_them:
+        console.print(f"memory of a trial on its card: {plan.resources.share_mib} MiB; networks need, by prediction")
+    for fit in fits:
+        if all_of_them or fit.halved:
+            console.print(f"  {fit}")
+    refuse_misfits(fits, plan.resources.share_mib)

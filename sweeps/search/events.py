@@ -1,0 +1,117 @@
+"""Everything that can happen to a search. ``SearchState.apply`` takes an event in, the ledger keeps it.
+
+``KINDS`` names each event as it is written in a ledger. Fields with a default are missing in older ledgers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sweeps.search.scheduler import Decision
+
+
+@dataclass(frozen=True)
+class TrialEvent:
+    """An event of one trial."""
+
+    trial: str
+
+
+@dataclass(frozen=True)
+class Started(TrialEvent):
+    """A new trial got a process."""
+
+    params: Mapping[str, Any]
+    origin: str
+    space: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Optuna's JSON of each distribution on the trial's own branch of the search space."""
+
+
+@dataclass(frozen=True)
+class Resumed(TrialEvent):
+    """A waiting or paused trial got a process."""
+
+
+@dataclass(frozen=True)
+class Reported(TrialEvent):
+    """A trial completed an epoch."""
+
+    epoch: int
+    value: float
+    """Of the search's metric; not finite if it is missing or the training diverged."""
+    metrics: Mapping[str, float]
+    finished: bool = False
+    """Whether early stopping has ended the training."""
+
+
+@dataclass(frozen=True)
+class Failed(TrialEvent):
+    """A trial's process failed."""
+
+    reason: str
+    retry: bool
+    """Whether it continues from its checkpoint."""
+
+
+@dataclass(frozen=True)
+class Requeued(TrialEvent):
+    """A trial lost its process without a fault of its own; it waits."""
+
+
+@dataclass(frozen=True)
+class CheckpointsDeleted(TrialEvent):
+    """A trial's checkpoints are about to be deleted to stay within the disk quota."""
+
+
+@dataclass(frozen=True)
+class SessionBegan:
+    """A process opened the search. Trials that still run by the events before wait: the session before was killed."""
+
+    trials: int
+    """That the search is to have in all."""
+    commit: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Versions."""
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Parts of the sweep's identity that the user accepted as changed, each with its value before and now."""
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """The session ended before the search did: running trials wait."""
+
+
+@dataclass(frozen=True)
+class SpaceExhausted:
+    """The sampler found no point that was not tried."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The search ended: paused trials are stopped, unless it is extended later."""
+
+
+Event = TrialEvent | SessionBegan | Interrupted | SpaceExhausted | Finished
+
+KINDS: dict[str, type[Event]] = {
+    "session": SessionBegan,
+    "start": Started,
+    "resume": Resumed,
+    "report": Reported,
+    "fail": Failed,
+    "postpone": Requeued,
+    "drop": CheckpointsDeleted,
+    "exhausted": SpaceExhausted,
+    "interrupt": Interrupted,
+    "finish": Finished,
+}
+
+
+class Record(NamedTuple):
+    """An event as it was recorded."""
+
+    seq: int
+    """Its place in the order of all events, from 1."""
+    event: Event
+    decision: Decision | None
+    """Of the scheduler, for a report."""

@@ -1,0 +1,85 @@
+"""Asynchronous Hyperband: several brackets of successive halving over the same rungs, each with another first rung.
+
+Hyperband: Li et al. 2018, JMLR 18(185). Asynchronous brackets: Li et al. 2020, arXiv 1810.05934, section 3.3.
+A trial whose curve rises late is lost at an early rung; the brackets that begin later give some trials more epochs
+before the first decision, and the last one trains its trials to the end. Bracket s begins at the s-th rung and gets its
+share of the trials by Hyperband's n = ceil((s_max + 1) / (s_max - s + 1) * eta^(s_max - s)).
+"""
+
+from dataclasses import dataclass
+
+from sweeps.search.asha import Asha, SuccessiveHalving
+from sweeps.search.scheduler import Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperband(Asha):
+    """Settings of asynchronous Hyperband: those of its first bracket, which is ``Asha`` with the same settings."""
+
+    @property
+    def described(self) -> str:
+        return f"{super().described}, {len(self.rungs) + 1} brackets"
+
+    def build(self) -> "Brackets":  # type: ignore[override]
+        return Brackets(self)
+
+    def brackets(self) -> list[Asha]:
+        """The settings of each bracket; the last one has no rungs."""
+        return [
+            Asha(
+                grace_period=first,
+                reduction_factor=self.reduction_factor,
+                max_epochs=self.max_epochs,
+                variant=self.variant,
+            )
+            for first in (*self.rungs, self.max_epochs)
+        ]
+
+    def shares(self) -> list[int]:
+        """How many of so many trials each bracket gets, in Hyperband's own numbers."""
+        most = len(self.rungs)
+        return [-(-(most + 1) * self.reduction_factor**left // (left + 1)) for left in range(most, -1, -1)]
+
+
+class Brackets:
+    """The brackets of one search, and which of its trials is in which (``sweeps.search.scheduler.Scheduler``)."""
+
+    def __init__(self, settings: Hyperband) -> None:
+        self.settings = settings
+        self.brackets = [SuccessiveHalving(bracket) for bracket in settings.brackets()]
+        self.shares = settings.shares()
+        self.bracket_of: dict[str, int] = {}
+
+    @property
+    def running(self) -> set[str]:
+        return {trial for bracket in self.brackets for trial in bracket.running}
+
+    @property
+    def paused(self) -> list[str]:
+        return [trial for bracket in self.brackets for trial in bracket.paused]
+
+    def start(self, trial: str) -> None:
+        """Put a new trial into the bracket that is furthest behind its share; of equal ones into the first."""
+        there = list(self.bracket_of.values())
+        filled = [there.count(number) / share for number, share in enumerate(self.shares)]
+        self.bracket_of[trial] = filled.index(min(filled))
+        self._of(trial).start(trial)
+
+    def report(self, trial: str, epoch: int, value: float) -> Decision:
+        return self._of(trial).report(trial, epoch, value)
+
+    def next(self, no_new_trials: bool = False) -> str | None:
+        """The trial of the highest rung that may pass, in the first bracket that has one there."""
+        found = [at for bracket in self.brackets if (at := bracket.promotable())]
+        if not found and no_new_trials and not self.running and not any(one.completed for one in self.brackets):
+            found = [at for bracket in self.brackets if (at := bracket.best_paused())]
+        return max(found, key=lambda at: at[0])[1] if found else None
+
+    def resume(self, trial: str) -> None:
+        self._of(trial).resume(trial)
+
+    def end(self, trial: str, complete: bool = False) -> None:
+        self._of(trial).end(trial, complete)
+
+    def _of(self, trial: str) -> SuccessiveHalving:
+        return self.brackets[self.bracket_of[trial]]

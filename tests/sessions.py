@@ -1,0 +1,26 @@
+"""Sessions of a sweep without Ray, for tests that look at what one leaves to the next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.ledger import Ledger
+from sweeps.plan import SweepPlan
+from sweeps.search.study import Study
+from sweeps.session import new_ledger, open_session
+from sweeps.sweep import WARM_POINTS, WARM_TRIALS, sampler_of, to_keep
+from sweeps.warm_start import WarmStart
+
+
+def begin(plan: SweepPlan, warm: WarmStart | None = None) -> Ledger:
+    """The ledger of a new sweep, as it is before its first session."""
+    ledger = new_ledger(plan)
+    for key, value in to_keep(warm or WarmStart()).items():
+        ledger.put(key, value)
+    return ledger
+
+
+def open_study(plan: SweepPlan, ledger: Ledger, command: Mapping[str, Any], now: Mapping[str, str]) -> Study:
+    """One session more of the sweep in a ledger."""
+    warm = {key: ledger.get(key) for key in (WARM_TRIALS, WARM_POINTS)}
+    keep = {"command": dict(command), "trials": plan.spec.budget.trials, **warm}
+    return open_session(plan, ledger, sampler_of(plan, warm), now, keep, "Why?").study

@@ -1,0 +1,70 @@
+"""Why a trial failed, and that it arrives through Ray's text."""
+
+import errno
+import os
+import traceback
+
+import pytest
+
+from src.errors import UserError
+from src.training.trainer import Diverged
+from trainable.failures import FailureKind, kind_of, read_failure, trial_failed
+from trainable.guard import CardLost, CardWasFull, OutOfCardMemory, OutOfHostMemory
+
+CUDA_ADVICE = "CUDA kernel errors might be reported later\nCompile with `TORCH_USE_CUDA_DSA` to enable"
+
+KINDS = [
+    (Diverged("epoch 1: train/loss=nan"), FailureKind.CONFIGURATION),
+    (OutOfCardMemory("CUDA out of memory"), FailureKind.CONFIGURATION),
+    (UserError("Unknown encoder"), FailureKind.CONFIGURATION),
+    (AssertionError("lr=0.1 was sampled, but the configuration holds 0.2"), FailureKind.CONFIGURATION),
+    (CardWasFull("2 trials share the card"), FailureKind.MACHINE),
+    (OutOfHostMemory("3 MiB are left"), FailureKind.MACHINE),
+    (RuntimeError("CUDA out of memory"), FailureKind.MACHINE),  # nothing says whose the memory was
+    (RuntimeError(f"CUDA error: an illegal memory access\n{CUDA_ADVICE}"), FailureKind.MACHINE),
+    (RuntimeError(), FailureKind.MACHINE),
+    (CardLost("There is no card"), FailureKind.CARD_LOST),
+    (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), FailureKind.DISK_FULL),
+    (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), FailureKind.DISK_FULL),
+    (OSError(errno.EACCES, os.strerror(errno.EACCES)), FailureKind.MACHINE),
+    (RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"), FailureKind.DISK_FULL),
+    (OSError("Caught OSError in a loader.\nOSError: [Errno 28] No space left on device"), FailureKind.DISK_FULL),
+]
+
+
+@pytest.mark.parametrize(("error", "kind"), KINDS, ids=lambda one: repr(one)[:40])
+def test_a_failure_has_a_kind_and_arrives_with_it_through_rays_text(error: Exception, kind: FailureKind):
+    assert kind_of(error) is kind
+    try:
+        raise trial_failed(error) from error
+    except Exception:
+        text = f"Failure # 1 (occurred at 2026-01-01)\nray::CrackTrial.train()\n{traceback.format_exc()}\n\n"
+    failure = read_failure(text)
+    assert failure.kind is kind
+    assert "\n" not in failure.message
+    assert failure.message.startswith(type(error).__name__)
+    assert str(error).partition("\n")[0] in failure.message
+
+
+def test_a_full_disk_is_known_behind_another_error():
+    error = ValueError("the checkpoint is not written")
+    error.__cause__ = OSError(errno.ENOSPC, "full")
+    assert kind_of(error) is FailureKind.DISK_FULL
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("", FailureKind.MACHINE, "the process died"),
+        (
+            "Failure # 1\nray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task.\n"
+            "\tclass_name: CrackTrial\n\tpid: 7\n",
+            FailureKind.MACHINE,
+            "ActorDiedError: The actor died unexpectedly before finishing this task.",
+        ),
+        ("OutOfDiskError: No space left on device", FailureKind.DISK_FULL, "OutOfDiskError: No space left on device"),
+        ("some words\nof another kind\n", FailureKind.MACHINE, "of another kind"),
+    ],
+)
+def test_a_failure_that_no_trial_has_named_is_told_from_rays_text(text: str, kind: FailureKind, message: str):
+    assert read_failure(text) == (kind, message)
