@@ -7,9 +7,9 @@ from src.config.safe_yaml import read_yaml
 from src.errors import UserError
 
 PARTS = {"metric": str, "fixed": list, "space": list, "trial_0": dict} | dict.fromkeys(
-    ("asha", "budget", "resources", "provenance"), dict
+    ("scheduler", "budget", "resources", "provenance"), dict
 )
-"""Those that are read again, and what they are."""
+"""Keys that are read again, and their types."""
 
 PATH_KEYS = ("output_root", "data.root", "data.cache_dir")
 """Overrides that are paths. Folders may be moved, so paths are no part of what makes two sessions one sweep."""

@@ -152,9 +152,9 @@ def damage_ledger(folder: Path) -> None:
         (drop_row, "leaderboard.csv lacks t000"),
         (repeat_row, "2 times"),
         (change_score, "has 0.999, by the ledger it is"),
-        (change_state, "the ledger's table says failed at epoch 3, its events complete"),
-        (change_decision, "The ledger says continue of t000"),
-        (forget_reports, "the ledger's table says"),
+        (change_state, "the ledger's table has failed at epoch 3, its events complete"),
+        (change_decision, "'continue' was recorded"),
+        (forget_reports, "the ledger's table has"),
         (same_parameters, "4 trials have the same parameters"),
     ],
 )
