@@ -19,6 +19,7 @@ from src.config.keys import list_options
 from src.config.schema import SmpModel
 from src.errors import UserError
 from src.models import registry
+from src.models.registry import ARCHITECTURES as REGISTERED
 from src.models.registry import build_model, decoder_arguments
 
 TINY = ("model.encoder=tiny", "model.decoder=tiny")
@@ -96,6 +97,7 @@ def test_every_architecture_takes_images_of_any_size_and_learns(name: str, size:
 
 def test_the_architectures_are_those_of_the_library_and_our_own() -> None:
     assert {option.removeprefix("architectures/") for option in list_options("model")} == {*ARCHITECTURES, "swin_unet"}
+    assert REGISTERED.keys() == {*ARCHITECTURES, "swin_unet"}
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

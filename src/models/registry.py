@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -15,11 +16,13 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from src.config.schema import SmpEncoder, SmpModel, SwinUnetModel
+from src.config.schema import Config, SmpEncoder, SmpModel, SwinUnetModel
 from src.errors import UserError, unknown
 
 log = logging.getLogger(__name__)
 
+Recipe = tuple[Callable[[bool], nn.Module], bool]
+"""A function of ``pretrained`` that builds the network, and whether pretrained weights can fit it."""
 HUB = ("huggingface.co", 443)
 STRIDE = 32  # pixels: what sides must be multiples of; smp's own word for it is not enough for dpt
 TRIED = 128  # pixels: the size at which a new network is tried out; the deepest pyramid (pan) needs that much
@@ -35,7 +38,7 @@ def build_model(model: SmpModel | SwinUnetModel, image_size: tuple[int, int]) ->
 
     ``pretrained: true`` without weights is a ``UserError``; ``auto`` says in the log that it starts from random ones.
     """
-    build, possible = _builder(model, image_size)
+    build, possible = ARCHITECTURES[model.architecture].builder(model, image_size)
     wanted = model.encoder.pretrained
     if wanted is False:
         return build(False), False
@@ -74,15 +77,55 @@ def _say_once(sentence: str) -> None:
     log.warning(sentence)
 
 
-def _builder(model: SmpModel | SwinUnetModel, size: tuple[int, int]) -> tuple[Callable[[bool], nn.Module], bool]:
-    """A function of ``pretrained`` that builds the network, and whether pretrained weights can fit it."""
-    if isinstance(model, SwinUnetModel):
-        from src.models.swin_unet import SwinUNet, can_load_pretrained
-
-        return lambda pretrained: SwinUNet(model.encoder, model.decoder, size, pretrained), can_load_pretrained(
-            model.encoder
-        )
+def _smp_builder(model: Any, size: tuple[int, int]) -> Recipe:
     return lambda pretrained: _build_smp(model, size, pretrained), _smp_has_weights(model.encoder.name)
+
+
+def _swin_builder(model: Any, size: tuple[int, int]) -> Recipe:
+    from src.models.swin_unet import SwinUNet, can_load_pretrained
+
+    return lambda pretrained: SwinUNet(model.encoder, model.decoder, size, pretrained), can_load_pretrained(
+        model.encoder
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """How an architecture is built, and in what it differs from the others."""
+
+    builder: Callable[[Any, tuple[int, int]], Recipe] = _smp_builder
+    """Takes the configuration's ``model`` and ``data.image_size``; the default is segmentation-models-pytorch."""
+    smallest_batch: int = 1
+    """Images that it needs to learn. 2: its batch norm sees the one value that global pooling leaves of an image."""
+    deterministic_on_cuda: bool = True
+    """False: its adaptive average pooling to more than one cell has no deterministic CUDA kernel."""
+    channels_last: bool = True
+    """Whether it is faster in channels-last order on a graphics card, as convolutions are."""
+
+
+ARCHITECTURES = {
+    "deeplabv3": Architecture(smallest_batch=2),
+    "deeplabv3plus": Architecture(smallest_batch=2),
+    "dpt": Architecture(),
+    "fpn": Architecture(),
+    "linknet": Architecture(),
+    "manet": Architecture(),
+    "pan": Architecture(smallest_batch=2),
+    "pspnet": Architecture(smallest_batch=2, deterministic_on_cuda=False),
+    "segformer": Architecture(),
+    "swin_unet": Architecture(builder=_swin_builder, channels_last=False),
+    "unet": Architecture(),
+    "unetplusplus": Architecture(),
+    "upernet": Architecture(smallest_batch=2, deterministic_on_cuda=False),
+}
+"""``model.architecture`` to its traits; ``src.config.schema`` says which keys each of them takes."""
+
+
+def smallest_micro_batch(config: Config) -> int:
+    """Images that the network needs at once to learn from them: batch norm needs two values of each channel."""
+    model = config.model
+    one_value = isinstance(model, SmpModel) and max(config.data.image_size) <= 2**model.encoder.depth
+    return max(ARCHITECTURES[model.architecture].smallest_batch, 2 if one_value else 1)
 
 
 def _smp_has_weights(encoder: str) -> bool:

@@ -19,7 +19,8 @@ from src.data.files import MAX_PIXELS, Float32Array, UInt8Array
 from src.data.tiles import predict_rows, stretched
 from src.errors import UserError
 from src.models.checkpoint import load_training
-from src.models.device import MicroBatch, choose_device, choose_layout, choose_precision, use_precision, use_threads
+from src.models.device import choose_device, choose_layout, choose_precision, use_precision, use_threads
+from src.models.micro_batch import MicroBatch
 from src.models.registry import build_model
 
 # test-time augmentation: quarter turns and whether mirrored before them
@@ -57,7 +58,7 @@ class Network:
         def all_parts(size: int) -> Tensor:
             return torch.cat([self._mean_of_views(part, tta) for part in images.split(size)])
 
-        return self.micro_batch.heal(all_parts)
+        return self.micro_batch.run(all_parts)
 
     def rows(self, image: UInt8Array, tta: str, overlap: float) -> Iterator[Float32Array]:
         """Probabilities of a photograph (H, W, 3) of any size, at its own size, in bands (rows, W) from top to bottom.

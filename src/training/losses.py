@@ -4,6 +4,7 @@ Shapes: ``logits`` (N, 1, H, W) float32, any real; ``masks`` (N, 1, H, W) float3
 """
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from segmentation_models_pytorch.losses import LovaszLoss, SoftBCEWithLogitsLoss
@@ -157,16 +158,32 @@ def focal(alpha: float, gamma: float) -> nn.Module:
     return Focal(alpha, gamma)
 
 
-LOSSES: dict[str, Callable[..., nn.Module]] = {
-    "bce": bce,
-    "cldice": cldice,
-    "dice": dice,
-    "focal": focal,
-    "jaccard": jaccard,
-    "lovasz": lovasz,
-    "mcc": mcc,
-    "tversky": tversky,
+class Term(NamedTuple):
+    """A term of a loss: how it is built, and what else must be known of it."""
+
+    build: Callable[..., nn.Module]
+    """Takes the term's parameters of ``training.loss``."""
+    memory_parameter: str = ""
+    """The parameter that decides how many tensors it makes, if there is one."""
+
+
+LOSSES = {
+    "bce": Term(bce),
+    "cldice": Term(cldice, memory_parameter="iterations"),
+    "dice": Term(dice),
+    "focal": Term(focal),
+    "jaccard": Term(jaccard),
+    "lovasz": Term(lovasz),
+    "mcc": Term(mcc),
+    "tversky": Term(tversky),
 }
+
+
+def find_term(name: str) -> Term:
+    """The entry of ``LOSSES``; an unknown name is a ``UserError``."""
+    if name not in LOSSES:
+        raise unknown("term in training.loss", name, LOSSES)
+    return LOSSES[name]
 
 
 class WeightedSum(nn.Module):
@@ -188,12 +205,11 @@ def build_loss(terms: Mapping[str, Mapping[str, float]]) -> WeightedSum:
     """The loss of a configuration's ``training.loss``. Unknown terms and parameters are a ``UserError``."""
     modules: dict[str, nn.Module] = {}
     for name, parameters in terms.items():
-        if name not in LOSSES:
-            raise unknown("term in training.loss", name, LOSSES)
+        term = find_term(name)
         if "weight" not in parameters:
             raise UserError(f"training.loss.{name} has no weight; every term needs one.")
         try:
-            modules[name] = LOSSES[name](**{key: value for key, value in parameters.items() if key != "weight"})
+            modules[name] = term.build(**{key: value for key, value in parameters.items() if key != "weight"})
         except TypeError as error:
             raise UserError(f"training.loss.{name}: {error}.") from error
     if not any(parameters["weight"] for parameters in terms.values()):

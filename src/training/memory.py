@@ -19,8 +19,10 @@ import torch
 from src.atomic import replace_text
 from src.config.schema import Config
 from src.errors import UserError
-from src.models.device import MIB, smallest_micro_batch
+from src.models.device import MIB
+from src.models.registry import smallest_micro_batch
 from src.training.fake_step import known_optimizer, peak_bytes
+from src.training.losses import find_term
 from src.training.trainer import micro_batches
 
 FORMAT = 2  # raise it when what is predicted changes: a step, a loss, our own network
@@ -89,8 +91,7 @@ def decisive(config: Config, sizes: Sequence[int]) -> dict[str, Any]:
         "model": model,
         "image_size": config.data.image_size,
         "images": list(sizes),
-        # of a term's parameters only cldice's erosions make tensors
-        "loss": {name: values.get("iterations") for name, values in training.loss.items()},
+        "loss": {name: values.get(find_term(name).memory_parameter) for name, values in training.loss.items()},
         "optimizer": [known_optimizer(training.optimizer.name), training.optimizer.keeps],
         "mixed_precision": training.mixed_precision is not False,
         "averaged": training.ema_decay is not None,

@@ -22,23 +22,14 @@ from src.data.cache import data_fingerprint
 from src.data.loader import EpochLoader, scoring_loader, train_loader
 from src.errors import UserError
 from src.models.checkpoint import load_training, save_checkpoint
-from src.models.device import (
-    MicroBatch,
-    StepState,
-    choose_device,
-    choose_layout,
-    choose_precision,
-    gpu_memory,
-    refuse_impossible,
-    smallest_micro_batch,
-    use_precision,
-    use_threads,
-)
-from src.models.registry import build_model
+from src.models.device import choose_device, choose_layout, choose_precision, gpu_memory, use_precision, use_threads
+from src.models.micro_batch import MicroBatch, StepState
+from src.models.registry import build_model, smallest_micro_batch
 from src.scoring.inference import load_weights, predict_probs, to_device
 from src.scoring.metrics import Int64Array, probability_histogram, validation_scores
 from src.training.losses import build_loss
 from src.training.optimization import Plateau, build_lr_scheduler, build_optimizer
+from src.training.preconditions import check_trainable
 from src.training.randomness import random_state, restore_random_state, seed_everything
 
 
@@ -63,7 +54,7 @@ class Trainer:
     def __init__(self, config: Config, overrides: Iterable[str]) -> None:
         self.config, self.overrides = config, list(overrides)
         self.device = choose_device(config.device)
-        refuse_impossible(config, self.device)
+        check_trainable(config, self.device)
         use_threads(config)
         seed_everything(config.seed, config.training.deterministic)
         training = config.training
@@ -208,7 +199,7 @@ class Trainer:
         aside), the last, smaller batch of an epoch included. When memory runs out the batch is begun again with
         micro-batches of half the size.
         """
-        self.before_step.take()
+        self.before_step.save()
 
         def begin_again() -> None:
             self.optimizer.zero_grad(set_to_none=True)
@@ -225,7 +216,7 @@ class Trainer:
                 loss += share.detach()
             return loss
 
-        loss = self.micro_batch.heal(accumulate, undo=begin_again)
+        loss = self.micro_batch.run(accumulate, undo=begin_again)
         self._update()
         return loss
 
@@ -278,7 +269,7 @@ def score(
         return total, torch.cat(histograms)
 
     with torch.inference_mode():
-        scored = [micro_batch.heal(partial(score_batch, *batch)) for batch in loader.epoch(0)]
+        scored = [micro_batch.run(partial(score_batch, *batch)) for batch in loader.epoch(0)]
     totals, histograms = zip(*scored, strict=True)
     mean = float(torch.stack(totals).sum()) / len(loader.dataset)
     return mean, torch.cat(histograms).cpu().numpy().astype(np.int64)
