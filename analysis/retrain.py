@@ -11,6 +11,7 @@ import sys
 
 from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, outlive_reader, run_command, unknown
 from src.folders import user_path
+from src.rankable import RANKABLE
 
 TOP = 3
 SEEDS = 5
@@ -51,13 +52,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def retrain(options: argparse.Namespace) -> int:
     """Train, score, compare, write ``{output_root}/retrain/{name}/``; returns the exit code."""
-    from analysis.counted import METRICS
     from analysis.results import load_sweep
 
     sweep = load_sweep(options.name, options.output_root)
     metric = options.metric or sweep.metric
-    if metric not in METRICS:
-        raise unknown("metric to compare by", metric, METRICS)
+    if metric not in RANKABLE:
+        raise unknown("metric to compare by", metric, RANKABLE)
 
     from analysis.answer import conclude  # torch, Ray and Optuna: seconds to import
     from analysis.finals import Asked, fixed_of, folder_of, open_finals

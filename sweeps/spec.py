@@ -15,12 +15,12 @@ from optuna.distributions import BaseDistribution
 
 from src.errors import UserError, unknown
 from src.folders import refuse_irregular, user_path
+from src.rankable import RANKABLE
 
 SPECS_DIR = Path(__file__).with_name("specs")
 
 MOST_AT_ONCE = 64
 """Trials: each is a process of some hundred MiB."""
-METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")  # what a search can maximise
 
 Space = Mapping[str, BaseDistribution] | Callable[[Trial], None]
 
@@ -118,8 +118,8 @@ class SweepSpec:
         for name, kind in {"asha": Asha, "budget": Budget, "fixed": tuple, "points": tuple}.items():
             if not isinstance(getattr(self, name), kind):
                 raise UserError(f"{name}={getattr(self, name)}: must be of the type {kind.__name__}.")
-        if self.metric not in METRICS:
-            raise unknown("metric of a sweep", self.metric, METRICS)
+        if self.metric not in RANKABLE:
+            raise unknown("metric of a sweep", self.metric, RANKABLE)
         if self.form not in ("promotion", "stopping"):
             raise unknown("form of ASHA", self.form, ("promotion", "stopping"))
 

@@ -286,7 +286,7 @@ def test_the_configuration_is_found_from_any_folder(tmp_path: Path, monkeypatch:
 def test_a_copy_of_the_checkout_anywhere_reads_its_own_configuration(tmp_path: Path) -> None:
     shutil.copytree(CONFIG_DIR, tmp_path / "configs")
     shutil.copytree(ROOT / "src" / "config", tmp_path / "src" / "config")
-    for name in ("__init__", "atomic", "errors", "folders"):
+    for name in ("__init__", "atomic", "errors", "folders", "rankable"):
         shutil.copy(ROOT / "src" / f"{name}.py", tmp_path / "src")
     changed = (tmp_path / "configs" / "config.yaml").read_text().replace("seed: 42", "seed: 43")
     (tmp_path / "configs" / "config.yaml").write_text(changed)

@@ -25,6 +25,7 @@ LIGHT = {
     "src.lines",
     "src.models.checkpoint",
     "src.provenance",
+    "src.rankable",
     "src.synthetic",
     "src.tables",
 }

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from src.rankable import RANKABLE
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
@@ -14,6 +16,8 @@ Decay = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Side = Annotated[int, Field(ge=16, le=8192, strict=True)]
 Rgb = tuple[float, float, float]
+LOSS = "val/loss"
+"""An epoch can be chosen by it, but not a configuration: other losses have other scales."""
 SPLITS = ("train", "val", "test")
 Split = Literal["train", "val", "test"]
 
@@ -216,14 +220,21 @@ class Plateau(Section):
 LrScheduler = Cosine | Poly | Constant | Step | MultiStep | OneCycle | Plateau
 
 
+def can_be_monitored(metric: str) -> str:
+    """The metric key itself; a ``ValueError`` for one that no epoch can be chosen by."""
+    if metric not in (legal := [*RANKABLE, LOSS]):
+        raise ValueError(f"must be one of {', '.join(legal)}")
+    return metric
+
+
 class Metric(Section):
-    monitor: Literal["val/iou_best", "val/iou", "val/iou_image", "val/f1", "val/loss"]
+    monitor: Annotated[str, AfterValidator(can_be_monitored)]
     mode: Literal["max", "min"]
 
     @model_validator(mode="after")
     def check_direction(self) -> "Metric":
         """A loss that is to be maximised, or a score to be minimised, would keep the worst epoch."""
-        if (self.monitor == "val/loss") != (self.mode == "min"):
+        if (self.monitor == LOSS) != (self.mode == "min"):
             raise ValueError(f"{self.monitor} cannot be chosen by its {self.mode}imum")
         return self
 

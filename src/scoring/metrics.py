@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from src.rankable import RANKABLE, f1_parts, iou_parts
+
 if TYPE_CHECKING:  # seconds to import, which those who read counts need not wait for
     from torch import Tensor
 
@@ -54,12 +56,12 @@ def threshold_counts(histogram: Int64Array) -> Counts:
 
 def iou(counts: Counts) -> FloatArray:
     """TP / (TP + FP + FN) of the crack class; 1 where there is neither a crack nor a prediction of one."""
-    return _ratio(counts.tp, counts.tp + counts.fp + counts.fn)
+    return _ratio(*iou_parts(counts))
 
 
 def f1(counts: Counts) -> FloatArray:
     """2 TP / (2 TP + FP + FN) of the crack class; 1 where there is neither a crack nor a prediction of one."""
-    return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
+    return _ratio(*f1_parts(counts))
 
 
 def precision(counts: Counts) -> FloatArray:
@@ -118,13 +120,34 @@ def oracle_scores(histogram: Int64Array) -> dict[str, float]:
 
 
 def validation_scores(histogram: Int64Array) -> dict[str, float]:
-    """The metric keys of an epoch: scores at threshold 0.5, and IoU at the best threshold with that threshold.
+    """The metric keys of an epoch: scores at threshold 0.5, those of ``RANKABLE``, and the best threshold.
 
     Early epochs and different losses cannot be ranked at 0.5: there it measures calibration, not quality.
     """
     best = best_threshold(histogram)
     scores = {f"val/{name}": score for name, score in scores_at(histogram, HALF).items()}
-    return scores | {"val/iou_best": scores_at(histogram, best)["iou"], "val/threshold": best / BINS}
+    return scores | rankable_scores(histogram, best) | {"val/threshold": best / BINS}
+
+
+def rankable_scores(histogram: Int64Array, best: int) -> dict[str, float]:
+    """The value of every metric of ``RANKABLE``; ``best`` is the number of the best threshold."""
+    images, split = threshold_counts(histogram), threshold_counts(histogram.sum(axis=0))
+    scores: dict[str, float] = {}
+    for name, metric in RANKABLE.items():
+        number = best if metric.at_best_threshold else HALF
+        counts = images if metric.mean_of_images else split
+        scores[name] = float(_ratio(*metric.parts(counts))[..., number].mean())
+    return scores
+
+
+def rankable_parts(name: str, histogram: Int64Array, best: int) -> FloatArray:
+    """(images, 2): what each image adds to numerator and denominator of a metric of ``RANKABLE``."""
+    metric = RANKABLE[name]
+    number = best if metric.at_best_threshold else HALF
+    part, whole = (each[:, number] for each in metric.parts(threshold_counts(histogram)))
+    if metric.mean_of_images:
+        return np.stack([_ratio(part, whole), np.ones(len(whole))], axis=1)
+    return np.stack([part, whole], axis=1).astype(np.float64)
 
 
 def _ratio(part: Int64Array, whole: Int64Array) -> FloatArray:
