@@ -1,4 +1,4 @@
-"""The device of a training: which one, its threads, its precision, its memory order, how full it is."""
+"""Chooses device, threads, precision and memory order of a training, and measures GPU memory."""
 
 import torch
 
@@ -14,9 +14,9 @@ def use_threads(config: Config) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` is the graphics card where there is one; ``cuda`` without one is a ``UserError``.
+    """The device of ``device=NAME``. ``auto`` is the graphics card if there is one; otherwise the CPU.
 
-    So is a card that torch cannot use, but for ``cpu``.
+    ``cuda`` without a card, and a card that torch cannot use, are a ``UserError``.
     """
     if not count_cards(name):
         return torch.device("cpu")
@@ -25,7 +25,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | None:
-    """The autocast type, or None for float32 throughout. bf16 needs no loss scaling; older cards have only fp16."""
+    """The autocast type, or None for float32. bf16 needs no loss scaling, but older cards have only fp16."""
     if mixed is False or (mixed == "auto" and device.type == "cpu"):
         return None
     if mixed in ("bf16", "fp16"):
@@ -34,35 +34,35 @@ def choose_precision(mixed: str | bool, device: torch.device) -> torch.dtype | N
 
 
 def use_precision(dtype: torch.dtype | None) -> None:
-    """Let convolutions on a card be float32 throughout where no autocast type is named, and not NVIDIA's TF32.
+    """Without an autocast type, let convolutions on a card compute in float32 and not in NVIDIA's TF32.
 
-    TF32 has ten bits of mantissa. Beside autocast it does what torch does by itself.
+    TF32 has a mantissa of ten bits. With autocast, torch's default stays.
     """
     torch.backends.cudnn.allow_tf32 = dtype is not None
 
 
 def choose_layout(model: SmpModel | SwinUnetModel, device: torch.device) -> torch.memory_format:
-    """Channels-last for convolutions on a graphics card, whose tensor cores want it; else the usual order.
+    """Channels-last for convolutions on a graphics card, whose tensor cores are faster with it; else the usual order.
 
-    On a CPU channels-last is a tenth faster, and with torch 2.15 it corrupted memory on the one that was tried, without
-    AVX-512: a strided 1x1 convolution of three channels (mobileone's first block) ended the process.
+    On a CPU channels-last is a tenth faster, but with torch 2.15 it corrupted memory on the tested CPU, which has no
+    AVX-512: a strided 1x1 convolution of three channels (mobileone's first block) crashed the process.
     """
     faster = device.type == "cuda" and ARCHITECTURES[model.architecture].channels_last
     return torch.channels_last if faster else torch.contiguous_format
 
 
 def card_has_bf16(device: torch.device) -> bool:
-    """Whether a graphics card multiplies bfloat16 by itself: from Ampere on (compute capability 8.0)."""
+    """Whether a graphics card has units for bfloat16: from Ampere on (compute capability 8.0)."""
     return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this processor multiplies bfloat16 by itself; without that torch emulates it, several times slower."""
+    """Whether this processor has units for bfloat16; otherwise torch emulates it, several times slower."""
     return any(there for name, there in torch.cpu.get_capabilities().items() if "bf16" in name)
 
 
 def gpu_memory(device: torch.device) -> dict[str, float]:
-    """MiB on the graphics card: what tensors hold now, what torch has reserved, and its most since the last call."""
+    """MiB on the graphics card: held by tensors, reserved by torch, and reserved at most since the last call."""
     if device.type != "cuda":
         return {}
     found = {
