@@ -73,7 +73,7 @@ def fill_card(bench: Bench, name: str, words: list[str], batch: int) -> None:
 
     images = first_batch(trainer)
     loss = math.nan
-    with patch.object(trainer.micro_batch, "heal", watched):
+    with patch.object(trainer.micro_batch, "run", watched):
         for _ in range(3):
             loss = float(train_step(trainer, images))
     bench.note(f"{name}.micro_batch", trainer.micro_batch.size)
