@@ -1,7 +1,7 @@
 """Train one network: ``python run.py model=architectures/swin_unet training.loss=dice_focal``.
 
 Each argument is an override ``key=value`` of the configuration in ``configs/``, or a YAML file that lists overrides,
-such as a ``best.yaml`` of ``retrain-best``. ``--show`` prints the resolved configuration and ends.
+such as a ``best.yaml`` of ``retrain-best``. ``--show`` only prints the resolved configuration.
 """
 
 import shlex
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
         return
     from src.data.pairs import find_pairs
 
-    for split in ("train", "val"):  # before torch, which takes seconds to import
+    for split in ("train", "val"):  # before the import of torch, which takes seconds
         find_pairs(config.data.root, split)
     from src.training.run import train
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from analysis.counted import METRICS, Counted, counted_runs
+from analysis.counted import Counted, counted_runs
 from analysis.figures import best_so_far, drawn_progress
 from analysis.intervals import Interval, Scored, interval
 from analysis.leaderboard import PLAIN_WIDTH, headline
@@ -16,6 +16,7 @@ from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.verdict import span, words_of_more
 from src.errors import Parser, UserError, outlive_reader, run_command, unknown
 from src.folders import user_path
+from src.rankable import RANKABLE
 from src.tables import PlainConsole
 from sweeps.about import PATH_KEYS
 
@@ -38,8 +39,8 @@ def main(argv: list[str]) -> None:
     if one.folder == other.folder:
         raise UserError(f"{one.name} is compared with itself: name two sweeps.")
     metric = options.metric or one.metric
-    if metric not in METRICS:
-        raise unknown("metric to compare by", metric, METRICS)
+    if metric not in RANKABLE:
+        raise unknown("metric to compare by", metric, RANKABLE)
     outlive_reader()
     console = PlainConsole(PLAIN_WIDTH)
     for sweep in (one, other):

@@ -11,10 +11,8 @@ import numpy as np
 from analysis.intervals import Float64Array
 from src.atomic import replaced_file
 from src.data.pairs import manifest_groups
-from src.scoring.metrics import BINS, HALF, Int64Array, iou, scores_at, threshold_counts
+from src.scoring.metrics import BINS, Int64Array, rankable_parts, scores_at
 
-METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")
-"""What two sets of trainings can be compared by: those that a search can maximise."""
 KEPT = Path("results", "test_histogram.npz")
 """In a training's folder."""
 
@@ -47,18 +45,8 @@ class Counted:
         return self.histogram[:, 1].sum(axis=1).tolist()
 
     def parts(self, metric: str) -> Float64Array:
-        """(images, 2): what one of ``METRICS`` divides; ``val/iou_best`` at the threshold that validation chose.
-
-        The others are at 0.5, as on validation.
-        """
-        assert metric in METRICS, metric
-        counts = threshold_counts(self.histogram)
-        number = self.number if metric == "val/iou_best" else HALF
-        tp, fp, fn = (getattr(counts, name)[:, number].astype(np.float64) for name in ("tp", "fp", "fn"))
-        if metric == "val/iou_image":
-            return np.stack([iou(counts)[:, number], np.ones(len(tp))], axis=1)
-        twice = 2 if metric == "val/f1" else 1
-        return np.stack([twice * tp, twice * tp + fp + fn], axis=1)
+        """(images, 2): numerator and denominator of a metric of ``RANKABLE``, at the threshold of validation."""
+        return rankable_parts(metric, self.histogram, self.number)
 
     def save(self, run: Path) -> None:
         """Keep it in a training's folder, whole or not at all."""

@@ -31,7 +31,7 @@ from scipy.io import savemat
 from benchmarks.bad_data import coco
 from benchmarks.bad_files import picture, saved
 from src.config.safe_yaml import read_yaml
-from src.data.files import more_pages, read_image, shown_size
+from src.data.files import count_more_pages, read_image, upright_size
 from src.data.masks import read_mask
 from src.datasets.coco import read_coco
 from src.datasets.crackforest import read_labels
@@ -49,10 +49,10 @@ BURST = 500
 
 
 def read_picture(path: Path) -> None:
-    more_pages(path)
+    count_more_pages(path)
     image = read_image(path)
     assert (image.dtype, image.ndim, image.shape[2]) == (np.uint8, 3, 3)
-    assert image.shape[:2] == shown_size(path)
+    assert image.shape[:2] == upright_size(path)
 
 
 def read_drawn(path: Path) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.made_places import RELATED, SIDE, UNRELATED, asphalt, height, piece
 from src.data.files import UInt8Array, read_image
 from src.data.masks import read_mask
-from src.datasets.duplicates import Kin, find_kin, grey_of, groups_of_kin
+from src.datasets.duplicates import DuplicatePair, find_duplicates, grey_of, label_groups
 from src.errors import run_command
 from src.folders import user_path
 
@@ -144,16 +144,16 @@ def cases(folder: Path) -> Iterator[Case]:
 def scores(case: Case) -> list[Score]:
     """Of each kind that was found, of all, and of the groups that they make."""
     begun = time.perf_counter()
-    kin = find_kin(case.greys)
+    kin = find_duplicates(case.greys)
     seconds = time.perf_counter() - begun
-    found = [score(case, kind, pairs_of([pair for pair in kin if pair.why == kind]), seconds) for kind in KINDS]
-    labels = groups_of_kin(kin, len(case.greys))
+    found = [score(case, kind, pairs_of([pair for pair in kin if pair.reason == kind]), seconds) for kind in KINDS]
+    labels = label_groups(kin, len(case.greys))
     together = same([str(label) for label in labels])
     rows = [*(one for one in found if one.pairs), score(case, "all", pairs_of(kin), seconds)]
     return [*rows, score(case, "groups", set(together), seconds)]
 
 
-def pairs_of(kin: Sequence[Kin]) -> set[tuple[int, int]]:
+def pairs_of(kin: Sequence[DuplicatePair]) -> set[tuple[int, int]]:
     return {(pair.one, pair.other) for pair in kin}
 
 

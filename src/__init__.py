@@ -1,7 +1,7 @@
-"""The segmentation framework: configuration, data, networks, losses, metrics, training, evaluation. It knows no Ray."""
+"""The segmentation framework: configuration, data, networks, losses, metrics, training, evaluation. No Ray."""
 
 import os
 
-# Read when torch is imported. OpenMP's threads otherwise wait by spinning, and with more threads than free cores (a
-# second trial, Ray's own processes, a browser) they burn the time that the others need: a hundredfold slower here.
+# Read when torch is imported. By default, waiting OpenMP threads spin. With more threads than free cores (a second
+# trial, Ray's processes, a browser) they take the time that others need: training was a hundred times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

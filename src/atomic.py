@@ -1,9 +1,9 @@
-"""Files and folders that are replaced in one step: a killed process leaves the old content or the new one, whole.
+"""Replaces files and folders in one step: a killed process leaves the complete old content or the complete new one.
 
-After a power failure that holds only for what was synced, as checkpoints are.
+After a power failure that holds only for files that were synced, as checkpoints are.
 
-What is being written lies beside its place under a hidden name, ``.0123456789ab.THREAD.partial``, with the suffix of
-what it becomes. A killed process leaves it there; the next one that writes the same removes it.
+New content is first written beside its target under a hidden name, ``.0123456789ab.THREAD.partial``, with the suffix of
+the target. If a process is killed, this file stays; the next process that writes the same target removes it.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from threading import get_native_id
 
 @contextmanager
 def replaced_file(path: Path) -> Generator[Path]:
-    """A path to write a file at, which takes the place of ``path`` at the end; after an error the old file stays."""
+    """A path to write to; at the end the file replaces ``path``. After an error the old file stays."""
     partial = partial_beside(path)
     try:
         yield partial
@@ -27,16 +27,16 @@ def replaced_file(path: Path) -> Generator[Path]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Let a file hold this text, in UTF-8."""
+    """Write text to a file in UTF-8, in one step."""
     with replaced_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def new_folder(folder: Path) -> Generator[Path]:
-    """A folder to fill, which becomes ``folder`` at the end: an empty one gives way, any other is an ``OSError``.
+    """A folder to fill; at the end it is renamed to ``folder``. If that exists and is not empty, it is an ``OSError``.
 
-    After an error nothing of it is left.
+    After an error nothing is left.
     """
     partial = partial_beside(folder)
     partial.mkdir(parents=True)
@@ -48,11 +48,11 @@ def new_folder(folder: Path) -> Generator[Path]:
 
 
 def partial_beside(path: Path) -> Path:
-    """A hidden name beside ``path`` of this thread's own, whatever length and characters the real name has.
+    """A hidden name beside ``path``, unique to this thread. It is a hash, so the real name may be long or strange.
 
-    What threads of this machine that are gone left for the same path is removed.
+    Leftovers for the same path of threads of this machine that no longer exist are removed.
     """
-    machine = os.uname().nodename  # another one may write the same on a shared disk
+    machine = os.uname().nodename  # another machine may write the same path on a shared disk
     digest = hashlib.sha256(f"{machine}/{path.name}".encode(errors="surrogateescape")).hexdigest()[:12]
     end = f".partial{path.suffix}"
     for left in path.parent.glob(f".{digest}.*{end}"):

@@ -1,7 +1,7 @@
-"""The graphics cards that torch can use here: ``python -m src.cards``.
+"""Finds the graphics cards that torch can use on this machine: ``python -m src.cards``.
 
-Planning and training ask the same two functions, ``count_cards`` and ``refuse_old_card``. A card that the driver shows
-and torch cannot use is a ``UserError``: a training on the CPU instead would take days, and nobody would know why.
+Planning and training use the same two functions, ``count_cards`` and ``refuse_old_card``. A card that the driver shows
+but torch cannot use is a ``UserError``: silently training on the CPU instead would take days.
 """
 
 import json
@@ -20,55 +20,55 @@ from src.errors import UserError, run_command
 
 MIB = 2**20
 SPARE_MIB = 256
-"""Of a card that trials leave alone: what a desktop and other programs come to need while they run."""
+"""Memory of a card that trials leave free for a desktop and other programs."""
 CONTEXT_MIB = 450
-"""What a process takes of a card beside torch's tensors, where that cannot be measured. An estimate, not measured."""
+"""Memory that a process needs beside torch's tensors, if it cannot be measured: an estimate."""
 OLDEST_DRIVER = {"12": "525", "13": "580"}
-"""Of Linux, by CUDA's major version (NVIDIA's CUDA compatibility tables)."""
+"""Oldest Linux driver for each major version of CUDA (NVIDIA's CUDA compatibility tables)."""
 DEVICES = Path("/dev")
 LOOK_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Card:
-    """A graphics card, and what is free on it."""
+    """A graphics card and its free memory."""
 
     name: str
     memory_mib: int
     free_mib: int
-    """Of its memory, for the tensors of one process whose context is there already."""
+    """Free memory for the tensors of one process whose context exists already."""
     context_mib: int = CONTEXT_MIB
-    """What each further process takes beside its tensors: CUDA's context, cuDNN's and cuBLAS's handles."""
+    """Memory of each further process beside its tensors: CUDA's context, cuDNN's and cuBLAS's handles."""
 
     def __str__(self) -> str:
         return f"{self.name}, {self.memory_mib / 1024:.1f} GiB"
 
     def share(self, processes: int) -> int:
-        """MiB for the tensors of each of so many processes side by side."""
+        """MiB for the tensors of each process if this many share the card."""
         return max(0, (self.free_mib - (processes - 1) * self.context_mib - SPARE_MIB) // processes)
 
 
 def absent_card(gib: float) -> Card:
-    """A card that is not here, to plan for."""
+    """A hypothetical card to plan for."""
     memory = round(gib * 1024)
     return Card("a graphics card that is not here", memory, memory - CONTEXT_MIB)
 
 
 def count_cards(device: str = "auto") -> int:
-    """Graphics cards that torch can use; ``device=cpu`` uses none, ``cuda`` without one is a ``UserError``.
+    """The number of graphics cards that torch can use; 0 for ``cpu``. ``cuda`` without a card is a ``UserError``.
 
-    So is a card that the driver shows and torch cannot use.
+    So is a card that the driver shows but torch cannot use.
     """
     if device == "cpu":
         return 0
     if torch.cuda.is_available():
         return torch.cuda.device_count()
-    shown = torch.cuda.device_count()  # asks the driver's own library, which works with drivers too old for torch
+    shown = torch.cuda.device_count()  # uses the driver's library, which works even if the driver is too old for torch
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     if shown or (not hidden and any(DEVICES.glob("nvidia[0-9]*"))):
         raise UserError(
             f"There is a graphics card that torch {torch.__version__} cannot use: {'; '.join(_shown_by_driver())}. "
-            f"{_reason()} Until that is mended say device=cpu."
+            f"{_reason()} Until that is fixed, use device=cpu."
         )
     if device == "cuda":
         raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
@@ -76,7 +76,7 @@ def count_cards(device: str = "auto") -> int:
 
 
 def refuse_old_card(index: int = 0) -> None:
-    """A card that this torch has no kernels for is a ``UserError``."""
+    """A ``UserError`` if this torch has no kernels for the card."""
     kernels = torch.cuda.get_arch_list()
     capability = torch.cuda.get_device_capability(index)
     if not kernels or any(_runs(kernel, capability) for kernel in kernels):
@@ -84,15 +84,15 @@ def refuse_old_card(index: int = 0) -> None:
     legal = ", ".join(kernel.removeprefix("sm_").removeprefix("compute_") for kernel in kernels)
     raise UserError(
         f"{torch.cuda.get_device_name(index)} has compute capability {capability[0]}.{capability[1]}, and torch "
-        f"{torch.__version__} has no kernels for it, only for {legal}. Say device=cpu, or leave the card out: "
-        "CUDA_VISIBLE_DEVICES names the ones to use."
+        f"{torch.__version__} has no kernels for it, only for {legal}. Use device=cpu, or exclude the card: "
+        "list the others in CUDA_VISIBLE_DEVICES."
     )
 
 
 def find_cards(device: str = "auto") -> list[Card]:
-    """The cards that ``count_cards`` counts, with what is free on them.
+    """The cards that ``count_cards`` counts, with their free memory.
 
-    A process of its own looks, in seconds: it leaves no context of CUDA in this one.
+    This takes seconds, because a separate process inspects them, so that this process gets no CUDA context.
     """
     if not count_cards(device):
         return []
@@ -101,7 +101,7 @@ def find_cards(device: str = "auto") -> list[Card]:
     try:
         done = subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=LOOK_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise UserError(f"The graphics card does not answer within {LOOK_SECONDS} seconds; nvidia-smi may.") from None
+        raise UserError(f"The graphics card does not respond within {LOOK_SECONDS} seconds; try nvidia-smi.") from None
     if done.returncode:
         detail = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise UserError(detail[0].removeprefix("error: "))
@@ -109,7 +109,7 @@ def find_cards(device: str = "auto") -> list[Card]:
 
 
 def look(index: int) -> Card:
-    """One card, from within a process that may take a context on it."""
+    """Inspect one card. This creates a CUDA context in the process."""
     refuse_old_card(index)
     about = torch.cuda.get_device_properties(index)
     before = _free_by_driver().get(str(getattr(about, "uuid", "")))
@@ -135,7 +135,7 @@ def _runs(kernel: str, capability: tuple[int, int]) -> bool:
 
 
 def _reason() -> str:
-    """Why torch cannot use a card: a driver too old for it, or what torch itself says."""
+    """Why torch cannot use a card: the driver is too old, or the error of torch."""
     version, driver = torch.version.cuda, driver_version() or ""
     if version is None:
         return "This torch was built without CUDA: install one that was built with it."
@@ -144,34 +144,34 @@ def _reason() -> str:
         return f"Its CUDA {version} needs NVIDIA's driver {oldest} or newer."
     try:
         torch.cuda.init()
-    except Exception as error:  # whatever keeps it from starting
-        return f"torch says: {str(error).strip().partition(chr(10))[0]}"
-    return "nvidia-smi may say why."
+    except Exception as error:  # whatever prevents the start
+        return f"torch reports: {str(error).strip().partition(chr(10))[0]}"
+    return "nvidia-smi may show the reason."
 
 
 def _shown_by_driver() -> list[str]:
-    """Each card in words, as ``nvidia-smi`` has it."""
+    """Each card as text, from ``nvidia-smi``."""
     rows = _ask_driver("name,driver_version,compute_cap") or _ask_driver("name,driver_version")  # older ones
     return [
         f"{name}, driver {driver}, compute capability {''.join(capability) or 'unknown'}"
         for name, driver, *capability in rows
-    ] or ["nvidia-smi says nothing of it"]
+    ] or ["nvidia-smi does not list it"]
 
 
 @cache
 def driver_version() -> str | None:
-    """Of NVIDIA's driver; None where ``nvidia-smi`` does not say."""
+    """The version of NVIDIA's driver; None if ``nvidia-smi`` does not report it."""
     return next((version for (version,) in _ask_driver("driver_version")), None)
 
 
 def _free_by_driver() -> dict[str, int]:
-    """MiB free on each card, by its identity."""
+    """Free MiB of each card, by its UUID."""
     rows = _ask_driver("uuid,memory.free")
     return {identity.removeprefix("GPU-"): int(free) for identity, free in rows if free.isdigit()}
 
 
 def _ask_driver(fields: str) -> list[list[str]]:
-    """A row a card, with these fields; none where ``nvidia-smi`` is missing or fails."""
+    """One row per card with these fields; empty if ``nvidia-smi`` is missing or fails."""
     words = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
@@ -184,7 +184,7 @@ def _ask_driver(fields: str) -> list[list[str]]:
 def main(argv: Sequence[str]) -> None:
     try:
         cards = [look(index) for index in range(count_cards())]
-    except RuntimeError as error:  # CUDA's have lines of advice below
+    except RuntimeError as error:  # the further lines of CUDA's errors are general advice
         raise UserError(f"The graphics card cannot be used: {str(error).strip().partition(chr(10))[0]}") from error
     if "--json" in argv:
         print(json.dumps([asdict(card) for card in cards]))

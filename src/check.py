@@ -1,9 +1,8 @@
-"""What is wrong with a data set, before any hours are spent on it: ``python -m src.check DATA_ROOT``.
+"""Check a data set before training on it: ``python -m src.check DATA_ROOT``.
 
-DATA_ROOT holds {train,val,test}/{images,masks}. What would spoil a result is a problem (exit code 2), what may be meant
-a warning: files that cannot be read or have no partner, the same place in two splits, masks that are almost full or
-look inverted, constant images; masks without crack, unusual shares of crack, masks that do not seem to fit their
-photograph.
+DATA_ROOT holds {train,val,test}/{images,masks}. Problems would spoil a result (exit code 2): files that are unreadable
+or unpaired, the same place in two splits, masks that are almost full or look inverted, constant images. Warnings may be
+intended: masks without crack, unusual shares of crack, masks that do not seem to fit their photograph.
 """
 
 import sys
@@ -20,33 +19,36 @@ from src.config.schema import SPLITS, Data
 from src.cores import available_cores
 from src.data.cache import open_split
 from src.data.depth import used_bits
-from src.data.files import UInt8Array, more_pages
-from src.data.masks import Said, Survey, choose_meaning, survey
-from src.data.pairs import Pair, look_for_pairs, manifest_groups
+from src.data.files import UInt8Array, count_more_pages
+from src.data.masks import MaskInfo, UserRule, choose_mask_rule, inspect_mask
+from src.data.pairs import Pair, manifest_groups, scan_pairs
 from src.data.reading import Reading
 from src.datasets.copies import copies
-from src.datasets.duplicates import find_kin, grey_of
-from src.datasets.mask_alignment import fit
+from src.datasets.duplicates import find_duplicates, grey_of
+from src.datasets.mask_alignment import alignment_score
 from src.errors import Parser, UserError, run_command
 from src.folders import in_full, user_path
 
 FULL = 0.5
-"""Share of crack from which a mask is almost full, or inverted."""
+"""Share of crack from which a mask is almost full or inverted."""
 FLAT = 2.0
-"""Standard deviation in grey levels, below which an image is constant."""
+"""Standard deviation in grey levels below which an image is constant."""
 UNUSUAL = 3.5
-"""Robust standard deviations (1.4826 times the median deviation) of the logarithm of the share of crack."""
-UNFIT, BRIGHT = 2.0, -3.0
-"""Of ``src.datasets.mask_alignment``: between them a mask may belong to another photograph. Cracks full of light sand,
-or sealed, are as much brighter as others are darker."""
+"""Robust standard deviations (1.4826 times the median deviation) from which the log of a share is unusual."""
+UNFIT = 2.0
+"""Score of ``src.datasets.mask_alignment`` below which a mask may belong to another photograph."""
+BRIGHT = -3.0
+"""Score below which a mask fits again: cracks that are sealed or full of light sand are brighter than their
+surroundings."""
 SMALL = 64
-"""Pixels of the longer side, for the quick part."""
+"""Pixels of the longer side for ``quick_problems``."""
 SHOWN = 8
-IN_TWO = "pairs of one place in two splits"
-SAME_IN_TWO = "pairs of the same picture in two splits"
+"""Names that are printed for each kind of problem."""
+IN_TWO = "pairs of photographs of the same place in two splits"
+SAME_IN_TWO = "pairs of copies in two splits"
 GROUPS_IN_TWO = "groups in several splits"
 CURE = (
-    "`python -m src.prepare SOURCE --out NEW --find-groups` keeps one place in one split (with --resplit where SOURCE "
+    "`python -m src.prepare SOURCE --out NEW --find-groups` keeps each place in one split (with --resplit if SOURCE "
     "has splits of its own)"
 )
 CURES: dict[str, str] = dict.fromkeys((IN_TWO, SAME_IN_TWO, GROUPS_IN_TWO), f"; {CURE}")
@@ -54,13 +56,13 @@ CURES: dict[str, str] = dict.fromkeys((IN_TWO, SAME_IN_TWO, GROUPS_IN_TWO), f"; 
 
 @dataclass
 class Findings:
-    """Names by what is wrong with them."""
+    """Problems and warnings: the kind, and the names of the photographs or files."""
 
     problems: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
     warnings: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
 
     def lines(self, most: int = SHOWN) -> Iterator[str]:
-        """A line each: problems first."""
+        """One line per kind, problems first."""
         for kind, found in (("problem", self.problems), ("warning", self.warnings)):
             for what, names in found.items():
                 more = f" and {len(names) - most} more (--all)" if len(names) > most else ""
@@ -68,138 +70,138 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What is known of one pair after it was read."""
+class PairStats:
+    """Facts about one pair, collected when it is read."""
 
     name: str
     split: str
     picture: UInt8Array
-    """Grey, small."""
+    """Small, in grey."""
     share: float
-    """Of crack, 0..1."""
+    """Share of crack, 0..1."""
     contrast: float
-    fit: float
+    alignment: float
 
 
-def check(root: Path) -> tuple[Findings, list[Look]]:
-    """Read everything once, and say what is wrong."""
+def check(root: Path) -> tuple[Findings, list[PairStats]]:
+    """Read all files once and return the findings, with the facts about each pair."""
     if not root.is_dir():
         raise UserError(f"No such folder: {in_full(root)}.")
     found = Findings()
     pairs: list[tuple[str, Pair]] = []
     for split in SPLITS:
         try:
-            there, problems = look_for_pairs(root, split)
+            there, problems = scan_pairs(root, split)
         except UserError as error:
             there, problems = [], [str(error)]
         pairs += [(split, pair) for pair in there]
         if problems:
-            found.problems["of folders and partners"] += problems
-    reading = judge_files([pair for _, pair in pairs], found)
-    looks: list[Look] = []
+            found.problems["missing folders or unpaired files"] += problems
+    reading = check_files([pair for _, pair in pairs], found)
+    stats: list[PairStats] = []
     with ThreadPoolExecutor(available_cores()) as pool:  # each holds a photograph
-        for seen in pool.map(lambda one: look(one[0], one[1], reading), pairs):
-            if isinstance(seen, Look):
-                looks.append(seen)
+        for result in pool.map(lambda one: read_stats(one[0], one[1], reading), pairs):
+            if isinstance(result, PairStats):
+                stats.append(result)
             else:
-                found.problems["pairs that cannot be used"].append(seen)
-    judge_masks(looks, found)
-    judge_fit(looks, found)
-    judge_leaks(looks, manifest_groups(root), found)
-    return found, looks
+                found.problems["pairs that cannot be used"].append(result)
+    check_masks(stats, found)
+    check_alignment(stats, found)
+    check_splits(stats, manifest_groups(root), found)
+    return found, stats
 
 
-def judge_files(pairs: Sequence[Pair], found: Findings) -> Reading:
-    """How the files are to be read, all in one way; masks that cannot be are left to ``look``."""
+def check_files(pairs: Sequence[Pair], found: Findings) -> Reading:
+    """Check the rules for all files together; unreadable masks are reported by ``read_stats``."""
     with ThreadPoolExecutor(available_cores()) as pool:
-        surveys = [one for one in pool.map(lambda pair: survey_or_none(pair.mask), pairs) if one and not one.refusal]
-        pages = list(pool.map(lambda path: (path, more_pages(path)), [path for pair in pairs for path in pair]))
+        infos = [one for one in pool.map(lambda pair: inspect_or_none(pair.mask), pairs) if one and not one.refusal]
+        pages = list(pool.map(lambda path: (path, count_more_pages(path)), [path for pair in pairs for path in pair]))
     try:
-        choose_meaning(surveys, Said())
+        choose_mask_rule(infos, UserRule())
     except UserError as error:
-        found.problems["masks that differ in what is crack"].append(str(error))
+        found.problems["masks that disagree on the value of crack"].append(str(error))
     bits = used_bits(pair.image for pair in pairs)
     if bits and bits < 16:
-        found.warnings["rule for all photographs of 16 bits"].append(
-            f"they use {bits} bits: say data.bits={bits} to every command"
+        found.warnings["data set of 16-bit photographs with fewer bits"].append(
+            f"they use {bits} bits: pass data.bits={bits} to every command"
         )
     for path, count in pages:
         if count:
-            found.warnings["files with more pages or frames, of which the first is read"].append(f"{path} {count}")
+            found.warnings["files with more pages or frames, of which only the first is read"].append(f"{path} {count}")
     return Reading(bits=bits)
 
 
-def survey_or_none(mask: Path) -> Survey | None:
+def inspect_or_none(mask: Path) -> MaskInfo | None:
     try:
-        return survey(mask, Said())
+        return inspect_mask(mask, UserRule())
     except UserError:
         return None
 
 
-def look(split: str, pair: Pair, reading: Reading) -> Look | str:
-    """Read one pair; the sentence if that cannot be."""
+def read_stats(split: str, pair: Pair, reading: Reading) -> PairStats | str:
+    """Read one pair; returns the error sentence if that fails."""
     try:
         image, mask = pair.read(reading)
     except UserError as error:
         return str(error)
     grey = grey_of(image)
     name = f"{split}/{pair.image.stem}"
-    return Look(name, split, grey, float(mask.mean()), contrast_of(image), fit(image, mask))
+    return PairStats(name, split, grey, float(mask.mean()), contrast_of(image), alignment_score(image, mask))
 
 
 def contrast_of(image: UInt8Array) -> float:
-    """Standard deviation of an image's brightness; shrunk, asphalt would have none."""
+    """Standard deviation of an image's brightness. It is not shrunk first, since that would smooth asphalt."""
     return float(cv2.meanStdDev(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[1].item())
 
 
-def judge_masks(looks: Sequence[Look], found: Findings) -> None:
-    """What the masks and images alone tell."""
-    shares = np.array([seen.share for seen in looks])
+def check_masks(stats: Sequence[PairStats], found: Findings) -> None:
+    """Find constant images and suspicious masks."""
+    shares = np.array([pair.share for pair in stats])
     logs = np.log(shares[shares > 0])
     middle = float(np.median(logs)) if len(logs) else 0.0
     spread = 1.4826 * float(np.median(np.abs(logs - middle))) if len(logs) else 0.0
-    for seen in looks:
-        if seen.contrast < FLAT:
-            found.problems["constant images"].append(seen.name)
-        if seen.share >= FULL:
-            found.problems["masks that are almost full or look inverted"].append(f"{seen.name} {seen.share:.0%}")
-        elif seen.share == 0:
-            found.warnings["masks without crack"].append(seen.name)
-        elif spread and abs(np.log(seen.share) - middle) > UNUSUAL * spread:
+    for pair in stats:
+        if pair.contrast < FLAT:
+            found.problems["constant images"].append(pair.name)
+        if pair.share >= FULL:
+            found.problems["masks that are almost full or look inverted"].append(f"{pair.name} {pair.share:.0%}")
+        elif pair.share == 0:
+            found.warnings["masks without crack"].append(pair.name)
+        elif spread and abs(np.log(pair.share) - middle) > UNUSUAL * spread:
             found.warnings[f"unusual shares of crack (median {np.exp(middle):.2%})"].append(
-                f"{seen.name} {seen.share:.2%}"
+                f"{pair.name} {pair.share:.2%}"
             )
     for split in SPLITS:
-        if (mine := [seen.share for seen in looks if seen.split == split]) and not any(mine):
+        if (mine := [pair.share for pair in stats if pair.split == split]) and not any(mine):
             found.problems["splits without any crack"].append(split)
 
 
-def judge_fit(looks: Sequence[Look], found: Findings) -> None:
-    """Which masks may be those of other photographs; of those with too little crack nothing can be said (nan)."""
-    for seen in sorted((seen for seen in looks if BRIGHT < seen.fit < UNFIT), key=lambda seen: seen.fit):
-        found.warnings["masks that may not fit their photograph, the least first"].append(
-            f"{seen.name} {seen.fit:+.1f}"
+def check_alignment(stats: Sequence[PairStats], found: Findings) -> None:
+    """Warn about masks that may belong to other photographs. Masks with too little crack have no score (nan)."""
+    for pair in sorted((pair for pair in stats if BRIGHT < pair.alignment < UNFIT), key=lambda pair: pair.alignment):
+        found.warnings["masks that may not fit their photograph, the worst first"].append(
+            f"{pair.name} {pair.alignment:+.1f}"
         )
 
 
-def judge_leaks(looks: Sequence[Look], groups: Mapping[str, str], found: Findings) -> None:
-    """The same place in two splits: by the manifest's groups, and by the pixels."""
+def check_splits(stats: Sequence[PairStats], groups: Mapping[str, str], found: Findings) -> None:
+    """Find the same place in two splits: by the manifest's groups, and by comparing pixels."""
     splits: dict[str, set[str]] = defaultdict(set)
-    for seen in looks:
-        splits[groups.get(seen.name, seen.name)].add(seen.split)
+    for pair in stats:
+        splits[groups.get(pair.name, pair.name)].add(pair.split)
     for group, where in splits.items():
         if len(where) > 1:
             found.problems[GROUPS_IN_TWO].append(f"{group} ({', '.join(sorted(where))})")
-    for kin in find_kin([seen.picture for seen in looks]):
-        one, other = looks[kin.one], looks[kin.other]
+    for duplicate in find_duplicates([pair.picture for pair in stats]):
+        one, other = stats[duplicate.one], stats[duplicate.other]
         if one.split != other.split:
-            found.problems[IN_TWO].append(f"{one.name} and {other.name} ({kin.why})")
+            found.problems[IN_TWO].append(f"{one.name} and {other.name} ({duplicate.reason})")
 
 
 def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
-    """The cheap part, on the decoded images that a training has anyway: problems in lines."""
+    """The cheap checks, on the decoded images that a training uses anyway. Returns the problems, one line each."""
     found = Findings()
-    looks: list[Look] = []
+    stats: list[PairStats] = []
     cracks: dict[str, list[int] | None] = {}
     for split in splits:
         cached = open_split(data, split)
@@ -208,14 +210,14 @@ def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
             image, mask = cached.sample(index)
             image = np.asarray(image)
             grey = grey_of(image, SMALL)
-            looks.append(Look(f"{split}/{stem}", split, grey, float(mask.mean()), contrast_of(image), np.nan))
-    judge_masks(looks, found)
+            stats.append(PairStats(f"{split}/{stem}", split, grey, float(mask.mean()), contrast_of(image), np.nan))
+    check_masks(stats, found)
     if len({tuple(crack) for crack in cracks.values() if crack}) > 1:
-        said = ", ".join(f"{split} {crack[0]}" for split, crack in cracks.items() if crack)
-        found.problems["splits whose masks have another value for crack"].append(said)
-    for one, other in copies([seen.picture for seen in looks]):
-        if looks[one].split != looks[other].split:
-            pair = f"{looks[one].name} and {looks[other].name}"
+        values = ", ".join(f"{split} {crack[0]}" for split, crack in cracks.items() if crack)
+        found.problems["splits whose masks have different values for crack"].append(values)
+    for one, other in copies([pair.picture for pair in stats]):
+        if stats[one].split != stats[other].split:
+            pair = f"{stats[one].name} and {stats[other].name}"
             found.problems[SAME_IN_TWO].append(pair)
     found.warnings.clear()
     return list(found.lines())
@@ -224,15 +226,17 @@ def quick_problems(data: Data, splits: Sequence[str] = SPLITS) -> list[str]:
 def main(argv: list[str]) -> None:
     parser = Parser(prog="python -m src.check", description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("root", type=user_path, metavar="DATA_ROOT")
-    parser.add_argument("--all", action="store_true", help="name all photographs, and not only the first of a kind")
+    parser.add_argument(
+        "--all", action="store_true", help="print the names of all photographs, not only the first of each kind"
+    )
     options = parser.parse_args(argv)
-    found, looks = check(options.root)
-    for line in found.lines(len(looks) if options.all else SHOWN):
+    found, stats = check(options.root)
+    for line in found.lines(len(stats) if options.all else SHOWN):
         print(line)
     count = sum(len(names) for names in found.problems.values())
-    print(f"{len(looks)} pairs of {options.root} read, {count} problems.")
+    print(f"{len(stats)} pairs of {options.root} read, {count} problems.")
     if count:
-        raise UserError(f"{options.root} has {count} problems, which are listed above.")
+        raise UserError(f"{options.root} has {count} problems; they are listed above.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Processor cores that this process may use."""
+"""The number of processor cores that this process may use."""
 
 import math
 import os
@@ -10,15 +10,16 @@ OLD_QUOTA = ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")
 
 
 def available_cores() -> int:
-    """``taskset`` and batch systems make them fewer than the machine has; so do ``docker run --cpus`` and Kubernetes.
+    """Cores that this process may use: ``taskset``, batch systems, containers and Kubernetes can limit them.
 
-    These leave all cores in sight, and stop a process for the rest of each period in which it has used up its time.
+    ``docker run --cpus`` and Kubernetes show all cores, but pause a process for the rest of each period once it has
+    used up its time.
     """
     return math.ceil(min(len(os.sched_getaffinity(0)), quota()))
 
 
 def quota() -> float:
-    """Seconds of processor time that the control group has for every second; infinite without a limit."""
+    """Processor time per second that the control group allows, in seconds; infinite without a limit."""
     try:
         if (CGROUP / QUOTA).is_file():
             time, period = (CGROUP / QUOTA).read_text().split()

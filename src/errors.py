@@ -1,4 +1,4 @@
-"""Exit codes and words: what a command says when it cannot go on."""
+"""Errors and exit codes of the commands."""
 
 import argparse
 import errno
@@ -22,13 +22,13 @@ EXIT_NO_READER = EXIT_SIGNAL + signal.SIGPIPE
 
 
 class UserError(Exception):
-    """Something the user must change: one sentence with what, where, the value and the legal values."""
+    """A mistake that the user must correct: one sentence with what is wrong, where, the value and the legal values."""
 
 
 def unknown(kind: str, value: str, legal: Iterable[str], near: Sequence[str] = (), hint: str = "") -> UserError:
-    """The sentence for a name that does not exist: the nearest legal name (or ``near``) first, then all of them.
+    """The error for a name that does not exist: the nearest legal name (or ``near``), then all legal names.
 
-    A ``hint`` is a sentence that stands in place of the nearest name.
+    A ``hint`` is a sentence that replaces the nearest name.
     """
     names = sorted(legal)
     near = near or nearest(value, names)
@@ -37,7 +37,7 @@ def unknown(kind: str, value: str, legal: Iterable[str], near: Sequence[str] = (
 
 
 def nearest(value: str, names: Iterable[str]) -> list[str]:
-    """The name that was probably meant, if there is one: ``architectures/unet`` also for ``unet`` or ``unett``."""
+    """The name that was probably intended, if there is one: ``architectures/unet`` also for ``unet`` or ``unett``."""
     names = list(names)
     if "/" not in value:
         last = {name.rpartition("/")[2]: name for name in names}
@@ -47,9 +47,9 @@ def nearest(value: str, names: Iterable[str]) -> list[str]:
 
 
 class Parser(argparse.ArgumentParser):
-    """A command line whose mistakes are a ``UserError`` each: one sentence, and not the whole usage.
+    """A parser that raises a ``UserError`` of one sentence, instead of printing the whole usage.
 
-    An option that does not exist is told before what is missing: it is often the missing one, misspelled.
+    Unknown options are reported before missing ones: they are often the same option, misspelled.
     """
 
     words: Sequence[str] = ()
@@ -68,7 +68,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Pipe(io.FileIO):
-    """A stream to a pipe that leads to nowhere once its reader has left."""
+    """A stream to a pipe; when the reader has closed it, further output is discarded."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -76,14 +76,14 @@ class Pipe(io.FileIO):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if self.fileno() != STDERR:
-                print("Nobody reads the output any more: this goes on without it.", file=sys.stderr, flush=True)
+                print("The output is no longer read: continuing without it.", file=sys.stderr, flush=True)
             return len(data)
 
 
 def outlive_reader() -> None:
-    """Go on without output when its reader leaves, as ``| head`` does: what is being made would be lost.
+    """Continue without output when its reader closes the pipe, as ``| head`` does, so that no work is lost.
 
-    For commands that make something; those that only print end then, as is usual.
+    This is for commands that produce files; those that only print end at that point, as is usual.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -96,20 +96,20 @@ def outlive_reader() -> None:
 def run_command(main: Callable[[list[str]], int | None]) -> int:
     """Run a command line's ``main(argv)`` and return its exit code.
 
-    0 done; 2 the user must change something (one sentence on stderr); 130 interrupted; 141 nobody reads what it prints
-    (see ``outlive_reader``); 1 anything else.
-    ``--debug`` anywhere on the command line shows the traceback of a user error too.
+    0: done. 2: a mistake of the user (one sentence on stderr). 130: interrupted. 141: the reader of the output has
+    closed it (see ``outlive_reader``). 1: anything else. ``--debug`` anywhere on the command line also shows the
+    traceback of a user error.
     """
     argv = sys.argv[1:]
     debug = "--debug" in argv
     try:
-        return _to_the_last_line(main, [word for word in argv if word != "--debug"])
+        return _with_flush(main, [word for word in argv if word != "--debug"])
     except UserError as error:
         if debug:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER
-    except BrokenPipeError:  # the reader (`| head`) has left: nothing more to say
+    except BrokenPipeError:  # the reader, such as `| head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_NO_READER
     except OSError as error:
@@ -124,8 +124,8 @@ def run_command(main: Callable[[list[str]], int | None]) -> int:
         return EXIT_INTERRUPTED
 
 
-def _to_the_last_line(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
-    """Call ``main`` and print what it has left in the buffer: Python itself does so when nobody can act any more."""
+def _with_flush(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
+    """Call ``main`` and flush its output here, where an error can still be handled."""
     try:
         return main(argv) or 0
     finally:

@@ -1,18 +1,18 @@
 """Score a trained network: ``python -m src.evaluation model.checkpoint_path=PATH [KEY=VALUE ...]``.
 
-The checkpoint knows its configuration; further overrides change what is evaluated, and how:
+The checkpoint holds its configuration; further overrides change what is evaluated, and how:
 
     evaluation.split=val                    train | val | test
-    evaluation.metrics=[iou,f1,cldice]      what is computed; configs/evaluation/default.yaml lists them
+    evaluation.metrics=[iou,f1,cldice]      metrics; configs/evaluation/default.yaml lists them
     evaluation.save_predictions=true        masks, and overlays in three colours
     evaluation.save_confusion_matrix=true   as CSV and as a picture
     evaluation.tta=d4                       the mean over mirrored and turned views: none | flips | d4
-    evaluation.resolution=native            whole photographs at their own size, as src.predict sees them
+    evaluation.resolution=native            whole photographs at their own size, as in src.predict
     data.root=DIR                           other photographs
 
-All is written to results/SPLIT (SPLIT-TTA with views, SPLIT-native) in the run's folder, in place of what was there:
-metrics.json, images.csv, precision_recall.csv and .png. Masks are compared at data.image_size, or at the photographs'
-own size where that is asked for, and of a network that has learnt from crops; tolerances are pixels of that size.
+The results replace those in results/SPLIT (SPLIT-TTA with tta, SPLIT-native) in the run's folder: metrics.json,
+images.csv, precision_recall.csv and .png. Masks are compared at data.image_size, or at the photographs' own size with
+resolution=native and for networks trained on crops; tolerances are in pixels of that size.
 """
 
 import csv
@@ -32,7 +32,7 @@ from src.folders import refuse_irregular, user_path
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.config.schema import Evaluation
-    from src.scoring.evaluate import OnImage, Scores, Seen
+    from src.scoring.evaluate import OnImage, ScoredImage, Scores
     from src.scoring.inference import Network
 
 
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
     outlive_reader()
     overrides = Overrides.parse(argv)
     checkpoint = find_checkpoint(overrides)
-    load_config(overrides.at("evaluation"))  # all else depends on the network
+    load_config(overrides.at("evaluation"))  # the rest can be checked only with the network
 
     from src.scoring.evaluate import evaluate
     from src.scoring.inference import load_network
@@ -77,16 +77,18 @@ def find_checkpoint(overrides: Overrides) -> Path:
     """The ``model.checkpoint_path`` of the overrides; without one this is a ``UserError``."""
     path = (overrides.get("model.checkpoint_path") or "").strip("'\"")
     if not path:
-        raise UserError("Which network? Add model.checkpoint_path=outputs/experiments/.../checkpoints/best_model.pth.")
+        raise UserError(
+            "model.checkpoint_path is missing: set it to outputs/experiments/.../checkpoints/best_model.pth of a run."
+        )
     checkpoint = user_path(path)
     refuse_irregular(checkpoint)
     return checkpoint
 
 
 def results_folder(checkpoint: Path, wanted: "Evaluation") -> Path:
-    """``results/SPLIT[-TTA][-native][-CHECKPOINT]`` in the run's folder, or beside a checkpoint that lies elsewhere.
+    """``results/SPLIT[-TTA][-native][-CHECKPOINT]`` in the run's folder, or beside a checkpoint outside of a run.
 
-    The best network of a run needs no naming, another one of it does.
+    The name of the checkpoint is left out for the best network of a run.
     """
     folder = checkpoint.resolve().parent
     in_run = folder.name == "checkpoints"
@@ -98,9 +100,10 @@ def results_folder(checkpoint: Path, wanted: "Evaluation") -> Path:
 
 @contextmanager
 def replaced_at_the_end(folder: Path) -> Generator[Path]:
-    """A folder to write into; when all is written its files take the place of an earlier evaluation's in ``folder``.
+    """A folder to write into. At the end its files replace those of an earlier evaluation in ``folder``.
 
-    All of those go, as they are of other settings; what else lies there stays. After a mistake everything stays.
+    All files of the earlier evaluation are removed, because they have other settings; other files stay. After an error
+    nothing is changed.
     """
     partial = partial_beside(folder)
     partial.mkdir(parents=True)
@@ -118,7 +121,7 @@ def replaced_at_the_end(folder: Path) -> Generator[Path]:
 
 
 def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
-    """What ``metrics.json`` holds: the three IoUs by where their threshold comes from, then ``evaluation.metrics``."""
+    """The content of ``metrics.json``: the IoU at three thresholds, then ``evaluation.metrics``."""
     from src.scoring.metrics import BINS, HALF, best_threshold, scores_at
 
     wanted = network.config.evaluation
@@ -142,7 +145,7 @@ def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
 
 
 def write_scores(scores: "Scores", network: "Network", folder: Path) -> None:
-    """metrics.json, images.csv, the precision-recall curve, and the confusion matrix where it is asked for."""
+    """Write metrics.json, images.csv, the precision-recall curve and, if configured, the confusion matrix."""
     from src.scoring.metrics import BINS, curve, oracle_scores, threshold_counts
     from src.scoring.pictures import draw_confusion_matrix, draw_curve
 
@@ -169,15 +172,17 @@ def write_table(path: Path, names: Sequence[str], rows: Sequence[Sequence[object
 
 
 def picture_writer(folder: Path) -> "OnImage":
-    """Keeps each image's predicted mask (0 and 255) and its overlay under the image's name."""
+    """A function that saves each image's predicted mask (0 and 255) and its overlay under the image's name."""
     from src.scoring.pictures import overlay, write_picture
 
     for name in ("masks", "overlays"):
         (folder / name).mkdir()
 
-    def write(seen: "Seen") -> None:
-        write_picture(seen.predicted * 255, folder / "masks" / f"{seen.stem}.png")
-        write_picture(overlay(seen.image, seen.predicted, seen.actual), folder / "overlays" / f"{seen.stem}.png")
+    def write(scored: "ScoredImage") -> None:
+        write_picture(scored.predicted * 255, folder / "masks" / f"{scored.stem}.png")
+        write_picture(
+            overlay(scored.image, scored.predicted, scored.actual), folder / "overlays" / f"{scored.stem}.png"
+        )
 
     return write
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from src.errors import UserError
 
 FOREIGN_FOLDERS = ("__MACOSX", "@eaDir", "lost+found")
-"""What macOS's archives, Synology's drives and file systems put beside a user's files."""
+"""Folders that macOS's archives, Synology's drives and file systems add to a user's files."""
 
 
 def move_aside(folder: Path) -> Path:
-    """Rename a folder to its name and the time, with a number if that exists; returns where it is now."""
+    """Rename a folder to its name and the time, with a number if that exists; returns the new path."""
     stamped = folder.with_name(f"{folder.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}")
     aside, number = stamped, 1
     while aside.exists():
@@ -22,22 +22,22 @@ def move_aside(folder: Path) -> Path:
 
 
 def refuse_irregular(path: Path) -> None:
-    """A folder, a pipe, a device or a link to nowhere is a ``UserError``: to read it would fail, wait, or never end."""
+    """A ``UserError`` for a folder, a pipe, a device or a broken link: reading it could fail, block or never end."""
     if not path.is_file():
         why = "it is not a file" if path.exists() else "No such file"
         raise UserError(f"Cannot read {in_full(path)}: {why}.")
 
 
 def visible_files(folder: Path) -> list[Path]:
-    """All files in a folder and in the folders below it, by path; without hidden ones and ``FOREIGN_FOLDERS``."""
+    """All files in a folder and its subfolders, sorted by path, without hidden ones and ``FOREIGN_FOLDERS``."""
     return sorted(here / name for here, _, names in visible_folders(folder) for name in names)
 
 
 def visible_folders(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """A folder and those below it, each with the names of its folders and of its files.
+    """A folder and all its subfolders, each with the names of its folders and of its files.
 
-    Links to folders are followed, each real folder once; a link to a folder that ``folder`` lies in is not. A folder
-    that cannot be listed is an ``OSError``.
+    Links to folders are followed, each real folder once, but not links to a parent of ``folder``. A folder that cannot
+    be listed is an ``OSError``.
     """
     seen = {folder.resolve(), *folder.resolve().parents}
 
@@ -56,25 +56,25 @@ def refuse(error: OSError) -> None:
 
 
 def is_visible(name: str) -> bool:
-    """Whether a file or folder is the user's: macOS puts ._NAME.jpg beside NAME.jpg."""
+    """Whether a file or folder is the user's: not hidden (macOS adds ._NAME.jpg beside NAME.jpg), not foreign."""
     return not name.startswith(".") and name not in FOREIGN_FOLDERS
 
 
 def in_full(path: Path) -> str:
-    """A path for a sentence that it is not there: as it was given, and where that is, seen from the current folder."""
+    """A path for an error sentence: as given and, if it is relative, also as an absolute path."""
     return str(path) if path.is_absolute() else f"{path} ({path.absolute()})"
 
 
 def from_home(path: str) -> str:
-    """``~/data`` as the shell would have it; it leaves the tilde within ``key=~/data``, which would name a folder."""
+    """Expand ``~/data``, as the shell does. The shell does not expand it within ``key=~/data``."""
     if path != "~" and not path.startswith("~/"):
         return path
     try:
         return str(Path(path).expanduser())
     except RuntimeError as error:
-        raise UserError(f"{path}: there is no home folder, for HOME is not set; name the folder itself.") from error
+        raise UserError(f"{path}: HOME is not set, so there is no home folder; write the full path.") from error
 
 
 def user_path(text: str) -> Path:
-    """A path of the command line: the ``type`` of all options that are one."""
+    """A path from the command line; the ``type`` of all options that are paths."""
     return Path(from_home(text))

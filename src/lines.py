@@ -1,4 +1,4 @@
-"""A trial's ``result.json``: a JSON line for every epoch, as it was reported."""
+"""Reads and writes a trial's ``result.json``: one JSON line for each reported epoch."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from src.atomic import replace_text
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The lines that are whole; one that is being written, or was cut off by a kill, is not. No file: no lines."""
+    """The complete lines; a line that is being written, or was cut off by a kill, is skipped. Empty without a file."""
     found: list[dict[str, Any]] = []
     for line in path.read_text().splitlines() if path.is_file() else ():
         try:
@@ -26,5 +26,5 @@ def append_line(path: Path, line: Mapping[str, Any]) -> None:
 
 
 def replace_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Have these lines and no others, at no moment less."""
+    """Replace the file by these lines in one step."""
     replace_text(path, "".join(json.dumps(dict(line)) + "\n" for line in lines))

@@ -1,7 +1,7 @@
 """Find the cracks in new photographs: ``python -m src.predict CHECKPOINT IMAGES... [--out DIR] [KEY=VALUE ...]``.
 
 IMAGES are files or folders, of any size. Each becomes DIR/masks/NAME.png (crack 255, else 0) and DIR/overlays/NAME.png.
-A photograph is seen at the scale of the training images and, where it is larger than they were, in overlapping tiles.
+A photograph is resized to the scale of the training images and, if it is larger than these, predicted in tiles.
 """
 
 import argparse
@@ -30,8 +30,13 @@ def main(argv: list[str]) -> None:
     parser.add_argument(
         "--out", type=user_path, default=Path("predictions"), help="folder for the results (predictions)"
     )
-    parser.add_argument("--threshold", type=float, help="probability of crack, if not the one that validation chose")
-    parser.add_argument("--tta", choices=("none", "flips", "d4"), default="none", help="mean over views (none)")
+    parser.add_argument("--threshold", type=float, help="probability of crack (default: the best on validation)")
+    parser.add_argument(
+        "--tta",
+        choices=("none", "flips", "d4"),
+        default="none",
+        help="test-time augmentation: mean over mirrored and turned views (none)",
+    )
     parser.add_argument("--overlap", type=float, default=0.25, help="share of a tile's side that tiles share (0.25)")
     options = parser.parse_intermixed_args(rejoin_lists(argv))
     if options.threshold is not None and not 0 <= options.threshold <= 1:
@@ -39,13 +44,15 @@ def main(argv: list[str]) -> None:
     if not 0 <= options.overlap <= 0.9:
         raise UserError(f"--overlap={options.overlap}: must be from 0 to 0.9.")
     if options.out.exists() and not options.out.is_dir():
-        raise UserError(f"--out={options.out}: that is a file; name a folder.")
+        raise UserError(f"--out={options.out}: this is a file; choose a folder.")
     if (options.out / "images").is_dir() and (options.out / "masks").is_dir():
-        raise UserError(f"--out={options.out}: its masks belong to its images, and would be replaced; name another.")
+        raise UserError(
+            f"--out={options.out}: this is a data set, whose masks would be overwritten; choose another folder."
+        )
     overrides = Overrides.parse(word for word in options.images if is_override(word))
     photographs = find_photographs([user_path(word) for word in options.images if not is_override(word)])
     if unread := overrides.at("evaluation"):
-        raise UserError(f"{next(iter(unread))}: that is for evaluation; predictions have --tta and --threshold.")
+        raise UserError(f"{next(iter(unread))}: this key is for src.evaluation; here use --tta and --threshold.")
     refuse_irregular(options.checkpoint)
     from src.scoring.inference import load_network, refuse_views
 
@@ -57,12 +64,12 @@ def main(argv: list[str]) -> None:
 
 
 def is_override(word: str) -> bool:
-    """``device=cpu``; a photograph may have such a name too, but then it is there, or ends like one."""
+    """Whether a word is an override such as ``device=cpu``, and not a file of that name or with an image's ending."""
     return "=" in word and not Path(word).exists() and Path(word).suffix.lower() not in IMAGE_SUFFIXES
 
 
 def threshold_of(network: "Network", tta: str) -> float:
-    """What validation chose. With views it is chosen anew, for which the validation split must be there."""
+    """The best threshold on validation. With ``tta`` it is computed anew, which needs the validation split."""
     from src.scoring.evaluate import choose_threshold
     from src.scoring.metrics import BINS
 
@@ -70,22 +77,22 @@ def threshold_of(network: "Network", tta: str) -> float:
         return choose_threshold(network, tta) / BINS
     except UserError as error:
         raise UserError(
-            f"--tta={tta} wants a threshold of its own, of the validation split; without that say --threshold. {error}"
+            f"--tta={tta} needs its own threshold from the validation split; without it, use --threshold. {error}"
         ) from error
 
 
 def find_photographs(paths: Sequence[Path]) -> list[Path]:
-    """The files, and those in the folders; two of one stem are a ``UserError``: their results would have one name."""
+    """The files, and those in the folders. Equal stems are a ``UserError``: their results would have the same name."""
     found = dict[str, Path]()
     for given in paths:
         if not given.is_dir() and not given.is_file():
             raise UserError(f"No such photograph: {in_full(given)}.")
         if given.is_dir() and (below := images_below(given)):
-            print(f"Left out {len(below)} image files in folders below {given}, as {below[0]}: name those folders too.")
+            print(f"Skipped {len(below)} image files in subfolders of {given}, such as {below[0]}: pass these too.")
     for path in (file for given in paths for file in (list_images(given) if given.is_dir() else [given])):
         if found.setdefault(path.stem, path).resolve() != path.resolve():
             raise UserError(
-                f"{found[path.stem]} and {path} have one stem, and so would their masks: predict them apart."
+                f"{found[path.stem]} and {path} have the same stem, and so would their masks: predict them separately."
             )
     if not found:
         raise UserError(f"No photograph in {', '.join(map(str, paths)) or 'the arguments'}.")
@@ -93,9 +100,9 @@ def find_photographs(paths: Sequence[Path]) -> list[Path]:
 
 
 def predict_files(network: "Network", photographs: Sequence[Path], out: Path, how: tuple[float, str, float]) -> None:
-    """Write mask and overlay of each photograph and print its share of crack. ``how``: threshold, views, overlap.
+    """Write mask and overlay of each photograph and print its share of crack. ``how``: threshold, tta, overlap.
 
-    A file that cannot be read does not keep the others from it; at the end it is a ``UserError``.
+    Unreadable files are skipped, and are a ``UserError`` at the end.
     """
     from src.scoring.pictures import overlay, write_picture
 
@@ -114,16 +121,18 @@ def predict_files(network: "Network", photographs: Sequence[Path], out: Path, ho
         overlay(image, predicted)
         predicted *= 255
         write_picture(predicted, out / "masks" / f"{path.stem}.png")
-        del predicted  # a large photograph leaves no room for both
+        del predicted  # frees the memory of a large photograph
         write_picture(image, out / "overlays" / f"{path.stem}.png")
         print(f"{path}  {share:.2%} crack", flush=True)
     print(f"{out}  (threshold {how[0]:.3f}; crack is blue in the overlays)")
     if unreadable:
-        raise UserError(f"{len(unreadable)} of {len(photographs)} photographs were left out. {' '.join(unreadable)}")
+        raise UserError(
+            f"{len(unreadable)} of {len(photographs)} photographs could not be read. {' '.join(unreadable)}"
+        )
 
 
 def predict_photograph(network: "Network", image: "UInt8Array", how: tuple[float, str, float]) -> "UInt8Array":
-    """Mask (H, W) in {0, 1} at the photograph's own size; a bar on a terminal shows how far it is."""
+    """Mask (H, W) in {0, 1} at the photograph's own size, with a progress bar on a terminal."""
     import numpy as np
     from rich.progress import Progress
 

@@ -1,8 +1,9 @@
-"""Turn photographs and masks into a data set: ``python -m src.prepare SOURCE --out data/NAME``.
+"""Make a data set of photographs and masks: ``python -m src.prepare SOURCE --out data/NAME``.
 
-SOURCE holds photographs and masks in a layout of ``src.datasets.sources``: an image and a mask folder, folders that are
-splits already, both side by side, CrackForest's, DeepCrack's, Crack500's, COCO's or labelme's. Files of one group stay
-in one split. The result is OUT/{train,val,test}/{images,masks}/, OUT/manifest.csv, summary.md and contact_sheet.png.
+SOURCE holds photographs and masks in a layout of ``src.datasets.sources``: an image and a mask folder, folders for the
+splits, images and masks in one folder, or the layout of CrackForest, DeepCrack, Crack500, COCO, YOLO or labelme. Files
+of one group stay in one split. The result is OUT/{train,val,test}/{images,masks}/, OUT/manifest.csv, summary.md and
+contact_sheet.png.
 """
 
 import argparse
@@ -16,12 +17,12 @@ import rich.table
 
 from src.data.depth import used_bits
 from src.data.mask_colours import Colour
-from src.data.masks import Said, choose_meaning
+from src.data.masks import UserRule, choose_mask_rule
 from src.data.pairs import SMALLEST
-from src.data.reading import Reading, survey_all
-from src.datasets.data_folder import Item, Rules, write
+from src.data.reading import Reading, inspect_masks
+from src.datasets.data_folder import PlannedPhotograph, PreparationRules, write
 from src.datasets.drawings import ShapeRules
-from src.datasets.groups import Grouping, choose_groups, choose_splits
+from src.datasets.groups import GroupingOptions, choose_groups, choose_splits
 from src.datasets.photographs import Source
 from src.datasets.sources import Selection, find_sources
 from src.datasets.summary import summary
@@ -35,19 +36,19 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("source", type=user_path, metavar="SOURCE")
     add("--out", type=user_path, required=True, help="new folder, such as data/NAME")
     add("--groups", type=user_path, help="CSV with a column 'file' (default: SOURCE/groups.csv)")
-    add("--group-column", metavar="COLUMN", help="column of the group (default: the last)")
+    add("--group-column", metavar="COLUMN", help="column of --groups with the group (default: the last)")
     add(
         "--group-pattern",
         metavar="REGEX",
-        help="what it, or its first bracket, matches in a stem (with a / in it: in the path) is the group",
+        help="the group is what REGEX, or its first bracket, matches in the stem; if REGEX contains a /, in the path",
     )
     add(
         "--find-groups",
         action="store_true",
-        help="photographs that overlap or touch are a group, beside those that are said",
+        help="also group photographs that overlap or touch",
     )
     add("--split", type=float, nargs=3, default=[0.7, 0.15, 0.15], metavar=("TRAIN", "VAL", "TEST"))
-    add("--resplit", action="store_true", help="make splits anew, though SOURCE has some")
+    add("--resplit", action="store_true", help="make new splits even if SOURCE has its own")
     add("--seed", type=int, default=42)
     add(
         "--crack-colour",
@@ -55,48 +56,53 @@ def parse(argv: list[str]) -> argparse.Namespace:
         type=colour,
         action="append",
         metavar="N|R,G,B",
-        help="what is crack in masks",
+        help="colour or grey value of crack in the masks; may be repeated",
     )
-    add("--crack-above", type=int, metavar="N", help="crack is what has a higher value, or a brighter colour, in masks")
-    add("--label", nargs="+", action="extend", default=[], help="labels of polygons that are crack (default: all)")
-    add("--line-width", type=width, metavar="PIXELS", help="of cracks that are drawn as lines")
-    add("--tile", type=int, metavar="PIXELS", help="cut photographs into square tiles, which are one group")
-    add("--overlap", type=int, default=0, metavar="PIXELS", help="that neighbouring tiles share (default 0)")
-    add("--exclude", nargs="+", action="extend", default=[], metavar="NAME", help="stems or files to leave out")
+    add("--crack-above", type=int, metavar="N", help="crack is every value above N in the masks")
+    add("--label", nargs="+", action="extend", default=[], help="labels of drawings that are crack (default: all)")
+    add("--line-width", type=width, metavar="PIXELS", help="width of cracks that are drawn as lines")
+    add(
+        "--tile",
+        type=int,
+        metavar="PIXELS",
+        help="cut photographs into square tiles; those of one photograph are one group",
+    )
+    add("--overlap", type=int, default=0, metavar="PIXELS", help="width that neighbouring tiles share (default 0)")
+    add("--exclude", nargs="+", action="extend", default=[], metavar="NAME", help="stems or files to skip")
     add("--allow-unpaired", action="store_true", help="skip files without partner")
     add("--unlabelled-is-crack-free", action="store_true", help="photographs without mask or drawing have no crack")
     return parser.parse_args(argv)
 
 
 def colour(text: str) -> Colour:
-    """``R,G,B``, or one value of grey; of more than 8 bits it may be higher."""
+    """Parse ``R,G,B`` or one grey value, which may exceed 255 for masks of more than 8 bits."""
     parts = [int(part) if part.isdecimal() else -1 for part in text.split(",")]
     if len(parts) not in (1, 3) or min(parts) < 0 or (len(parts) == 3 and max(parts) > 255):
-        raise argparse.ArgumentTypeError(f"{text} is neither R,G,B, each from 0 to 255, nor one value of grey")
+        raise argparse.ArgumentTypeError(f"{text} must be R,G,B, each from 0 to 255, or one grey value")
     red, green, blue = parts * 3 if len(parts) == 1 else parts
     return red, green, blue
 
 
 def width(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of pixels, 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} must be a number of pixels, at least 1")
     return int(text)
 
 
 def main(argv: list[str]) -> None:
-    """The command line. Every mistake is a ``UserError``, and then nothing is left at --out."""
+    """Run the command. Every mistake is a ``UserError``, and then nothing is written to --out."""
     args = parse(argv)
     if args.out.is_file() or (args.out.is_dir() and any(args.out.iterdir())):
         raise UserError(f"{args.out} exists and is not empty: remove it or choose another --out.")
     if args.out.resolve() == Path.cwd():
-        raise UserError(f"--out={args.out}: that is the folder that you are in, and would be replaced; name another.")
+        raise UserError(f"--out={args.out}: the current folder would be replaced; choose another.")
     refuse_tiles(args.tile, args.overlap)
     outlive_reader()
     sources, notes = find_sources(args.source, selection_of(args))
     groups = choose_groups(sources, args.source, grouping_of(args))
     splits = choose_splits(sources, groups, args.split, args.seed, args.resplit)
     rules = rules_of(args, sources.values())
-    items = [Item(name, source, splits[name], groups[name]) for name, source in sources.items()]
+    items = [PlannedPhotograph(name, source, splits[name], groups[name]) for name, source in sources.items()]
     rows, notes = write(items, args.source, args.out, rules, notes)
     head, *lines = summary(rows)
     table = rich.table.Table(*head)
@@ -106,33 +112,33 @@ def main(argv: list[str]) -> None:
     for note in notes:
         print(f"Note: {note}")
     print(f"Wrote {len(rows)} pairs to {args.out}; look at {args.out / 'contact_sheet.png'}.")
-    print(f"Is it sound? python -m src.check {shlex.quote(str(args.out))}")
+    print(f"Check it with: python -m src.check {shlex.quote(str(args.out))}")
 
 
 def refuse_tiles(tile: int | None, overlap: int) -> None:
     if tile is None and overlap:
-        raise UserError(f"--overlap={overlap} is for tiles: say how large they are by --tile, or leave it out.")
+        raise UserError(f"--overlap={overlap} needs --tile, the size of the tiles.")
     if tile is not None and tile < SMALLEST:
-        raise UserError(f"--tile={tile}: tiles of less than {SMALLEST} pixels show no crack.")
+        raise UserError(f"--tile={tile}: must be at least {SMALLEST}; smaller tiles cannot show a crack.")
     if tile is not None and not 0 <= overlap < tile:
         raise UserError(f"--overlap={overlap}: must be from 0 to less than --tile={tile}.")
 
 
-def rules_of(args: argparse.Namespace, sources: Collection[Source]) -> Rules:
-    """Chosen for all files together."""
-    said, pictures = said_by(args), [one.picture for one in sources if one.picture]
-    if said and not pictures:
+def rules_of(args: argparse.Namespace, sources: Collection[Source]) -> PreparationRules:
+    """The rules for reading and cutting, chosen for all files together."""
+    user_rule, pictures = user_rule_of(args), [one.picture for one in sources if one.picture]
+    if user_rule and not pictures:
         raise UserError(f"--crack-colour and --crack-above are for masks that are pictures: {args.source} has none.")
-    surveys = tuple(survey_all(pictures, said))
-    reading = Reading(choose_meaning(surveys, said), used_bits(one.image for one in sources))
-    return Rules(said, surveys, reading, args.tile, args.overlap)
+    mask_infos = tuple(inspect_masks(pictures, user_rule))
+    reading = Reading(choose_mask_rule(mask_infos, user_rule), used_bits(one.image for one in sources))
+    return PreparationRules(user_rule, mask_infos, reading, args.tile, args.overlap)
 
 
-def said_by(args: argparse.Namespace) -> Said:
-    """What the user says is crack; two ways to say it are a ``UserError``."""
+def user_rule_of(args: argparse.Namespace) -> UserRule:
+    """The user's rule for crack; two rules are a ``UserError``."""
     if args.crack_colour and args.crack_above is not None:
-        raise UserError("--crack-colour and --crack-above cannot be said together: which is crack?")
-    return Said(tuple(args.crack_colour or ()), args.crack_above)
+        raise UserError("--crack-colour and --crack-above cannot be combined: use one of them.")
+    return UserRule(tuple(args.crack_colour or ()), args.crack_above)
 
 
 def selection_of(args: argparse.Namespace) -> Selection:
@@ -140,17 +146,17 @@ def selection_of(args: argparse.Namespace) -> Selection:
     return Selection(tuple(args.exclude), args.allow_unpaired, args.unlabelled_is_crack_free, shapes)
 
 
-def grouping_of(args: argparse.Namespace) -> Grouping:
-    """How groups are made; two rules that give one photograph two names of a group are a ``UserError``.
+def grouping_of(args: argparse.Namespace) -> GroupingOptions:
+    """The options for groups. A table and a pattern are a ``UserError``: a photograph would have two groups.
 
-    --find-groups goes with each of them: it joins what they have put apart.
+    --find-groups can be combined with either: it joins groups.
     """
     if args.group_pattern and (other := next((name for name in ("groups", "group_column") if getattr(args, name)), "")):
         raise UserError(
-            f"--{other.replace('_', '-')} and --group-pattern cannot be said together: which groups are meant? "
-            "Leave one out; --find-groups goes with either."
+            f"--{other.replace('_', '-')} and --group-pattern cannot be combined: use one of them. "
+            "--find-groups can be combined with either."
         )
-    return Grouping(args.groups, args.group_column, args.group_pattern, args.find_groups)
+    return GroupingOptions(args.groups, args.group_column, args.group_pattern, args.find_groups)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What one must know to believe a number, or to get it again: commit, versions, machine."""
+"""Records the origin of a result, so that it can be reproduced: commit, versions, machine."""
 
 import platform
 import subprocess
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "segmentation-models-pytorch", "timm", "albumentations", "r
 
 
 def provenance() -> dict[str, Any]:
-    """The commit, whether the tree was changed since, and the versions that matter; plain types."""
+    """The commit, whether the working tree has changes, and the relevant versions; plain types."""
     return {
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
@@ -35,5 +35,5 @@ def _git(*words: str) -> str | None:
             ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return None  # not a checkout, or no git: the package versions must do
+        return None  # not a checkout, or no git
     return done.stdout.strip()

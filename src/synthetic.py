@@ -1,4 +1,4 @@
-"""Synthetic pavement photographs with crack masks, for a first sweep without own data.
+"""Generates synthetic pavement photographs with crack masks, for a first sweep without data of your own.
 
 ``python -m src.synthetic --out data/synthetic --images 240 --seed 0`` fills OUT/{train,val,test}/{images,masks}/ with
 RGB images and masks (0 sound, 255 crack). Joints, shadows, stains, patches, paint and tyre marks are never in a mask.
@@ -23,7 +23,7 @@ Field = npt.NDArray[np.float64]  # (size, size), or (3, size, size) for an RGB p
 Bytes = npt.NDArray[np.uint8]
 Place = tuple[Field, float]  # a point (x, y) and a direction in radians
 MARKER = "synthetic.json"
-VERSION = 1  # raise it when the pictures change, so that an existing folder is written anew
+VERSION = 1  # raise it when the pictures change, so that an existing folder is replaced
 # 14 : 3 : 3 in every twenty, fixed per index, so that a larger data set only adds to a smaller one.
 SPLIT_CYCLE = [{"T": "train", "V": "val", "E": "test"}[letter] for letter in "TVETTTTTVETTTTTVETTT"]
 CRACK_FREE_CHANCE = 0.12
@@ -206,19 +206,21 @@ def render(seed: int, index: int, size: int) -> tuple[Bytes, Bytes]:
 
 
 def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) -> None:
-    """Write the data set to ``out`` in one step, or keep it as it is; a killed run leaves only a hidden folder."""
+    """Write the data set to ``out`` in one step, unless it exists already; a killed run leaves only a hidden folder."""
     for name, value, least in (("--images", images, 3), ("--size", size, 32), ("--seed", seed, 0)):
         if value < least:
-            raise UserError(f"{name} is {value}; legal: whole numbers from {least} up.")
+            raise UserError(f"{name}={value}: must be at least {least}.")
     parameters = json.dumps({"version": VERSION, "images": images, "seed": seed, "size": size})
     if out.resolve() == Path.cwd():
-        raise UserError(f"--out '{out}' is the folder that you are in, and would be replaced; legal: another folder.")
+        raise UserError(f"--out={out}: the current folder would be replaced; choose another.")
     out = out.resolve()  # a linked folder is replaced where it really is
     made = (out / MARKER).read_text() if (out / MARKER).is_file() else ""
     if made == parameters:
         return
     if not made and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
-        raise UserError(f"--out '{out}' exists and was not written by src.synthetic; legal: a new or an empty folder.")
+        raise UserError(
+            f"--out={out}: it exists and was not written by src.synthetic; choose a new or an empty folder."
+        )
     with new_folder(out) as partial:
         for index in range(images):
             picture, mask = render(seed, index, size)
@@ -231,7 +233,7 @@ def write_dataset(out: Path, images: int = 240, seed: int = 0, size: int = 128) 
 
 
 def main(argv: list[str]) -> None:
-    """Write the data set that the command line names and say what it holds."""
+    """Write the data set and print what it holds."""
     parser = Parser(prog="python -m src.synthetic", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=user_path, required=True, help="folder to write")
     for name, default in (("--images", 240), ("--seed", 0), ("--size", 128)):

@@ -1,4 +1,4 @@
-"""What a terminal shows: plain lines, and tables that fit it, continued below where one is too wide."""
+"""Prints plain lines, and tables that fit the terminal: a table that is too wide is continued below."""
 
 import sys
 import textwrap
@@ -11,15 +11,15 @@ from rich.table import Table
 
 
 class PlainConsole(Console):
-    """One that prints reasons and overrides as they are, brackets too."""
+    """A console that prints text unchanged, including brackets."""
 
     def __init__(self, width: int) -> None:
-        """``width``: characters of a line in a file or a pipe, where nobody says how wide it may be."""
+        """``width``: characters of a line if the output is a file or a pipe."""
         here = None if sys.stdout and sys.stdout.isatty() else width
         super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, width=here)
 
     def on_broken_pipe(self) -> None:
-        """Nobody reads any more: what that means for the command is told in ``run_command``."""
+        """The reader has closed the pipe; ``run_command`` handles that."""
         raise BrokenPipeError
 
 
@@ -30,10 +30,10 @@ def fitted(
     texts: Collection[str] = (),
     styles: Sequence[str | None] = (),
 ) -> Iterator[Table]:
-    """The table as one or several of at most ``width`` characters; no cell is broken.
+    """Split a table into one or several of at most ``width`` characters, without breaking cells.
 
-    Headings are broken between words where the cells below are narrower. Columns are numbers, to the right, unless they
-    are among ``texts``.
+    Headings are wrapped at words if the cells below are narrower. Columns are right-aligned unless they are in
+    ``texts``.
     """
     wrapped = [wrap(head, max((cell_len(row[index]) for row in rows), default=0)) for index, head in enumerate(heads)]
     widths = [
@@ -52,13 +52,13 @@ def fitted(
 
 
 def wrap(head: str, width: int) -> str:
-    """A heading in lines, each as wide as the cells below or as its longest word."""
+    """Wrap a heading to the width of the cells below, or of its longest word."""
     longest = max(len(word) for word in head.split())
     return "\n".join(textwrap.wrap(head, max(width, longest)))
 
 
 def parts(widths: Sequence[int], width: int, gap: int) -> list[list[int]]:
-    """The columns of each part, by their numbers: the first one, then as many more as there is room for."""
+    """The column indices of each part: always the first column, then as many more as fit."""
     found, used = [[0]], widths[0]
     for column in range(1, len(widths)):
         if used + gap + widths[column] > width and len(found[-1]) > 1:

@@ -14,6 +14,7 @@ from optuna.distributions import BaseDistribution
 
 from src.errors import UserError, unknown
 from src.folders import refuse_irregular, user_path
+from src.rankable import RANKABLE
 from sweeps.search.asha import Asha
 from sweeps.search.budget import Budget
 from sweeps.search.hyperband import Hyperband
@@ -23,7 +24,6 @@ from sweeps.search.scheduler import SchedulerSettings
 from sweeps.search.space import Space
 
 SPECS_DIR = Path(__file__).with_name("specs")
-METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")  # what a search can maximise
 
 SCHEDULERS: dict[str, type[SchedulerSettings]] = {"asha": Asha, "hyperband": Hyperband, "no_stopping": NoStopping}
 """What a spec can have as its scheduler, by the name under which a ledger keeps it."""
@@ -60,8 +60,8 @@ class SweepSpec:
             raise UserError(f"scheduler={self.scheduler}: must be one of {legal}, with its settings.")
         if not callable(self.sampler) and self.sampler not in SAMPLERS:
             raise unknown("sampler of a sweep", str(self.sampler), SAMPLERS)
-        if self.metric not in METRICS:
-            raise unknown("metric of a sweep", self.metric, METRICS)
+        if self.metric not in RANKABLE:
+            raise unknown("metric of a sweep", self.metric, RANKABLE)
 
     @property
     def model(self) -> Model | None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from src.config.compose import load_config
-from src.models.device import MicroBatch
+from src.models.micro_batch import MicroBatch
 from src.scoring.inference import Network
 
 

@@ -27,7 +27,7 @@ from benchmarks.crash import Trial, lost
 from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
 from src.cores import available_cores
 from src.data import cache
-from src.datasets.duplicates import Kin
+from src.datasets.duplicates import DuplicatePair
 from src.errors import UserError
 
 needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
@@ -228,9 +228,9 @@ def test_predicted_and_real_memory_of_architectures_are_told_side_by_side(
 
 
 def test_pairs_of_one_place_are_scored_by_kind_and_by_the_groups_they_make():
-    kin = [Kin(0, 1, "touch", 9.0), Kin(1, 2, "overlap", 9.0), Kin(3, 4, "touch", 9.0)]
+    kin = [DuplicatePair(0, 1, "touch", 9.0), DuplicatePair(1, 2, "overlap", 9.0), DuplicatePair(3, 4, "touch", 9.0)]
     case = same_place.Case("five", [np.zeros((8, 8), np.uint8)] * 5, same_place.same(["a", "a", "a", "b", "c"]))
-    with patch.object(same_place, "find_kin", lambda greys: kin):
+    with patch.object(same_place, "find_duplicates", lambda greys: kin):
         found = {one.kind: (one.pairs, one.right, round(one.recall, 2)) for one in same_place.scores(case)}
     assert found == {"overlap": (1, 1, 0.33), "touch": (2, 1, 0.33), "all": (3, 2, 0.67), "groups": (4, 3, 1.0)}
 

@@ -350,7 +350,7 @@ def test_a_disk_without_room_for_the_arrays_is_one_sentence_and_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("src.data.cache.os.posix_fallocate", full)
-    with pytest.raises(UserError, match=r"Cannot write .*: No space left on device; data\.cache_dir says where"):
+    with pytest.raises(UserError, match=r"Cannot write .*: No space left on device; data\.cache_dir"):
         load_split(data, "train", SIZE, tmp_path / "cache")
     assert not folders(tmp_path / "cache")
 
@@ -403,6 +403,6 @@ def test_a_drive_without_locks_or_that_is_read_only_is_told_with_the_setting(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(cache.FileLock, "__enter__", refuse)
-    with pytest.raises(UserError, match=r"data\.cache_dir names another place") as caught:
+    with pytest.raises(UserError, match=r"data\.cache_dir to another") as caught:
         load_split(data, "val", SIZE, tmp_path / "cache")
     assert os.strerror(number) in str(caught.value)

@@ -12,7 +12,7 @@ from waits import Waits
 
 from src.config.keys import list_options
 from src.config.schema import SmpModel
-from src.models.device import StepState
+from src.models.micro_batch import StepState
 from src.training.trainer import Trainer
 
 ARCHITECTURES = list_options("model")

@@ -55,7 +55,7 @@ def test_a_card_in_a_machine_without_the_drivers_library_is_noticed(monkeypatch:
     for visible in (None, "0", "1"):  # Ray and batch systems name the cards of a process
         if visible is not None:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-        with pytest.raises(UserError, match="nvidia-smi says nothing"):
+        with pytest.raises(UserError, match="nvidia-smi"):
             count_cards()
     for hidden in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
@@ -70,7 +70,7 @@ def test_a_driver_that_is_new_enough_is_not_blamed(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("CUDA unknown error\nMore words")
 
     monkeypatch.setattr(torch.cuda, "init", init)
-    with pytest.raises(UserError, match=r"torch says: CUDA unknown error Until that"):
+    with pytest.raises(UserError, match=r"CUDA unknown error"):
         count_cards()
 
 
@@ -89,7 +89,7 @@ def test_a_card_that_fails_while_it_is_looked_at_is_one_sentence(
         raise subprocess.TimeoutExpired("python", 120)
 
     monkeypatch.setattr(subprocess, "run", hang)
-    with pytest.raises(UserError, match="does not answer within 120 seconds"):
+    with pytest.raises(UserError, match="within 120 seconds"):
         find_cards()
 
 

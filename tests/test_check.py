@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.check import Findings, Look, check, judge_fit, main, quick_problems
+from src.check import IN_TWO, Findings, PairStats, check, check_alignment, main, quick_problems
 from src.config.compose import load_config
 from src.data.cache import open_split
 from src.data.masks import read_mask
@@ -45,13 +45,13 @@ def test_a_copy_in_another_split_is_a_problem_also_mirrored_and_cut(root: Path, 
     picture = cv2.imread(str(image(root, "train")))
     assert picture is not None
     cv2.imwrite(str(image(root, "test")), np.fliplr(picture))
-    (line,) = [line for line in quick(root, tmp_path) if "same picture" in line]
+    (line,) = [line for line in quick(root, tmp_path) if "copies in two splits" in line]
     assert f"train/{image(root, 'train').stem} and test/{image(root, 'test').stem}" in line
     found, _ = check(root)
-    assert any("same picture" in pair for pair in found.problems["pairs of one place in two splits"])
+    assert any("same picture" in pair for pair in found.problems[IN_TWO])
     assert "python -m src.prepare SOURCE --out NEW --find-groups" in line
-    assert any("--find-groups" in said for said in found.lines() if "one place in two splits" in said)
-    with pytest.raises(UserError, match="problems, which are listed above"):
+    assert any("--find-groups" in said for said in found.lines() if IN_TWO in said)
+    with pytest.raises(UserError, match="1 problems"):
         main([str(root)])
 
 
@@ -69,11 +69,11 @@ def test_full_inverted_and_constant_ones_are_problems_and_empty_ones_a_warning(r
     cv2.imwrite(str(mask(root, "train", 1)), 255 - drawn)
     cv2.imwrite(str(mask(root, "train", 2)), np.zeros((64, 64), np.uint8))
     cv2.imwrite(str(image(root, "train", 3)), np.full((64, 64, 3), 90, np.uint8))
-    found, looks = check(root)
+    found, stats = check(root)
     full = found.problems["masks that are almost full or look inverted"]
-    assert [one.partition(" ")[0] for one in full] == [looks[0].name, looks[1].name]
-    assert found.problems["constant images"] == [looks[3].name]
-    assert looks[2].name in found.warnings["masks without crack"]
+    assert [one.partition(" ")[0] for one in full] == [stats[0].name, stats[1].name]
+    assert found.problems["constant images"] == [stats[3].name]
+    assert stats[2].name in found.warnings["masks without crack"]
     said = quick(root, tmp_path)
     assert any(line.startswith("problem: 2 masks that are almost full") for line in said)
     assert not any(line.startswith("warning") for line in said)
@@ -85,7 +85,7 @@ def test_every_file_that_cannot_be_used_is_named_and_not_only_the_first(root: Pa
     mask(root, "test").unlink()
     found, _ = check(root)
     assert len(found.problems["pairs that cannot be used"]) == 2
-    (sentence,) = found.problems["of folders and partners"]
+    (sentence,) = found.problems["missing folders or unpaired files"]
     assert image(root, "test").stem in sentence
 
 
@@ -97,11 +97,11 @@ def test_an_unusual_share_of_crack_and_a_mask_of_another_photograph_are_warnings
     swapped = one.read_bytes(), other.read_bytes()
     one.write_bytes(swapped[1])
     other.write_bytes(swapped[0])
-    found, looks = check(root)
+    found, stats = check(root)
     unusual = next(names for what, names in found.warnings.items() if what.startswith("unusual shares"))
-    assert any(name.startswith(looks[0].name) for name in unusual)
+    assert any(name.startswith(stats[0].name) for name in unusual)
     unfit = next(names for what, names in found.warnings.items() if what.startswith("masks that may not fit"))
-    assert {looks[1].name, looks[2].name} & {name.partition(" ")[0] for name in unfit}
+    assert {stats[1].name, stats[2].name} & {name.partition(" ")[0] for name in unfit}
 
 
 def test_a_root_that_is_not_there_is_said_for_what_it_is(tmp_path: Path):
@@ -153,25 +153,25 @@ def test_a_split_without_any_crack_is_a_problem(root: Path, tmp_path: Path):
 def test_a_file_without_partner_does_not_keep_the_others_from_being_read(root: Path):
     mask(root, "train").unlink()
     cv2.imwrite(str(mask(root, "train", 1)), np.full((64, 64), 255, np.uint8))
-    found, looks = check(root)
-    assert len(looks) == 19
-    assert "1 image without mask of the same stem" in found.problems["of folders and partners"][0]
+    found, stats = check(root)
+    assert len(stats) == 19
+    assert "1 image without mask of the same stem" in found.problems["missing folders or unpaired files"][0]
     assert len(found.problems["masks that are almost full or look inverted"]) == 1
 
 
 def test_masks_that_fit_least_come_first_also_where_some_have_too_little_crack_to_say():
     fits = [float("nan"), 1.5, float("nan"), -0.5, 9.0, float("nan"), 0.5]
-    looks = [Look(str(fit), "train", np.zeros((4, 4), np.uint8), 0.1, 9.0, fit) for fit in fits]
+    stats = [PairStats(str(fit), "train", np.zeros((4, 4), np.uint8), 0.1, 9.0, fit) for fit in fits]
     found = Findings()
-    judge_fit(looks, found)
+    check_alignment(stats, found)
     assert list(found.warnings.values()) == [["-0.5 -0.5", "0.5 +0.5", "1.5 +1.5"]]
 
 
 def test_a_mask_of_a_bright_crack_fits_and_one_of_neither_does_not():
     fits = {"dark": 9.0, "bright": -7.0, "a little bright": -1.0, "no": 0.2}
-    looks = [Look(name, "train", np.zeros((4, 4), np.uint8), 0.1, 9.0, fit) for name, fit in fits.items()]
+    stats = [PairStats(name, "train", np.zeros((4, 4), np.uint8), 0.1, 9.0, fit) for name, fit in fits.items()]
     found = Findings()
-    judge_fit(looks, found)
+    check_alignment(stats, found)
     assert list(found.warnings.values()) == [["a little bright -1.0", "no +0.2"]]
 
 
@@ -207,9 +207,9 @@ def write_values(root: Path, split: str, value: int) -> None:
 def test_splits_whose_masks_have_other_values_for_crack_are_a_problem(root: Path, tmp_path: Path):
     write_values(root, "train", 1)
     (line,) = quick(root, tmp_path)
-    assert "another value for crack: train 1, val 255, test 255" in line
+    assert "different values for crack: train 1, val 255, test 255" in line
     found, _ = check(root)
-    (sentence,) = found.problems["masks that differ in what is crack"]
+    (sentence,) = found.problems["masks that disagree on the value of crack"]
     assert "1 in" in sentence
     assert "255 in" in sentence
 
@@ -229,7 +229,7 @@ def test_photographs_of_12_bits_are_told_and_refused_by_a_training_until_it_is_s
         path.unlink()
         cv2.imwrite(str(path.with_suffix(".png")), grey.astype(np.uint16) * 16)
     found, _ = check(root)
-    (said,) = found.warnings["rule for all photographs of 16 bits"]
+    (said,) = found.warnings["data set of 16-bit photographs with fewer bits"]
     assert "data.bits=12" in said
     assert "constant images" not in found.problems
     with pytest.raises(UserError, match=r"data\.bits=12"):
@@ -246,5 +246,5 @@ def test_further_pages_are_a_warning(root: Path):
     picture.save(path.with_suffix(".tif"), save_all=True, append_images=[picture])
     path.unlink()
     found, _ = check(root)
-    (named,) = found.warnings["files with more pages or frames, of which the first is read"]
+    (named,) = found.warnings["files with more pages or frames, of which only the first is read"]
     assert named.endswith(".tif 1")

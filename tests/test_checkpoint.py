@@ -232,7 +232,7 @@ def test_a_checkpoint_of_compressed_records_is_refused_before_they_are_unpacked(
 @pytest.mark.parametrize("name", ["model", "ema"])
 def test_a_checkpoint_of_weights_that_are_no_numbers_is_refused(tmp_path: Path, name: str) -> None:
     save_checkpoint(WHOLE | {name: {"a": torch.tensor([1.0, float("nan")])}}, tmp_path / "last.pth")
-    with pytest.raises(UserError, match=r"last\.pth is of a network that is broken"):
+    with pytest.raises(UserError, match=r"last\.pth .*NaN"):
         load_training(tmp_path / "last.pth")
 
 

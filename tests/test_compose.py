@@ -160,7 +160,7 @@ def test_a_key_of_an_option_that_is_not_selected_is_unknown() -> None:
 )
 def test_a_key_of_another_option_is_refused_with_the_options_that_have_it(key: str, options: str) -> None:
     sentence = refusal(f"{key}=1")
-    assert sentence.startswith(f"Unknown key '{key}'. It is there with {options}. Legal: ")
+    assert sentence.startswith(f"Unknown key '{key}'. It exists with {options}. Legal: ")
 
 
 def test_one_number_is_a_square_and_is_kept_as_height_and_width() -> None:
@@ -286,7 +286,7 @@ def test_the_configuration_is_found_from_any_folder(tmp_path: Path, monkeypatch:
 def test_a_copy_of_the_checkout_anywhere_reads_its_own_configuration(tmp_path: Path) -> None:
     shutil.copytree(CONFIG_DIR, tmp_path / "configs")
     shutil.copytree(ROOT / "src" / "config", tmp_path / "src" / "config")
-    for name in ("__init__", "atomic", "errors", "folders"):
+    for name in ("__init__", "atomic", "errors", "folders", "rankable"):
         shutil.copy(ROOT / "src" / f"{name}.py", tmp_path / "src")
     changed = (tmp_path / "configs" / "config.yaml").read_text().replace("seed: 42", "seed: 43")
     (tmp_path / "configs" / "config.yaml").write_text(changed)
@@ -366,7 +366,7 @@ def test_a_path_that_is_quoted_or_refers_to_a_key_is_taken_as_hydra_takes_it():
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("data.mean=64", "data.mean=64: must be a list in brackets, as [512,512] is one."),
+        ("data.mean=64", "data.mean=64: must be a list in brackets, such as [512,512]."),
         (
             "data.image_size=true",
             "data.image_size=True: must be height and width in brackets, as [512,384], or one number " "for a square.",

@@ -38,7 +38,7 @@ def test_vignettes_frames_and_marks_that_many_photographs_share_make_no_copies()
     for picture in framed:
         picture[:8] = picture[-8:] = 0
         picture[:, :8] = picture[:, -8:] = 0
-        cv2.putText(picture, "Survey 7", (15, 180), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2)
+        cv2.putText(picture, "MaskInfo 7", (15, 180), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2)
     assert list(copies(framed)) == []
 
 

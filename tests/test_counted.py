@@ -5,32 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.counted import METRICS, Counted, counted_runs, groups_of
-from src.scoring.metrics import HALF, scores_at
-from sweeps.spec import METRICS as SEARCHED
+from analysis.counted import Counted, counted_runs, groups_of
+from src.scoring.metrics import scores_at
 
 HISTOGRAM = np.random.default_rng(0).integers(0, 50, (4, 2, 256))
 COUNTED = Counted(HISTOGRAM, 90, ("a", "b", "c", "d"), ("road7", "road7", "c", "d"))
 
 
-@pytest.mark.parametrize(
-    ("metric", "name", "threshold"),
-    [
-        ("val/iou_best", "iou", 90),
-        ("val/iou", "iou", HALF),
-        ("val/f1", "f1", HALF),
-        ("val/iou_image", "iou_image", HALF),
-    ],
-)
-def test_what_a_metric_divides_gives_the_metric(metric: str, name: str, threshold: int):
-    sums = COUNTED.parts(metric).sum(axis=0)
-    assert sums[0] / sums[1] == pytest.approx(scores_at(HISTOGRAM, threshold)[name])
-
-
-def test_what_can_be_compared_by_is_what_a_search_can_maximise():
-    assert METRICS == SEARCHED
-    with pytest.raises(AssertionError, match="val/loss"):
-        COUNTED.parts("val/loss")
+def test_the_parts_of_a_metric_are_at_the_threshold_of_validation():
+    sums = COUNTED.parts("val/iou_best").sum(axis=0)
+    assert sums[0] / sums[1] == pytest.approx(scores_at(HISTOGRAM, 90)["iou"])
 
 
 def test_the_scores_are_those_at_the_threshold_of_validation():

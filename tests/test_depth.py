@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from src.data.depth import choose_bits, used_bits
-from src.data.files import deep_values, is_deep, opened, read_image, upright
+from src.data.files import is_16_bit, open_image, read_image, upright, values_16_bit
 from src.errors import UserError
 
 
@@ -71,15 +71,15 @@ def test_a_file_that_cannot_be_read_is_left_to_who_reads_it(tmp_path: Path):
 def test_colours_of_16_bits_are_read_from_every_kind_of_tiff(stored: dict[str, object], tmp_path: Path):
     values = ramp(4095, colours=True)
     tifffile.imwrite(tmp_path / "a.tif", values, **stored)  # type: ignore[arg-type]
-    with opened(tmp_path / "a.tif") as image:
-        assert is_deep(image)
-        np.testing.assert_array_equal(deep_values(tmp_path / "a.tif", image), values)
+    with open_image(tmp_path / "a.tif") as image:
+        assert is_16_bit(image)
+        np.testing.assert_array_equal(values_16_bit(tmp_path / "a.tif", image), values)
 
 
 def test_colours_of_16_bits_that_lie_in_planes_are_refused_and_not_misread(tmp_path: Path):
     values = np.moveaxis(ramp(4095, colours=True), 2, 0).copy()
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", planarconfig="separate")
-    with pytest.raises(UserError, match=r"a\.tif: .*store them as PNG"):
+    with pytest.raises(UserError, match=r"a\.tif: .*save it as PNG"):
         read_image(tmp_path / "a.tif")
 
 

@@ -210,7 +210,7 @@ def test_the_guide_to_specs_names_every_field_with_its_default():
     ("old", "new", "sentence"),
     [
         ("optimizer.momentum", "optimizer.moment", "Unknown key 'training.optimizer.moment'"),
-        ('if optimizer == "sgd":', "if True:", "Unknown key 'training.optimizer.momentum'. It is there with"),
+        ('if optimizer == "sgd":', "if True:", "Unknown key 'training.optimizer.momentum'"),
         ('"dice_bce", "dice_focal"]', '"dice_bce", "dice_bc"]', "Unknown option of training.loss in the search space"),
         ("0.1, 10.0, log", "2.0, 10.0, log", "the default 1.0 lies outside of what is searched, 2.0 to 10.0 (log)"),
         (', "training.optimizer.momentum": 0.9', "", "leaves out training.optimizer.momentum, for which there is no"),

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.same_place import UNNAMED
 from src.data.files import read_image
-from src.datasets.duplicates import Kin, find_kin, grey_of, groups_of_kin, without_chains
+from src.datasets.duplicates import DuplicatePair, find_duplicates, grey_of, label_groups, without_weak_chains
 from tests.test_alike import road
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -16,54 +16,54 @@ OTHERS = [road(seed) for seed in range(1, 6)]
 
 
 def test_kin_of_kin_are_one_group():
-    assert groups_of_kin([Kin(0, 2, "touch"), Kin(2, 4, "overlap")], 5) == [0, 1, 0, 2, 0]
-    assert groups_of_kin([], 3) == [0, 1, 2]
+    assert label_groups([DuplicatePair(0, 2, "touch"), DuplicatePair(2, 4, "overlap")], 5) == [0, 1, 0, 2, 0]
+    assert label_groups([], 3) == [0, 1, 2]
 
 
 def test_each_kind_is_found_and_named():
     large = road(0, 400)
     left, right = large[:200, :200], large[:200, 200:]
-    found = find_kin([left, *OTHERS, right, large[50:250, 60:260]])
-    assert {(pair.one, pair.other): pair.why for pair in found} == {
+    found = find_duplicates([left, *OTHERS, right, large[50:250, 60:260]])
+    assert {(pair.one, pair.other): pair.reason for pair in found} == {
         (0, 6): "touch",
         (0, 7): "overlap",
         (6, 7): "overlap",
     }
-    assert find_kin([left, *OTHERS, left.copy()]) == [Kin(0, 6, "the same picture")]
+    assert find_duplicates([left, *OTHERS, left.copy()]) == [DuplicatePair(0, 6, "the same picture")]
 
 
 def test_every_order_of_the_pictures_gives_the_same_pairs():
     large = road(0, 400)
     pictures = [large[:200, :200], large[60:260, 60:260], large[:200, 200:], road(7), np.fliplr(road(7)), *OTHERS]
-    base = {(pair.one, pair.other, pair.why, pair.sure) for pair in find_kin(pictures)}
+    base = {(pair.one, pair.other, pair.reason, pair.z_score) for pair in find_duplicates(pictures)}
     assert {why for _, _, why, _ in base} == {"the same picture", "overlap", "touch"}
     random = np.random.default_rng(0)
     for _ in range(3):
         order = [int(index) for index in random.permutation(len(pictures))]
-        found = find_kin([pictures[index] for index in order])
-        assert {(*sorted((order[pair.one], order[pair.other])), pair.why, pair.sure) for pair in found} == base
+        found = find_duplicates([pictures[index] for index in order])
+        assert {(*sorted((order[pair.one], order[pair.other])), pair.reason, pair.z_score) for pair in found} == base
 
 
 def test_a_group_never_grows_by_one_weak_link():
-    strong = [Kin(0, 1, "overlap", 20.0), Kin(2, 3, "overlap", 20.0)]
-    assert without_chains([*strong, Kin(1, 2, "touch", 6.5)], 6) == strong
-    assert without_chains([*strong, Kin(1, 4, "touch", 6.5)], 6) == strong
-    chain = [Kin(one, one + 1, "touch", 6.5) for one in range(5)]
-    assert without_chains(chain, 6) == []
+    strong = [DuplicatePair(0, 1, "overlap", 20.0), DuplicatePair(2, 3, "overlap", 20.0)]
+    assert without_weak_chains([*strong, DuplicatePair(1, 2, "touch", 6.5)], 6) == strong
+    assert without_weak_chains([*strong, DuplicatePair(1, 4, "touch", 6.5)], 6) == strong
+    chain = [DuplicatePair(one, one + 1, "touch", 6.5) for one in range(5)]
+    assert without_weak_chains(chain, 6) == []
 
 
 def test_two_weak_links_between_the_same_groups_and_one_of_two_single_photographs_count():
-    strong = [Kin(0, 1, "overlap", 20.0), Kin(2, 3, "overlap", 20.0)]
-    weak = [Kin(1, 2, "touch", 6.5), Kin(0, 3, "touch", 6.5)]
-    assert without_chains([*strong, *weak], 6) == [*strong, *weak]
-    single = [*strong, Kin(4, 5, "touch", 6.5)]
-    assert without_chains(single, 6) == single
-    within = [*strong, Kin(0, 4, "overlap", 9.0), Kin(1, 4, "touch", 6.5)]
-    assert without_chains(within, 6) == within
+    strong = [DuplicatePair(0, 1, "overlap", 20.0), DuplicatePair(2, 3, "overlap", 20.0)]
+    weak = [DuplicatePair(1, 2, "touch", 6.5), DuplicatePair(0, 3, "touch", 6.5)]
+    assert without_weak_chains([*strong, *weak], 6) == [*strong, *weak]
+    single = [*strong, DuplicatePair(4, 5, "touch", 6.5)]
+    assert without_weak_chains(single, 6) == single
+    within = [*strong, DuplicatePair(0, 4, "overlap", 9.0), DuplicatePair(1, 4, "touch", 6.5)]
+    assert without_weak_chains(within, 6) == within
 
 
 def test_one_photograph_and_none_have_no_kin():
-    assert find_kin([]) == find_kin([road(0)]) == []
+    assert find_duplicates([]) == find_duplicates([road(0)]) == []
 
 
 @pytest.mark.slow
@@ -78,14 +78,14 @@ def test_what_is_found_in_real_photographs_is_right(name: str, folder: str, colu
     with (SHARED / name / "groups.csv").open() as stream:
         rows = [row for row in csv.DictReader(stream) if (SHARED / name / folder / row["file"]).is_file()]
     greys = [grey_of(read_image(SHARED / name / folder / row["file"])) for row in rows]
-    kin = find_kin(greys)
+    kin = find_duplicates(greys)
     files = [row["file"] for row in rows]
     unnamed = {frozenset(pair) for pair in UNNAMED.get(name, ())}
     assert all(
         rows[pair.one][column] == rows[pair.other][column] or {files[pair.one], files[pair.other]} in unnamed
         for pair in kin
     )
-    labels = groups_of_kin(kin, len(rows))
+    labels = label_groups(kin, len(rows))
     true = [
         (one, other) for one in range(len(rows)) for other in range(one) if rows[one][column] == rows[other][column]
     ]

@@ -5,7 +5,7 @@ import pytest
 from networks import Redness, network_of
 
 from src.errors import UserError
-from src.scoring.evaluate import Seen, evaluate, score_split
+from src.scoring.evaluate import ScoredImage, evaluate, score_split
 
 ALL = (
     "iou,f1,precision,recall,iou_image,miou_two_class,ap,ods,ois,f1_2px,f1_5px,cldice,cliou_4px"  # as the schema has it
@@ -17,7 +17,7 @@ def asked(tiny: list[str], *more: str) -> list[str]:
 
 
 def test_every_image_is_shown_once_with_its_prediction(tiny: list[str]):
-    seen = list[Seen]()
+    seen = list[ScoredImage]()
     network = network_of(Redness(), asked(tiny), threshold=0.25)
     scores = evaluate(network, seen.append)
     assert tuple(shown.stem for shown in seen) == scores.stems
@@ -28,7 +28,7 @@ def test_every_image_is_shown_once_with_its_prediction(tiny: list[str]):
 
 
 def test_scores_over_the_split_count_all_pixels_together(tiny: list[str]):
-    seen = list[Seen]()
+    seen = list[ScoredImage]()
     scores = evaluate(network_of(Redness(), asked(tiny)), seen.append)
     predicted = np.stack([shown.predicted for shown in seen]).astype(bool)
     actual = np.stack([shown.actual for shown in seen]).astype(bool)
@@ -40,7 +40,7 @@ def test_scores_over_the_split_count_all_pixels_together(tiny: list[str]):
 
 
 def test_an_images_scores_are_those_of_a_split_of_it_alone(tiny: list[str]):
-    seen = list[Seen]()
+    seen = list[ScoredImage]()
     scores = evaluate(network_of(Redness(), asked(tiny)), seen.append)
     assert list(scores.metrics) == ALL.split(",")
     for shown, image in zip(seen, scores.images, strict=True):

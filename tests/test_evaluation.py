@@ -177,7 +177,7 @@ def test_a_checkpoint_outside_of_a_run_has_its_results_beside_it(checkpoint: Pat
 
 
 def test_without_a_checkpoint_the_command_says_which_key():
-    with pytest.raises(UserError, match=r"model\.checkpoint_path="):
+    with pytest.raises(UserError, match=r"model\.checkpoint_path "):
         main(["evaluation.split=val"])
 
 

@@ -140,7 +140,7 @@ def test_a_resumed_run_replaces_the_rows_of_epochs_it_trains_again(tiny: list[st
 def test_beside_a_card_the_training_goes_on_while_a_checkpoint_is_written(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("src.training.experiment.WRITES_BESIDE", ("cpu",))
+    monkeypatch.setattr("src.training.experiment.WRITES_IN_BACKGROUND", ("cpu",))
     written, slow = threading.Event(), save_checkpoint
 
     def save(payload: Mapping[str, Any], path: Path) -> None:
@@ -169,7 +169,7 @@ def test_beside_a_card_the_training_goes_on_while_a_checkpoint_is_written(
 def test_a_checkpoint_that_could_not_be_written_is_an_error_of_the_next_epoch(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("src.training.experiment.WRITES_BESIDE", ("cpu",))
+    monkeypatch.setattr("src.training.experiment.WRITES_IN_BACKGROUND", ("cpu",))
     trainer = Trainer(load_config(tiny), tiny)
     experiment = Experiment(tmp_path / "run", trainer.config, tiny)
     report = trainer.train_epoch()

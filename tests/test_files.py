@@ -19,13 +19,13 @@ from src.data.files import (
     MAX_PIXELS,
     UInt8Array,
     images_below,
-    is_turned_unseen,
+    is_turned_invisibly,
     list_images,
     orientation,
     read_image,
     refuse_outside,
-    shown_size,
     upright,
+    upright_size,
 )
 from src.data.masks import read_mask
 from src.data.pairs import Pair
@@ -149,7 +149,7 @@ def test_a_photograph_of_any_storage_has_the_same_pixels(tmp_path: Path) -> None
     flat.save(tmp_path / "cmyk.jpg", quality=100)
     assert np.abs(read_image(tmp_path / "cmyk.jpg").astype(int) - (200, 90, 30)).max() < 4
     Image.fromarray(grey.astype(np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(UserError, match=r"float\.tif: its pixels are 32-bit floating numbers"):
+    with pytest.raises(UserError, match=r"float\.tif: .*32-bit floating"):
         read_image(tmp_path / "float.tif")
 
 
@@ -215,7 +215,7 @@ def test_a_tiff_is_turned_by_its_tag_once(tmp_path: Path, way: int, compression:
     Image.fromarray(grey).convert(depth).save(path, exif=tag, compression=compression)
     Image.fromarray(grey).save(plain, exif=tag)
     meant = read_image(plain)  # a PNG, which nobody else turns
-    assert shown_size(path) == shown_size(plain) == meant.shape[:2]
+    assert upright_size(path) == upright_size(plain) == meant.shape[:2]
     assert np.abs(read_image(path).astype(int) - meant).max() < (40 if compression == "jpeg" else 1)
     assert np.array_equal(read_mask(path), read_mask(plain))
 
@@ -233,4 +233,4 @@ def test_a_mask_drawn_on_a_turned_tiff_as_it_lies_or_as_it_is_shown_fits_it(tmp_
         Image.fromarray(drawn).save(tmp_path / "m.png")
         image, mask = Pair(photograph, tmp_path / "m.png").read(Reading())
         assert np.array_equal(mask == 1, image[..., 0] == 0)
-    assert is_turned_unseen(photograph) == (way == 3)
+    assert is_turned_invisibly(photograph) == (way == 3)

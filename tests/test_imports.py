@@ -25,6 +25,7 @@ LIGHT = {
     "src.lines",
     "src.models.checkpoint",
     "src.provenance",
+    "src.rankable",
     "src.synthetic",
     "src.tables",
 }
@@ -153,7 +154,7 @@ MISTAKES = {
     "analysis.report nope": "No sweep in",
     "analysis.leaderboard": "No sweep in",
     "analysis.compare nope nope": "No sweep in",
-    "src.evaluation evaluation.split=val": "Which network?",
+    "src.evaluation evaluation.split=val": "model.checkpoint_path",
     "src.evaluation model.checkpoint_path=nope.pth": "nope.pth",
     "src.evaluation evaluation.tta=many model.checkpoint_path=README.md": "evaluation.tta=many",
     "src.predict nope.pth README.md": "nope.pth",

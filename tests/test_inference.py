@@ -53,7 +53,7 @@ def test_quarter_turns_of_images_that_are_not_square_are_refused():
     "override", ["training.epochs=7", "data.augmentation=strong", "seed=1", "experiment_name=x", "+new=1"]
 )
 def test_an_override_that_a_finished_network_does_not_depend_on_is_refused(override: str, trained: Path):
-    with pytest.raises(UserError, match=r"nothing here reads that\. Legal: keys that begin with model, data"):
+    with pytest.raises(UserError, match=r"no effect here\. Legal: keys that begin with model, data"):
         load_network(trained, [override])
 
 

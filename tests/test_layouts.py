@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from src.datasets.layouts import Place, half_of, places, split_in, split_of, split_of_path, telling_folders
+from src.datasets.layouts import (
+    SplitFolders,
+    distinctive_folders,
+    find_split_folders,
+    split_and_kind,
+    split_in,
+    split_of,
+    split_of_path,
+)
 from src.errors import UserError
 
 
@@ -33,12 +41,12 @@ def test_the_nearest_folder_of_a_split_counts(tmp_path: Path):
     assert split_of_path(tmp_path / "train" / "images" / "val" / "a.jpg", tmp_path) == "val"
     assert split_of_path(tmp_path / "train_img" / "a.jpg", tmp_path) == "train"
     assert split_of_path(tmp_path / "images" / "train.jpg", tmp_path) == ""
-    assert half_of("Test-lab") == ("test", "mask")
+    assert split_and_kind("Test-lab") == ("test", "mask")
 
 
 def test_folders_that_say_nothing_of_a_photograph_are_left_out_of_its_name(tmp_path: Path):
     path = tmp_path / "Road A" / "train" / "Raw_images" / "day 1" / "a.jpg"
-    assert telling_folders(path, tmp_path) == ["Road A", "day 1"]
+    assert distinctive_folders(path, tmp_path) == ["Road A", "day 1"]
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -53,7 +61,7 @@ FLAT = ("images/a.jpg", "masks/a.png")
 
 def test_folders_that_are_no_splits_do_not_matter(tmp_path: Path):
     root = touch(tmp_path, *FLAT, "images/.ipynb_checkpoints/a.jpg", "images/@eaDir/a.jpg", "classes.json")
-    assert places(root) == [Place("", root / "images", root / "masks")]
+    assert find_split_folders(root) == [SplitFolders("", root / "images", root / "masks")]
 
 
 @pytest.mark.parametrize(
@@ -70,21 +78,21 @@ def test_the_folders_are_known_by_a_word_in_their_names(
     names: tuple[str, ...], folders: tuple[str, str], tmp_path: Path
 ):
     root = touch(tmp_path, *names)
-    assert places(root) == [Place("", *(root / folder for folder in folders))]
+    assert find_split_folders(root) == [SplitFolders("", *(root / folder for folder in folders))]
 
 
 @pytest.mark.parametrize("names", [(*FLAT, "labels/a.png"), (*FLAT, "img/a.jpg")])
 def test_several_folders_for_one_thing_are_refused_with_their_names(names: tuple[str, ...], tmp_path: Path):
     with pytest.raises(UserError, match=r"holds several folders of photographs or masks, .*images.*masks"):
-        places(touch(tmp_path, *names))
+        find_split_folders(touch(tmp_path, *names))
 
 
 def test_a_data_set_is_found_in_a_folder_below_and_several_are_put_together(tmp_path: Path):
     root = touch(tmp_path, *(f"zip/Dataset v2/{name}" for name in FLAT), "__MACOSX/Dataset v2/images/._a.jpg")
     below = root / "zip" / "Dataset v2"
-    assert places(root) == [Place("", below / "images", below / "masks")]
+    assert find_split_folders(root) == [SplitFolders("", below / "images", below / "masks")]
     touch(root, "Asphalt/Raw_images/a.jpg", "Asphalt/Masks/a.png", "side/a.jpg", "side/a.png", "plain/a.jpg")
-    assert [place.images.parent.name for place in places(root)] == ["Asphalt", root.name, "Dataset v2"]
+    assert [place.images.parent.name for place in find_split_folders(root)] == ["Asphalt", root.name, "Dataset v2"]
 
 
 @pytest.mark.parametrize(
@@ -97,19 +105,19 @@ def test_a_data_set_is_found_in_a_folder_below_and_several_are_put_together(tmp_
 )
 def test_a_split_without_masks_is_refused(names: tuple[str, ...], tmp_path: Path):
     with pytest.raises(UserError, match=r"val(_img)? has no (folder of|photographs and) masks"):
-        places(touch(tmp_path, *names))
+        find_split_folders(touch(tmp_path, *names))
 
 
 def test_splits_beside_photographs_with_masks_are_refused(tmp_path: Path):
-    with pytest.raises(UserError, match=r"holds test, and photographs with masks beside that"):
-        places(touch(tmp_path, *FLAT, "test/images/b.jpg", "test/masks/b.png"))
+    with pytest.raises(UserError, match=r"holds test, and also photographs"):
+        find_split_folders(touch(tmp_path, *FLAT, "test/images/b.jpg", "test/masks/b.png"))
 
 
 def test_splits_may_have_their_drawings_beside_the_photographs(tmp_path: Path):
     root = touch(tmp_path, "images/train/a.jpg", "images/train/a.json", "images/val/b.jpg", "images/val/b.txt")
     folders = [root / "images" / split for split in ("train", "val")]
-    assert places(root) == [Place(folder.name, folder, folder) for folder in folders]
+    assert find_split_folders(root) == [SplitFolders(folder.name, folder, folder) for folder in folders]
 
 
 def test_a_folder_of_something_else_has_no_place(tmp_path: Path):
-    assert places(touch(tmp_path, "a.jpg", "b.png", "papers/c.pdf")) == []
+    assert find_split_folders(touch(tmp_path, "a.jpg", "b.png", "papers/c.pdf")) == []

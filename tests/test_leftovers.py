@@ -11,7 +11,7 @@ def test_pictures_in_no_use_are_counted_by_folder():
     paths = [ROOT / name for name in ("a.jpg", "previews/1.jpg", "previews/2.PNG", "b.heic", "c.txt", "d.csv")]
     assert unused(ROOT, paths, {ROOT / "a.jpg"}) == [
         "2 image files were not used: 2 in previews/.",
-        "1 image files are of a kind that is not read (convert them to PNG or JPEG): 1 in photos/.",
+        "1 image files are of an unsupported kind (convert them to PNG or JPEG): 1 in photos/.",
     ]
     assert unused(ROOT, paths[:3], paths[:3]) == []
 

@@ -197,7 +197,7 @@ PARAMETERS: dict[str, dict[str, float]] = {
 
 @pytest.mark.parametrize("name", REFERENCE)
 def test_overlap_losses_are_those_of_the_library_taken_image_by_image(name: str) -> None:
-    loss, (logits, masks) = LOSSES[name](**PARAMETERS[name]), batch(size=32)
+    loss, (logits, masks) = LOSSES[name].build(**PARAMETERS[name]), batch(size=32)
     ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
     single = [
         REFERENCE[name](image, mask) * mask.amax() for image, mask in zip(theirs.split(1), masks.split(1), strict=True)
@@ -225,7 +225,7 @@ def test_a_loss_launches_as_much_for_eight_images_as_for_one(name: str) -> None:
     counts: list[int] = []
     for images in (1, 8):
         logits, masks = batch(images)
-        loss = configured("dice_bce_cldice") if name == "cldice" else LOSSES[name](**PARAMETERS[name])
+        loss = configured("dice_bce_cldice") if name == "cldice" else LOSSES[name].build(**PARAMETERS[name])
         with Operations() as operations:
             loss(logits.requires_grad_(), masks).backward()
         counts.append(operations.count)

@@ -11,12 +11,12 @@ from src.data.files import UInt8Array
 from src.data.mask_colours import (
     FEW_COLOURS,
     Colour,
-    counts_of,
+    colour_text,
+    count_colours,
     in_blocks,
     main_colours,
     nearest_to,
-    of_colour,
-    shown,
+    pixels_of_colour,
 )
 
 RED, ORANGE, BLACK = (255, 0, 0), (255, 128, 0), (0, 0, 0)
@@ -44,24 +44,24 @@ def jpeg(drawn: UInt8Array, quality: int) -> UInt8Array:
 
 @given(arrays(np.uint8, (6, 5, 3), elements=st.sampled_from([0, 1, 255])))
 def test_every_pixel_is_counted_once(values: UInt8Array):
-    counts = counts_of(values)
+    counts = count_colours(values)
     assert counts is not None
     assert sum(counts.values()) == 30
     for colour, count in counts.items():
-        assert of_colour(values, colour).sum() == count
+        assert pixels_of_colour(values, colour).sum() == count
 
 
 def test_many_colours_are_not_counted():
     values = np.arange(FEW_COLOURS + 1, dtype=np.uint16)[None]
-    assert counts_of(values) is None
-    assert counts_of(values[:, 1:]) is not None
+    assert count_colours(values) is None
+    assert count_colours(values[:, 1:]) is not None
 
 
 def test_grey_values_of_any_depth_are_colours():
     values = np.array([[0, 1, 1, 1000]])
-    assert counts_of(values) == {(0, 0, 0): 1, (1, 1, 1): 2, (1000, 1000, 1000): 1}
-    assert of_colour(values, (1, 1, 1)).tolist() == [[0, 1, 1, 0]]
-    assert not of_colour(values, (1, 0, 0)).any()
+    assert count_colours(values) == {(0, 0, 0): 1, (1, 1, 1): 2, (1000, 1000, 1000): 1}
+    assert pixels_of_colour(values, (1, 1, 1)).tolist() == [[0, 1, 1, 0]]
+    assert not pixels_of_colour(values, (1, 0, 0)).any()
 
 
 def test_a_block_is_four_pixels_of_one_colour():
@@ -87,11 +87,11 @@ def test_another_colour_with_soft_edges_is_no_crack_though_it_is_nearer_to_it_th
 def test_of_a_jpeg_the_crack_is_read_and_another_colour_is_not(quality: int):
     drawn = lines(RED, (255, 160, 0), (0, 255, 0))
     found = nearest_to(jpeg(drawn, quality), RED, [BLACK, (255, 160, 0), (0, 255, 0)], blurred=True)
-    meant = of_colour(drawn, RED)
+    meant = pixels_of_colour(drawn, RED)
     assert np.count_nonzero(found != meant) < 0.12 * np.count_nonzero(meant)
     assert not found[90:].any()
 
 
 def test_a_grey_is_shown_as_one_number():
-    assert shown((7, 7, 7)) == "7"
-    assert shown(RED) == "255,0,0"
+    assert colour_text((7, 7, 7)) == "7"
+    assert colour_text(RED) == "255,0,0"

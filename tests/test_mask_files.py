@@ -29,7 +29,7 @@ def test_fractions_of_0_to_1_are_shares(tmp_path: Path):
     assert np.unique(read_stored(tmp_path / "mask.tif").values).tolist() == [0, 128]
 
 
-@pytest.mark.parametrize(("value", "named"), [(np.nan, "no numbers"), (3.5, "fractions from 0 to 3.5")])
+@pytest.mark.parametrize(("value", "named"), [(np.nan, "nan or infinite"), (3.5, "fractions from 0 to 3.5")])
 def test_what_no_mask_holds_is_refused(value: float, named: str, tmp_path: Path):
     values = np.zeros((8, 8), np.float32)
     values[2] = value

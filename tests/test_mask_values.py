@@ -11,7 +11,7 @@ from PIL import Image
 
 from src.data.files import UInt8Array
 from src.data.mask_files import Stored
-from src.data.mask_values import of_grey
+from src.data.mask_values import crack_of_grey
 from src.data.masks import read_mask
 from src.errors import UserError
 
@@ -87,7 +87,7 @@ def test_a_map_of_labels_is_refused_and_not_read_as_empty(tmp_path: Path):
     labels = CRACK.copy()
     labels[0] = 2
     Image.fromarray(labels).save(tmp_path / "labels.png")
-    with pytest.raises(UserError, match=r"labels\.png: the mask holds the values 0, 1, 2: which are crack"):
+    with pytest.raises(UserError, match=r"labels\.png: .*values 0, 1, 2.*--crack-colour"):
         read_mask(tmp_path / "labels.png")
 
 
@@ -187,13 +187,13 @@ def test_a_dark_colour_on_black_is_crack_however_much_of_it_there_is(colour: tup
 
 @pytest.mark.parametrize("value", [0, 1, 255])
 def test_a_mask_of_one_value_is_empty_or_full(value: int):
-    mask, crack = of_grey(Stored(np.full((2, 3), value, np.uint8), blurred=False))
+    mask, crack = crack_of_grey(Stored(np.full((2, 3), value, np.uint8), blurred=False))
     assert mask.tolist() == [[int(value > 0)] * 3] * 2
     assert crack == ((value, value, value) if value else None)
 
 
 def test_an_array_without_pixels_is_no_crack():
-    assert of_grey(Stored(np.zeros((0, 4), np.uint8), blurred=False))[0].shape == (0, 4)
+    assert crack_of_grey(Stored(np.zeros((0, 4), np.uint8), blurred=False))[0].shape == (0, 4)
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16, np.int32])

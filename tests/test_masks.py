@@ -9,7 +9,7 @@ from PIL import Image
 
 from src.data.files import UInt8Array
 from src.data.mask_colours import Colour
-from src.data.masks import Meaning, Said, choose_meaning, read_mask, survey, told
+from src.data.masks import MaskRule, UserRule, choose_mask_rule, describe_colours, inspect_mask, read_mask
 from src.errors import UserError
 
 RED, ORANGE = (255, 0, 0), (255, 128, 0)
@@ -31,22 +31,22 @@ def saved(folder: Path, *masks: np.ndarray, suffix: str = ".png") -> list[Path]:
     return paths
 
 
-def meaning_of(paths: list[Path], said: Said = Said()) -> Meaning:  # noqa: B008
-    return choose_meaning([survey(path, said) for path in paths], said)
+def rule_of(paths: list[Path], user_rule: UserRule = UserRule()) -> MaskRule:  # noqa: B008
+    return choose_mask_rule([inspect_mask(path, user_rule) for path in paths], user_rule)
 
 
-def counts(paths: list[Path], said: Said) -> list[int]:
+def counts(paths: list[Path], user_rule: UserRule) -> list[int]:
     """Rows of crack in each mask."""
-    meaning = meaning_of(paths, said)
-    return [int(meaning.read(path).sum()) // 64 for path in paths]
+    rule = rule_of(paths, user_rule)
+    return [int(rule.read(path).sum()) // 64 for path in paths]
 
 
 def test_numbers_of_classes_are_read_exactly_also_where_the_class_is_not(tmp_path: Path):
     paths = saved(tmp_path, painted(1, 2, 2), painted(0, 2, 2), painted(0), painted(1))
-    assert counts(paths, Said(((1, 1, 1),))) == [1, 0, 0, 1]
-    assert counts(paths, Said(((2, 2, 2),))) == [2, 2, 0, 0]
-    assert counts(paths, Said(((1, 1, 1), (2, 2, 2)))) == [3, 2, 0, 1]
-    assert counts(paths, Said(above=0)) == [3, 2, 0, 1]
+    assert counts(paths, UserRule(((1, 1, 1),))) == [1, 0, 0, 1]
+    assert counts(paths, UserRule(((2, 2, 2),))) == [2, 2, 0, 0]
+    assert counts(paths, UserRule(((1, 1, 1), (2, 2, 2)))) == [3, 2, 0, 1]
+    assert counts(paths, UserRule(above=0)) == [3, 2, 0, 1]
 
 
 def test_a_jpeg_of_few_colours_has_blurred_edges_all_the_same(tmp_path: Path):
@@ -55,9 +55,9 @@ def test_a_jpeg_of_few_colours_has_blurred_edges_all_the_same(tmp_path: Path):
     sharp, soft = saved(tmp_path, drawn)[0], tmp_path / "soft.jpg"
     Image.fromarray(drawn).save(soft, quality=90)
     assert 2 < len(np.unique(np.array(Image.open(soft)))) <= 32
-    meaning = meaning_of([sharp, soft], Said(((255, 255, 255),)))
+    rule = rule_of([sharp, soft], UserRule(((255, 255, 255),)))
     for path in (sharp, soft):
-        np.testing.assert_array_equal(meaning.read(path), drawn > 0)
+        np.testing.assert_array_equal(rule.read(path), drawn > 0)
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
@@ -65,7 +65,7 @@ def test_of_more_numbers_than_colours_are_counted_only_the_one_that_is_said_is_c
     numbers = np.kron(np.arange(256).reshape(16, 16), np.ones((4, 4))).astype(depth)  # 16 pixels each
     paths = saved(tmp_path, numbers, numbers.clip(2))
     for found, expected in zip(
-        (meaning_of(paths, Said(((1, 1, 1),))).read(path) for path in paths), (1, 0), strict=True
+        (rule_of(paths, UserRule(((1, 1, 1),))).read(path) for path in paths), (1, 0), strict=True
     ):
         np.testing.assert_array_equal(found, (numbers == 1) * expected)
 
@@ -74,7 +74,7 @@ def test_a_near_colour_is_no_crack_in_a_mask_without_the_crack(tmp_path: Path):
     thin = painted((0, 0, 0))
     thin[60, 10:28] = ORANGE
     paths = saved(tmp_path, painted(RED, (0, 0, 0), ORANGE), thin)
-    assert counts(paths, Said((RED,))) == [1, 0]
+    assert counts(paths, UserRule((RED,))) == [1, 0]
 
 
 def test_a_near_colour_with_soft_edges_is_no_crack_either(tmp_path: Path):
@@ -85,60 +85,63 @@ def test_a_near_colour_with_soft_edges_is_no_crack_either(tmp_path: Path):
         return cv2.resize(large, (128, 128), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
     both, marking, crack = saved(tmp_path, drawn(RED, ORANGE), drawn(ORANGE), drawn(RED))
-    meaning = meaning_of([both, marking, crack], Said((RED,)))
-    assert meaning.mixed
-    assert not meaning.read(marking).any()
-    np.testing.assert_array_equal(meaning.read(both), meaning.read(crack))
-    assert meaning.read(crack).any()
+    rule = rule_of([both, marking, crack], UserRule((RED,)))
+    assert rule.mixed
+    assert not rule.read(marking).any()
+    np.testing.assert_array_equal(rule.read(both), rule.read(crack))
+    assert rule.read(crack).any()
 
 
 def test_a_colour_that_is_not_there_leaves_the_masks_empty_and_they_are_told(tmp_path: Path):
     paths = saved(tmp_path, painted((191, 156, 138)), painted((84, 105, 77)), painted((84, 105, 77)))
-    assert counts(paths, Said(((84, 105, 77),))) == [0, 1, 1]
-    said = Said(((84, 105, 77),))
-    assert told([survey(path, said) for path in paths]) == "0 (3 masks), 84,105,77 (2 masks), 191,156,138 (1 mask)"
+    assert counts(paths, UserRule(((84, 105, 77),))) == [0, 1, 1]
+    user_rule = UserRule(((84, 105, 77),))
+    assert (
+        describe_colours([inspect_mask(path, user_rule) for path in paths])
+        == "0 (3 masks), 84,105,77 (2 masks), 191,156,138 (1 mask)"
+    )
 
 
 def test_masks_that_number_classes_apart_are_refused_with_how_many_hold_which(tmp_path: Path):
     with pytest.raises(UserError, match=r"1 in 2, 2 in 1, such as .*2\.png.*--crack-colour N .*--crack-above 0"):
-        meaning_of(saved(tmp_path, painted(1), painted(1), painted(2), painted(0)))
+        rule_of(saved(tmp_path, painted(1), painted(1), painted(2), painted(0)))
 
 
 @pytest.mark.parametrize("other", [1, 128])
 def test_white_in_some_masks_and_another_value_in_others_is_refused(other: int, tmp_path: Path):
     with pytest.raises(UserError, match=f"{other} in 1, 255 in 1"):
-        meaning_of(saved(tmp_path, painted(255), painted(other)))
+        rule_of(saved(tmp_path, painted(255), painted(other)))
 
 
 def test_white_is_white_at_any_depth(tmp_path: Path):
-    meaning = meaning_of(saved(tmp_path, painted(255), painted(255).astype(np.uint16) * 257, painted(255) > 0))
-    assert meaning.crack == (255, 255, 255)
+    rule = rule_of(saved(tmp_path, painted(255), painted(255).astype(np.uint16) * 257, painted(255) > 0))
+    assert rule.crack == (255, 255, 255)
 
 
 def test_among_masks_with_soft_edges_a_dark_one_is_refused_and_a_bright_one_is_not(tmp_path: Path):
     soft = painted(30, 200, 255, 90)
-    assert meaning_of(saved(tmp_path, soft, painted(250), painted(255))).crack is None
+    assert rule_of(saved(tmp_path, soft, painted(250), painted(255))).crack is None
     with pytest.raises(UserError, match=r"some have soft edges.*100 in 1"):
-        meaning_of(saved(tmp_path, soft, painted(100)))
+        rule_of(saved(tmp_path, soft, painted(100)))
 
 
 def test_a_mask_that_is_not_understood_is_named_with_how_many_more_there_are(tmp_path: Path):
     paths = saved(tmp_path, painted(255), painted(1, 2, 2), painted(1, 2))
-    with pytest.raises(UserError, match=r"1\.png: the mask holds the values 0, 1, 2: .* 1 more .*hold 0 \(3 masks\)"):
-        meaning_of(paths)
+    with pytest.raises(UserError, match=r"1\.png: .*values 0, 1, 2.* 1 more .*hold 0 \(3 masks\)"):
+        rule_of(paths)
 
 
 def test_masks_in_one_colour_each_are_read(tmp_path: Path):
     paths = saved(tmp_path, painted((191, 156, 138)), painted((84, 105, 77), (84, 105, 77)))
-    assert counts(paths, Said()) == [1, 2]
-    assert {survey(path, Said()).crack for path in paths} == {(191, 156, 138), (84, 105, 77)}
+    assert counts(paths, UserRule()) == [1, 2]
+    assert {inspect_mask(path, UserRule()).crack for path in paths} == {(191, 156, 138), (84, 105, 77)}
 
 
 def test_of_jpegs_a_colour_that_is_everywhere_is_refused(tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 12, (64, 64, 3), np.uint8) * 3
     paths = saved(tmp_path, noise, suffix=".jpg")
     with pytest.raises(UserError, match="--crack-colour 5: the masks have no other colour"):
-        meaning_of(paths, Said(((5, 5, 5),)))
+        rule_of(paths, UserRule(((5, 5, 5),)))
 
 
 def test_a_mask_by_itself_is_a_data_set_of_one(tmp_path: Path):

@@ -174,7 +174,7 @@ def test_the_data_set_score_counts_pixels_and_the_image_score_counts_images() ->
     assert scores["iou_image"] == 0.5
 
 
-def test_validation_scores_carry_the_names_that_the_configuration_can_monitor() -> None:
+def test_validation_scores_are_those_at_0_5_and_those_to_rank_by() -> None:
     scores = validation_scores(histogram(*batch(0, 3, 0.3, 0.4)))
     assert set(scores) == {f"val/{name}" for name in (*METRICS, "iou_image", "iou_best", "threshold")}
     assert scores["val/iou_best"] >= scores["val/iou"]

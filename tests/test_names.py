@@ -7,14 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.datasets.names import IMAGE_WORDS, MASK_WORDS, Exclusion, apart, match, may_pair, named
+from src.datasets.names import (
+    IMAGE_WORDS,
+    MASK_WORDS,
+    Exclusion,
+    has_pairs,
+    locate,
+    pair_by_name,
+    split_images_and_masks,
+)
 from src.errors import UserError
 
 IMAGES, MASKS = Path("images"), Path("masks")
 
 
 def pairs(images: list[str], masks: list[str]) -> dict[str, str]:
-    found, _ = match(named([IMAGES / one for one in images], IMAGES), named([MASKS / one for one in masks], MASKS))
+    found, _ = pair_by_name(
+        locate([IMAGES / one for one in images], IMAGES), locate([MASKS / one for one in masks], MASKS)
+    )
     return {str(one.relative_to(IMAGES)): str(other.relative_to(MASKS)) for one, other in found.items()}
 
 
@@ -100,7 +110,7 @@ def test_whatever_the_stems_each_photograph_gets_its_own_mask_or_a_refusal(stems
 
 def test_the_names_that_are_not_equal_are_told():
     images, masks = [IMAGES / "1.jpg", IMAGES / "2_sat.jpg"], [MASKS / "1.png", MASKS / "2_mask.png"]
-    _, renamed = match(named(images, IMAGES), named(masks, MASKS))
+    _, renamed = pair_by_name(locate(images, IMAGES), locate(masks, MASKS))
     assert renamed == [(images[1], masks[1])]
 
 
@@ -121,10 +131,10 @@ def names(paths: list[Path]) -> list[str]:
     ],
 )
 def test_photographs_and_masks_side_by_side_are_told_apart(images: list[str], masks: list[str]):
-    found = apart([Path(name) for name in (*images, *masks)])
+    found = split_images_and_masks([Path(name) for name in (*images, *masks)])
     assert [names(some) for some in found] == [images, masks]
-    assert may_pair([Path(name) for name in (*images, *masks)], []) is bool(masks)
-    assert may_pair([Path(name) for name in images], [Path(images[0]).with_suffix(".json")])
+    assert has_pairs([Path(name) for name in (*images, *masks)], []) is bool(masks)
+    assert has_pairs([Path(name) for name in images], [Path(images[0]).with_suffix(".json")])
 
 
 def test_files_are_left_out_by_stem_name_or_path():

@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from src.data.files import UInt8Array
-from src.data.masks import Said, survey
+from src.data.masks import UserRule, inspect_mask
 from src.datasets.notes import first_five, mask_notes, photograph_notes
 
 
@@ -23,14 +23,16 @@ def of_value(value: int | tuple[int, ...], rows: int = 4) -> UInt8Array:
     return mask
 
 
-def notes(paths: list[Path], said: Said, shares: list[float]) -> list[str]:
-    return list(mask_notes([survey(path, said) for path in paths], said, dict(zip(paths, shares, strict=True))))
+def notes(paths: list[Path], user_rule: UserRule, shares: list[float]) -> list[str]:
+    return list(
+        mask_notes([inspect_mask(path, user_rule) for path in paths], user_rule, dict(zip(paths, shares, strict=True)))
+    )
 
 
 def test_masks_without_the_crack_colour_are_counted_with_what_they_hold(tmp_path: Path):
     paths = [saved(tmp_path, "a.png", of_value(1)), saved(tmp_path, "b.png", of_value(2))]
-    (note,) = notes(paths, Said(((1, 1, 1),)), [0.25, 0.0])
-    assert note.startswith("1 of 2 masks hold no 1 and are without crack: b.png.")
+    (note,) = notes(paths, UserRule(((1, 1, 1),)), [0.25, 0.0])
+    assert note.startswith("1 of 2 masks hold no 1 and so no crack: b.png.")
     assert "2 (1 mask)" in note
 
 
@@ -38,20 +40,20 @@ def test_masks_in_several_colours_are_counted(tmp_path: Path):
     paths = [
         saved(tmp_path, f"{n}.png", of_value(colour)) for n, colour in enumerate([(84, 105, 77)] * 2 + [(200, 0, 0)])
     ]
-    (note,) = notes(paths, Said(), [0.25] * 3)
+    (note,) = notes(paths, UserRule(), [0.25] * 3)
     assert "84,105,77 in 2, 200,0,0 in 1 masks" in note
 
 
 def test_masks_that_may_be_inverted_are_named(tmp_path: Path):
     paths = [saved(tmp_path, "a.png", of_value(255)), saved(tmp_path, "b.png", of_value(255, rows=12))]
-    (note,) = notes(paths, Said(), [0.25, 0.75])
-    assert note.startswith("1 masks are crack by half or more, b.png")
+    (note,) = notes(paths, UserRule(), [0.25, 0.75])
+    assert note.startswith("1 masks are at least half crack, b.png")
 
 
 def test_jpegs_are_told_unless_the_user_says_what_is_crack(tmp_path: Path):
     paths = [saved(tmp_path, "a.jpg", of_value(255))]
-    assert any("JPEG" in note for note in notes(paths, Said(), [0.25]))
-    assert not any("JPEG" in note for note in notes(paths, Said(above=100), [0.25]))
+    assert any("JPEG" in note for note in notes(paths, UserRule(), [0.25]))
+    assert not any("JPEG" in note for note in notes(paths, UserRule(above=100), [0.25]))
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".webp"])
@@ -60,7 +62,7 @@ def test_further_pages_and_frames_are_counted(suffix: str, tmp_path: Path):
     pages[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=pages[1:])
     pages[0].save(tmp_path / f"b{suffix}")
     (note,) = photograph_notes([tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"], [], None)
-    assert note.startswith(f"1 files hold several pictures, of which the first is read: a{suffix} (2 more)")
+    assert note.startswith(f"1 files hold several pictures, of which only the first is read: a{suffix} (2 more)")
 
 
 def test_smaller_copies_of_a_picture_are_no_pages(tmp_path: Path):

@@ -17,7 +17,7 @@ def pairs(pictures: list[UInt8Array]) -> set[tuple[int, int]]:
 def marked(grey: UInt8Array) -> UInt8Array:
     """With a date and a logo, where every photograph has them."""
     grey = grey.copy()
-    cv2.putText(grey, "2024-05-17 Survey 7", (5, 190), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
+    cv2.putText(grey, "2024-05-17 MaskInfo 7", (5, 190), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
     cv2.circle(grey, (160, 35), 22, 255, 3)
     return grey
 

@@ -162,7 +162,7 @@ def test_a_manifest_of_somebody_else_says_nothing(tmp_path: Path) -> None:
 def test_a_photograph_in_which_no_crack_can_be_seen_is_refused(tmp_path: Path) -> None:
     for name in ("a.png", "m.png"):
         Image.fromarray(np.zeros((64, 7), np.uint8)).save(tmp_path / name)
-    with pytest.raises(UserError, match=r"a\.png is 7x64 pixels: less than 8 show no crack"):
+    with pytest.raises(UserError, match=r"a\.png is 7x64 pixels.*8"):
         Pair(tmp_path / "a.png", tmp_path / "m.png").read(Reading())
 
 
@@ -177,7 +177,7 @@ def test_accents_that_look_the_same_are_the_same(tmp_path: Path) -> None:
 def test_a_partner_of_a_kind_that_is_not_read_is_named(tmp_path: Path) -> None:
     sentence = refusal(make(tmp_path, ["a.heic", "b.png"], ["a.png", "b.png"]))
     assert "1 mask without image of the same stem" in sentence
-    assert "a.heic is there, but .heic is not read: convert it." in sentence
+    assert "a.heic exists, but .heic is not supported" in sentence
 
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
@@ -188,7 +188,7 @@ def test_images_in_folders_below_are_refused_and_not_left_out(tmp_path: Path, ki
     for number in range(10):
         (root / "train" / kind / "more" / f"{number}.png").touch()
     sentence = refusal(root)
-    assert f"10 image files lie in folders below {root / 'train' / kind}, as more/0.png" in sentence
+    assert f"10 image files are in subfolders of {root / 'train' / kind}, such as more/0.png" in sentence
     assert "src.prepare" in sentence
     (root / "train" / "images" / "a.jpg").unlink()
     assert "holds no image" in refusal(root)

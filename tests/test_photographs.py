@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from src.data.reading import Reading
 from src.datasets.drawings import Drawing
-from src.datasets.photographs import Found, Source
+from src.datasets.photographs import FoundFiles, Source
 from src.errors import UserError
 
 
@@ -45,7 +45,9 @@ def test_a_drawing_is_turned_with_a_photograph_whose_pixels_lie_in_its_file(tmp_
 
 
 def test_what_is_found_in_two_places_is_put_together():
-    both, path = Found(), Path("a.jpg")
+    both, path = FoundFiles(), Path("a.jpg")
     for _ in range(2):
-        both.add(Found([Source(path, path)], [(path, "train")], [path], ["b.jpg"], [path], [(path, path)], ["a note"]))
+        both.add(
+            FoundFiles([Source(path, path)], [(path, "train")], [path], ["b.jpg"], [path], [(path, path)], ["a note"])
+        )
     assert {len(some) for some in vars(both).values()} == {2}

@@ -241,7 +241,7 @@ def test_crackforest_skips_bare_images_and_the_swapped_mask(tmp_path: Path, caps
     assert {row["crack_share"] for row in rows} == {"0.125000"}
     said = capsys.readouterr().out
     assert "skipped 2 images" in said
-    assert "left out 042" in said
+    assert "skipped 042" in said
 
 
 def test_a_flat_folder_keeps_its_042(flat: Path):
@@ -288,7 +288,7 @@ def test_photographs_are_cut_into_tiles_that_stay_together(flat: Path):
         run(flat, "--tile", "32", "--overlap", "32")
     with pytest.raises(UserError, match=r"--overlap=8 .*--tile"):
         run(flat, "--overlap", "8")
-    with pytest.raises(UserError, match=r"--tile=7: .* 8 pixels"):
+    with pytest.raises(UserError, match=r"--tile=7: .*8"):
         run(flat, "--tile", "7")
 
 
@@ -316,7 +316,7 @@ def test_numbers_of_classes_with_photographs_without_crack_are_prepared(
     save_classes(flat)
     rows = manifest(run(flat, *words.split()))
     assert [row["crack_share"] for row in rows] == ["0.125000"] * 3 + ["0.000000"] * 2 + ["0.125000"] * 5
-    assert "2 of 10 masks hold no 1 and are without crack: p3.png, p4.png" in capsys.readouterr().out
+    assert "2 of 10 masks hold no 1 and so no crack: p3.png, p4.png" in capsys.readouterr().out
 
 
 def test_several_values_or_all_above_one_may_be_crack(flat: Path):
@@ -329,9 +329,7 @@ def test_several_values_or_all_above_one_may_be_crack(flat: Path):
 
 def test_numbers_of_classes_are_refused_until_one_is_named(flat: Path):
     save_classes(flat)
-    with pytest.raises(
-        UserError, match=r"the mask holds the values 0, 1, 2: .*--crack-colour N .* 7 more masks .*hold 0 \(10 masks\)"
-    ):
+    with pytest.raises(UserError, match=r"values 0, 1, 2.*--crack-colour N .* 7 more .*hold 0 \(10 masks\)"):
         run(flat)
     with pytest.raises(UserError, match="none has 7; they hold 0 "):
         run(flat, "--crack-colour", "7")
@@ -351,7 +349,7 @@ def test_photographs_of_12_bits_are_told(flat: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("words", ["--crack-colour 1,2", "--crack-colour 1,2,300", "--crack-colour red"])
 def test_a_colour_that_is_none_is_refused(flat: Path, words: str):
-    with pytest.raises(UserError, match=r"--crack-colour.* is neither R,G,B"):
+    with pytest.raises(UserError, match=r"--crack-colour.* must be R,G,B"):
         run(flat, *words.split())
 
 
@@ -363,9 +361,9 @@ def test_jpeg_masks_are_read_with_a_warning(flat: Path, capsys: pytest.CaptureFi
 
 
 def test_ways_to_make_groups_exclude_each_other(flat: Path):
-    with pytest.raises(UserError, match="--groups and --group-pattern cannot be said together"):
+    with pytest.raises(UserError, match="--groups and --group-pattern"):
         run(flat, "--group-pattern", "p", "--groups", "x.csv")
-    with pytest.raises(UserError, match="--group-column and --group-pattern cannot be said together"):
+    with pytest.raises(UserError, match="--group-column and --group-pattern"):
         run(flat, "--group-pattern", "p", "--group-column", "photo")
     same = run(flat, "--find-groups", "--split", "1", "0", "0")  # all the same picture
     assert len({row["group"] for row in manifest(same)}) == 1
@@ -395,7 +393,7 @@ def test_a_photograph_that_is_named_as_a_tile_is_not_written_over(flat: Path):
     (flat / "groups.csv").unlink()
     save(flat / "images" / "p1_y0_x0.png", photo(8, 8))
     save(flat / "masks" / "p1_y0_x0.png", crack()[:, :8])
-    with pytest.raises(UserError, match="p1_y0_x0 is the name of a photograph and of another one's tile"):
+    with pytest.raises(UserError, match="p1_y0_x0 is the name both of a photograph and of a tile"):
         run(flat, "--tile", "8", "--split", "1", "0", "0")
     assert not (flat.parent / "out").exists()
 
@@ -417,7 +415,7 @@ def test_masks_without_any_crack_are_refused(flat: Path):
 
 def test_a_split_of_nothing_is_a_warning(flat: Path, capsys: pytest.CaptureFixture[str]):
     run(flat, "--split", "0.6", "0.4", "0")
-    assert "Note: There is no photograph in test; a sweep wants some in every split." in capsys.readouterr().out
+    assert "Note: There is no photograph in test" in capsys.readouterr().out
 
 
 def test_photographs_that_are_turned_unseen_are_named(flat: Path, capsys: pytest.CaptureFixture[str]):
@@ -426,10 +424,7 @@ def test_photographs_that_are_turned_unseen_are_named(flat: Path, capsys: pytest
     for path in (flat / "images").glob("p1.*"):
         Image.fromarray(photo()).save(path, exif=exif)
     run(flat)
-    assert (
-        "Note: 1 photographs are turned by EXIF in a way that their size does not show, p1.png"
-        in capsys.readouterr().out
-    )
+    assert "Note: 1 photographs are turned by EXIF without a change of their size, p1.png" in capsys.readouterr().out
 
 
 def test_a_summary_and_a_sheet_of_photographs_are_written(flat: Path, capsys: pytest.CaptureFixture[str]):
@@ -442,13 +437,13 @@ def test_a_summary_and_a_sheet_of_photographs_are_written(flat: Path, capsys: py
     assert (sheet.reshape(-1, 3) == (233, 180, 86)).all(axis=1).any()  # crack in blue
     said = capsys.readouterr().out
     assert "contact_sheet.png" in said
-    assert f"Is it sound? python -m src.check {out}" in said
+    assert f"Check it with: python -m src.check {out}" in said
 
 
 def test_masks_that_are_inverted_are_refused_until_black_is_said_to_be_crack(flat: Path):
     for path in (flat / "masks").iterdir():
         save(path, 255 - crack())
-    with pytest.raises(UserError, match="is black crack in them"):
+    with pytest.raises(UserError, match="--crack-colour 0,0,0"):
         run(flat)
     rows = manifest(run(flat, "--crack-colour", "0,0,0"))
     assert {row["crack_share"] for row in rows} == {"0.125000"}
@@ -489,13 +484,13 @@ def test_lines_get_the_width_that_the_user_says(tmp_path: Path):
 
 @pytest.mark.parametrize("width", ["0", "-1", "thick"])
 def test_a_width_that_is_none_is_refused(flat: Path, width: str):
-    with pytest.raises(UserError, match=f"--line-width: {width} is no number of pixels"):
+    with pytest.raises(UserError, match=f"--line-width: {width} must be"):
         run(flat, "--line-width", width)
 
 
 def test_the_folder_that_one_is_in_is_not_taken_away(flat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(UserError, match="the folder that you are in"):
+    with pytest.raises(UserError, match=r"--out=\.:"):
         main([str(flat), "--out", "."])
     assert not any(Path().iterdir())

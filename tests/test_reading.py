@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from src.data.reading import Reading, choose_reading
+from src.data.reading import Reading, choose_rules
 from src.errors import UserError
 
 
@@ -24,7 +24,7 @@ def files(folder: Path, tops: list[int], cracks: list[int]) -> tuple[list[Path],
 
 def test_a_dark_photograph_is_read_by_the_rule_of_its_data_set(tmp_path: Path):
     masks, photographs = files(tmp_path, [4095, 900], [255, 255])
-    reading = choose_reading(masks, photographs, 12)
+    reading = choose_rules(masks, photographs, 12)
     assert reading.image(photographs[1]).max() == 900 >> 4
     assert Reading().image(photographs[1]).max() == 900 >> 2
     assert reading.mask(masks[1]).sum() == 16
@@ -33,6 +33,6 @@ def test_a_dark_photograph_is_read_by_the_rule_of_its_data_set(tmp_path: Path):
 def test_a_data_set_of_two_meanings_or_of_an_unknown_depth_is_refused(tmp_path: Path):
     masks, photographs = files(tmp_path, [4095, 900], [1, 2])
     with pytest.raises(UserError, match="1 in 1, 2 in 1"):
-        choose_reading(masks, photographs, 12)
+        choose_rules(masks, photographs, 12)
     with pytest.raises(UserError, match=r"data\.bits=12"):
-        choose_reading(masks[:1], photographs, None)
+        choose_rules(masks[:1], photographs, None)

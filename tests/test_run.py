@@ -55,7 +55,7 @@ def test_a_file_of_overrides_stands_for_them(tiny: list[str], tmp_path: Path):
         (["model.encoder.name=resnet35"], "Unknown encoder"),
         (["training.resume_from=/nowhere.pth"], "No such checkpoint: /nowhere.pth"),
         (["training.optimizer.name=adan_"], "Unknown optimizer"),
-        (["model.checkpoint_path=best_model.pth"], "training goes on from training.resume_from"),
+        (["model.checkpoint_path=best_model.pth"], "use training.resume_from"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from src.data.files import UInt8Array
-from src.scoring.shape_metrics import SHAPE_METRICS, Matches, centre_lines, tolerant, tolerant_centre_lines
+from src.scoring.shape_metrics import (
+    SHAPE_METRICS,
+    Matches,
+    match_centre_lines,
+    match_centre_lines_with_tolerance,
+    match_with_tolerance,
+)
 
 masks = arrays(np.uint8, (7, 9), elements=st.integers(0, 1))
 
@@ -26,11 +32,11 @@ def near_by_hand(mine: UInt8Array, its: UInt8Array, radius: float) -> int:
 
 @given(masks, masks, st.sampled_from([1.0, 1.5, 2.0, 5.0]))
 def test_a_pixel_is_right_if_the_other_mask_is_near(predicted: UInt8Array, actual: UInt8Array, radius: float):
-    found = tolerant(predicted, actual, radius)
+    found = match_with_tolerance(predicted, actual, radius)
     assert found.predicted == predicted.sum()
     assert found.actual == actual.sum()
-    assert found.right == near_by_hand(predicted, actual, radius)
-    assert found.found == near_by_hand(actual, predicted, radius)
+    assert found.true_predicted == near_by_hand(predicted, actual, radius)
+    assert found.found_actual == near_by_hand(actual, predicted, radius)
 
 
 @given(masks, masks)
@@ -38,12 +44,12 @@ def test_without_tolerance_the_f1_is_that_of_pixels(predicted: UInt8Array, actua
     both = int((predicted & actual).sum())
     total = int(predicted.sum() + actual.sum())
     if total:
-        assert tolerant(predicted, actual, 0).f1() == pytest.approx(2 * both / total)
+        assert match_with_tolerance(predicted, actual, 0).f1() == pytest.approx(2 * both / total)
 
 
 def test_a_line_two_pixels_off_is_right_at_two_pixels_and_wrong_below():
-    assert tolerant(line(5), line(7), 2).f1() == 1
-    assert tolerant(line(5), line(7), 1).f1() == 0
+    assert match_with_tolerance(line(5), line(7), 2).f1() == 1
+    assert match_with_tolerance(line(5), line(7), 1).f1() == 0
 
 
 @pytest.mark.parametrize("name", SHAPE_METRICS)
@@ -59,14 +65,16 @@ def test_an_empty_image_left_empty_scores_one_and_a_missed_or_made_up_crack_zero
 def test_cldice_forgives_width_and_not_gaps():
     whole, broken = line(8, thickness=3), line(8, thickness=3)
     broken[:, 7:13] = 0
-    assert centre_lines(line(7, thickness=5), whole).f1() > 0.9
-    assert centre_lines(broken, whole).f1() < 0.85
+    assert match_centre_lines(line(7, thickness=5), whole).f1() > 0.9
+    assert match_centre_lines(broken, whole).f1() < 0.85
 
 
 def test_cliou_compares_centre_lines_within_the_tolerance():
     thick, thin = line(8, thickness=5), line(10)
-    assert tolerant_centre_lines(thick, thin, 4).iou() == pytest.approx(1, abs=0.15)  # a skeleton loses its ends
-    assert tolerant_centre_lines(line(3), line(10), 4).iou() == 0
+    assert match_centre_lines_with_tolerance(thick, thin, 4).iou() == pytest.approx(
+        1, abs=0.15
+    )  # a skeleton loses its ends
+    assert match_centre_lines_with_tolerance(line(3), line(10), 4).iou() == 0
 
 
 def test_counts_of_images_add_up_before_a_ratio_is_taken():

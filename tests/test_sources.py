@@ -69,10 +69,10 @@ def test_all_that_was_guessed_or_left_out_is_told(tmp_path: Path):
     mask(tmp_path / "masks" / "4_mask.png")
     _, notes = find_sources(tmp_path, Selection(exclude=("4_mask",), allow_unpaired=True))
     assert notes == [
-        f"Skipped: 1 files of {tmp_path} have no partner, a photograph with its mask or drawing: images/3.jpg.",
-        "2 pairs have names that are not equal, as 1_sat.jpg and 1_mask.png.",
+        f"Skipped: 1 files of {tmp_path} have no partner: images/3.jpg.",
+        "2 pairs have unequal names, such as 1_sat.jpg and 1_mask.png.",
         f"4 image files were not used: 2 in previews/, 1 in images/small/, 1 in {tmp_path.name}/.",
-        f"1 image files are of a kind that is not read (convert them to PNG or JPEG): 1 in {tmp_path.name}/.",
+        f"1 image files are of an unsupported kind (convert them to PNG or JPEG): 1 in {tmp_path.name}/.",
     ]
 
 
@@ -97,16 +97,14 @@ def test_a_photograph_without_drawing_is_free_of_cracks_where_the_user_says_so(t
     assert [int(one.read(Reading())[1].sum()) for one in found.values()] == [30, 0, 0]
     assert notes == ["2 photographs without mask or drawing count as free of cracks."]
     labelme(tmp_path / "d.json", shape())
-    with pytest.raises(UserError, match=r"1 files .* d\.json\. Add it, or skip them: --allow-unpaired\.$"):
+    with pytest.raises(UserError, match=r"1 files .* d\.json\. .*--allow-unpaired\.$"):
         find_sources(tmp_path, Selection(unlabelled_is_crack_free=True))
 
 
 def test_a_folder_of_no_layout_is_refused_with_what_it_lacks(tmp_path: Path):
     (tmp_path / "stuff").mkdir()
     photo(tmp_path / "stuff" / "a.jpg")
-    with pytest.raises(
-        UserError, match=r"in a layout that is known: a folder for photographs \(image, .* for masks \("
-    ):
+    with pytest.raises(UserError, match=r"known layout.*: a folder for photographs \(image, .* for masks \("):
         find_sources(tmp_path)
 
 
@@ -119,25 +117,25 @@ def test_names_that_all_differ_are_refused_with_some_of_them(tmp_path: Path):
 def test_one_without_partner_is_named_side_by_side_too(tmp_path: Path):
     build(tmp_path, LAYOUTS["side by side"])
     photo(tmp_path / "c.jpg")
-    with pytest.raises(UserError, match=r"1 files .*have no partner, .*: c\.jpg"):
+    with pytest.raises(UserError, match=r"1 files .*have no partner: c\.jpg"):
         find_sources(tmp_path)
     assert list(find_sources(tmp_path, Selection(allow_unpaired=True))[0]) == ["a", "b"]
 
 
 def test_labels_and_widths_are_not_for_masks(tmp_path: Path):
     build(tmp_path, LAYOUTS["flat"])
-    with pytest.raises(UserError, match="that is for drawings"):
+    with pytest.raises(UserError, match="is for drawings"):
         find_sources(tmp_path, LABELLED)
-    with pytest.raises(UserError, match=r"--line-width 3: .* has no line that counts as crack"):
+    with pytest.raises(UserError, match=r"--line-width 3: .* "):
         find_sources(tmp_path, Selection(rules=ShapeRules((), 3)))
 
 
 def test_labels_that_no_drawing_has_are_refused_and_several_that_all_count_are_told(tmp_path: Path):
     photo(tmp_path / "a.jpg")
     labelme(tmp_path / "a.json", shape(), shape(label="hole"))
-    with pytest.raises(UserError, match=r"--label crakc: .* has no such label, but crack, hole"):
+    with pytest.raises(UserError, match=r"--label crakc: .*: crack, hole"):
         find_sources(tmp_path, Selection(rules=ShapeRules(("crakc",))))
-    assert find_sources(tmp_path)[1] == ["All 2 labels count as crack, crack, hole: --label chooses."]
+    assert find_sources(tmp_path)[1] == ["All 2 labels count as crack: crack, hole. Choose some with --label."]
     assert find_sources(tmp_path, LABELLED)[1] == []
 
 
@@ -149,7 +147,7 @@ def test_two_folders_of_one_split_are_refused(tmp_path: Path):
 
 def test_photographs_in_splits_beside_others_in_none_are_refused(tmp_path: Path):
     build(tmp_path, ["one/train/images/a.jpg one/train/masks/a.png", "two/images/b.jpg two/masks/b.png"])
-    with pytest.raises(UserError, match=r"a\.jpg is in a split, and .*b\.jpg in none"):
+    with pytest.raises(UserError, match=r"a\.jpg is in a split, but .*b\.jpg is not"):
         find_sources(tmp_path)
 
 
@@ -207,7 +205,7 @@ def test_links_that_lead_out_and_names_that_are_no_text_are_refused(tmp_path: Pa
         find_sources(root)
     for kind, suffix in (("images", ".jpg"), ("masks", ".png")):
         (root / kind / f"a{suffix}").rename(root / kind / f"a\udcdf{suffix}")
-    with pytest.raises(UserError, match="the name is no text in UTF-8"):
+    with pytest.raises(UserError, match="not valid UTF-8"):
         find_sources(root)
 
 

@@ -111,9 +111,9 @@ def test_no_global_darkness_threshold_finds_the_cracks(scenes: tuple[Bytes, Byte
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--images", "2"], "--images is 2; legal: whole numbers from 3 up."),
-        (["--size", "31"], "--size is 31; legal: whole numbers from 32 up."),
-        (["--seed", "-1"], "--seed is -1; legal: whole numbers from 0 up."),
+        (["--images", "2"], "--images=2: .*3"),
+        (["--size", "31"], "--size=31: .*32"),
+        (["--seed", "-1"], "--seed=-1: .*0"),
     ],
 )
 def test_a_bad_number_is_refused_with_the_legal_ones(tmp_path: Path, words: list[str], sentence: str) -> None:
@@ -131,7 +131,7 @@ def test_a_folder_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path) -> 
 
 def test_the_folder_that_one_is_in_is_not_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="the folder that you are in"):
+    with pytest.raises(UserError, match=r"--out=\.: "):
         write_dataset(Path(), images=3, size=32)
     assert tmp_path.is_dir()
     assert not any(tmp_path.iterdir())

@@ -261,7 +261,7 @@ trial.step()
 def test_an_epoch_after_which_a_trial_may_stop_is_on_the_disk_before_it_is_reported(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("src.training.experiment.WRITES_BESIDE", ("cpu",))
+    monkeypatch.setattr("src.training.experiment.WRITES_IN_BACKGROUND", ("cpu",))
     trial = CrackTrial.__new__(CrackTrial)
     trial.setup(job({"training.epochs": 4}), plan=replace(plan(tiny, tmp_path), rungs=(2,)))
     trial.begin()

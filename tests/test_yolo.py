@@ -57,15 +57,15 @@ def test_corners_on_pixels_are_read_as_they_were_written(tmp_path_factory: pytes
         ("0 0.5 0.5 0.1 0.1", "line 1 is a box: .*polygon"),
         (line() + "0 0.1 0.1 0.2 0.2 0.3", "line 2 has 5 numbers"),
         ("0 0.1 0.1 0.2 0.2 0.3 0.3 0.4", "line 1 has 7 numbers"),
-        ("0 0.1 0.1 0.2 0.2 0.3 1.02", "outside of 0 to 1"),
-        ("0 0.1 0.1 0.2 0.2 nan 0.3", "outside of 0 to 1"),
-        ("2 0.1 0.1 0.2 0.2 0.3 0.3", "line 1 has class 2, and the classes are 0, 1"),
+        ("0 0.1 0.1 0.2 0.2 0.3 1.02", "outside 0 to 1"),
+        ("0 0.1 0.1 0.2 0.2 nan 0.3", "outside 0 to 1"),
+        ("2 0.1 0.1 0.2 0.2 0.3 0.3", "line 1 has class 2, but the classes are 0, 1"),
         ("crack 0.1 0.1 0.2 0.2 0.3 0.3", "invalid literal"),
         ("0 0.1 a 0.2 0.2 0.3 0.3", "could not convert"),
     ],
 )
 def test_what_yolo_does_not_write_is_refused_with_its_line(tmp_path: Path, text: str, sentence: str):
-    with pytest.raises(UserError, match=rf"a\.txt is not as YOLO has it: .*{sentence}"):
+    with pytest.raises(UserError, match=rf"a\.txt is not a valid YOLO file: .*{sentence}"):
         read_yolo(write(tmp_path / "a.txt", text), SIZE, {0: "crack", 1: "hole"}, ShapeRules())
 
 
@@ -108,9 +108,9 @@ def test_names_of_classes_are_those_of_the_nearest_file(tmp_path: Path, names: s
     [
         ("names: 3", "must be a list"),
         ("names: {a: b}", "must be a list"),
-        ("names: {0: a, '0': b}", "one number twice"),
-        ("names: {0: a, 0: b}", "a key stands twice"),
-        ("names: &x [a]\ntrain: *x", "refers to another"),
+        ("names: {0: a, '0': b}", "a number twice"),
+        ("names: {0: a, 0: b}", "a key occurs twice"),
+        ("names: &x [a]\ntrain: *x", "aliases"),
     ],
 )
 def test_names_that_are_none_are_refused(tmp_path: Path, text: str, sentence: str):
@@ -162,7 +162,7 @@ def test_photographs_are_found_in_the_folders_of_their_splits(
     for one in found.values():
         np.testing.assert_array_equal(one.read(Reading())[1], square())
     assert find_sources(tmp_path, Selection(rules=ShapeRules(("crack" if text else "0",))))[0].keys() == found.keys()
-    with pytest.raises(UserError, match=f"--label hole: .* but {'crack' if text else '0'}"):
+    with pytest.raises(UserError, match=f"--label hole: .*: {'crack' if text else '0'}"):
         find_sources(tmp_path, Selection(rules=ShapeRules(("hole",))))
 
 
@@ -182,7 +182,7 @@ def test_a_photograph_without_text_is_missed_until_the_user_says_that_it_has_no_
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("train: images\nval: images", "is said to be train and val"),
+        ("train: images\nval: images", "train and as val"),
         ("train: train.txt", r"train\.txt is a list of files"),
     ],
 )

@@ -8,7 +8,7 @@ from src.config.compose import load_config
 from src.config.overrides import Override, Overrides
 from src.config.schema import Config
 from src.errors import UserError
-from src.models.device import smallest_micro_batch
+from src.models.registry import smallest_micro_batch
 from src.training.memory import fitting_micro_batch, needed, predict_peak
 from trainable.resources import Resources
 

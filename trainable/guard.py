@@ -9,7 +9,7 @@ from typing import TextIO
 
 from src.cards import MIB, count_cards
 from src.errors import UserError
-from src.models.device import is_out_of_memory
+from src.models.micro_batch import is_out_of_memory
 
 SPARE_SHARE = 0.05  # of the machine's memory, below which the largest trial has to go
 CGROUP = Path("/sys/fs/cgroup")

@@ -15,11 +15,11 @@ from src.config.overrides import Overrides
 from src.config.schema import Config
 from src.data.augmentation import build_augmentation
 from src.errors import UserError
-from src.models.device import refuse_impossible
 from src.models.registry import build_model
 from src.training.experiment import Experiment
 from src.training.losses import build_loss
 from src.training.optimization import build_lr_scheduler, build_optimizer
+from src.training.preconditions import check_trainable
 from src.training.trainer import Trainer
 
 TINY = 128  # pixels: a size that every architecture accepts
@@ -38,7 +38,7 @@ def rehearse(corners: Iterable[Iterable[str]], on_card: bool = False) -> list[Ov
     for overrides in map(Overrides.parse, corners):
         try:
             config = load_config(overrides)
-            refuse_impossible(config, device)
+            check_trainable(config, device)
             build_loss(config.training.loss)  # its numbers have rules too, and it costs nothing
             if (identity := _structure(config)) not in stepped:
                 step_once(config)

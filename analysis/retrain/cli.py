@@ -12,6 +12,7 @@ from pathlib import Path
 
 from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, outlive_reader, run_command, unknown
 from src.folders import user_path
+from src.rankable import RANKABLE
 
 TOP = 3
 SEEDS = 5
@@ -73,13 +74,12 @@ def parse(argv: list[str]) -> RetrainRequest:
 
 def retrain(request: RetrainRequest) -> int:
     """Train, score, compare, write ``{output_root}/retrain/{name}/``; returns the exit code."""
-    from analysis.counted import METRICS
     from analysis.results import load_sweep
 
     sweep = load_sweep(request.name, request.output_root)
     metric = request.metric or sweep.metric
-    if metric not in METRICS:
-        raise unknown("metric to compare by", metric, METRICS)
+    if metric not in RANKABLE:
+        raise unknown("metric to compare by", metric, RANKABLE)
 
     from analysis.retrain.retraining import RaceSettings, fixed_of, folder_of, open_retraining
     from analysis.retrain.verdict_page import conclude  # torch and Optuna: seconds to import

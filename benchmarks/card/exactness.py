@@ -24,7 +24,7 @@ from benchmarks.card.bench import (
 from benchmarks.card.place import Place
 from src.cards import look
 from src.config.keys import list_options
-from src.models.device import NOT_DETERMINISTIC
+from src.models.registry import ARCHITECTURES
 from src.scoring.evaluate import evaluate
 from src.scoring.inference import load_network
 from src.training.trainer import Trainer
@@ -157,7 +157,7 @@ def train_deterministic(bench: Bench, stop: int) -> Tensor:
 
 def is_listed(trainer: Trainer) -> bool:
     """Whether the project itself refuses this configuration in deterministic mode on a card."""
-    return trainer.config.model.architecture in NOT_DETERMINISTIC
+    return not ARCHITECTURES[trainer.config.model.architecture].deterministic_on_cuda
 
 
 def is_refused(trainer: Trainer) -> bool:

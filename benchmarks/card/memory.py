@@ -55,10 +55,10 @@ def heal(place: Place) -> None:
 
 
 def fill_card(bench: Bench, name: str, words: list[str], batch: int) -> None:
-    """Three steps: the micro-batch after them, the last loss, and each error that was healed."""
+    """Three steps: the micro-batch after them, the last loss, and each error that it survived."""
     seen: list[str] = []
     trainer = bench.trainer([*words, "data.num_workers=0"], Size(512, batch, "large"))
-    original = trainer.micro_batch.heal
+    original = trainer.micro_batch.run
 
     def watched(work: Callable[[int], Any], undo: Callable[[], None] | None = None) -> Any:
         def attempt(size: int) -> Any:
@@ -73,7 +73,7 @@ def fill_card(bench: Bench, name: str, words: list[str], batch: int) -> None:
 
     images = first_batch(trainer)
     loss = math.nan
-    with patch.object(trainer.micro_batch, "heal", watched):
+    with patch.object(trainer.micro_batch, "run", watched):
         for _ in range(3):
             loss = float(train_step(trainer, images))
     bench.note(f"{name}.micro_batch", trainer.micro_batch.size)

@@ -1,8 +1,8 @@
-"""The one door to the configuration: overrides in, a checked ``Config`` out.
+"""Composes overrides into a checked ``Config``; all parts of the project load the configuration here.
 
-An override is Hydra's ``key=value``, with one rule more: a dotted key that is a directory under ``configs/`` selects a
-file in it, so ``training.loss=dice_focal`` means ``training/loss=dice_focal``. (Plain Hydra 1.3 would replace the whole
-node by the string, without a word.)
+An override is Hydra's ``key=value``, with one additional rule: a dotted key that is a directory under ``configs/``
+selects a file in it, so ``training.loss=dice_focal`` means ``training/loss=dice_focal``. (Plain Hydra 1.3 would
+silently replace the whole node by the string.)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,15 +31,15 @@ PATHS = ("data.root", "data.cache_dir", "output_root", "model.checkpoint_path", 
 
 @dataclass(frozen=True)
 class Composed:
-    """What overrides come to, not yet checked against the schema."""
+    """The configuration that overrides compose to, not yet checked against the schema."""
 
     values: Mapping[str, Any]
     """Resolved, as nested plain dicts."""
     choices: Mapping[str, str]
-    """The option in force of every group, by its dotted key: ``{"training.loss": "dice_bce", ...}``."""
+    """The chosen option of every group, by its dotted key: ``{"training.loss": "dice_bce", ...}``."""
 
     def value(self, key: str) -> Any:
-        """The option of a group, the value of any other key. A key that is not there is a ``UserError``."""
+        """The option of a group, or the value of any other key. An unknown key is a ``UserError``."""
         return self.choices[key] if key in self.choices else value_at(self.values, key)
 
     def check(self) -> Config:
@@ -52,7 +52,7 @@ class Composed:
 
 
 def load_config(overrides: Iterable[str] = ()) -> Config:
-    """The checked configuration of these overrides; a later one wins over an earlier one for the same key.
+    """The checked configuration of these overrides; the last override of a key wins.
 
     Every mistake is a ``UserError``: an unknown key or option names the legal ones, an illegal value its key and rule.
     """
@@ -60,10 +60,10 @@ def load_config(overrides: Iterable[str] = ()) -> Config:
 
 
 def compose(overrides: Iterable[str] = ()) -> Composed:
-    """Values and choices of these overrides. What does not compose is a ``UserError``."""
+    """Values and choices of these overrides. Overrides that do not compose are a ``UserError``."""
     parsed = Overrides.parse(overrides)
     try:
-        composed = _compose(_as_hydra_has_them(parsed))
+        composed = _compose(_to_hydra(parsed))
         chosen = cast(dict[str, str | None], OmegaConf.to_container(composed.hydra.runtime.choices))
         values = {name: _plain(composed, name) for name in cast(Iterable[str], composed) if name != "hydra"}
     except (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError) as error:
@@ -73,21 +73,21 @@ def compose(overrides: Iterable[str] = ()) -> Composed:
 
 
 def _plain(composed: DictConfig, name: str) -> Any:
-    """One of the top values as dicts and lists."""
+    """A top-level value as dicts and lists."""
     value = composed[name]
     return OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if OmegaConf.is_config(value) else value
 
 
-def _as_hydra_has_them(overrides: Overrides) -> list[str]:
-    """Groups as Hydra selects them, ``training/loss=dice_bce``, then values, with paths in quotes.
+def _to_hydra(overrides: Overrides) -> list[str]:
+    """The overrides in Hydra's syntax: groups as ``training/loss=dice_bce``, then values, with paths in quotes.
 
-    Of several choices of one group the last is kept. An option that does not exist is a ``UserError``. An optimizer
-    that is named without a choice of a file gets the file for any, so that it has no keys of another one.
+    Of several choices of one group the last is kept. An unknown option is a ``UserError``. An optimizer that is named
+    without choosing a file gets the file ``timm``, so that it has no keys of another optimizer.
     """
     groups: dict[str, str] = {}
     values: list[str] = []
     for item in overrides.items:
-        if item.key.split(".")[0] == "hydra":  # Hydra's own settings, which nothing here reads
+        if item.key.split(".")[0] == "hydra":  # Hydra's own settings, which have no effect here
             raise unknown("key", item.key, Config.model_fields)
         if item.value is not None and item.sign != "~" and is_group(item.key):
             if item.value not in (options := list_options(item.key)):
@@ -101,24 +101,24 @@ def _as_hydra_has_them(overrides: Overrides) -> list[str]:
 
 
 def _quoted(key: str, value: str) -> str:
-    """A path as Hydra's grammar takes it, whatever characters it holds; what is quoted or refers to a key stays."""
+    """Quote a path for Hydra's grammar, unless it is quoted already or refers to another key."""
     if key not in PATHS or value in ("", "null") or value[0] in "'\"" or "${" in value:
         return value
     return "'" + from_home(value).replace("'", r"\'") + "'"
 
 
 def _explain(overrides: Overrides, error: Exception) -> UserError:
-    """The sentence for overrides that Hydra refuses: which key is unknown, and the legal ones."""
+    """The error for overrides that Hydra refuses: the unknown key and the legal ones, or Hydra's own message."""
     groups = Overrides(tuple(item for item in overrides.items if is_group(item.key)))
     try:
-        values = cast(dict[str, Any], OmegaConf.to_container(_compose(_as_hydra_has_them(groups))))
+        values = cast(dict[str, Any], OmegaConf.to_container(_compose(_to_hydra(groups))))
         for item in overrides.items:
             if not (is_group(item.key) or item.sign):
                 value_at(values, item.key)
     except UserError as sentence:
         return sentence
     except (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError):
-        pass  # the groups themselves do not compose: Hydra's own words are the best there are
+        pass  # the groups themselves do not compose: use Hydra's message
     return UserError(f"The configuration does not compose: {' '.join(str(error).split())}")
 
 
@@ -129,16 +129,16 @@ def _compose(words: Sequence[str]) -> DictConfig:
 
 
 def _sentence(mistake: dict[str, Any], values: Mapping[str, Any]) -> str:
-    """``training.optimizer.lr=-1: input should be greater than 0`` for one of pydantic's errors."""
+    """One of pydantic's errors as a sentence: ``training.optimizer.lr=-1: input should be greater than 0``."""
     message = str(mistake["msg"]).removeprefix("Value error, ")
     if mistake["type"] == "tuple_type" and mistake["loc"][-1] == "image_size":
         message = "must be height and width in brackets, as [512,384], or one number for a square"
     elif mistake["type"] == "tuple_type":
-        message = "must be a list in brackets, as [512,512] is one"
+        message = "must be a list in brackets, such as [512,512]"
     parts: list[str] = []
     node: Any = values
     for part in mistake["loc"]:
-        # pydantic puts the tag of a union into the path (model.unet.encoder): keep what the values really hold
+        # pydantic adds the tag of a union to the path (model.unet.encoder): keep only keys that exist
         if isinstance(node, Mapping) and part in node:
             node = cast(Mapping[str, Any], node)[str(part)]
             parts.append(str(part))

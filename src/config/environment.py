@@ -1,4 +1,4 @@
-"""The variables ``CRACK_*`` of the environment and ``.env``, and paths that begin with the home folder."""
+"""Reads the variables ``CRACK_*`` of the environment and of ``.env``."""
 
 import os
 
@@ -13,12 +13,12 @@ ROOTS = {"CRACK_DATA_ROOT", "CRACK_OUTPUT_ROOT"}
 
 
 def read_environment() -> None:
-    """Add the variables of ``.env``, if there is one here or above, to the environment; empty ones count as not set."""
+    """Add the variables of ``.env``, here or in a folder above, to the environment; empty ones count as not set."""
     path = find_dotenv(usecwd=True)
     try:
         load_dotenv(path)
-    except UnicodeDecodeError as error:  # of an editor on Windows, for instance
-        raise UserError(f"{path} is not text in UTF-8: save it as that. {error}.") from error
+    except UnicodeDecodeError as error:  # such as from an editor on Windows
+        raise UserError(f"{path} is not UTF-8: save it as UTF-8. {error}.") from error
     for name in [name for name, value in os.environ.items() if name.startswith("CRACK_") and not value]:
         del os.environ[name]
     for name in ROOTS & os.environ.keys():
@@ -26,9 +26,9 @@ def read_environment() -> None:
 
 
 def with_data_root(overrides: Overrides) -> Overrides:
-    """The overrides, with the ``data.root`` of the environment or ``.env`` spelled out.
+    """Add ``data.root`` from the environment or ``.env`` to the overrides.
 
-    So what a run leaves says which data it had, even after the environment has changed.
+    So a run's saved overrides name its data, even after the environment has changed.
     """
     read_environment()
     root = os.environ.get("CRACK_DATA_ROOT")

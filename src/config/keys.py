@@ -1,4 +1,4 @@
-"""Keys of the configuration: the value at one, the files of groups, and the sentence for one that does not exist."""
+"""Looks up keys of the configuration and options of its groups; explains keys that do not exist."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
 
 
 def folder_of(key: str) -> Path:
-    """Where the options of a group would lie: ``configs/training/loss`` for ``training.loss``."""
+    """The folder of a group's options: ``configs/training/loss`` for ``training.loss``."""
     return CONFIG_DIR.joinpath(*key.split("."))
 
 
@@ -26,12 +26,12 @@ def list_options(group: str) -> list[str]:
     folder = folder_of(group)
     own = [path.stem for path in folder.glob("*.yaml")]
     nested = [f"{path.parent.name}/{path.stem}" for path in folder.glob("*/*.yaml")]
-    # model's files lie in model/architectures; the other folders under it are groups of their own
+    # model's files are in model/architectures; the other folders under it are groups of their own
     return sorted(own or [name for name in nested if name.startswith(("architectures/", "dataloader/"))])
 
 
 def value_at(values: Mapping[str, Any], key: str) -> Any:
-    """The value under a dotted key. A key that is not there is a ``UserError`` with the legal ones at that place."""
+    """The value of a dotted key. An unknown key is a ``UserError`` with the legal keys of the same level."""
     node: Any = values
     for depth, part in enumerate(key.split(".")):
         if not isinstance(node, Mapping) or part not in node:
@@ -44,7 +44,7 @@ def value_at(values: Mapping[str, Any], key: str) -> Any:
 
 
 def _elsewhere(key: str) -> str:
-    """Which options of the key's group have it, as a sentence, where the chosen one has not; empty if none has."""
+    """A sentence that names the options of the key's group that have the key; empty if none has."""
     parts = key.split(".")
     for length in range(len(parts) - 1, 0, -1):
         group = ".".join(parts[:length])
@@ -52,18 +52,18 @@ def _elsewhere(key: str) -> str:
             inside = ".".join(parts[length:])
             found = [name for name in list_options(group) if inside in _dotted(_of_file(group, name))]
             choices = ", ".join(f"{group}={name}" for name in found)
-            return f"It is there with {choices}." if found else ""
+            return f"It exists with {choices}." if found else ""
     return ""
 
 
 def _of_file(group: str, name: str) -> Mapping[str, Any]:
-    """What a file of a group holds, as it stands there."""
+    """The content of the file of a group's option."""
     values = read_yaml(folder_of(group) / f"{name}.yaml")
     return cast(Mapping[str, Any], values) if isinstance(values, Mapping) else {}
 
 
 def _likely(values: Mapping[str, Any], key: str) -> list[str]:
-    """The nearest key of all, or the only one that ends alike: ``training.optimizer.lr`` for ``training.lr``."""
+    """The only key with the same ending, or else the nearest one: ``training.optimizer.lr`` for ``training.lr``."""
     keys = list(_dotted(values))
     leaf = key.rpartition(".")[2]
     alike = [other for other in keys if other.rpartition(".")[2] == leaf]

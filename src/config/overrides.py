@@ -1,6 +1,6 @@
-"""Overrides: ``key=value`` strings, the one language of runs, trials, checkpoints and best configurations.
+"""Overrides: ``key=value`` strings that describe runs, trials, checkpoints and best configurations.
 
-``Overrides.parse`` reads them once, where they come in; all else asks the object. The grammar of values is Hydra's.
+``Overrides.parse`` reads them once, at the entry of a command; other code uses the object. Values have Hydra's grammar.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,11 +15,11 @@ from src.config.safe_yaml import read_yaml
 from src.errors import UserError
 
 LONGEST = 10_000
-"""Characters of an override."""
+"""Characters of an override, at most."""
 DEEPEST = 100
-"""Brackets in it: Hydra reads them by recursion."""
+"""Brackets in an override, at most: Hydra parses them recursively."""
 SIGNS = ("++", "+", "~", "")
-"""Hydra's: add or replace, add, remove, replace."""
+"""Hydra's signs: add or replace, add, remove, replace."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Override:
     """One override. ``++training/epochs=3`` has the key ``training.epochs``."""
 
     key: str
-    """Dotted, also that of a group of files: ``training.loss``."""
+    """The dotted key; also for groups of files: ``training.loss``."""
     value: str | None
-    """As it is written; None of ``~key``, which removes a key."""
+    """The text of the value; None for ``~key``, which removes a key."""
     sign: str = ""
 
     def __str__(self) -> str:
@@ -42,15 +42,15 @@ class Override:
 
 @dataclass(frozen=True)
 class Overrides:
-    """Overrides in their order: a later one wins over an earlier one with the same key. Iterates over strings."""
+    """Overrides in order; the last one of a key wins. Iterates over strings."""
 
     items: tuple[Override, ...] = ()
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> "Overrides":
-        """Of a command line or a file: split lists are joined, and a ``.yaml`` file stands for those that it lists.
+        """Parse the words of a command line or file: split lists are joined, ``.yaml`` files are expanded.
 
-        What is not an override is a ``UserError``.
+        A word that is not an override is a ``UserError``.
         """
         if isinstance(words, Overrides):
             return words
@@ -72,7 +72,7 @@ class Overrides:
         return next((item.value for item in reversed(self.items) if item.key == key), None)
 
     def at(self, *keys: str) -> "Overrides":
-        """Those that set one of these keys or a key below one of them."""
+        """The overrides that set one of these keys or a key below one of them."""
         return Overrides(tuple(item for item in self.items if item.is_at(keys)))
 
     def without(self, *keys: str) -> "Overrides":
@@ -80,13 +80,13 @@ class Overrides:
         return Overrides(tuple(item for item in self.items if not item.is_at(keys)))
 
     def plus(self, more: Iterable[str]) -> "Overrides":
-        """These, then ``more``."""
+        """These overrides followed by ``more``."""
         return Overrides(self.items + Overrides.parse(more).items)
 
 
 def _read(word: str) -> Override:
     if len(word) > LONGEST or max(word.count("["), word.count("{")) > DEEPEST or "\0" in word:
-        raise UserError(f"'{word[:40]}...': longer or more nested than an override can be, or not text.")
+        raise UserError(f"'{word[:40]}...': an override must be shorter and less nested, and without NUL characters.")
     sign = next(sign for sign in SIGNS if word.startswith(sign))
     key, equals, value = word[len(sign) :].partition("=")
     if not key or not (equals or sign == "~"):
@@ -94,7 +94,9 @@ def _read(word: str) -> Override:
     if _is_open(value):
         raise UserError(f"'{word}': a bracket is not closed.")
     if "oc.env" in word:
-        raise UserError(f"'{word}': overrides are kept in results, and the environment may hold secrets; see .env.")
+        raise UserError(
+            f"'{word}': oc.env could reveal secrets, because overrides are saved with the results. Use .env."
+        )
     return Override(key.replace("/", "."), value if equals else None, sign)
 
 
@@ -124,7 +126,7 @@ def _expand_files(words: Iterable[str]) -> Iterator[str]:
 
 
 def _is_file(word: str) -> bool:
-    """``best.yaml``, and ``lr=0.01/best.yaml`` if there is such a file; else that is a value."""
+    """Whether a word is a file: ``best.yaml``; ``lr=0.01/best.yaml`` only if that file exists."""
     return word.endswith(".yaml") and ("=" not in word or Path(word).is_file())
 
 

@@ -1,30 +1,34 @@
-"""What is legal in a configuration; the values themselves are in ``configs/``."""
+"""The schema of the configuration: its keys and legal values. The values themselves are in ``configs/``."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from src.rankable import RANKABLE
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 LossNumber = Annotated[float, Field(ge=0, le=1e6, strict=True)]
-"""A weight or parameter of a loss. Times a logit and pixels, more would leave the range of float32."""
+"""A weight or parameter of a loss. Larger ones, times logits and pixels, could exceed the range of float32."""
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 Decay = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Side = Annotated[int, Field(ge=16, le=8192, strict=True)]
 Rgb = tuple[float, float, float]
+LOSS = "val/loss"
+"""An epoch can be chosen by it, but not a configuration: other losses have other scales."""
 SPLITS = ("train", "val", "test")
 Split = Literal["train", "val", "test"]
 
 
 def squared(value: object) -> object:
-    """The two sides of a square that is given by one of them; anything else as it is."""
+    """Turn one number into the two sides of a square; return anything else unchanged."""
     return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class Section(BaseModel):
-    """A part of the configuration: read-only, and closed to keys it does not know."""
+    """A part of the configuration: read-only, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -36,25 +40,25 @@ class NoCrop(Section):
 class RandomCrop(Section):
     name: Literal["random"]
     per_photograph: Literal["auto"] | Count
-    """Crops in an epoch: a number, or as many as cover it."""
+    """Crops per photograph and epoch; ``auto``: as many as cover the photograph."""
 
 
 class CrackCrop(Section):
     name: Literal["crack"]
     per_photograph: Literal["auto"] | Count
     crack_share: Share
-    """Of the crops: those around a pixel of crack; the others lie anywhere."""
+    """Share of the crops that contain a crack pixel; the others are anywhere."""
 
 
 class Data(Section):
     root: Path
     image_size: Annotated[tuple[Side, Side], BeforeValidator(squared)]
-    """Height, width in pixels: what the network sees. Images are resized to it when they are cached, or cropped.
+    """Height and width in pixels of the network's input. Images are resized to it when they are cached, or cropped.
 
-    One number is a square.
+    One number means a square.
     """
     bits: Literal[8, 10, 12, 14, 16] | None
-    """Used of the 16 of deep photographs, such as 12 of a camera of 12 bits. Null: all of them, or it is an error."""
+    """Bits in use in 16-bit photographs, such as 12 of a 12-bit camera. Null: 16, and fewer are an error."""
     crop: Annotated[NoCrop | RandomCrop | CrackCrop, Field(discriminator="name")]
     batch_size: Annotated[int, Field(ge=1, le=65536, strict=True)]
     num_workers: Literal["auto"] | Annotated[int, Field(ge=0, le=256, strict=True)]
@@ -62,7 +66,7 @@ class Data(Section):
     mean: Rgb
     std: tuple[Positive, Positive, Positive]
     augmentation: dict[str, dict[str, Any]]
-    """Albumentations transform to its keyword arguments, in the order of application."""
+    """Transforms of Albumentations with their keyword arguments, in the order of application."""
 
 
 class SmpEncoder(Section):
@@ -71,7 +75,7 @@ class SmpEncoder(Section):
     depth: Annotated[int, Field(ge=3, le=5, strict=True)]
     base_lr: Positive
     kwargs: dict[str, Any]
-    """More keyword arguments of the encoder, such as timm's ``img_size`` where ``name`` begins with ``tu-``."""
+    """Further keyword arguments of timm's encoders (``tu-...``), such as ``img_size``."""
 
 
 class SwinEncoder(Section):
@@ -123,46 +127,46 @@ class SwinUnetModel(Section):
 class Optimizer(Section):
     name: str
     lr: Positive
-    """Learning rate after the warm-up; ``lr * lr_scale`` is what the optimizer gets."""
+    """Learning rate after the warm-up; the optimizer gets ``lr * lr_scale``."""
     lr_scale: Positive
     encoder_lr_mult: Positive
-    """The encoder's learning rate as a multiple of the rest's."""
+    """Factor of the encoder's learning rate relative to the rest of the network."""
     layer_decay: Annotated[float, Field(gt=0, le=1, strict=True)]
-    """Each block of a Swin encoder learns this much slower than the one after it; 1 for networks without blocks."""
+    """Factor of the learning rate of each block of a Swin encoder relative to the next; 1 for other networks."""
     weight_decay: NotNegative
     momentum: Decay | None = None
-    """This and what follows belongs to some optimizers; the files of ``configs/training/optimizer`` say which."""
+    """This key and those below belong to some optimizers only; see the files in ``configs/training/optimizer``."""
     nesterov: bool | None = None
     alpha: Decay | None = None
-    """Of rmsprop: how much of the mean of squared gradients is kept at each step."""
+    """Of rmsprop: decay of the running mean of squared gradients."""
     centered: bool | None = None
     betas: tuple[Decay, Decay] | None = None
-    """How much of the mean of gradients, and of that of their squares, is kept at each step."""
+    """Decay of the running means of gradients and of squared gradients."""
     eps: Positive | None = None
     amsgrad: bool | None = None
     kwargs: dict[str, Any] = {}
-    """Keyword arguments of an optimizer of timm that has no file, by the names that its class gives them."""
+    """Keyword arguments of an optimizer of timm that has no file."""
 
     @property
     def own(self) -> dict[str, Any]:
-        """What this optimizer has and others have not, as the keyword arguments of its class."""
+        """The keys that not all optimizers have, as keyword arguments of the optimizer's class."""
         return {name: value for name in OWN if (value := getattr(self, name)) is not None} | self.kwargs
 
     @property
     def keeps(self) -> dict[str, bool]:
-        """What decides, beside the name, which tensors it keeps for each weight."""
+        """The keys that decide, with the name, which tensors the optimizer keeps for each weight."""
         return {name: bool(value) for name, value in self.own.items() if name in ("momentum", "amsgrad", "centered")}
 
     @model_validator(mode="after")
     def check_nesterov(self) -> "Optimizer":
-        """Nesterov's step looks ahead along the momentum, so there has to be some."""
+        """Nesterov momentum needs a momentum above 0."""
         if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov=true needs a momentum above 0; without momentum say nesterov=false")
+            raise ValueError("nesterov=true needs a momentum above 0; without momentum set nesterov=false")
         return self
 
 
 OWN = ("momentum", "nesterov", "alpha", "centered", "betas", "eps", "amsgrad")
-"""Keys of ``Optimizer`` that not all optimizers have."""
+"""The keys of ``Optimizer`` that not all optimizers have."""
 
 
 class Cosine(Section):
@@ -208,7 +212,7 @@ class Plateau(Section):
     name: Literal["plateau"]
     warmup_fraction: Share
     patience: Count
-    """Epochs without a better ``training.metric`` before the rate falls."""
+    """Epochs without a better ``training.metric`` after which the learning rate is lowered."""
     decay_rate: Annotated[float, Field(gt=0, lt=1, strict=True)]
     min_lr_ratio: Share
 
@@ -216,14 +220,21 @@ class Plateau(Section):
 LrScheduler = Cosine | Poly | Constant | Step | MultiStep | OneCycle | Plateau
 
 
+def can_be_monitored(metric: str) -> str:
+    """The metric key itself; a ``ValueError`` for one that no epoch can be chosen by."""
+    if metric not in (legal := [*RANKABLE, LOSS]):
+        raise ValueError(f"must be one of {', '.join(legal)}")
+    return metric
+
+
 class Metric(Section):
-    monitor: Literal["val/iou_best", "val/iou", "val/iou_image", "val/f1", "val/loss"]
+    monitor: Annotated[str, AfterValidator(can_be_monitored)]
     mode: Literal["max", "min"]
 
     @model_validator(mode="after")
     def check_direction(self) -> "Metric":
-        """A loss that is to be maximised, or a score to be minimised, would keep the worst epoch."""
-        if (self.monitor == "val/loss") != (self.mode == "min"):
+        """Maximising a loss, or minimising a score, would keep the worst epoch."""
+        if (self.monitor == LOSS) != (self.mode == "min"):
             raise ValueError(f"{self.monitor} cannot be chosen by its {self.mode}imum")
         return self
 
@@ -242,7 +253,7 @@ class Training(Section):
     optimizer: Optimizer
     lr_scheduler: Annotated[LrScheduler, Field(discriminator="name")]
     loss: Annotated[dict[str, dict[str, LossNumber]], Field(min_length=1)]
-    """Term of ``src.training.losses.LOSSES`` to its weight and parameters."""
+    """Terms of ``src.training.losses.LOSSES`` with their weights and parameters."""
     metric: Metric
 
 
@@ -269,15 +280,15 @@ class Evaluation(Section):
     tta: Literal["none", "flips", "d4"]
     """Test-time augmentation: the mean over 1, 4 or 8 mirrored and turned views of each image."""
     resolution: Literal["auto", "image_size", "native"]
-    """Images at ``data.image_size`` as the network saw them, or whole photographs at their own size, by tiles."""
+    """Score images at ``data.image_size``, or whole photographs at their own size, in tiles."""
     overlap: Annotated[float, Field(ge=0, le=0.9, strict=True)]
-    """Share of a tile's side that tiles share, at the photographs' own size."""
+    """Overlap of tiles as a share of their side, for whole photographs."""
     save_predictions: bool
     save_confusion_matrix: bool
 
 
 class Config(Section):
-    """A whole run. ``src.config.compose.load_config`` is the one door to it."""
+    """The configuration of a run. ``src.config.compose.load_config`` loads it."""
 
     experiment_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     output_root: Path
@@ -291,13 +302,13 @@ class Config(Section):
 
     @property
     def native(self) -> bool:
-        """Whether whole photographs are scored; ``auto`` does so with a network that has learnt from crops."""
+        """Whether whole photographs are scored; with ``auto``, if the network is trained on crops."""
         wanted = self.evaluation.resolution
         return wanted == "native" or (wanted == "auto" and self.data.crop.name != "none")
 
     @model_validator(mode="after")
     def check_resolution(self) -> "Config":
-        """Photographs shrunk to the size of a crop are none that the network has seen."""
+        """A network trained on crops has never seen whole photographs shrunk to the size of a crop."""
         if self.evaluation.resolution == "image_size" and self.data.crop.name != "none":
-            raise ValueError("evaluation.resolution=image_size is not for crops (data.crop): choose auto or native")
+            raise ValueError("evaluation.resolution=image_size cannot be used with data.crop: choose auto or native")
         return self

@@ -9,16 +9,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise its import asks the network for a newer version
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise its import looks for a newer version online
 import albumentations as A
 
 from src.errors import UserError, unknown
 
 
 def build_augmentation(preset: Mapping[str, Mapping[str, Any]], image_size: tuple[int, int]) -> A.Compose:
-    """The transforms in their order, for images of ``image_size`` (height, width), which they keep.
+    """The transforms in their order, for images of ``image_size`` (height, width). The size does not change.
 
-    A quarter turn makes a wide image tall: what no longer fits is cut off at random, what is missing mirrored.
+    A quarter turn makes a wide image tall: then a random crop removes what no longer fits, and the rest is mirrored.
     An unknown name or argument is a ``UserError`` with the legal ones.
     """
     fit = A.RandomCrop(*image_size, pad_if_needed=True, border_mode=cv2.BORDER_REFLECT_101)
@@ -26,18 +26,18 @@ def build_augmentation(preset: Mapping[str, Mapping[str, Any]], image_size: tupl
 
 
 def sample_seed(seed: int, epoch: int, index: int) -> int:
-    """The seed of one augmented sample. It depends on nothing else: not on the worker, nor on what was drawn before.
+    """The seed of one augmented sample. It does not depend on the worker, nor on samples drawn before.
 
-    Albumentations 2.0.8 left alone draws the same stream in every worker, and again in every epoch.
+    By itself, Albumentations 2.0.8 draws the same stream in every worker and in every epoch.
     """
     return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
 
 
 def seed_augmentation(augmentation: A.Compose, seed: int) -> None:
-    """Let the next sample be drawn from ``seed``, by all transforms in turn from one stream.
+    """Seed the next sample. All transforms draw from one stream.
 
-    ``Compose.set_random_seed`` gives every transform the same seed: all of them draw the same numbers, so a sample gets
-    every transform of a probability or none.
+    ``Compose.set_random_seed`` gives every transform the same seed, so all draw the same numbers: a sample would get
+    either all transforms of equal probability or none.
     """
     augmentation.set_random_state(np.random.default_rng(seed), random.Random(seed))
 

@@ -1,9 +1,9 @@
-"""Decoded, resized images, once per machine: uint8 arrays on disk that every process maps instead of decoding.
+"""Cache of decoded, resized images: uint8 arrays on disk that every process maps into memory instead of decoding.
 
-A cache folder is named by what it holds (the bytes of all files of the split, and the size), so changed data gets a
-new one. It is built beside and renamed, under a lock: it is there whole or not at all. One that was damaged since, by a
-power cut or by who tidies up temporary files, is built again. For crops the photographs are kept at their own sizes,
-one after the other.
+A cache folder is named by its content (a hash of all files of the split, and the size), so changed data gets a new
+folder. It is built under a lock, under another name, and then renamed, so it is never incomplete. One that was damaged
+later, by a power failure or by a program that cleans up temporary files, is built again. For crops the photographs are
+stored at their own sizes, one after the other.
 """
 
 import hashlib
@@ -30,15 +30,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from src.atomic import new_folder, replace_text
 from src.config.schema import Data
 from src.cores import available_cores
-from src.data.files import Float32Array, UInt8Array, shown_size
+from src.data.files import Float32Array, UInt8Array, upright_size
 from src.data.pairs import Pair, all_photographs, find_pairs
-from src.data.reading import Reading, choose_reading
+from src.data.reading import Reading, choose_rules
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 2**27
-"""Pixels of photographs that are decoded at the same time, at most: some 8 bytes each."""
+"""Pixels of photographs that are decoded at the same time, at most; each takes about 8 bytes."""
 RULES = 6  # raise it when decoding or resizing changes: other pixels must not look like the same data
 FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
@@ -46,20 +46,20 @@ Int32Array = npt.NDArray[np.int32]
 
 
 class CachedSplit:
-    """One split, mapped into memory: of each pair the image (H, W, 3) uint8 RGB and the mask (H, W) uint8 in {0, 1}."""
+    """One split, mapped into memory: for each pair an image (H, W, 3) uint8 RGB and a mask (H, W) uint8 in {0, 1}."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         about = cast(dict[str, object], json.loads((folder / "about.json").read_text()))
         self.stems = tuple(cast(list[str], about["stems"]))
         self.fingerprint = str(about["fingerprint"])
-        """Hash of the content of all image and mask files, whatever the size they are resized to."""
+        """Hash of the content of all image and mask files; it does not depend on the size to which they are resized."""
         self.scale = cast(tuple[float, float], tuple(cast(list[float], about["scale"])))
-        """Height and width of the cached images by those of the files, the median of all."""
+        """Height and width of the cached images divided by those of the files; the median of all."""
         self.crack = cast(list[int] | None, about["crack"])
-        """What is crack in the masks' files, if they have two values (``src.data.masks.Meaning``)."""
+        """The colour of crack in the masks' files, if they have two values (``src.data.masks.MaskRule``)."""
         self.sizes = cast(list[tuple[int, int]], about["sizes"])
-        """Height and width of each in pixels."""
+        """Height and width of each image in pixels."""
         self._starts = _starts([height * width for height, width in self.sizes])
         self._rows = _starts([height for height, _ in self.sizes])
         self._images: UInt8Array = np.load(folder / "images.npy", mmap_mode="r")
@@ -67,7 +67,7 @@ class CachedSplit:
         self._cracks: Int32Array = np.load(folder / "cracks.npy", mmap_mode="r")
         lengths = len(self._images), len(self._masks), len(self._cracks)
         if lengths != (self._starts[-1], self._starts[-1], self._rows[-1]) or len(self.sizes) != len(self.stems):
-            raise ValueError(f"arrays of {lengths} where {self._starts[-1]} pixels in {self._rows[-1]} rows are meant")
+            raise ValueError(f"arrays of {lengths}, expected {self._starts[-1]} pixels in {self._rows[-1]} rows")
 
     def __len__(self) -> int:
         return len(self.stems)
@@ -91,7 +91,7 @@ class CachedSplit:
 
 
 def open_split(data: Data, split: str) -> CachedSplit:
-    """The split as ``data`` has it: at its image size, or, for crops, at the photographs' own sizes."""
+    """The split at ``data.image_size`` or, for crops, at the photographs' own sizes."""
     size = data.image_size if data.crop.name == "none" else None
     return load_split(data.root, split, size, data.cache_dir, data.bits)
 
@@ -101,40 +101,40 @@ def load_split(
 ) -> CachedSplit:
     """The split at ``image_size`` (height, width) or at its own sizes, built on first use; ``bits`` is ``data.bits``.
 
-    A bad file is a ``UserError`` that names it, and so are masks that are not understood all in one way.
+    A bad file is a ``UserError`` that names it; so are masks that have no common rule.
     """
     pairs = find_pairs(root, split)
-    with blaming(cache_dir):
+    with cache_errors(cache_dir):
         cache_dir.mkdir(parents=True, exist_ok=True)
     fingerprint = _fingerprint(pairs, cache_dir)
     size = f"{image_size[0]}x{image_size[1]}" if image_size else "whole"
     folder = cache_dir / f"{fingerprint}-{size}{f'-{bits}bit' if bits else ''}"
     if (found := _opened(folder)) is not None:
         return found
-    with blaming(cache_dir), FileLock(f"{folder}.lock"):
-        if (found := _opened(folder)) is not None:  # somebody else has built it since
+    with cache_errors(cache_dir), FileLock(f"{folder}.lock"):
+        if (found := _opened(folder)) is not None:  # another process has built it since
             return found
         if folder.is_dir():
-            log.warning("%s is damaged, and is built again.", folder)
-        reading = choose_reading([pair.mask for pair in pairs], all_photographs(root, pairs), bits)
+            log.warning("%s is damaged and is built again.", folder)
+        reading = choose_rules([pair.mask for pair in pairs], all_photographs(root, pairs), bits)
         _build(pairs, reading, fingerprint, image_size, folder)
         return CachedSplit(folder)
 
 
 @contextmanager
-def blaming(cache_dir: Path) -> Generator[None]:
-    """What a disk refuses within is a ``UserError`` with the setting: some have no locks, or may only be read."""
+def cache_errors(cache_dir: Path) -> Generator[None]:
+    """Turn an ``OSError`` within into a ``UserError`` that names ``data.cache_dir``: some disks lack locks or space."""
     try:
         yield
     except OSError as error:
         raise UserError(
-            f"Cannot use {error.filename or cache_dir} for decoded images: {error.strerror}. data.cache_dir names "
-            "another place, best on a disk of this machine."
+            f"Cannot use {error.filename or cache_dir} for decoded images: {error.strerror}. Set "
+            "data.cache_dir to another folder, best on a local disk."
         ) from error
 
 
 def _opened(folder: Path) -> CachedSplit | None:
-    """What a cache folder holds; None if it is not there, or is damaged."""
+    """The content of a cache folder; None if it does not exist or is damaged."""
     try:
         return CachedSplit(folder)
     except (FileNotFoundError, EOFError, ValueError, KeyError, TypeError):
@@ -142,16 +142,16 @@ def _opened(folder: Path) -> CachedSplit | None:
 
 
 def data_fingerprint(data: Data) -> str:
-    """Which data a network is trained on and chosen by: the hashes of the training and the validation split."""
+    """Identifies the data of a training: the hashes of the training and the validation split."""
     return "-".join(open_split(data, split).fingerprint for split in ("train", "val"))
 
 
 def resize_pair(image: UInt8Array, mask: UInt8Array, size: tuple[int, int]) -> tuple[UInt8Array, UInt8Array]:
     """Resize to ``size`` (height, width); the mask keeps its share of crack pixels.
 
-    A crack thinner than half a new pixel would vanish if the averaged mask were cut at 0.5, and would swell if it were
-    cut above 0. So as many pixels become crack as the crack covers, those that hold most of it; of equal ones, which a
-    straight crack has all along, evenly many from top to bottom.
+    A crack thinner than half a new pixel would vanish if the averaged mask were thresholded at 0.5, and would swell at
+    0. So as many pixels become crack as the crack covers, beginning with those that contain most of it. Among equal
+    pixels, as along a straight crack, they are chosen evenly from top to bottom.
     """
     if image.shape[:2] == size:
         return image, mask
@@ -166,10 +166,10 @@ def resize_pair(image: UInt8Array, mask: UInt8Array, size: tuple[int, int]) -> t
 
 
 def _fullest(cover: Float32Array, count: int) -> UInt8Array:
-    """The ``count`` pixels with the largest cover as 1, the others as 0."""
+    """1 for the ``count`` pixels with the largest cover, 0 for the others."""
     if not count:
         return np.zeros(cover.shape, np.uint8)
-    levels = np.round(cover * 1024).ravel()  # what differs by rounding alone is equal
+    levels = np.round(cover * 1024).ravel()  # values that differ only by rounding are equal
     lowest = np.partition(levels, -count)[-count]
     chosen = (levels > lowest).astype(np.uint8)
     ties = np.flatnonzero(levels == lowest)
@@ -179,24 +179,27 @@ def _fullest(cover: Float32Array, count: int) -> UInt8Array:
 
 
 def _fingerprint(pairs: Sequence[Pair], cache_dir: Path) -> str:
-    """Hash of the content of all files; remembered by how they look, so that a second look is cheap."""
+    """Hash of the content of all files. It is stored under a hash of their names, sizes and times, to be fast later."""
     paths = [path for pair in pairs for path in pair]
-    looks = [_look(path) for path in paths]
-    memory = cache_dir / f"{hashlib.sha256(json.dumps([RULES, looks]).encode()).hexdigest()[:24]}.fingerprint"
-    if memory.is_file() and FINGERPRINT.fullmatch(known := memory.read_text()):  # a power cut leaves an empty one
+    stamps = [_stamp(path) for path in paths]
+    memory = cache_dir / f"{hashlib.sha256(json.dumps([RULES, stamps]).encode()).hexdigest()[:24]}.fingerprint"
+    if memory.is_file() and FINGERPRINT.fullmatch(
+        known := memory.read_text()
+    ):  # a power failure can leave an empty one
         return known
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(lambda path: hashlib.sha256(path.read_bytes()).hexdigest(), paths))
     names = [(path.stem, digest) for path, digest in zip(paths, digests, strict=True)]
     fingerprint = hashlib.sha256(json.dumps([RULES, names]).encode()).hexdigest()[:16]
-    with blaming(cache_dir):
+    with cache_errors(cache_dir):
         replace_text(memory, fingerprint)
     return fingerprint
 
 
-def _look(path: Path) -> tuple[str, int, int, int]:
-    """Name, size and times of a file. ``rsync -t`` and ``unzip`` can give another content of the same size the time
-    that the old one had; the time of its last change (ctime) nobody can set.
+def _stamp(path: Path) -> tuple[str, int, int, int]:
+    """Path, size and times of a file.
+
+    ``rsync -t`` and ``unzip`` can give new content the same size and modification time, but ctime cannot be set.
     """
     status = path.stat()
     return str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns
@@ -208,15 +211,15 @@ def _build(
     try:
         with new_folder(folder) as partial:
             _fill(pairs, reading, fingerprint, size, partial)
-            shutil.rmtree(folder, ignore_errors=True)  # one that was damaged
+            shutil.rmtree(folder, ignore_errors=True)  # a damaged one
     except OSError as error:
-        raise UserError(f"Cannot write {folder}: {error.strerror}; data.cache_dir says where.") from error
+        raise UserError(f"Cannot write {folder}: {error.strerror}; data.cache_dir sets its place.") from error
 
 
 def _fill(
     pairs: Sequence[Pair], reading: Reading, fingerprint: str, size: tuple[int, int] | None, partial: Path
 ) -> None:
-    files = [shown_size(pair.image) for pair in pairs]
+    files = [upright_size(pair.image) for pair in pairs]
     sizes = [size or file for file in files]
     starts, rows = _starts([height * width for height, width in sizes]), _starts([height for height, _ in sizes])
     images = _new_array(partial / "images.npy", (starts[-1], 3))
@@ -232,8 +235,8 @@ def _fill(
     fill_all(fill, [height * width for height, width in files], f"Decoding {pairs[0].image.parent}")
     if not cracks.any():
         raise UserError(
-            f"The masks in {pairs[0].mask.parent} hold no crack pixel at all. Crack is what is bright on dark; "
-            "`python -m src.prepare` has --crack-colour and --crack-above for other masks."
+            f"The masks in {pairs[0].mask.parent} hold no crack pixel at all. Crack must be bright on dark; for other "
+            "masks, use `python -m src.prepare` with --crack-colour or --crack-above."
         )
     images.flush()
     masks.flush()
@@ -243,13 +246,13 @@ def _fill(
         "scale": np.median(np.divide(sizes, files), axis=0).tolist(),
         "sizes": sizes,
         "stems": [pair.image.stem for pair in pairs],
-        "crack": reading.meaning.crack,
+        "crack": reading.mask_rule.crack,
     }
     (partial / "about.json").write_text(json.dumps(about))
 
 
 def _new_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.uint8]]":
-    """An array in a file whose bytes the disk has set aside: to write into a mapped file that it has not is death."""
+    """A mapped array in a new file. Its space is allocated first: writing to a mapped file on a full disk is fatal."""
     array = open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     with path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
@@ -257,9 +260,10 @@ def _new_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[n
 
 
 def fill_all(fill: Callable[[int], None], pixels: Sequence[int], title: str) -> None:
-    """``fill(index)`` for each file of so many pixels, by all cores; a bar on a terminal shows how far it is.
+    """Call ``fill(index)`` for each file on all cores, with a progress bar if stderr is a terminal.
 
-    Decoding and resizing release the interpreter's lock. Large photographs are decoded fewer at once.
+    ``pixels`` holds the size of each file: of large photographs, fewer are decoded at once. Threads are enough, because
+    decoding and resizing release the interpreter's lock.
     """
     at_once = min(available_cores(), max(1, AT_ONCE // max(pixels)))
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -274,5 +278,5 @@ def fill_all(fill: Callable[[int], None], pixels: Sequence[int], title: str) -> 
 
 
 def _starts(lengths: Sequence[int]) -> list[int]:
-    """Where each of some pieces begins that lie one after the other; and where the last one ends."""
+    """The start of each of several consecutive pieces, and the end of the last."""
     return [0, *accumulate(lengths)]

@@ -1,6 +1,6 @@
-"""Pieces of photographs at their own scale: drawn anew in every epoch to learn from, and all of them to be scored.
+"""Crops of photographs at their own scale: random ones for training, and a regular tiling for scoring.
 
-Both have the size that the network sees. A photograph that is smaller is mirrored at its right and lower edges.
+Both have the input size of the network. A smaller photograph is mirrored at its right and lower edges.
 """
 
 from itertools import product
@@ -14,7 +14,7 @@ from src.data.tiles import Size, mirrored, starts
 
 
 class TiledSplit:
-    """A split cut into the fewest tiles that cover its photographs, evenly spread: what they share is seen twice."""
+    """A split cut into the fewest tiles that cover its photographs, evenly spread. Overlaps are seen twice."""
 
     def __init__(self, split: CachedSplit, size: Size) -> None:
         self.split, self.size = split, size
@@ -34,7 +34,7 @@ class TiledSplit:
 
 
 class RandomCrops:
-    """Crops that depend on nothing but the seed, the epoch and their number."""
+    """Random crops that depend only on the seed, the epoch and their index."""
 
     def __init__(self, split: CachedSplit, size: Size, crop: RandomCrop | CrackCrop, seed: int) -> None:
         self.split, self.size, self.seed = split, size, seed
@@ -48,7 +48,7 @@ class RandomCrops:
         return len(self.photographs)
 
     def sample(self, index: int, epoch: int = 0) -> tuple[UInt8Array, UInt8Array]:
-        """Image (H, W, 3) and mask (H, W); the photograph is that of the index in every epoch, the place is not."""
+        """Image (H, W, 3) and mask (H, W). The index fixes the photograph; the position differs in every epoch."""
         random = np.random.default_rng([self.seed, epoch, index, len(self)])
         photograph = int(self.photographs[index])
         around = self._crack(photograph, random) if random.random() < self.crack_share else None
@@ -58,13 +58,13 @@ class RandomCrops:
         return cut(self.split, photograph, corner[0], corner[1], self.size)
 
     def _corner(self, random: np.random.Generator, side: int, photograph: int, around: int | None) -> int:
-        """Where a crop begins along a side: anywhere, or anywhere that has a pixel in it."""
+        """The start of a crop along a side: random, so that the crop contains the pixel ``around`` if it is given."""
         room = max(self.split.sizes[photograph][side] - self.size[side], 0)
         low, high = (0, room) if around is None else (max(0, around - self.size[side] + 1), min(room, around))
         return int(random.integers(low, high + 1))
 
     def _crack(self, photograph: int, random: np.random.Generator) -> tuple[int, int] | None:
-        """Row and column of a pixel of crack, each as likely as any other; None where there is none."""
+        """Row and column of a random crack pixel, uniformly drawn; None if there is no crack."""
         until = np.cumsum(self.split.crack_rows(photograph))
         if not until[-1]:
             return None

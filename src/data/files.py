@@ -1,6 +1,6 @@
-"""Opening image files: what is none, ends early, or is a bomb is refused by name before its pixels are decoded.
+"""Opens image files. Other, truncated and oversized files are refused by name before their pixels are decoded.
 
-By Pillow, whose decoders raise where a file ends early; OpenCV's return a picture with a grey end.
+Pillow is used because its decoders raise an error for truncated files; OpenCV's return a picture with a grey end.
 """
 
 import warnings
@@ -20,12 +20,12 @@ from src.folders import refuse_irregular, visible_folders
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 MAX_PIXELS = 2**27
-"""134 million: a photograph of 12000 x 9000 has 108 million, and takes 309 MiB decoded."""
-DEEP = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
+"""134 million. A photograph of 12000 x 9000 has 108 million and takes 309 MiB when decoded."""
+MODES_16_BIT = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's modes of one 16-bit channel."""
 
-DEPTHS = (8, 10, 12, 14, 16)
-"""Bits that cameras have, and store in 16."""
+BIT_DEPTHS = (8, 10, 12, 14, 16)
+"""Bit depths of cameras, which are all stored in 16 bits."""
 SUBFILE, BITS_PER_SAMPLE, PHOTOMETRIC = 254, 258, 262
 """TIFF's tags."""
 
@@ -36,32 +36,32 @@ Float32Array = npt.NDArray[np.float32]
 
 cv2.setNumThreads(0)  # loader workers and trials share the cores; OpenCV's own threads would fight over them
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters is an error; what does not, nobody can act on
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters is raised as an error
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The visible image files directly in ``folder``, by name; other files are left out."""
+    """The visible image files directly in ``folder``, sorted by name."""
     found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     return sorted(path for path in found if not path.name.startswith("."))  # macOS puts ._NAME.jpg beside NAME.jpg
 
 
 def images_below(folder: Path) -> list[Path]:
-    """The visible image files in the folders below ``folder``, which ``list_images`` leaves out."""
+    """The visible image files in subfolders of ``folder``, which ``list_images`` does not return."""
     inner = (one for one in visible_folders(folder) if one[0] != folder)
     return [here / name for here, _, names in inner for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
 
 
 def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
-    """A file that is a symbolic link, or a path, out of ``root`` is a ``UserError``; whole folders may be links.
+    """A ``UserError`` for a path or symbolic link that leads out of ``root``; only whole folders may be links.
 
-    So is what is no file at all, or has a name that nobody could print.
+    Also for paths that are not regular files, and for names that are not valid UTF-8.
     """
     home = root.resolve()
     for path in paths:
         try:
             str(path).encode()
         except UnicodeEncodeError as error:
-            raise UserError(f"{str(path)!a}: the name is no text in UTF-8; rename the file.") from error
+            raise UserError(f"{str(path)!a}: the name is not valid UTF-8; rename the file.") from error
         refuse_irregular(path)
         real = path.resolve()
         in_linked_folder = real.parent == path.parent.resolve() and path.is_relative_to(root) and ".." not in path.parts
@@ -70,21 +70,21 @@ def refuse_outside(root: Path, paths: Iterable[Path]) -> None:
 
 
 @contextmanager
-def opened(path: Path, numbers: bool = False) -> Generator[Image.Image]:
-    """The image in a file, as its pixels lie there. A file that is none, or is damaged, is a ``UserError``.
+def open_image(path: Path, numbers: bool = False) -> Generator[Image.Image]:
+    """Open an image file without turning it by EXIF. A damaged file, or one that is not an image, is a ``UserError``.
 
-    So is one of more than ``MAX_PIXELS``, by its header alone; and one whose pixels are signed, 32-bit or floating
-    ``numbers``, unless those are asked for.
+    So is one whose header declares more than ``MAX_PIXELS``, and, without ``numbers``, one whose pixels are signed,
+    32-bit or floating-point numbers.
     """
     refuse_irregular(path)
     try:
-        # as a stream: named files that are mapped come scrambled where a TIFF is turned by a quarter (Pillow 13)
+        # as a stream: given a name, Pillow 13 maps the file, and scrambles a TIFF that is turned by a quarter
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             if image.mode in ("I", "F") and not numbers:
                 raise UserError(
-                    f"Cannot read {path}: its pixels are {numbers_of(image)}; store the photograph with 8 or 16 bits."
+                    f"Cannot read {path}: its pixels are {describe_numbers(image)}; save it with 8 or 16 bits."
                 )
             yield image
     except PermissionError as error:
@@ -94,66 +94,70 @@ def opened(path: Path, numbers: bool = False) -> Generator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise UserError(f"Cannot read {path}: it has more than {MAX_PIXELS // 10**6} million pixels.") from error
     except Exception as error:  # decoders of damaged files raise anything
-        raise UserError(f"Cannot decode {path}: it is no {', '.join(FORMATS)}, or it is damaged ({error}).") from error
+        raise UserError(f"Cannot decode {path}: it is not {', '.join(FORMATS)}, or it is damaged ({error}).") from error
 
 
-def numbers_of(image: Image.Image) -> str:
-    """What the pixels of a file of signed, 32-bit or floating numbers are, in words."""
+def describe_numbers(image: Image.Image) -> str:
+    """The number type of a file with signed, 32-bit or floating-point pixels, as text."""
     rawmode = str(raw_mode(image))
     bits = "16" if "16" in rawmode else "32"
-    return f"{bits}-bit floating numbers" if image.mode == "F" else f"signed or long whole numbers of {bits} bits"
+    return f"{bits}-bit floating-point numbers" if image.mode == "F" else f"signed or {bits}-bit whole numbers"
 
 
 def raw_mode(image: Image.Image) -> str:
-    """How Pillow names the layout of the pixels in a file, such as ``RGB;16B``; empty where it has no name."""
+    """Pillow's name for the pixel layout of a file, such as ``RGB;16B``; empty if it has none."""
     for tile in getattr(image, "tile", [])[:1]:
         named = tile[3][0] if isinstance(tile[3], tuple) else tile[3]
         return str(named or "")
     return ""
 
 
-def is_deep(image: Image.Image) -> bool:
-    """Whether a file that is not yet loaded has 16 bits a channel; of colours Pillow itself keeps the upper 8 alone."""
+def is_16_bit(image: Image.Image) -> bool:
+    """Whether a file that is not yet loaded has 16 bits per channel. Pillow keeps only the upper 8 of colours."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(BITS_PER_SAMPLE, 8)
-    return image.mode in DEEP or ";16" in raw_mode(image) or max(bits if isinstance(bits, tuple) else (bits,)) == 16
+    return (
+        image.mode in MODES_16_BIT
+        or ";16" in raw_mode(image)
+        or max(bits if isinstance(bits, tuple) else (bits,)) == 16
+    )
 
 
-def deep_values(path: Path, image: Image.Image) -> UInt16Array:
-    """(H, W) or (H, W, 3) uint16 RGB as they lie in the file, of one that ``is_deep``; white is high.
+def values_16_bit(path: Path, image: Image.Image) -> UInt16Array:
+    """(H, W) or (H, W, 3) uint16 RGB as stored in a file that ``is_16_bit``; white is the highest value.
 
-    Colours are decoded by OpenCV, and must be those that Pillow has found: Pillow sees where a file is damaged.
+    Colours are decoded by OpenCV and must equal those of Pillow, because only Pillow notices a damaged file.
     """
-    if image.mode in DEEP:
+    if image.mode in MODES_16_BIT:
         values = np.asarray(image)
         white_is_0 = getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0
         return (65535 - values if white_is_0 else values).astype(np.uint16, copy=False)
     upper = np.asarray(image.convert("RGB"))
     found = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16:
-        raise UserError(f"Cannot read {path}: its 16-bit pixels lie in a way that is not read; store them as PNG.")
+        raise UserError(f"Cannot read {path}: the layout of its 16-bit pixels is not supported; save it as PNG.")
     colours = np.repeat(found[..., None], 3, axis=2) if found.ndim == 2 else found[..., 2::-1]
     lying = colours.astype(np.uint16, copy=False)
-    way = orientation(image) if image.format == "TIFF" else 1  # which Pillow has turned
+    way = orientation(image) if image.format == "TIFF" else 1  # Pillow has turned a TIFF already
     for seen in (lying, upright(lying, way)):
         if np.array_equal(seen >> 8, upper):
             return seen
-    raise UserError(f"Cannot read {path}: its 16-bit pixels lie in a way that is not read; store them as PNG.")
+    raise UserError(f"Cannot read {path}: the layout of its 16-bit pixels is not supported; save it as PNG.")
 
 
 def read_image(path: Path, bits: int | None = None) -> UInt8Array:
     """RGB photograph, (H, W, 3) uint8, upright. A file that cannot be used is a ``UserError``.
 
-    Of 16-bit files ``bits`` are used, and the upper 8 of those kept; a higher value is a ``UserError``. None: as many
-    as this photograph needs; those of a data set need one number (``src.data.depth``). Pillow holds 4 bytes a pixel
-    beside the array, which is filled strip by strip.
+    In 16-bit files ``bits`` are used, of which the upper 8 are kept; a higher value is a ``UserError``. None: as many
+    as this photograph needs; but a data set needs one number for all (``src.data.depth``). The array is filled in
+    strips; Pillow holds another 4 bytes per pixel.
     """
-    with opened(path) as image:
-        deep = is_deep(image)  # before EXIF is read, which may load the pixels, and then Pillow forgets
-        way, (width, height) = still_to_turn(image), image.size
-        photograph = np.empty((width, height, 3) if way in LYING else (height, width, 3), np.uint8)
+    with open_image(path) as image:
+        deep = is_16_bit(image)  # before EXIF is read: that may load the pixels, which loses the depth
+        way, (width, height) = remaining_orientation(image), image.size
+        photograph = np.empty((width, height, 3) if way in TRANSPOSED else (height, width, 3), np.uint8)
         lying = as_stored(photograph, way)
-        upper = upper_bits(deep_values(path, image), bits, path) if deep else None
+        upper = upper_bits(values_16_bit(path, image), bits, path) if deep else None
         rows = max(1, STRIP // width)
         for top in range(0, height, rows):
             end = min(top + rows, height)
@@ -164,27 +168,27 @@ def read_image(path: Path, bits: int | None = None) -> UInt8Array:
         return photograph
 
 
-def depth_of(top: int) -> int:
-    """Of how many bits, one of ``DEPTHS``, a photograph with this highest value is."""
-    return next(depth for depth in DEPTHS if top < 2**depth)
+def bits_needed(top: int) -> int:
+    """The smallest of ``BIT_DEPTHS`` that holds this value."""
+    return next(depth for depth in BIT_DEPTHS if top < 2**depth)
 
 
 def upper_bits(values: UInt16Array, bits: int | None, path: Path) -> UInt8Array:
-    """The upper 8 of the ``bits`` that are used."""
+    """The upper 8 of the ``bits`` in use."""
     top = int(values.max(initial=0))
-    bits = bits or depth_of(top)
+    bits = bits or bits_needed(top)
     if top >> bits:
         raise UserError(f"{path} has grey levels up to {top}, more than {bits} bits hold: data.bits={bits} is too low.")
     return (values >> (bits - 8)).astype(np.uint8)
 
 
-def more_pages(path: Path) -> int:
-    """Further pages of a TIFF, or frames of an animation, that nobody reads; smaller copies of the first do not count.
+def count_more_pages(path: Path) -> int:
+    """Pages of a TIFF or frames of an animation after the first, which are not read. Smaller copies do not count.
 
-    0 if the file cannot be read: its reader says so.
+    0 if the file cannot be read, which is reported when it is read.
     """
     try:
-        with opened(path, numbers=True) as image:
+        with open_image(path, numbers=True) as image:
             count = int(getattr(image, "n_frames", 1))
             if count == 1:
                 return 0
@@ -198,41 +202,41 @@ def more_pages(path: Path) -> int:
 
 
 def exchange_red_and_blue(picture: UInt8Array) -> None:
-    """In place, strip by strip; a grey picture (H, W) stays as it is."""
+    """Swap the channels in place, strip by strip; a grey picture (H, W) is unchanged."""
     rows = max(1, STRIP // picture.shape[1])
     for top in range(0, len(picture) if picture.ndim == 3 else 0, rows):
         picture[top : top + rows] = picture[top : top + rows, :, ::-1].copy()
 
 
 def orientation(image: Image.Image) -> int:
-    """How the pixels lie in a file, by EXIF: 1 as they are shown, others as ``TURNS`` has it."""
+    """The EXIF orientation: 1 if the pixels are stored upright, otherwise a key of ``TURNS``."""
     try:
         way = int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a tag that cannot be read is none
+    except Exception:  # an unreadable tag counts as absent
         return 1
     return way if way in TURNS else 1
 
 
-def still_to_turn(image: Image.Image) -> int:
-    """The same, of the pixels as Pillow gives them: those of a TIFF it turns by itself, and says their size turned."""
+def remaining_orientation(image: Image.Image) -> int:
+    """The orientation that is left after Pillow has loaded the file: it turns a TIFF itself."""
     return 1 if image.format == "TIFF" else orientation(image)
 
 
-def is_turned_unseen(path: Path) -> bool:
+def is_turned_invisibly(path: Path) -> bool:
     """Whether EXIF turns or mirrors a photograph in a way that leaves its width and height as they are."""
-    with opened(path) as image:
+    with open_image(path) as image:
         way = orientation(image)
-        return way != 1 and (way not in LYING or image.width == image.height)
+        return way != 1 and (way not in TRANSPOSED or image.width == image.height)
 
 
-def shown_size(path: Path) -> tuple[int, int]:
-    """Height and width of a photograph, upright, by its header."""
-    with opened(path) as image:
-        return image.size if still_to_turn(image) in LYING else (image.height, image.width)
+def upright_size(path: Path) -> tuple[int, int]:
+    """Height and width of a photograph after turning it upright, from its header."""
+    with open_image(path) as image:
+        return image.size if remaining_orientation(image) in TRANSPOSED else (image.height, image.width)
 
 
 def upright(values: Values, way: int) -> Values:
-    """An array as its file shows it, from one as it lies there; a view."""
+    """A view of an array, turned from its stored to its upright orientation."""
     quarters, mirrored = TURNS[way]
     turned = np.rot90(values, quarters)
     return turned[:, ::-1] if mirrored else turned
@@ -256,6 +260,6 @@ TURNS = {
     7: (1, True),
     8: (1, False),
 }
-"""EXIF orientation to quarter turns to the left, and whether left and right are exchanged after that."""
-LYING = (5, 6, 7, 8)
-"""Those that exchange width and height."""
+"""EXIF orientation to the number of quarter turns to the left, and whether it is mirrored after that."""
+TRANSPOSED = (5, 6, 7, 8)
+"""The orientations that exchange width and height."""

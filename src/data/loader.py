@@ -1,4 +1,4 @@
-"""Batches of a split: the loader yields the effective batch as uint8; the training loop splits and normalises it."""
+"""Loads batches of a split as uint8. The training loop splits each effective batch and normalises it."""
 
 import re
 import resource
@@ -22,19 +22,21 @@ from src.errors import UserError
 
 Sample = tuple[Tensor, Tensor]
 MOST_WORKERS = 4
-"""Processes that augment for one training beside a card. Validation, which only reads, has one."""
+"""Worker processes for one training on a GPU, at most. Validation, which only reads, has one."""
 
 
 SHARED = Path("/dev/shm")
+"""Where worker processes share memory."""
 NO_SHARED_MEMORY = re.compile(
     r"unable to (allocate|write|mmap|resize) .*(shared memory|shm|torch_)|out of shared memory|Bus error"
 )
+"""Texts of torch's errors for too little shared memory."""
 NO_FILES = re.compile(r"Too many open files")
-"""How torch says it."""
+"""Text of torch's error for too many open files."""
 
 
 class Source(Protocol):
-    """Images of one size with their masks: a split resized, or pieces of one."""
+    """Images of one size with their masks: a resized split, or crops of one."""
 
     scale: tuple[float, float]
 
@@ -46,7 +48,7 @@ class Source(Protocol):
 class CrackDataset(Dataset[Sample]):
     """Samples of a source, augmented or not: image (H, W, 3) uint8 RGB, mask (H, W) uint8 in {0, 1}.
 
-    An index is a ticket, ``epoch * len(source) + index``: the epoch travels with it into workers that outlive an epoch.
+    An index is a ticket, ``epoch * len(source) + index``. So it tells the epoch to workers that outlive an epoch.
     """
 
     def __init__(
@@ -72,8 +74,8 @@ class CrackDataset(Dataset[Sample]):
 class EpochBatches(Sampler[list[int]]):
     """Tickets of one epoch in batches: shuffled by (seed, epoch), or in order where ``seed`` is None.
 
-    The last batch holds the rest; the loss weights images, not batches, so that it may be smaller. A rest of one image,
-    which batch norm may not be able to learn from, joins the batch before it.
+    The last batch may be smaller; the loss weights images, not batches. A last batch of one image, from which batch
+    norm may not be able to learn, is added to the batch before it.
     """
 
     def __init__(self, size: int, batch_size: int, seed: int | None) -> None:
@@ -107,7 +109,7 @@ class EpochLoader:
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
-            generator=torch.Generator(),  # its own, so that making an iterator does not draw from the global one
+            generator=torch.Generator(),  # its own, because making an iterator draws a number
             timeout=300 if workers else 0,  # seconds; a worker that hangs becomes an error
         )
 
@@ -120,25 +122,25 @@ class EpochLoader:
         try:
             yield from self._loader
         except (RuntimeError, OSError) as error:
-            refuse_starved(str(error))
+            raise_shortage(str(error))
             raise
 
 
-def refuse_starved(message: str) -> None:
-    """What the system does not give to the loader's processes is a ``UserError`` that says how they get it.
+def raise_shortage(message: str) -> None:
+    """Raise a ``UserError`` with the cure if an error means too little shared memory or too many open files.
 
-    In a container ``/dev/shm``, by which they hand over images, has 64 MiB unless somebody asks for more.
+    Workers pass images through ``/dev/shm``, which has only 64 MiB by default in a container.
     """
     if NO_SHARED_MEMORY.search(message):
         size = shutil.disk_usage(SHARED).total // 2**20 if SHARED.is_dir() else 0
         raise UserError(
-            f"The processes that load images share too little memory: {SHARED} has {size} MiB. Say data.num_workers=0, "
-            "or give it more: docker run --shm-size=2g."
+            f"The processes that load images have too little shared memory: {SHARED} has {size} MiB. Set "
+            "data.num_workers=0, or enlarge it: docker run --shm-size=2g."
         )
     if NO_FILES.search(message):
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise UserError(
-            f"The processes that load images need more open files than the {most} that are allowed. Say "
+            f"The processes that load images need more open files than the {most} that are allowed. Set "
             "data.num_workers=0, or raise the limit: ulimit -n 4096."
         )
 
@@ -154,7 +156,7 @@ def train_loader(config: Config, device: torch.device) -> EpochLoader:
 
 
 def scoring_loader(config: Config, split_name: str, device: torch.device) -> EpochLoader:
-    """A split in its order, without augmentation: for validation and tests. Of crops: tiles of all photographs."""
+    """A split in order and without augmentation, for validation and test; with crops, tiles of all photographs."""
     data = config.data
     split = open_split(data, split_name)
     source = split if data.crop.name == "none" else TiledSplit(split, data.image_size)
@@ -166,7 +168,7 @@ def scoring_loader(config: Config, split_name: str, device: torch.device) -> Epo
 def _loader(
     dataset: CrackDataset, batches: EpochBatches, config: Config, device: torch.device, most: int
 ) -> EpochLoader:
-    """``data.num_workers=auto``: at most ``most`` processes beside a card, and a core left for the one that trains."""
+    """``data.num_workers=auto``: at most ``most`` processes on a GPU, leaving one core for the training itself."""
     cores = available_cores() if config.threads == "auto" else config.threads
     beside_card = min(most, max(1, cores - 1)) if device.type == "cuda" else 0
     workers = beside_card if config.data.num_workers == "auto" else config.data.num_workers

@@ -1,4 +1,4 @@
-"""The colours of masks. A colour is three whole numbers; the grey value N is (N, N, N), at any depth."""
+"""Colours of masks. A colour is three whole numbers; the grey value N is (N, N, N), at any bit depth."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,30 +14,35 @@ from src.errors import UserError
 Colour = tuple[int, int, int]
 BoolArray = npt.NDArray[np.bool_]
 
-GREY, GREY_BLURRED = 4, 32
-"""Channels that differ by no more are one grey: JPEG makes such colours."""
+GREY = 4
+"""Largest difference between the channels of a grey."""
+GREY_BLURRED = 32
+"""The same in a JPEG."""
 FEW_COLOURS = 32
-"""Of a mask without blurred edges."""
+"""Colours that a mask without blurred edges has, at most."""
 MAIN_SHARE = 5e-3
-"""Of the pixels of a JPEG: a colour that has as many is meant, and no edge."""
+"""Share of a JPEG's pixels from which a colour is intended, and not an edge."""
 FEWEST = 20
-"""Pixels in blocks of one colour, from which it is meant, and no edge."""
-NEAR, NEAR_BLURRED = 24.0, 96.0
-"""How far, of 255, a pixel at an edge may be from all mixtures of the two colours that meet there; by JPEG further."""
+"""Pixels in blocks of one colour from which it is intended, and not an edge."""
+NEAR = 24.0
+"""Largest distance, of 255, of a pixel at an edge from all mixtures of the two colours that meet there."""
+NEAR_BLURRED = 96.0
+"""The same in a JPEG."""
 HUES = 0.35
-"""Of a colour's parts by its brightest one: if those differ by more in a JPEG, there are several colours."""
+"""Largest difference in a JPEG of the ratios of a channel to the brightest one; more means several colours."""
 STRAY = 1e-3
-"""Of the coloured pixels: so few may have any hue. Where JPEG has blurred the colours, ``BLURRED``."""
+"""Share of the coloured pixels that may have any hue."""
 BLURRED = 0.05
+"""The same where JPEG has blurred the colours."""
 
 
-def shown(colour: Colour) -> str:
-    """As it is written on the command line: a grey as one number."""
+def colour_text(colour: Colour) -> str:
+    """A colour as written on the command line; a grey is one number."""
     return str(colour[0]) if len(set(colour)) == 1 else ",".join(map(str, colour))
 
 
 def has_colours(values: Values, blurred: bool) -> bool:
-    """Whether (H, W, 3) is more than greys."""
+    """Whether (H, W, 3) has other colours than greys."""
     if values.ndim == 2:
         return False
     lowest = np.minimum(np.minimum(values[..., 0], values[..., 1]), values[..., 2])
@@ -45,14 +50,14 @@ def has_colours(values: Values, blurred: bool) -> bool:
 
 
 def brightness(values: Values) -> Values:
-    """(H, W): the value of a grey, the highest channel of a colour."""
+    """(H, W): the value of a grey, or the highest channel of a colour."""
     if values.ndim == 2:
         return values
     return np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2])  # three times as fast as max(axis=2)
 
 
 def histogram(grey: Values) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The values that occur, and how many pixels have each; strip by strip, as counting takes up to 8 bytes a pixel."""
+    """The values that occur, and the number of pixels of each. Counted in strips, at up to 8 bytes per pixel."""
     flat = grey.reshape(-1)
     if grey.dtype.itemsize > 2:
         return np.unique(flat.astype(np.int64), return_counts=True)
@@ -67,22 +72,22 @@ def histogram(grey: Values) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
     return found, counts[found]
 
 
-def counts_of(values: Values) -> dict[Colour, int] | None:
-    """Pixels of each colour; None if there are more than ``FEW_COLOURS``."""
+def count_colours(values: Values) -> dict[Colour, int] | None:
+    """The number of pixels of each colour; None if there are more than ``FEW_COLOURS`` colours."""
     if values.ndim == 3 and (values == values[..., :1]).all():
         values = values[..., 0]
     rows = len(values) if values.ndim == 2 else max(1, STRIP // max(1, values.shape[1]))
     counts: Counter[Colour] = Counter()
     for top in range(0, len(values), rows):
         strip = values[top : top + rows]
-        counts.update(dict(counts_of_pixels(strip.reshape(-1, *strip.shape[2:]))))
+        counts.update(dict(colours_by_count(strip.reshape(-1, *strip.shape[2:]))))
         if len(counts) > FEW_COLOURS:
             return None
     return dict(counts)
 
 
 def in_blocks(values: Values) -> BoolArray:
-    """(H, W): whether a pixel lies in a block of 2x2 pixels of one colour. Edges, and thin lines, do not."""
+    """(H, W): whether a pixel is in a block of 2x2 pixels of one colour. Edges and thin lines are not."""
     found = np.zeros(values.shape[:2], bool)
     corner = values[:-1, :-1]
     same = (corner == values[1:, :-1]) & (corner == values[:-1, 1:]) & (corner == values[1:, 1:])
@@ -95,9 +100,9 @@ def in_blocks(values: Values) -> BoolArray:
 
 
 def main_colours(values: Values, blurred: bool) -> list[Colour]:
-    """The colours that are no edges, the most common first; by JPEG every area has many."""
+    """The colours that are not edges, the most common first. In a JPEG every area has many colours."""
     if not blurred:
-        counts = counts_of_pixels(values[in_blocks(values)])
+        counts = colours_by_count(values[in_blocks(values)])
         return [colour for colour, count in counts if count >= FEWEST]
     colours = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
     flat = colours.reshape(-1, 3)
@@ -108,8 +113,8 @@ def main_colours(values: Values, blurred: bool) -> list[Colour]:
     return [(red, green, blue) for red, green, blue in medians]
 
 
-def counts_of_pixels(pixels: Values) -> list[tuple[Colour, int]]:
-    """The colours of (N,) or (N, 3), the most common first, and how many pixels have them."""
+def colours_by_count(pixels: Values) -> list[tuple[Colour, int]]:
+    """The colours of (N,) or (N, 3) pixels with their counts, the most common first."""
     packed = pixels.astype(np.int64) @ np.array([65536, 256, 1]) if pixels.ndim == 2 else pixels
     found, counts = histogram(packed)
     order = np.argsort(-counts, kind="stable").tolist()
@@ -120,53 +125,53 @@ def unpacked(value: int, colours: bool) -> Colour:
     return (value >> 16, value >> 8 & 255, value & 255) if colours else (value, value, value)
 
 
-def of_colour(values: Values, colour: Colour) -> UInt8Array:
-    """Mask (H, W) of what has exactly this colour."""
+def pixels_of_colour(values: Values, colour: Colour) -> UInt8Array:
+    """Mask (H, W) of the pixels that have exactly this colour."""
     same = (values == np.array(colour)).all(axis=2) if values.ndim == 3 else values == colour[0]
     return (same & (values.ndim == 3 or len(set(colour)) == 1)).astype(np.uint8)
 
 
 def nearest_to(values: Values, crack: Colour, others: Sequence[Colour], blurred: bool) -> UInt8Array:
-    """Mask (H, W) of what is nearer to the crack's colour than to the others', and a mixture of it and one of those."""
+    """Mask (H, W) of the pixels nearer to the crack's colour than to the others, if mixtures with one of them."""
     colours = (values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)).astype(np.float32)
     own = np.linalg.norm(colours - np.array(crack, np.float32), axis=2)
     nearest, near = np.ones(own.shape, bool), own <= NEAR
     for other in others:
         nearest &= own < np.linalg.norm(colours - np.array(other, np.float32), axis=2)
-        near |= off_mixtures(colours, crack, other) <= (NEAR_BLURRED if blurred else NEAR)
+        near |= distance_to_mixtures(colours, crack, other) <= (NEAR_BLURRED if blurred else NEAR)
     return (nearest & near).astype(np.uint8)
 
 
-def off_mixtures(colours: Float32Array, one: Colour, other: Colour) -> Float32Array:
-    """(H, W): how far each colour is from all mixtures of two."""
+def distance_to_mixtures(colours: Float32Array, one: Colour, other: Colour) -> Float32Array:
+    """(H, W): the distance of each colour from the mixtures of two colours."""
     start, way = np.array(other, np.float32), np.subtract(one, other).astype(np.float32)
     share = np.clip((colours - start) @ way / max(float(way @ way), 1e-6), 0, 1)
     return np.linalg.norm(colours - start - share[..., None] * way, axis=2).astype(np.float32)
 
 
 def single_colour(values: UInt8Array, blurred: bool) -> tuple[Colour, UInt8Array]:
-    """The colour in which a mask (H, W, 3) is drawn on black, and how much of it each pixel has, (H, W) of 0 to 255.
+    """The colour of a mask (H, W, 3) drawn on black, and the share of it in each pixel, (H, W) from 0 to 255.
 
-    Several colours are a ``UserError`` with those.
+    Several colours are a ``UserError`` that names them.
     """
     bright = brightness(values)
     drawn = values[bright > bright.max() // 4 * 3]
     red, green, blue = np.median(drawn, axis=0).astype(int).tolist()
     colour = (red, green, blue)
     if has_hues(values, bright) if blurred else has_strays(values, bright, colour):
-        first = " and ".join(shown(one) for one in (main_colours(values, blurred) or [colour])[:3])
+        first = " and ".join(colour_text(one) for one in (main_colours(values, blurred) or [colour])[:3])
         raise UserError(
-            f"the mask has several colours, such as {first}: which is crack? src.prepare has --crack-colour R,G,B."
+            f"the mask has several colours, such as {first}: choose one with src.prepare --crack-colour R,G,B."
         )
     return colour, (bright * (255 / max(1, int(bright.max())))).round().astype(np.uint8)
 
 
 def has_strays(values: UInt8Array, bright: UInt8Array, colour: Colour) -> bool:
-    """Whether pixels have colours that no mixture of black and ``colour`` has."""
+    """Whether some pixels are no mixture of black and ``colour``."""
     drawn = values[bright > NEAR][None].astype(np.float32)
     factor = 255 / max(colour)  # some of this hue may be brighter
     red, green, blue = (round(part * factor) for part in colour)
-    return bool((off_mixtures(drawn, (red, green, blue), (0, 0, 0)) > NEAR).mean() > STRAY)
+    return bool((distance_to_mixtures(drawn, (red, green, blue), (0, 0, 0)) > NEAR).mean() > STRAY)
 
 
 def has_hues(values: UInt8Array, bright: UInt8Array) -> bool:

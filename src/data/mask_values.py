@@ -1,14 +1,14 @@
-"""Decides which pixels of a single mask are crack where nothing is said about its colours or values.
+"""Decides which pixels of a single mask are crack if the user gives no rule. (``masks`` is about whole data sets.)
 
 | stored | crack is |
 |---|---|
-| JPEG | what is brighter than 127: at more than 0 its blurred edges grow |
-| two values, such as 0 and 1, or 0 and 255 | the higher |
+| JPEG | what is brighter than 127; above 0, its blurred edges would widen the crack |
+| two values, such as 0 and 1, or 0 and 255 | the higher value |
 | more values, as of antialiased edges | what is brighter than half the range of 8 or of 16 bits |
-| one colour on black, in a palette or not | what is at least half as bright as it gets |
-| drawn on a transparent ground | what is opaque, if all of it is black; else as on black |
+| one colour on black, with or without a palette | what is at least half as bright as the brightest pixel |
+| drawn on a transparent background | what is opaque, if all of it is black; otherwise as on black |
 
-Anything else is refused: numbers of classes or of instances, or colours beside each other, could mean either.
+Anything else is refused as ambiguous: numbers of classes or of instances, or several colours.
 """
 
 from collections.abc import Sequence
@@ -22,28 +22,31 @@ from src.data.mask_files import Stored, Values
 from src.errors import UserError
 
 FEW_VALUES = 8
-"""Up to which low ones (``NEARLY_0``) are numbers of classes; antialiasing makes more."""
+"""If a mask has at most this many values and one of them is low, they are numbers of classes; antialiasing has more."""
 NEARLY_0 = 20
+"""Highest value that counts as low."""
 NOISE = 16
-"""What JPEG makes of black, at most."""
+"""Highest value that JPEG makes of black."""
 MAIN_SHARE = 5e-3
-"""Of the pixels: a value that has as many is meant, and no antialiasing."""
-PLATEAU, FEWEST = 0.5, 20
-"""Share of the pixels between the lowest and the highest value that lie in blocks or spots of one value, from which
-they are classes, and how many of those pixels there must be. Of real masks, shrunk or blurred, 0.2 do at most."""
+"""Share of the pixels from which a value is intended, and not antialiasing."""
+PLATEAU = 0.5
+"""Share of the pixels between the lowest and the highest value that are in areas of one value, above which the values
+are classes. In real masks, shrunk or blurred, the share is at most 0.2."""
+FEWEST = 20
+"""Pixels between the lowest and the highest value that are needed for this decision."""
 
 
-def read_alone(stored: Stored) -> tuple[UInt8Array, Colour | None]:
-    """The mask (H, W) by what is seen in it, and what was taken for crack (see ``Survey.crack``)."""
+def interpret(stored: Stored) -> tuple[UInt8Array, Colour | None]:
+    """The crack mask (H, W) of a single file, and its colour of crack (see ``MaskInfo.crack``)."""
     if not has_colours(stored.values, stored.blurred):
-        return of_grey(Stored(brightness(stored.values), stored.blurred))
+        return crack_of_grey(Stored(brightness(stored.values), stored.blurred))
     colour, share = single_colour(stored.values, stored.blurred)
-    mask, _ = of_grey(Stored(share, stored.blurred))
+    mask, _ = crack_of_grey(Stored(share, stored.blurred))
     return mask, colour
 
 
-def of_grey(stored: Stored) -> tuple[UInt8Array, Colour | None]:
-    """Crack of grey values, (H, W), and the value that it has if there are two."""
+def crack_of_grey(stored: Stored) -> tuple[UInt8Array, Colour | None]:
+    """The crack mask (H, W) of grey values, and the value of crack if there are two values."""
     grey, full, blurred = stored.values, stored.full, stored.blurred
     found, counts = histogram(grey)
     if len(found) > 2:
@@ -57,14 +60,14 @@ def of_grey(stored: Stored) -> tuple[UInt8Array, Colour | None]:
     numbers = not blurred and ((len(found) <= FEW_VALUES and low) or has_plateaus(grey))
     if (NOISE if blurred else -1) < top <= middle or numbers or full > 65535 or found[0] < 0:
         raise UserError(
-            f"the mask holds the values {listed(found.tolist())}: which are crack? src.prepare has --crack-colour "
-            "N for one of them, and --crack-above N for all that are higher."
+            f"the mask holds the values {list_values(found.tolist())}, and it is not clear which are crack: use "
+            "src.prepare with --crack-colour N for one of them, or with --crack-above N for all higher ones."
         )
     return (grey > middle).astype(np.uint8), None
 
 
-def listed(values: Sequence[int]) -> str:
-    """A few of the values, and the highest."""
+def list_values(values: Sequence[int]) -> str:
+    """The values as text; of many, the lowest ones and the highest."""
     return (
         ", ".join(map(str, values))
         if len(values) <= FEW_VALUES
@@ -72,14 +75,14 @@ def listed(values: Sequence[int]) -> str:
     )
 
 
-def is_map(stored: Stored) -> bool:
-    """Whether grey values, however many, are numbers of classes or of instances, and no edges."""
+def is_label_map(stored: Stored) -> bool:
+    """Whether the grey values are numbers of classes or of instances, and not edges."""
     grey = not stored.blurred and not has_colours(stored.values, stored.blurred)
     return grey and has_plateaus(brightness(stored.values))
 
 
 def has_plateaus(grey: Values) -> bool:
-    """Whether the values between the lowest and the highest are areas, and no edges: those of classes or instances."""
+    """Whether the values between the lowest and the highest form areas, as classes or instances do, and not edges."""
     between = (grey > grey.min()) & (grey < grey.max())
     total = np.count_nonzero(between)
     if total < FEWEST:
@@ -95,7 +98,7 @@ def has_plateaus(grey: Values) -> bool:
 
 
 def refuse_photograph(grey: Values, full: int) -> None:
-    """Where most pixels are neither dark nor bright, and of many values, nobody drew a crack."""
+    """A ``UserError`` if most pixels are neither dark nor bright and have many values: this is not a mask."""
     middle = grey[(grey >= full // 4) & (grey < full // 4 * 3)]
     if middle.size > grey.size / 2 and len(np.unique(middle)) > FEW_VALUES:
-        raise UserError("most of the mask is neither dark nor bright: is it a photograph? Put its mask there.")
+        raise UserError("most of the mask is neither dark nor bright: is it a photograph? Put its mask here instead.")

@@ -1,4 +1,4 @@
-"""How the files of a data set are read: one rule for its masks, and one for its photographs."""
+"""The rules by which the files of a data set are read: one for its masks, one for its photographs."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,16 +8,16 @@ from pathlib import Path
 from src.cores import available_cores
 from src.data.depth import choose_bits
 from src.data.files import UInt8Array, read_image
-from src.data.masks import Meaning, Said, Survey, choose_meaning, survey
+from src.data.masks import MaskInfo, MaskRule, UserRule, choose_mask_rule, inspect_mask
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The rules. Without any, each file is read by itself."""
+    """The rules. By default, each file is read by itself."""
 
-    meaning: Meaning = field(default_factory=Meaning)
+    mask_rule: MaskRule = field(default_factory=MaskRule)
     bits: int | None = None
-    """Of 16-bit photographs, that are used."""
+    """Bits that are used in 16-bit photographs."""
 
     def image(self, path: Path) -> UInt8Array:
         """RGB photograph, (H, W, 3) uint8, upright."""
@@ -25,18 +25,18 @@ class Reading:
 
     def mask(self, path: Path) -> UInt8Array:
         """(H, W) uint8 in {0, 1}, upright."""
-        return self.meaning.read(path)
+        return self.mask_rule.read(path)
 
 
-def survey_all(masks: Sequence[Path], said: Said) -> list[Survey]:
-    """A look at every mask; one that cannot be read is a ``UserError``."""
+def inspect_masks(masks: Sequence[Path], user_rule: UserRule) -> list[MaskInfo]:
+    """Collect the facts about every mask; an unreadable one is a ``UserError``."""
     with ThreadPoolExecutor(available_cores()) as pool:  # decoding releases the interpreter's lock
-        return list(pool.map(lambda path: survey(path, said), masks))
+        return list(pool.map(lambda path: inspect_mask(path, user_rule), masks))
 
 
-def choose_reading(masks: Sequence[Path], photographs: Sequence[Path], bits: int | None) -> Reading:
-    """The rules for masks that say by themselves what is crack, and for ``data.bits``.
+def choose_rules(masks: Sequence[Path], photographs: Sequence[Path], bits: int | None) -> Reading:
+    """Choose the rule for masks without a rule of the user, and the bits of the photographs.
 
-    ``UserError``: masks that are not understood, or not all in the same way; photographs that need ``data.bits``.
+    Unclear or inconsistent masks, and photographs that need ``data.bits``, are a ``UserError``.
     """
-    return Reading(choose_meaning(survey_all(masks, Said()), Said()), choose_bits(photographs, bits))
+    return Reading(choose_mask_rule(inspect_masks(masks, UserRule()), UserRule()), choose_bits(photographs, bits))

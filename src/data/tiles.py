@@ -1,6 +1,6 @@
-"""Photographs of any size by a network of one: overlapping tiles, blended into one map of probabilities.
+"""Predicts photographs of any size with a network of fixed input size: overlapping tiles, blended into one map.
 
-The map comes row by row from top to bottom, so that a large photograph needs little more memory than itself.
+The map is yielded in bands from top to bottom, so that a large photograph needs little more memory than itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,13 +20,11 @@ Size = tuple[int, int]
 def predict_rows(
     image: UInt8Array, predict: Predict, tile: Size, overlap: float, at_once: int = 1
 ) -> Iterator[Float32Array]:
-    """Probabilities of a photograph (H, W, 3) in bands (rows, W) of at most
-    ``STRIP`` pixels, by tiles that share ``overlap`` of their side.
+    """Probabilities of a photograph (H, W, 3), in bands (rows, W) of at most ``STRIP`` pixels.
 
-    ``predict`` gets at most ``at_once`` tiles.
-
-    A smaller photograph is mirrored at its edges to the size of a tile. Where tiles overlap, each counts the more the
-    farther the pixel is from the tile's edge; the weights of a pixel add up to 1.
+    Tiles share ``overlap`` of their side; ``predict`` gets at most ``at_once`` of them. A smaller photograph is
+    mirrored at its edges to the size of a tile. Where tiles overlap, a tile's weight grows with the distance of the
+    pixel from the tile's edge; the weights of a pixel add up to 1.
     """
     height, width = image.shape[:2]
     image = mirrored(image, tile)
@@ -34,7 +32,9 @@ def predict_rows(
     columns = list(weighted_starts(image.shape[1], tile[1], overlap))
     strip = max(1, STRIP // width)
     ends = [*(top for top, _ in rows[1:]), image.shape[0]]
-    band = np.zeros((tile[0], image.shape[1]), np.float32)  # the sum of all tiles so far, from the row ``top`` on
+    band = np.zeros(
+        (tile[0], image.shape[1]), np.float32
+    )  # the weighted sum of the tiles so far, beginning at row ``top``
     for (top, down), end in zip(rows, ends, strict=True):
         for begin in range(0, len(columns), at_once):
             some = columns[begin : begin + at_once]
@@ -48,7 +48,7 @@ def predict_rows(
 
 
 def stretched(bands: Iterable[Float32Array], seen: Size, size: Size) -> Iterator[Float32Array]:
-    """The bands of a map of the size ``seen`` as smaller bands of the same map at ``size``: bilinear, as OpenCV's."""
+    """Resize a map from the size ``seen`` to ``size``, band by band: bilinear, equal to OpenCV's."""
     at = np.clip((np.arange(size[0]) + 0.5) * (seen[0] / size[0]) - 0.5, 0, seen[0] - 1)
     above = at.astype(int)
     below = np.minimum(above + 1, seen[0] - 1)
@@ -68,7 +68,7 @@ def stretched(bands: Iterable[Float32Array], seen: Size, size: Size) -> Iterator
 
 
 def mirrored(image: UInt8Array, size: Size) -> UInt8Array:
-    """An image (H, W[, 3]) of at least ``size``: what is missing is mirrored at the lower and the right edge."""
+    """Enlarge an image (H, W[, 3]) to at least ``size`` by mirroring it at the lower and the right edge."""
     below, right = max(size[0] - image.shape[0], 0), max(size[1] - image.shape[1], 0)
     if not below and not right:
         return image
@@ -76,7 +76,7 @@ def mirrored(image: UInt8Array, size: Size) -> UInt8Array:
 
 
 def weighted_starts(length: int, tile: int, overlap: float) -> Iterator[tuple[int, Float32Array]]:
-    """Where tiles begin along one side, evenly spread, and each one's weights; at every pixel these add up to 1."""
+    """The start and the weights of each tile along one side; at every pixel the weights add up to 1."""
     begins = starts(length, tile, max(1, round(tile * (1 - overlap))))
     ramp = np.minimum(np.arange(1, tile + 1), np.arange(tile, 0, -1)).astype(np.float64)
     total: npt.NDArray[np.float64] = np.zeros(length)
@@ -87,6 +87,6 @@ def weighted_starts(length: int, tile: int, overlap: float) -> Iterator[tuple[in
 
 
 def starts(length: int, tile: int, step: int) -> list[int]:
-    """Where tiles begin along a side, evenly spread and at most ``step`` pixels apart; the last one ends at its end."""
+    """The starts of tiles along a side, evenly spread and at most ``step`` pixels apart, to cover the whole side."""
     count = -(-(length - tile) // step) + 1
     return np.linspace(0, length - tile, count).round().astype(int).tolist()

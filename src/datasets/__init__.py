@@ -1,1 +1,1 @@
-"""From what people have to a data folder."""
+"""From a user's photographs and masks to a data folder."""

@@ -1,6 +1,6 @@
-"""CrackForest's Matlab files, read in a process of its own: scipy's reader dies of some that are damaged.
+"""Reads CrackForest's Matlab files in a separate process, because some damaged files crash scipy's reader.
 
-Its documentation says so of ``loadmat``: it is not hardened for untrusted input.
+The documentation of ``loadmat`` warns of that: it is not hardened against untrusted input.
 """
 
 import multiprocessing
@@ -18,9 +18,9 @@ from src.errors import UserError
 from src.folders import refuse_irregular
 
 READER_BYTES = 4 * 2**30
-"""Address space of the reader: a compressed file may say that it is a thousand times as large."""
+"""Limit for the reader's address space: a compressed file can claim to be a thousand times as large."""
 one_at_a_time = Lock()
-"""So that it is known which file the reader died of."""
+"""Held while a file is read, so that it is known which file crashed the reader."""
 
 
 def read_labels(path: Path) -> UInt8Array:
@@ -32,7 +32,7 @@ def read_labels(path: Path) -> UInt8Array:
             labels = _reader().recv()
         except (EOFError, ConnectionError) as error:
             _reader.cache_clear()
-            raise UserError(f"Cannot read {path}: it is damaged, and Matlab's reader died of it.") from error
+            raise UserError(f"Cannot read {path}: it is damaged and crashed the reader of Matlab files.") from error
     if isinstance(labels, str):
         raise UserError(f"Cannot read {path} as CrackForest's groundTruth.Segmentation: {labels}.")
     if labels.ndim != 2 or not np.isin(labels, (1, 2, 3, 4)).all():
@@ -42,7 +42,7 @@ def read_labels(path: Path) -> UInt8Array:
 
 @lru_cache
 def _reader() -> Any:
-    """The way to a reader of our own. It ends when we do, for then nobody holds this end."""
+    """A pipe to a reader process. The process ends with this one, when the pipe is closed."""
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
     spawn.Process(target=serve, args=(there,), daemon=True).start()
@@ -51,7 +51,7 @@ def _reader() -> Any:
 
 
 def serve(pipe: Any) -> None:
-    """Answer each path with the labels, or with what was wrong, in words."""
+    """Answer each path with its labels, or with the text of the error."""
     resource.setrlimit(resource.RLIMIT_AS, (READER_BYTES, READER_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while True:
@@ -62,5 +62,5 @@ def serve(pipe: Any) -> None:
         try:
             about = cast(Any, loadmat(path, simplify_cells=True))
             pipe.send(np.asarray(about["groundTruth"]["Segmentation"]))
-        except Exception as error:  # a damaged file makes scipy raise anything from OSError to zlib.error
+        except Exception as error:  # damaged files raise anything from OSError to zlib.error
             pipe.send(repr(error))

@@ -1,6 +1,6 @@
-"""What people drew on a photograph: polygons, lines, circles, and pixels of a brush, as one mask.
+"""Drawings on a photograph: polygons, lines, circles and brush pixels, which together give one mask.
 
-The formats that they are stored in have a module each: ``coco``, ``labelme``, ``yolo``.
+Each file format has a module of its own: ``coco``, ``labelme``, ``yolo``.
 """
 
 import json
@@ -21,11 +21,11 @@ from src.errors import UserError
 from src.folders import refuse_irregular
 
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-"""What comes of a file that holds other things than its format says."""
+"""Errors that a file raises whose content does not follow its format."""
 OFF_GRID = 1e-4
-"""Pixels by which lines are moved: one of even width, or between two rows, then covers as many rows as it is wide."""
+"""Pixels by which lines are moved, so that a line covers as many rows as it is wide even if it is between two rows."""
 STRIP = 256
-"""Rows of a line that are drawn at once."""
+"""Rows of a line that are drawn at a time."""
 
 Point = tuple[float, float]
 Points = Sequence[Point]
@@ -36,7 +36,7 @@ class ShapeRules:
     """Which drawings count as crack, and how wide lines are."""
 
     labels: tuple[str, ...] = ()
-    """None: all."""
+    """Empty: all."""
     line_width: int | None = None
     """Pixels."""
 
@@ -46,40 +46,40 @@ class ShapeRules:
 
 @dataclass
 class Drawing:
-    """What was drawn on one photograph, in its pixels; the centre of the first one is (0, 0)."""
+    """The shapes drawn on one photograph, in its pixels; the centre of the first pixel is (0, 0)."""
 
     file: Path
-    """Where it is stored; for a photograph without any drawing, the photograph."""
+    """The file that it was read from; for a photograph without any drawing, the photograph."""
     width: int
     height: int
     shapes: list[Callable[[UInt8Array], None]] = field(default_factory=list[Callable[[UInt8Array], None]])
-    """Each draws itself on a mask."""
+    """Functions that draw a shape on a mask."""
     labels: set[str] = field(default_factory=set[str])
-    """Of all shapes in the file, whether they count as crack or not."""
+    """The labels of all shapes in the file, whether they count as crack or not."""
     lines: int = 0
-    """Shapes that are lines."""
+    """Number of shapes that are lines."""
 
     def __post_init__(self) -> None:
         if min(self.width, self.height) < 1:
-            raise ValueError(f"no photograph has {self.width}x{self.height} pixels")
+            raise ValueError(f"{self.width}x{self.height} pixels is not the size of a photograph")
 
     def add_polygon(self, points: Points) -> None:
-        self.refuse_far(points)
+        self.refuse_distant(points)
         if not points:
             raise ValueError("a polygon has no corner")
         self.shapes.append(partial(fill_polygon, points))
 
     def add_line(self, points: Points, width: float) -> None:
         """A line through points, or the disc around one."""
-        self.refuse_far(points)
+        self.refuse_distant(points)
         if not points:
             raise ValueError("a line has no point")
         self.lines += 1
         self.shapes.append(partial(fill_line, points, width))
 
     def add_circle(self, centre: Point, edge: Point) -> None:
-        """A filled circle, by its centre and a point on its edge."""
-        self.refuse_far((centre, edge))
+        """A filled circle, given by its centre and a point on its edge."""
+        self.refuse_distant((centre, edge))
         self.shapes.append(partial(fill_line, (centre,), 2 * math.dist(centre, edge)))
 
     def add_runs(self, lengths: Sequence[int], height: int, width: int) -> None:
@@ -87,26 +87,26 @@ class Drawing:
         if (width, height) != (self.width, self.height):
             raise ValueError(f"a mask of {width}x{height} pixels on a photograph of {self.width}x{self.height}")
         if sum(lengths) != width * height:
-            raise ValueError(f"runs of {sum(lengths)} pixels in a mask of {width}x{height}")
+            raise ValueError(f"the runs have {sum(lengths)} pixels, the mask has {width}x{height}")
         self.shapes.append(partial(fill_runs, tuple(lengths)))
 
     def add_pixels(self, read: Callable[[], UInt8Array], left: int, top: int) -> None:
-        """The pixels above 0 of a small mask, whose first one lies at (left, top); read when they are drawn."""
+        """The pixels above 0 of a small mask with its first pixel at (left, top); read only when drawn."""
         self.shapes.append(partial(fill_pixels, read, left, top))
 
-    def refuse_far(self, points: Points) -> None:
-        """A point that is nowhere, or further outside than the photograph is large, is a ``ValueError``."""
+    def refuse_distant(self, points: Points) -> None:
+        """A point that is not finite, or outside by more than the photograph's size, is a ``ValueError``."""
         side = max(self.width, self.height)
         for x, y in points:
             if not (-side <= x <= 2 * side and -side <= y <= 2 * side):
-                raise ValueError(f"({x}, {y}) is no place in a photograph of {self.width}x{self.height} pixels")
+                raise ValueError(f"({x}, {y}) is outside of a photograph of {self.width}x{self.height} pixels")
 
     def joined(self, other: "Drawing") -> "Drawing":
-        """What was drawn in two files, or twice in one. Unequal sizes are a ``UserError`` that names both."""
+        """The shapes of two drawings of one photograph. Unequal sizes are a ``UserError`` that names both files."""
         if (self.width, self.height) != (other.width, other.height):
             raise UserError(
-                f"{self.file} and {other.file} describe one photograph, but as {self.width}x{self.height} and as "
-                f"{other.width}x{other.height} pixels: correct the one that is wrong, or take it away."
+                f"{self.file} and {other.file} describe one photograph, but with {self.width}x{self.height} and with "
+                f"{other.width}x{other.height} pixels: correct the wrong one, or remove it."
             )
         shapes, labels = self.shapes + other.shapes, self.labels | other.labels
         return Drawing(self.file, self.width, self.height, shapes, labels, self.lines + other.lines)
@@ -125,7 +125,7 @@ def fill_polygon(points: Points, mask: UInt8Array) -> None:
 
 
 def fill_line(points: Points, width: float, mask: UInt8Array) -> None:
-    """Set the pixels whose centres are within half the width; OpenCV's own lines are up to two pixels wider."""
+    """Set the pixels whose centres are within half the width. (OpenCV's own lines are up to two pixels too wide.)"""
     for start, end in pairwise(points if len(points) > 1 else (*points, *points)):
         fill_segment(np.add(start, OFF_GRID), np.add(end, OFF_GRID), width / 2, mask)
 
@@ -154,9 +154,9 @@ def fill_pixels(read: Callable[[], UInt8Array], left: int, top: int, mask: UInt8
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty if it holds something else. What is no JSON is a ``UserError``.
+    """The object in a JSON file; empty if it holds something else. A file that is not JSON is a ``UserError``.
 
-    So is a key that stands twice in one object: of two values the last one would win.
+    So is a repeated key in one object, of which only the last value would count.
     """
     refuse_irregular(path)
     try:
@@ -166,14 +166,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
 
-def told(error: Exception) -> str:
-    """What is damaged in a file of drawings, for a sentence."""
-    return f"there is no {error}" if isinstance(error, KeyError) else str(error)
+def describe_damage(error: Exception) -> str:
+    """The defect of a file of drawings, as part of a sentence."""
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def object_of(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"the key '{next(key for key in keys if keys.count(key) > 1)}' stands twice in one object")
+        raise ValueError(f"the key '{next(key for key in keys if keys.count(key) > 1)}' occurs twice in one object")
     return found

@@ -1,4 +1,4 @@
-"""labelme's JSON: the shapes of one photograph, in a file beside it."""
+"""Reads labelme's JSON: the shapes of one photograph, in a file beside it."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from src.data.files import UInt8Array
-from src.datasets.drawings import DAMAGE, Drawing, Point, ShapeRules, read_json, told
+from src.datasets.drawings import DAMAGE, Drawing, Point, ShapeRules, describe_damage, read_json
 from src.errors import UserError
 
 POLYGONS = ("polygon", "rectangle", "rotation", "oriented_rectangle")
@@ -24,7 +24,7 @@ def is_labelme(path: Path) -> bool:
 
 
 def read_labelme(path: Path, rules: ShapeRules) -> Drawing:
-    """What was drawn on one photograph. Shapes without area, and what labelme does not write, are a ``UserError``."""
+    """Read the drawing of one photograph. Shapes without area and invalid files are a ``UserError``."""
     about = read_json(path)
     try:
         found = Drawing(path, int(about["imageWidth"]), int(about["imageHeight"]))
@@ -35,7 +35,7 @@ def read_labelme(path: Path, rules: ShapeRules) -> Drawing:
                 add_shape(found, shape, rules.line_width)
         return found
     except DAMAGE as error:
-        raise UserError(f"{path} is not as labelme has it: {told(error)}.") from error
+        raise UserError(f"{path} is not a valid labelme file: {describe_damage(error)}.") from error
 
 
 def add_shape(found: Drawing, shape: Mapping[str, Any], line_width: int | None) -> None:
@@ -51,28 +51,28 @@ def add_shape(found: Drawing, shape: Mapping[str, Any], line_width: int | None) 
     elif kind == "mask":
         add_mask(found, points, str(shape["mask"]))
     else:
-        cure = "say how wide lines are: --line-width PIXELS" if kind in LINES else "draw its outline, or delete it"
+        cure = "give the width of lines with --line-width PIXELS" if kind in LINES else "draw its outline, or delete it"
         raise UserError(
-            f"{found.file}: a {kind} labelled {shape['label']} has no area: {cure}; or choose other labels by --label."
+            f"{found.file}: a {kind} labelled {shape['label']} has no area: {cure}; or choose others with --label."
         )
 
 
 def corners_of(points: Sequence[Point]) -> list[Point]:
-    """Of a rectangle, by two that lie opposite."""
+    """The four corners of a rectangle, from two opposite ones."""
     (left, top), (right, bottom) = points
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
 def add_mask(found: Drawing, points: Sequence[Point], text: str) -> None:
-    """A PNG in base64, cut to the box of two points, both of which lie in it."""
+    """Add a PNG in base64 that covers the box between two points, including both."""
     (left, top), (right, bottom) = (tuple(map(int, point)) for point in points)
     content = base64.b64decode(text, validate=True)
     size = right - left + 1, bottom - top + 1
     with png(found.file, content) as image:
         if image.size != size:
-            raise ValueError(f"a mask of {image.width}x{image.height} pixels in a box of {size[0]}x{size[1]}")
+            raise ValueError(f"a mask has {image.width}x{image.height} pixels, its box has {size[0]}x{size[1]}")
     if min(left, top) < 0 or right >= found.width or bottom >= found.height:
-        raise ValueError(f"the box of a mask, {left}, {top} to {right}, {bottom}, lies outside of the photograph")
+        raise ValueError(f"the box of a mask, {left}, {top} to {right}, {bottom}, is outside of the photograph")
     found.add_pixels(partial(pixels_of, found.file, content), left, top)
 
 
@@ -83,7 +83,7 @@ def pixels_of(path: Path, content: bytes) -> UInt8Array:
 
 @contextmanager
 def png(path: Path, content: bytes) -> Generator[Image.Image]:
-    """The picture in a labelme file; one that is damaged is a ``UserError``."""
+    """Open the PNG in a labelme file; a damaged one is a ``UserError``."""
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             yield image

@@ -1,4 +1,4 @@
-"""Pictures in a user's folder that became no part of the data set: nothing is left out without a word."""
+"""Reports the pictures in a user's folder that were not used in the data set."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -10,25 +10,27 @@ OTHER_SUFFIXES = frozenset(
     {".avif", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jxl", ".pgm", ".ppm"}
     | {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raw", ".rw2"}
 )
-"""Of pictures that are not read."""
+"""Endings of picture files that are not supported."""
 SHOWN = 5
 
 
 def unused(root: Path, files: Sequence[Path], used: Collection[Path]) -> list[str]:
-    """Sentences that count the pictures in no use, by the folder that they lie in."""
+    """Sentences that count the unused pictures by folder."""
     left = [path for path in files if path not in used]
     return [
-        *about(root, [path for path in left if path.suffix.lower() in IMAGE_SUFFIXES], "image files were not used"),
-        *about(
+        *count_by_folder(
+            root, [path for path in left if path.suffix.lower() in IMAGE_SUFFIXES], "image files were not used"
+        ),
+        *count_by_folder(
             root,
             [path for path in left if path.suffix.lower() in OTHER_SUFFIXES],
-            "image files are of a kind that is not read (convert them to PNG or JPEG)",
+            "image files are of an unsupported kind (convert them to PNG or JPEG)",
         ),
     ]
 
 
-def about(root: Path, paths: Sequence[Path], what: str) -> list[str]:
-    """One sentence, or none."""
+def count_by_folder(root: Path, paths: Sequence[Path], what: str) -> list[str]:
+    """A list of one sentence that counts the files of each folder; empty if there are no files."""
     counts = Counter(path.parent.relative_to(root).as_posix() for path in paths)
     shown = [f"{count} in {root.name if folder == '.' else folder}/" for folder, count in counts.most_common(SHOWN)]
     if more := counts.total() - sum(count for _, count in counts.most_common(SHOWN)):

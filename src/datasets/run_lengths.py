@@ -1,7 +1,7 @@
-"""COCO's run-length encodings: the lengths of runs of 0 and 1 in turn, down the columns of a mask.
+"""Decodes COCO's run-length encodings: the lengths of alternating runs of 0 and 1, down the columns of a mask.
 
-They are stored as a list, or as text in which each character holds 5 bits of a length and says whether more follow. A
-length after the third is stored as its difference to the one before the last. pycocotools calls that compressed.
+They are stored as a list, or as text in which each character holds 5 bits of a length and a flag whether more follow.
+From the fourth on, a length is stored as the difference to the one two before. pycocotools calls this compressed.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ LONGEST = 7
 
 
 def lengths_of(counts: str | Sequence[int]) -> list[int]:
-    """The lengths of the runs; what is no such encoding is a ``ValueError``."""
+    """The lengths of the runs; an invalid encoding is a ``ValueError``."""
     lengths = unpacked(counts) if isinstance(counts, str) else [int(count) for count in counts]
     if min(lengths, default=0) < 0:
-        raise ValueError("a run-length encoding has no run of less than 0 pixels")
+        raise ValueError("a run-length encoding has a run of less than 0 pixels")
     return lengths
 
 
@@ -29,7 +29,7 @@ def unpacked(text: str) -> list[int]:
     for letter in text:
         bits = ord(letter) - FIRST
         if not 0 <= bits < 64 or place == LONGEST:
-            raise ValueError(f"{letter!r} cannot be there in a run-length encoding")
+            raise ValueError(f"{letter!r} is not allowed here in a run-length encoding")
         value |= (bits & 31) << 5 * place
         place += 1
         if not bits & 32:  # the last of this length; its highest bit is the sign

@@ -1,4 +1,4 @@
-"""Formats of drawings that are not read, by what their files look like, with what to do instead."""
+"""Recognises formats of drawings that are not supported, to tell the user what to do instead."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,16 +8,16 @@ from src.datasets.drawings import read_json
 from src.folders import refuse_irregular
 
 HEAD = 4096
-"""Bytes of a file that are looked at."""
+"""Bytes of a file that are inspected."""
 
 
 def is_supervisely(path: Path, head: str) -> bool:
-    """``ann/a.jpg.json``, the photograph's whole name and .json."""
+    """Named as ``ann/a.jpg.json``: the photograph's whole name and .json."""
     return path.suffix.lower() == ".json" and Path(path.stem).suffix.lower() in IMAGE_SUFFIXES
 
 
 def is_via(path: Path, head: str) -> bool:
-    """A project, its annotations alone, or a table."""
+    """A VIA project, its annotations alone, or its table."""
     if path.suffix.lower() == ".csv":
         return "region_shape_attributes" in head
     return path.suffix.lower() == ".json" and ("_via_" in head or ('"regions"' in head and '"filename"' in head))
@@ -35,7 +35,7 @@ def is_label_studio(path: Path, head: str) -> bool:
     return path.suffix.lower() == ".json" and head.lstrip().startswith("[") and '"annotations"' in head
 
 
-UNREAD: dict[str, Callable[[Path, str], bool]] = {
+UNREADABLE_FORMATS: dict[str, Callable[[Path, str], bool]] = {
     "Supervisely's": is_supervisely,
     "VIA's": is_via,
     "CVAT's XML": is_cvat,
@@ -45,9 +45,9 @@ UNREAD: dict[str, Callable[[Path, str], bool]] = {
 
 
 def refusal(files: Sequence[Path]) -> str:
-    """The sentence about the first file of a format that is not read; empty if there is none.
+    """The sentence about the first file in an unsupported format; empty if there is none.
 
-    JSON that is none is a ``UserError``.
+    A .json file that is not JSON is a ``UserError``.
     """
     for path in files:
         if path.suffix.lower() not in (".json", ".xml", ".csv"):
@@ -55,8 +55,8 @@ def refusal(files: Sequence[Path]) -> str:
         refuse_irregular(path)
         with path.open(encoding="utf-8-sig", errors="replace") as stream:
             head = stream.read(HEAD)
-        if names := [name for name, is_it in UNREAD.items() if is_it(path, head)]:
-            return f"{path} is in {names[0]} format, which is not read: export it as COCO, or as masks."
+        if names := [name for name, is_it in UNREADABLE_FORMATS.items() if is_it(path, head)]:
+            return f"{path} is in {names[0]} format, which is not supported: export it as COCO, or as masks."
         if path.suffix.lower() == ".json":
             read_json(path)
     return ""

@@ -1,1 +1,1 @@
-"""Networks: what is built, on which device, and how they are kept."""
+"""Networks: built, placed on a device, saved and loaded."""

@@ -1,4 +1,4 @@
-"""Checkpoints: plain types and tensors in one file, written beside, synced, renamed; read without unpickling code."""
+"""Saves and loads checkpoints: plain types and tensors in one file, written atomically, read without running code."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from src.atomic import replaced_file
 from src.errors import UserError
 from src.folders import in_full
 
-FORMAT = 2  # raise it when a checkpoint gets other keys
+FORMAT = 2  # raise it when the keys of a checkpoint change
 KEYS: dict[str, type | tuple[type, ...]] = {
     "overrides": list,
     "epoch": int,
@@ -34,17 +34,19 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "data_fingerprint": str,
     "scale": list,
 }
-"""What a training keeps, and of which types."""
+"""The keys of a training's checkpoint, with their types."""
 
 
 def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
-    """Write ``payload`` so that ``path`` is at every moment the old file or the new one, whole."""
+    """Write ``payload`` so that ``path`` is always either the complete old file or the complete new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced_file(path) as beside, beside.open("wb") as file:
+    with replaced_file(path) as partial, partial.open("wb") as file:
         try:
             torch.save({"format": FORMAT, **payload}, file)
         except (OSError, RuntimeError) as error:
-            refused = error if isinstance(error, OSError) else error.__context__  # torch stumbles over what was refused
+            refused = (
+                error if isinstance(error, OSError) else error.__context__
+            )  # torch hides the error of the disk behind its own
             if not isinstance(refused, OSError):
                 raise
             raise OSError(refused.errno, refused.strerror, str(path)) from error
@@ -53,19 +55,19 @@ def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
 
 
 class Background:
-    """A thread that writes while the training goes on, one piece of work at a time."""
+    """A thread that writes while the training continues, one task at a time."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._work: Future[None] | None = None
 
     def begin(self, work: Callable[[], None]) -> None:
-        """Begin ``work`` when the work before is done; what that one raised is raised here."""
+        """Begin ``work`` when the previous task is done; an error of that task is raised here."""
         self.wait()
         self._work = self._thread.submit(work)
 
     def wait(self) -> None:
-        """Until all is written; what the writing raised is raised here, once."""
+        """Wait until everything is written; an error of the writing is raised here, once."""
         work, self._work = self._work, None
         if work is not None:
             work.result()
@@ -78,31 +80,31 @@ class Background:
 
 
 def link_checkpoint(source: Path, target: Path) -> None:
-    """Let ``target`` be what ``source`` is now: a hard link where the file system has them, or else a copy.
+    """Make ``target`` a hard link to ``source``, or a copy if the file system has no hard links.
 
     ``save_checkpoint`` never writes into an existing file, so the link keeps its content when ``source`` is replaced.
     """
-    with replaced_file(target) as beside:
+    with replaced_file(target) as partial:
         try:
-            os.link(source, beside)
+            os.link(source, partial)
         except OSError:
-            shutil.copyfile(source, beside)
+            shutil.copyfile(source, partial)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The payload, its tensors in the machine's memory: what is to be on a card is moved there by who loads it.
+    """The payload, with its tensors in CPU memory; the caller moves them to a card.
 
-    No code in it is run; a damaged or foreign file is a ``UserError``.
+    No code in the file is run; a damaged or foreign file is a ``UserError``.
     """
     if not path.is_file():
         raise UserError(f"No such checkpoint: {in_full(path)}.")
     try:
         with zipfile.ZipFile(path) as archive:
             if any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist()):
-                raise ValueError("its records are compressed")  # ours are not, and a bomb's are
-            damaged = archive.testzip()  # torch does not look at the checksums it writes
+                raise ValueError("its records are compressed")  # ours never are, those of a decompression bomb are
+            damaged = archive.testzip()  # torch does not verify the checksums that it writes
         payload = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a foreign file can make the unpickler stumble over anything
+    except Exception as error:  # foreign files make the unpickler raise anything
         detail = " ".join(str(error).split())[:200]
         raise UserError(f"{path} is not a checkpoint of ours, or it is damaged: {detail}") from error
     if damaged:
@@ -116,7 +118,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_training(path: Path) -> dict[str, Any]:
-    """The payload of a training, which has all of ``KEYS``; any other is a ``UserError``."""
+    """The payload of a training, checked to have all ``KEYS``; any other file is a ``UserError``."""
     payload = load_checkpoint(path)
     for key, kinds in KEYS.items():
         if not isinstance(payload.get(key), kinds):
@@ -128,19 +130,19 @@ def load_training(path: Path) -> dict[str, Any]:
         and all(isinstance(number, float) and 0 <= number < 1000 for number in numbers)
         and min(payload["scale"]) > 0
     ):
-        raise UserError(f"{path} is damaged: its overrides, threshold or scale cannot be meant.")
+        raise UserError(f"{path} is damaged: its overrides, threshold or scale are invalid.")
     if payload["micro_batch"] < 1 or min(payload["epoch"], payload["step"], payload["best_epoch"]) < 0:
-        raise UserError(f"{path} is damaged: its epochs, steps or batches are fewer than none.")
+        raise UserError(f"{path} is damaged: its epoch, step or batch numbers are negative.")
     for key, value in (*payload["model"].items(), *(payload["ema"] or {}).items()):
         if not (isinstance(key, str) and isinstance(value, torch.Tensor) and value.layout is torch.strided):
-            raise UserError(f"{path} is damaged: its weights hold other things than tensors.")
+            raise UserError(f"{path} is damaged: its weights are not all tensors.")
         if value.is_meta or not bool(value.isfinite().all()):
-            raise UserError(f"{path} is of a network that is broken: its weights are no numbers.")
+            raise UserError(f"{path} holds a broken network: its weights contain NaN or infinity.")
     return payload
 
 
 def is_sound(path: Path) -> bool:
-    """Whether a checkpoint is whole: every record in it has the checksum that was written with it."""
+    """Whether a checkpoint is undamaged: every record in it has the checksum that was written with it."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None

@@ -1,10 +1,11 @@
-"""From ``model`` in the configuration to a network, with or without ImageNet weights."""
+"""Builds the network of ``model`` in the configuration, with or without ImageNet weights."""
 
 import inspect
 import logging
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -15,16 +16,26 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from src.config.schema import SmpEncoder, SmpModel, SwinUnetModel
+from src.config.schema import Config, SmpEncoder, SmpModel, SwinUnetModel
 from src.errors import UserError, unknown
 
 log = logging.getLogger(__name__)
 
+Recipe = tuple[Callable[[bool], nn.Module], bool]
+"""A function of ``pretrained`` that builds the network, and whether pretrained weights can fit it."""
 HUB = ("huggingface.co", 443)
-STRIDE = 32  # pixels: what sides must be multiples of; smp's own word for it is not enough for dpt
-TRIED = 128  # pixels: the size at which a new network is tried out; the deepest pyramid (pan) needs that much
-# arguments of an architecture that the rest of the configuration decides, or the task: one class, logits
-DECIDED = {"self", "encoder_name", "encoder_depth", "encoder_weights", "in_channels", "classes", "activation"} | {
+STRIDE = 32  # pixels: sides must be multiples of it; the stride that smp reports is too small for dpt
+CHECKED_SIZE = 128  # pixels: the size at which a new network is checked; the deepest pyramid (pan) needs it
+# arguments of an architecture that other keys, or the task (one class, logits), decide
+NOT_CONFIGURABLE = {
+    "self",
+    "encoder_name",
+    "encoder_depth",
+    "encoder_weights",
+    "in_channels",
+    "classes",
+    "activation",
+} | {
     "aux_params",
     "kwargs",
 }
@@ -33,27 +44,27 @@ DECIDED = {"self", "encoder_name", "encoder_depth", "encoder_weights", "in_chann
 def build_model(model: SmpModel | SwinUnetModel, image_size: tuple[int, int]) -> tuple[nn.Module, bool]:
     """The network, (N, 3, H, W) images to (N, 1, H, W) logits, and whether pretrained weights were loaded.
 
-    ``pretrained: true`` without weights is a ``UserError``; ``auto`` says in the log that it starts from random ones.
+    ``pretrained: true`` without weights is a ``UserError``; ``auto`` then logs that it starts from random weights.
     """
-    build, possible = _builder(model, image_size)
+    build, possible = ARCHITECTURES[model.architecture].builder(model, image_size)
     wanted = model.encoder.pretrained
     if wanted is False:
         return build(False), False
     if not possible:
         return _without_weights(build, model, "none that fit it are published")
-    _be_brief_offline()
+    _set_offline_mode()
     state = torch.get_rng_state()
     try:
         return build(True), True
     except OSError:  # every kind of "not in the cache and not on the network"
-        torch.set_rng_state(state)  # what the failed attempt drew must not change the random weights
+        torch.set_rng_state(state)  # the random weights must not depend on the failed attempt
         return _without_weights(build, model, "they are not in the local cache and the hub cannot be reached")
-    except SafetensorError as error:  # a download that was cut off, or a proxy's page in its place
+    except SafetensorError as error:  # an incomplete download, or the page of a proxy
         import huggingface_hub.constants
 
         raise UserError(
             f"The weights of {model.encoder.name} in {huggingface_hub.constants.HF_HUB_CACHE} are damaged ({error}): "
-            "remove its folder there, and they are fetched again, or say model.encoder.pretrained=false."
+            "remove its folder there to download them again, or set model.encoder.pretrained=false."
         ) from error
 
 
@@ -63,26 +74,66 @@ def _without_weights(
     name = model.encoder.name
     if model.encoder.pretrained is True:
         raise UserError(
-            f"model.encoder.pretrained=true: no weights for {name}: {why}. Say auto or false to do without."
+            f"model.encoder.pretrained=true: no weights for {name}: {why}. Use auto or false to train without."
         )
-    _say_once(f"{name} starts from random weights: {why}")
+    _warn_once(f"{name} starts from random weights: {why}")
     return build(False), False
 
 
 @lru_cache
-def _say_once(sentence: str) -> None:
+def _warn_once(sentence: str) -> None:
     log.warning(sentence)
 
 
-def _builder(model: SmpModel | SwinUnetModel, size: tuple[int, int]) -> tuple[Callable[[bool], nn.Module], bool]:
-    """A function of ``pretrained`` that builds the network, and whether pretrained weights can fit it."""
-    if isinstance(model, SwinUnetModel):
-        from src.models.swin_unet import SwinUNet, can_load_pretrained
-
-        return lambda pretrained: SwinUNet(model.encoder, model.decoder, size, pretrained), can_load_pretrained(
-            model.encoder
-        )
+def _smp_builder(model: Any, size: tuple[int, int]) -> Recipe:
     return lambda pretrained: _build_smp(model, size, pretrained), _smp_has_weights(model.encoder.name)
+
+
+def _swin_builder(model: Any, size: tuple[int, int]) -> Recipe:
+    from src.models.swin_unet import SwinUNet, can_load_pretrained
+
+    return lambda pretrained: SwinUNet(model.encoder, model.decoder, size, pretrained), can_load_pretrained(
+        model.encoder
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """How an architecture is built, and in what it differs from the others."""
+
+    builder: Callable[[Any, tuple[int, int]], Recipe] = _smp_builder
+    """Takes the configuration's ``model`` and ``data.image_size``; the default is segmentation-models-pytorch."""
+    smallest_batch: int = 1
+    """Images that it needs to learn. 2: its batch norm sees the one value that global pooling leaves of an image."""
+    deterministic_on_cuda: bool = True
+    """False: its adaptive average pooling to more than one cell has no deterministic CUDA kernel."""
+    channels_last: bool = True
+    """Whether it is faster in channels-last order on a graphics card, as convolutions are."""
+
+
+ARCHITECTURES = {
+    "deeplabv3": Architecture(smallest_batch=2),
+    "deeplabv3plus": Architecture(smallest_batch=2),
+    "dpt": Architecture(),
+    "fpn": Architecture(),
+    "linknet": Architecture(),
+    "manet": Architecture(),
+    "pan": Architecture(smallest_batch=2),
+    "pspnet": Architecture(smallest_batch=2, deterministic_on_cuda=False),
+    "segformer": Architecture(),
+    "swin_unet": Architecture(builder=_swin_builder, channels_last=False),
+    "unet": Architecture(),
+    "unetplusplus": Architecture(),
+    "upernet": Architecture(smallest_batch=2, deterministic_on_cuda=False),
+}
+"""``model.architecture`` to its traits; ``src.config.schema`` holds the keys of each."""
+
+
+def smallest_micro_batch(config: Config) -> int:
+    """Images that the network needs at once to learn from them: batch norm needs two values of each channel."""
+    model = config.model
+    one_value = isinstance(model, SmpModel) and max(config.data.image_size) <= 2**model.encoder.depth
+    return max(ARCHITECTURES[model.architecture].smallest_batch, 2 if one_value else 1)
 
 
 def _smp_has_weights(encoder: str) -> bool:
@@ -103,7 +154,7 @@ def _build_smp(model: SmpModel, image_size: tuple[int, int], pretrained: bool) -
     _refuse_encoder_arguments(encoder)
     legal = decoder_arguments(model.architecture)
     for key in model.decoder:
-        if key not in legal:  # smp hands on what it does not know, and its own encoders swallow it
+        if key not in legal:  # smp passes unknown keys on, and its encoders ignore them
             raise unknown("key in model.decoder", key, legal)
     weights: Any = encoder.name.startswith("tu-") or "imagenet"  # timm's encoders have no names for their weights
     try:
@@ -116,53 +167,53 @@ def _build_smp(model: SmpModel, image_size: tuple[int, int], pretrained: bool) -
             **model.decoder,
         )
         network.__class__ = any_size(type(network))
-        _try_out(network, image_size)
+        _check_forward(network, image_size)
     except (OSError, SafetensorError):
-        raise  # weights that cannot be had
-    except Exception as error:  # a pair that does not fit fails in a different way each
+        raise  # weights that cannot be loaded
+    except Exception as error:  # parts that do not fit raise anything
         detail = " ".join(str(error).split())
         raise UserError(f"model: {model.architecture} does not work with encoder {encoder.name}: {detail}") from error
     return network
 
 
 def _refuse_unknown_encoder(name: str) -> None:
-    """Names of timm may also say where a network's code and weights are to be had from: those are refused."""
+    """A ``UserError`` for unknown encoders, and for names of timm that contain a source of code and weights."""
     import segmentation_models_pytorch as smp
     import timm
 
     if name.startswith("tu-") and not timm.is_model(name.removeprefix("tu-")):
         near = get_close_matches(name.removeprefix("tu-"), timm.list_models(), n=3, cutoff=0)
-        raise UserError(f"model.encoder.name={name}: timm has no such model, but {', '.join(near)} and others.")
+        raise UserError(f"model.encoder.name={name}: timm has no such model. Similar: {', '.join(near)}.")
     if not name.startswith("tu-") and name not in smp.encoders.get_encoder_names():
         raise unknown("encoder in model.encoder.name", name, [*smp.encoders.get_encoder_names(), "tu-<any of timm>"])
 
 
 def _refuse_encoder_arguments(encoder: SmpEncoder) -> None:
-    """Those that would be swallowed, and those of ``timm.create_model`` itself, which load files."""
+    """A ``UserError`` for arguments that would be ignored, and for those of ``timm.create_model``, which load files."""
     import timm
 
     if encoder.kwargs and not encoder.name.startswith("tu-"):
         raise UserError(
-            f"model.encoder.kwargs={encoder.kwargs}: {encoder.name} takes none, only timm's encoders (tu-...) do."
+            f"model.encoder.kwargs={encoder.kwargs}: only timm's encoders (tu-...) take them, not {encoder.name}."
         )
     own = inspect.signature(timm.create_model).parameters
     for key in encoder.kwargs:
         if key in own or key.startswith("_"):
-            raise UserError(f"model.encoder.kwargs.{key}: only arguments of {encoder.name}'s class are legal.")
+            raise UserError(f"model.encoder.kwargs.{key}: only arguments of the class of {encoder.name} are legal.")
 
 
 def decoder_arguments(architecture: str) -> list[str]:
-    """What ``model.decoder`` may hold: the arguments of the architecture's class that nothing else decides."""
+    """The legal keys of ``model.decoder``: arguments of the architecture's class that no other key decides."""
     import segmentation_models_pytorch as smp
 
     parameters = inspect.signature(smp.MODEL_ARCHITECTURES_MAPPING[architecture].__init__).parameters
-    return [name for name in parameters if name not in DECIDED]
+    return [name for name in parameters if name not in NOT_CONFIGURABLE]
 
 
 def any_size(network: type[nn.Module]) -> type[nn.Module]:
-    """The class for images of any size: edges are drawn out to multiples of 32 where need be, and cut off again.
+    """A subclass for images of any size: edges are extended to multiples of 32 if necessary, and cut off again.
 
-    A subclass and not a wrapper, so that the weights keep their names and load into a plain network of the library.
+    It is not a wrapper, so that the weights keep their names and can be loaded into the library's own network.
     """
 
     class AnySize(network):
@@ -177,9 +228,9 @@ def any_size(network: type[nn.Module]) -> type[nn.Module]:
     return AnySize
 
 
-def _try_out(network: nn.Module, image_size: tuple[int, int]) -> None:
-    """One image through the network: parts that do not fit each other fail here, in well under a second."""
-    height, width = (min(side, TRIED) for side in image_size)
+def _check_forward(network: nn.Module, image_size: tuple[int, int]) -> None:
+    """Pass one image through the network: parts that do not fit each other fail here, in less than a second."""
+    height, width = (min(side, CHECKED_SIZE) for side in image_size)
     with torch.inference_mode():
         shape = tuple(network.eval()(torch.zeros(1, 3, height, width)).shape)
     network.train()
@@ -187,10 +238,10 @@ def _try_out(network: nn.Module, image_size: tuple[int, int]) -> None:
         raise ValueError(f"an image of {height}x{width} pixels gives logits of shape {shape}")
 
 
-def _be_brief_offline() -> None:
-    """Without a network a missing weight file costs 24 s of retries; in its offline mode the hub says so at once."""
+def _set_offline_mode() -> None:
+    """Set the hub's offline mode if it cannot be reached; otherwise missing weights would cost 24 s of retries."""
     if "HF_HUB_OFFLINE" in os.environ or "HF_ENDPOINT" in os.environ or "https" in getproxies():
-        return  # the user has said how the hub is reached
+        return  # the user has configured how the hub is reached
     try:
         socket.create_connection(HUB, timeout=3).close()
         offline = "0"
@@ -199,4 +250,4 @@ def _be_brief_offline() -> None:
     os.environ["HF_HUB_OFFLINE"] = offline  # for processes started later
     import huggingface_hub.constants
 
-    huggingface_hub.constants.HF_HUB_OFFLINE = offline == "1"  # it has read the environment already
+    huggingface_hub.constants.HF_HUB_OFFLINE = offline == "1"  # it has already read the environment

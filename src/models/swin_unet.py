@@ -1,4 +1,4 @@
-"""Swin-UNet (Cao et al. 2021, arXiv 2105.05537) over timm's Swin stages, for images of any size.
+"""Swin-UNet (Cao et al. 2021, arXiv 2105.05537), built from timm's Swin stages, for images of any size.
 
 Inside the network features are (N, H, W, C), as in timm's Swin. The encoder halves the grid three times from 1/4; the
 decoder expands it back, fusing the encoder's features of the same size, and a last 4x expansion reaches every pixel.
@@ -21,7 +21,7 @@ PATCH = 4  # pixels along one side of the first grid's cells
 
 
 class Expand(nn.Module):
-    """Patch expanding: (N, H, W, C) to (N, scale H, scale W, C'), a linear map whose channels become pixels."""
+    """Patch expanding: (N, H, W, C) to (N, scale H, scale W, C'), by a linear map that turns channels into pixels."""
 
     def __init__(self, channels: int, out_channels: int, scale: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Expand(nn.Module):
 
 
 class Up(nn.Module):
-    """One decoder stage: expand, fuse with the skip of the same size, attend."""
+    """One decoder stage: expand, fuse with the skip connection of the same size, attend."""
 
     def __init__(self, channels: int, grid: tuple[int, int], depth: int, heads: int, window: int, drop: float) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Up(nn.Module):
         )
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
-        height, width = skip.shape[1:3]  # the encoder pads an odd grid before it halves it: drop what that added
+        height, width = skip.shape[1:3]  # the encoder pads odd grids before halving them: drop the padding
         expanded = self.expand(features)[:, :height, :width]
         return self.attend(self.fuse(torch.cat([expanded, skip], dim=-1)))
 
@@ -98,7 +98,7 @@ def build_encoder(encoder: SwinEncoder, image_size: tuple[int, int], window: int
         dynamic_img_size=True,
         window_size=window,
         embed_dim=encoder.embed_dim,
-        # a pretrained file fits its own depths only: load those, and drop the blocks too many afterwards
+        # pretrained weights fit only their own depths: load those, then drop the surplus blocks
         depths=tuple(own_depths if pretrained else depths),
         num_heads=tuple(attention_heads(encoder)),
         drop_path_rate=encoder.drop_path_rate,
@@ -120,11 +120,11 @@ def can_load_pretrained(encoder: SwinEncoder) -> bool:
 
 
 def native_config(name: str) -> dict[str, object]:
-    """``embed_dim``, ``depths`` and ``num_heads`` of timm's model of that name. Another model is a ``UserError``."""
+    """``embed_dim``, ``depths`` and ``num_heads`` of a Swin model of timm. Other models are a ``UserError``."""
     legal = timm.list_models(["swin_*", "swinv2_*"], exclude_filters="*_cr_*")
     if name.split(".")[0] not in legal:
         raise unknown("Swin encoder in model.encoder.name", name, legal)
-    with torch.device("meta"):  # no memory, no random numbers: only its attributes are asked for
+    with torch.device("meta"):  # only its attributes are needed: no memory, no random numbers
         model = cast(Any, timm.create_model(name, pretrained=False))
     heads = [stage.blocks[0].attn.num_heads for stage in model.layers]
     return {"embed_dim": model.embed_dim, "depths": [len(stage.blocks) for stage in model.layers], "num_heads": heads}
@@ -136,7 +136,7 @@ def attention_heads(encoder: SwinEncoder) -> list[int]:
 
 
 def choose_window(image_size: Sequence[int]) -> int:
-    """Of 8, 7 and 12 the window that pads the four grids of ``image_size`` with the fewest cells."""
+    """The window of 8, 7 and 12 that pads the four grids of ``image_size`` with the fewest cells."""
 
     def padding(window: int) -> float:
         cells = padded = 0

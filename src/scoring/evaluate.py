@@ -1,4 +1,4 @@
-"""A network's scores on a split: every image once, every metric asked for, over the split and for each image."""
+"""Scores a network on a split: the chosen metrics, over the split and for each image."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from src.data.cache import open_split
 from src.data.files import UInt8Array
 from src.data.loader import scoring_loader
 from src.data.pairs import all_photographs, find_pairs
-from src.data.reading import choose_reading
+from src.data.reading import choose_rules
 from src.scoring.inference import Network, refuse_views
 from src.scoring.metrics import BINS, HALF, Int64Array, best_threshold, oracle_scores, probability_histogram, scores_at
 from src.scoring.shape_metrics import SHAPE_METRICS, Matches
 
-OnImage = Callable[["Seen"], None]
+OnImage = Callable[["ScoredImage"], None]
 
 
 @dataclass(frozen=True)
@@ -25,34 +25,34 @@ class Scores:
 
     stems: tuple[str, ...]
     threshold: int
-    """Number of the threshold: ``threshold / 256`` is the probability. Validation chose it."""
+    """Number of the threshold, chosen on validation; the probability is ``threshold / 256``."""
     histogram: Int64Array
     """(images, 2, 256), see ``metrics``."""
     metrics: dict[str, float]
-    """Those of ``evaluation.metrics``, over the split."""
+    """The metrics of ``evaluation.metrics``, over the split."""
     images: tuple[dict[str, float], ...]
-    """The same for each image alone, where a metric has a value of one image."""
+    """The same for each image alone."""
 
 
 def evaluate(network: Network, on_image: OnImage | None = None) -> Scores:
-    """Score ``evaluation.split`` at the threshold that validation chose for ``evaluation.tta``.
+    """Score ``evaluation.split`` at the threshold that is best on validation with ``evaluation.tta``.
 
-    ``on_image`` is called with every image, and may paint over its photograph.
+    ``on_image`` is called with every image and may draw on its photograph.
     """
     wanted = network.config.evaluation
     return score_split(network, wanted.split, choose_threshold(network, wanted.tta), on_image)
 
 
 def choose_threshold(network: Network, tta: str) -> int:
-    """The number of the threshold that validation chose; with views probabilities are others, so it is chosen anew."""
+    """The number of the best threshold on validation. It is computed anew for ``tta``, which changes probabilities."""
     if tta == "none":
         return round(network.threshold * BINS)
-    return best_threshold(np.stack([seen.histogram for seen in each_image(network, "val", tta, HALF)]))
+    return best_threshold(np.stack([scored.histogram for scored in score_images(network, "val", tta, HALF)]))
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One image of a split and what the network makes of it."""
+class ScoredImage:
+    """One image of a split with the network's prediction."""
 
     stem: str
     image: UInt8Array
@@ -65,23 +65,23 @@ class Seen:
     """(2, 256)"""
 
 
-def each_image(network: Network, split: str, tta: str, threshold: int) -> Iterator[Seen]:
-    """A split's images in their order, at ``data.image_size`` or whole, as ``evaluation.resolution`` has it."""
+def score_images(network: Network, split: str, tta: str, threshold: int) -> Iterator[ScoredImage]:
+    """Score a split's images in order, at ``data.image_size`` or as whole photographs (``evaluation.resolution``)."""
     refuse_views(tta, network.config.data.image_size)
     if network.config.native:
         data = network.config.data
         pairs = find_pairs(data.root, split)
-        reading = choose_reading([pair.mask for pair in pairs], all_photographs(data.root, pairs), data.bits)
-        return (see_photograph(network, pair.image.stem, pair.read(reading), tta, threshold) for pair in pairs)
-    return _each_resized(network, split, tta, threshold)
+        reading = choose_rules([pair.mask for pair in pairs], all_photographs(data.root, pairs), data.bits)
+        return (score_photograph(network, pair.image.stem, pair.read(reading), tta, threshold) for pair in pairs)
+    return _score_resized(network, split, tta, threshold)
 
 
-def see_photograph(
+def score_photograph(
     network: Network, stem: str, sample: tuple[UInt8Array, UInt8Array], tta: str, threshold: int
-) -> Seen:
-    """A whole photograph, and its mask, at its own size, as ``src.predict`` sees it.
+) -> ScoredImage:
+    """Score a whole photograph at its own size, as ``src.predict`` does.
 
-    Its probabilities are never there at once.
+    It is predicted in bands, to save memory.
     """
     image, actual = sample
     predicted, histogram, top = np.empty_like(actual), np.zeros((2, BINS), np.int64), 0
@@ -90,31 +90,31 @@ def see_photograph(
         predicted[rows] = probs >= threshold / BINS
         counted = probability_histogram(torch.from_numpy(probs)[None, None], torch.from_numpy(actual[rows])[None, None])
         histogram, top = histogram + counted[0].numpy(), rows.stop
-    return Seen(stem, image, actual, predicted, histogram)
+    return ScoredImage(stem, image, actual, predicted, histogram)
 
 
-def _each_resized(network: Network, split: str, tta: str, threshold: int) -> Iterator[Seen]:
+def _score_resized(network: Network, split: str, tta: str, threshold: int) -> Iterator[ScoredImage]:
     stems = iter(open_split(network.config.data, split).stems)
     for images, masks in scoring_loader(network.config, split, network.device).epoch(0):
         probs = network.probs(images, tta)
         counted = probability_histogram(probs, masks.to(network.device)[:, None]).cpu().numpy().astype(np.int64)
         predicted = (probs[:, 0].cpu() >= threshold / BINS).numpy().astype(np.uint8)
         for image, actual, found, histogram in zip(images.numpy(), masks.numpy(), predicted, counted, strict=True):
-            yield Seen(next(stems), image, actual, found, histogram)
+            yield ScoredImage(next(stems), image, actual, found, histogram)
 
 
 def score_split(network: Network, split: str, threshold: int, on_image: OnImage | None = None) -> Scores:
-    """Every image once through the network (in several views with ``evaluation.tta``), and all the metrics of it."""
+    """Pass every image through the network once (in several views with ``evaluation.tta``) and compute all metrics."""
     config = network.config
     names = config.evaluation.metrics
     stems, histograms, matches = list[str](), list[Int64Array](), list[dict[str, Matches]]()
-    for seen in each_image(network, split, config.evaluation.tta, threshold):
-        stems.append(seen.stem)
-        histograms.append(seen.histogram)
-        predicted, actual = seen.predicted, seen.actual
+    for scored in score_images(network, split, config.evaluation.tta, threshold):
+        stems.append(scored.stem)
+        histograms.append(scored.histogram)
+        predicted, actual = scored.predicted, scored.actual
         if on_image:
-            on_image(seen)
-        del seen  # a large photograph leaves no room for both
+            on_image(scored)
+        del scored  # frees the memory of a large photograph
         matches.append(compare_shapes(names, predicted, actual))
     histogram = np.stack(histograms)
     alone = [combine(names, histogram[[index]], [found], threshold) for index, found in enumerate(matches)]
@@ -122,14 +122,14 @@ def score_split(network: Network, split: str, threshold: int, on_image: OnImage 
 
 
 def compare_shapes(names: Sequence[str], predicted: UInt8Array, actual: UInt8Array) -> dict[str, Matches]:
-    """One image's counts for those of the metrics that look at shapes."""
+    """The counts of one image for each shape metric among ``names``."""
     return {name: SHAPE_METRICS[name][0](predicted, actual) for name in names if name in SHAPE_METRICS}
 
 
 def combine(
     names: Sequence[str], histogram: Int64Array, matches: Sequence[dict[str, Matches]], threshold: int
 ) -> dict[str, float]:
-    """The named metrics of some images together: counts are added up before a ratio is taken."""
+    """The named metrics over several images: counts are added up before a ratio is computed."""
     found = scores_at(histogram, threshold) | oracle_scores(histogram)
     for name in matches[0]:
         total = reduce(Matches.plus, (image[name] for image in matches))

@@ -1,4 +1,4 @@
-"""From uint8 photographs to probabilities of crack, by a network that a checkpoint brings back."""
+"""Loads a network from a checkpoint and predicts probabilities of crack for uint8 photographs."""
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,8 @@ from src.data.files import MAX_PIXELS, Float32Array, UInt8Array
 from src.data.tiles import predict_rows, stretched
 from src.errors import UserError
 from src.models.checkpoint import load_training
-from src.models.device import MicroBatch, choose_device, choose_layout, choose_precision, use_precision, use_threads
+from src.models.device import choose_device, choose_layout, choose_precision, use_precision, use_threads
+from src.models.micro_batch import MicroBatch
 from src.models.registry import build_model
 
 # test-time augmentation: quarter turns and whether mirrored before them
@@ -30,14 +31,14 @@ VIEWS: dict[str, tuple[tuple[int, bool], ...]] = {
 }
 
 
-# what of the configuration scoring and predicting depend on
+# the keys of the configuration on which scoring and predicting depend
 READ = ("model", "data", "evaluation", "device", "threads", "output_root", "training.mixed_precision")
 NOT_READ = ("data.augmentation", "data.crop")
 
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network and what its checkpoint says about it."""
+    """A trained network with the facts from its checkpoint."""
 
     checkpoint: Path
     config: Config
@@ -46,9 +47,9 @@ class Network:
     dtype: torch.dtype | None
     epoch: int
     threshold: float
-    """The one that validation chose, for a single look at each image."""
+    """The best threshold on validation, without test-time augmentation."""
     scale: tuple[float, float]
-    """Height and width in pixels of the training images as the network saw them, by those of the photographs."""
+    """Height and width of the training images as the network saw them, divided by those of the photographs."""
     micro_batch: MicroBatch
 
     def probs(self, images: Tensor, tta: str = "none") -> Tensor:
@@ -57,13 +58,13 @@ class Network:
         def all_parts(size: int) -> Tensor:
             return torch.cat([self._mean_of_views(part, tta) for part in images.split(size)])
 
-        return self.micro_batch.heal(all_parts)
+        return self.micro_batch.run(all_parts)
 
     def rows(self, image: UInt8Array, tta: str, overlap: float) -> Iterator[Float32Array]:
         """Probabilities of a photograph (H, W, 3) of any size, at its own size, in bands (rows, W) from top to bottom.
 
-        It is seen at the scale of the training images, in tiles of ``data.image_size`` that share ``overlap``. One that
-        would be too large at that scale is a ``UserError``.
+        It is resized to the scale of the training images and predicted in tiles of ``data.image_size`` that share
+        ``overlap``. A photograph that would be too large at that scale is a ``UserError``.
         """
         height, width = image.shape[:2]
         seen = max(1, round(height * self.scale[0])), max(1, round(width * self.scale[1]))
@@ -74,7 +75,7 @@ class Network:
             )
         interpolation = cv2.INTER_AREA if seen[0] * seen[1] < height * width else cv2.INTER_LINEAR
         scaled = image if seen == (height, width) else cv2.resize(image, seen[::-1], interpolation=interpolation)
-        at_once = 1 if self.device.type == "cpu" else self.micro_batch.size  # a CPU gains nothing from more
+        at_once = 1 if self.device.type == "cpu" else self.micro_batch.size  # more are not faster on a CPU
 
         def predict(tiles: UInt8Array) -> Float32Array:
             return self.probs(torch.from_numpy(tiles), tta)[:, 0].cpu().numpy()
@@ -104,25 +105,25 @@ def load_network(checkpoint: Path, overrides: Iterable[str] = ()) -> Network:
     added = Overrides.parse(overrides)
     for item in added.items:
         if not item.is_at(READ) or item.is_at(NOT_READ):
-            raise UserError(f"{item}: nothing here reads that. Legal: keys that begin with {', '.join(READ)}.")
+            raise UserError(f"{item}: this key has no effect here. Legal: keys that begin with {', '.join(READ)}.")
     payload = load_training(checkpoint)
-    with blaming(checkpoint):
+    with errors_of_checkpoint(checkpoint):
         trained = Overrides.parse(payload["overrides"]).without("training.resume_from")
     try:
         config = load_config(trained.plus(added))
     except UserError:
-        with blaming(checkpoint):
+        with errors_of_checkpoint(checkpoint):
             load_config(trained)
-        raise  # of the overrides that were added
+        raise  # the mistake is in the added overrides
     use_threads(config)
     device = choose_device(config.device)
     dtype = choose_precision(config.training.mixed_precision, device)
     use_precision(dtype)
-    # built for the size it was trained at, which decides the windows of attention; it takes images of any size
+    # built for its training size, which decides the attention windows; it takes images of any size
     built = load_config(trained.plus(added.at("model")))
-    # the weights come from the checkpoint: nothing is fetched for them
+    # the weights come from the checkpoint, so none are downloaded
     encoder = built.model.encoder.model_copy(update={"pretrained": False})
-    with blaming(checkpoint):
+    with errors_of_checkpoint(checkpoint):
         model, _ = build_model(built.model.model_copy(update={"encoder": encoder}), built.data.image_size)
     load_weights(model, payload["ema"] or payload["model"], checkpoint)
     return Network(
@@ -139,25 +140,25 @@ def load_network(checkpoint: Path, overrides: Iterable[str] = ()) -> Network:
 
 
 @contextmanager
-def blaming(checkpoint: Path) -> Generator[None]:
-    """A ``UserError`` within is said to be of the checkpoint."""
+def errors_of_checkpoint(checkpoint: Path) -> Generator[None]:
+    """Name the checkpoint in a ``UserError`` that is raised within."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"{checkpoint} holds no network that can be built here: {error}") from error
+        raise UserError(f"{checkpoint} holds a network that cannot be built here: {error}") from error
 
 
 def refuse_views(tta: str, size: tuple[int, int]) -> None:
-    """A ``UserError`` for quarter turns of images that are not square: turned, they do not fit the network."""
+    """A ``UserError`` for quarter turns of images that are not square: turned, they would not fit the network."""
     if any(turns % 2 for turns, _ in VIEWS[tta]) and size[0] != size[1]:
         raise UserError(
-            f"tta={tta} turns images by 90 degrees, and data.image_size={list(size)} is not square. Legal: none, flips."
+            f"tta={tta} turns images by 90 degrees, but data.image_size={list(size)} is not square. Legal: none, flips."
         )
 
 
 @torch.inference_mode()
 def predict_probs(model: nn.Module, images: Tensor, data: Data, dtype: torch.dtype | None) -> Tensor:
-    """float32 probabilities (N, 1, H, W) on the model's device, of uint8 images (N, H, W, 3) of one forward pass."""
+    """One forward pass: uint8 images (N, H, W, 3) to float32 probabilities (N, 1, H, W) on the model's device."""
     device = next(model.parameters()).device
     inputs, _ = to_device(images, images[..., 0], data, device)
     with torch.autocast(device.type, dtype, enabled=dtype is not None):
@@ -166,29 +167,29 @@ def predict_probs(model: nn.Module, images: Tensor, data: Data, dtype: torch.dty
 
 
 def to_device(images: Tensor, masks: Tensor, data: Data, device: torch.device) -> tuple[Tensor, Tensor]:
-    """uint8 (N, H, W, 3) and (N, H, W) to the device, there to normalised float (N, 3, H, W) and float (N, 1, H, W).
+    """Move uint8 (N, H, W, 3) and (N, H, W) to the device; normalise to float (N, 3, H, W) and (N, 1, H, W) there.
 
-    Four times less to move than floats. On a graphics card the images stay in channels-last memory order.
+    Moving uint8 is a quarter of moving floats. On a graphics card the images stay in channels-last memory order.
     """
     mean, std = _colour(data.mean, device), _colour(data.std, device)
-    layout = torch.contiguous_format if device.type == "cpu" else torch.preserve_format  # as ``choose_layout`` has it
+    layout = torch.contiguous_format if device.type == "cpu" else torch.preserve_format  # see ``choose_layout``
     moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
     return (moved - mean) / std, masks.to(device, non_blocking=True).unsqueeze(1).float()
 
 
 @lru_cache
 def _colour(values: Rgb, device: torch.device) -> Tensor:
-    """Per-channel values in [0, 1] as (1, 3, 1, 1) in 8-bit units; kept, because making it waits for the device."""
+    """Per-channel values in [0, 1] as (1, 3, 1, 1) in 8-bit units; cached, because making it waits for the device."""
     return torch.tensor(values, device=device).view(1, 3, 1, 1) * 255
 
 
 def load_weights(model: nn.Module, weights: dict[str, Any], path: Path) -> None:
-    """Load a checkpoint's weights; another architecture's are a ``UserError`` that names the first difference."""
+    """Load a checkpoint's weights; those of another architecture are a ``UserError`` with the first difference."""
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         detail = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{path} holds the weights of another network than the configuration describes; what it was trained with "
-            f"stands in its run's overrides.yaml. {detail}"
+            f"{path} holds the weights of another network than the configuration describes. Its run's overrides.yaml "
+            f"holds its own configuration. {detail}"
         ) from error

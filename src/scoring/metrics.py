@@ -1,8 +1,8 @@
-"""Every threshold metric from one primitive: a histogram of probabilities per image, for crack and other pixels.
+"""Computes all threshold metrics from one histogram per image: the probabilities of crack and of other pixels.
 
-Probabilities are cut into 256 bins; bin ``k`` holds [k/256, (k+1)/256). Threshold number ``k`` calls a pixel crack if
-its probability is at least k/256, so number 128 is the threshold 0.5 exactly. Histograms add up; they are computed
-where the network is and fetched once an epoch (4 KB an image).
+Probabilities are divided into 256 bins; bin ``k`` holds [k/256, (k+1)/256). With threshold number ``k``, a pixel is
+crack if its probability is at least k/256, so number 128 is exactly the threshold 0.5. Histograms add up; they are
+computed on the network's device and fetched once per epoch (4 KB per image).
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:  # seconds to import, which those who read counts need not wait for
+from src.rankable import RANKABLE, f1_parts, iou_parts
+
+if TYPE_CHECKING:  # its import takes seconds, and reading counts does not need it
     from torch import Tensor
 
 BINS = 256
@@ -32,8 +34,8 @@ class Counts(NamedTuple):
 def probability_histogram(probs: "Tensor", masks: "Tensor") -> "Tensor":
     """(N, 2, 256) int64: pixels of each image per class (0 background, 1 crack) and probability bin.
 
-    ``probs`` (N, 1, H, W) in [0, 1]; ``masks`` (N, 1, H, W) in {0, 1}. An integer count without weights, so it is
-    exact and allowed in deterministic mode.
+    ``probs`` (N, 1, H, W) in [0, 1]; ``masks`` (N, 1, H, W) in {0, 1}. Counting integers without weights is exact and
+    allowed in deterministic mode.
     """
     images = len(probs)
     bins = (probs.float() * BINS).long().clamp_(0, BINS - 1)
@@ -53,27 +55,27 @@ def threshold_counts(histogram: Int64Array) -> Counts:
 
 
 def iou(counts: Counts) -> FloatArray:
-    """TP / (TP + FP + FN) of the crack class; 1 where there is neither a crack nor a prediction of one."""
-    return _ratio(counts.tp, counts.tp + counts.fp + counts.fn)
+    """TP / (TP + FP + FN) of the crack class; 1 if there is neither a crack nor a predicted one."""
+    return _ratio(*iou_parts(counts))
 
 
 def f1(counts: Counts) -> FloatArray:
-    """2 TP / (2 TP + FP + FN) of the crack class; 1 where there is neither a crack nor a prediction of one."""
-    return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
+    """2 TP / (2 TP + FP + FN) of the crack class; 1 if there is neither a crack nor a predicted one."""
+    return _ratio(*f1_parts(counts))
 
 
 def precision(counts: Counts) -> FloatArray:
-    """TP / (TP + FP); 1 where nothing is predicted."""
+    """TP / (TP + FP); 1 if nothing is predicted."""
     return _ratio(counts.tp, counts.tp + counts.fp)
 
 
 def recall(counts: Counts) -> FloatArray:
-    """TP / (TP + FN); 1 where there is no crack."""
+    """TP / (TP + FN); 1 if there is no crack."""
     return _ratio(counts.tp, counts.tp + counts.fn)
 
 
 def miou_two_class(counts: Counts) -> FloatArray:
-    """Mean of the crack's IoU and the background's, the "mIoU" of many papers: near 0.5 even if no crack is found."""
+    """Mean IoU of crack and background, the "mIoU" of many papers; it is near 0.5 even if no crack is found."""
     return (iou(counts) + _ratio(counts.tn, counts.tn + counts.fp + counts.fn)) / 2
 
 
@@ -81,7 +83,7 @@ METRICS = {"iou": iou, "f1": f1, "precision": precision, "recall": recall, "miou
 
 
 def best_threshold(histogram: Int64Array) -> int:
-    """Number of the threshold with the best data-set IoU; of equal ones the nearest to 0.5. Choose it on validation."""
+    """Number of the threshold with the best IoU over the data set, or the nearest to 0.5 of several. Use validation."""
     scores = iou(threshold_counts(histogram.sum(axis=0)))
     best = np.flatnonzero(scores == scores.max())
     return int(best[np.argmin(np.abs(best - HALF))])
@@ -90,8 +92,8 @@ def best_threshold(histogram: Int64Array) -> int:
 def scores_at(histogram: Int64Array, threshold: int) -> dict[str, float]:
     """Scores of (N, 2, 256) at one threshold number.
 
-    Those of ``METRICS`` count the pixels of the whole split together; ``iou_image`` is the mean of the images' own IoU,
-    where an empty image that is left empty scores 1.
+    Those of ``METRICS`` are over all pixels of the split. ``iou_image`` is the mean of the images' own IoU; an image
+    without crack scores 1 if no crack is predicted.
     """
     split = Counts(*(count[threshold : threshold + 1] for count in threshold_counts(histogram.sum(axis=0))))
     scores = {name: float(metric(split)[0]) for name, metric in METRICS.items()}
@@ -105,10 +107,10 @@ def curve(histogram: Int64Array) -> tuple[FloatArray, FloatArray]:
 
 
 def oracle_scores(histogram: Int64Array) -> dict[str, float]:
-    """Scores that choose the threshold by the scored masks themselves: upper bounds, not results.
+    """Scores whose threshold is chosen on the scored masks themselves: upper bounds, not results.
 
-    ``ap`` is the area under precision over recall, by steps, over all pixels; ``ods`` the F1 at the one best threshold
-    of the split; ``ois`` the mean of the images' F1, each at its own best threshold. No distance is tolerated.
+    ``ap`` is the area under the precision-recall curve over all pixels, as a sum of steps; ``ods`` is the F1 at the
+    best threshold of the split; ``ois`` is the mean of the images' F1, each at its own best threshold. No tolerance.
     """
     precisions, recalls = curve(histogram)
     steps = np.diff(np.append(recalls, 0.0))
@@ -118,13 +120,34 @@ def oracle_scores(histogram: Int64Array) -> dict[str, float]:
 
 
 def validation_scores(histogram: Int64Array) -> dict[str, float]:
-    """The metric keys of an epoch: scores at threshold 0.5, and IoU at the best threshold with that threshold.
+    """The metric keys of an epoch: scores at threshold 0.5, those of ``RANKABLE``, and the best threshold.
 
     Early epochs and different losses cannot be ranked at 0.5: there it measures calibration, not quality.
     """
     best = best_threshold(histogram)
     scores = {f"val/{name}": score for name, score in scores_at(histogram, HALF).items()}
-    return scores | {"val/iou_best": scores_at(histogram, best)["iou"], "val/threshold": best / BINS}
+    return scores | rankable_scores(histogram, best) | {"val/threshold": best / BINS}
+
+
+def rankable_scores(histogram: Int64Array, best: int) -> dict[str, float]:
+    """The value of every metric of ``RANKABLE``; ``best`` is the number of the best threshold."""
+    images, split = threshold_counts(histogram), threshold_counts(histogram.sum(axis=0))
+    scores: dict[str, float] = {}
+    for name, metric in RANKABLE.items():
+        number = best if metric.at_best_threshold else HALF
+        counts = images if metric.mean_of_images else split
+        scores[name] = float(_ratio(*metric.parts(counts))[..., number].mean())
+    return scores
+
+
+def rankable_parts(name: str, histogram: Int64Array, best: int) -> FloatArray:
+    """(images, 2): what each image adds to numerator and denominator of a metric of ``RANKABLE``."""
+    metric = RANKABLE[name]
+    number = best if metric.at_best_threshold else HALF
+    part, whole = (each[:, number] for each in metric.parts(threshold_counts(histogram)))
+    if metric.mean_of_images:
+        return np.stack([_ratio(part, whole), np.ones(len(whole))], axis=1)
+    return np.stack([part, whole], axis=1).astype(np.float64)
 
 
 def _ratio(part: Int64Array, whole: Int64Array) -> FloatArray:

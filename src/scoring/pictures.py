@@ -1,4 +1,4 @@
-"""Pictures for people: overlays, panels, the confusion matrix, the precision-recall curve.
+"""Draws overlays, panels, contact sheets, the confusion matrix and the precision-recall curve.
 
 The three colours of an overlay differ in lightness and hue for every kind of colour vision (Okabe and Ito 2008).
 """
@@ -30,10 +30,7 @@ LINE = 22  # pixels of a name below a picture
 
 
 def overlay(image: UInt8Array, predicted: UInt8Array, actual: UInt8Array | None = None) -> UInt8Array:
-    """The photograph (H, W, 3) in grey with the prediction (H, W) over it; without a mask all of it is blue.
-
-    It is painted over the photograph, in place.
-    """
+    """Draw the prediction (H, W) on the greyed photograph (H, W, 3), in place; without ``actual`` all of it is blue."""
     rows = max(1, STRIP // image.shape[1])
     for top in range(0, len(image), rows):
         strip, found = image[top : top + rows], predicted[top : top + rows]
@@ -46,7 +43,7 @@ def overlay(image: UInt8Array, predicted: UInt8Array, actual: UInt8Array | None 
 
 
 def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Array:
-    """Photograph, mask and overlay beside each other on white, a row for each (image, predicted, actual)."""
+    """Photograph, mask and overlay side by side on white, one row for each (image, predicted, actual)."""
     drawn = [
         _on_white(
             [image, np.repeat(actual[..., None] * np.uint8(255), 3, axis=2), overlay(image.copy(), predicted, actual)]
@@ -68,7 +65,7 @@ def contact_sheet(pairs: Sequence[tuple[str, UInt8Array, UInt8Array]], columns: 
 
 
 def outlined(image: UInt8Array, mask: UInt8Array) -> UInt8Array:
-    """A photograph as small as in a panel, with a line around what is crack; what is under it can be seen."""
+    """The photograph at the size of a panel with the crack outlined, so that the crack stays visible."""
     small = _shrink(image, cv2.INTER_AREA).copy()
     around = cv2.dilate(_shrink(mask, cv2.INTER_AREA), np.ones((5, 5), np.uint8))
     lines, _ = cv2.findContours(around, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
@@ -77,7 +74,7 @@ def outlined(image: UInt8Array, mask: UInt8Array) -> UInt8Array:
 
 
 def _named(name: str, picture: UInt8Array) -> UInt8Array:
-    """A picture with a line of text below; a name that is too long for a cell loses its middle."""
+    """The picture with its name below; a name that is too long loses its middle."""
     width, letters = PANEL_SIDE + GAP, font()
     text = next(text for text in shortened(name) if letters.getlength(text) <= width - 2 * GAP)
     line = Image.new("RGB", (width, LINE), "white")
@@ -88,12 +85,12 @@ def _named(name: str, picture: UInt8Array) -> UInt8Array:
 
 @cache
 def font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings: Latin with all accents, Greek, Cyrillic; boxes for other letters."""
+    """DejaVu Sans, installed with matplotlib: Latin with all accents, Greek and Cyrillic; other letters are boxes."""
     return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 14)
 
 
 def shortened(name: str) -> Iterator[str]:
-    """The name, and then with less and less of its middle, whose ends are what tells names apart."""
+    """The name, then ever shorter versions without its middle: names differ most at their ends."""
     name = "".join(sign if sign.isprintable() else "?" for sign in name)
     yield name
     for kept in range(len(name) - 1, -1, -1):
@@ -101,7 +98,7 @@ def shortened(name: str) -> Iterator[str]:
 
 
 def _on_white(pictures: Sequence[UInt8Array]) -> UInt8Array:
-    """Pictures of one height side by side, each with white to its right and below."""
+    """Pictures of one height side by side, each with a white gap to its right and below."""
     shrunk = [_shrink(picture, cv2.INTER_AREA) for picture in pictures]
     return np.concatenate([np.pad(one, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for one in shrunk], axis=1)
 
@@ -115,9 +112,9 @@ def _shrink(picture: UInt8Array, interpolation: int) -> UInt8Array:
 
 
 def write_picture(picture: UInt8Array, path: Path) -> None:
-    """Write RGB (H, W, 3) or grey (H, W) as PNG, without a copy of it: red and blue are exchanged, and back again."""
+    """Write RGB (H, W, 3) or grey (H, W) as PNG. To save memory, red and blue are swapped in place and back again."""
     with replaced_file(path) as partial:
-        partial.touch()  # says in its own words why not, where OpenCV only says that it could not
+        partial.touch()  # raises an error with the reason, which OpenCV does not give
         exchange_red_and_blue(picture)
         try:
             written = cv2.imwrite(str(partial), picture)

@@ -1,1 +1,1 @@
-"""Networks in training: the loop, its losses, its optimizers and its folder."""
+"""Training: the loop, losses, optimizers and the run's folder."""

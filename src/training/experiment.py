@@ -1,4 +1,4 @@
-"""A run's folder: overrides, configuration, provenance, checkpoints, TensorBoard events and a CSV row an epoch.
+"""Writes a run's folder: overrides, configuration, provenance, checkpoints, TensorBoard events, metrics per epoch.
 
 ::
 
@@ -30,12 +30,12 @@ from src.scoring.pictures import write_picture
 from src.training.panel import PredictionPanel
 from src.training.trainer import EpochReport, Trainer
 
-WRITES_BESIDE = ("cuda",)
-"""Devices that train on while a checkpoint is written: a card would wait for the disk. A CPU's cores are needed."""
+WRITES_IN_BACKGROUND = ("cuda",)
+"""Devices on which training continues while a checkpoint is written. On a CPU its cores are needed for training."""
 
 
 class Experiment:
-    """The folder of one run, written as the epochs come in."""
+    """The folder of one run, written epoch by epoch."""
 
     def __init__(self, folder: Path, config: Config, overrides: Iterable[str]) -> None:
         self.folder = folder
@@ -47,7 +47,7 @@ class Experiment:
         self.background = Background()
         self.panel: PredictionPanel | None = None
         self.next_event = 0
-        """Epoch from which on a panel goes to TensorBoard again: about ten of a run, for each takes half a MiB."""
+        """Epoch from which the next panel is written to TensorBoard: about ten per run, as each takes half a MiB."""
 
     @property
     def best_checkpoint(self) -> Path:
@@ -66,7 +66,7 @@ class Experiment:
         return self.folder / "metrics" / "metrics.csv"
 
     def describe(self, trainer: Trainer) -> None:
-        """Write ``provenance.json``: what one must know to believe the numbers, or to get them again."""
+        """Write ``provenance.json``: the facts that are needed to reproduce the run."""
         about = provenance() | {
             "seed": trainer.config.seed,
             "device": device_name(trainer.device),
@@ -80,23 +80,23 @@ class Experiment:
         replace_text(self.folder / "provenance.json", json.dumps(about, indent=2))
 
     def record(self, report: EpochReport, trainer: Trainer, keep_previous: bool = False) -> None:
-        """Keep one epoch: events, the CSV row, the checkpoint, and the best checkpoint if it is the best.
+        """Write one epoch: events, the CSV row, the checkpoint, and the best checkpoint if it is the best.
 
-        Beside a card the checkpoint may be on the disk only after ``wait``, or when the next epoch is recorded.
-        ``keep_previous`` keeps the one before it too: if the last is damaged, only one epoch is trained again.
+        On a card the checkpoint may be written only after ``wait``, or when the next epoch is recorded.
+        ``keep_previous`` keeps the previous one too: if the last is damaged, only one epoch is repeated.
         """
         for name, value in report.metrics.items():
             self.writer.add_scalar(name, value, report.epoch)
         self._append_row({"epoch": report.epoch} | report.metrics)
         self.background.begin(partial(self._write, trainer.snapshot(), report.is_best, keep_previous))
-        if trainer.device.type not in WRITES_BESIDE:
+        if trainer.device.type not in WRITES_IN_BACKGROUND:
             self.wait()
         if report.is_best:
             self._show_predictions(report.epoch, trainer)
         self.writer.flush()
 
     def wait(self) -> None:
-        """Until the checkpoint of the last epoch is on the disk; what the writing raised is raised here."""
+        """Wait until the last checkpoint is on the disk; an error of the writing is raised here."""
         self.background.wait()
 
     def _write(self, payload: Mapping[str, Any], is_best: bool, keep_previous: bool) -> None:
@@ -107,7 +107,7 @@ class Experiment:
             link_checkpoint(self.last_checkpoint, self.best_checkpoint)
 
     def _show_predictions(self, epoch: int, trainer: Trainer) -> None:
-        """The panel of validation predictions: of the best epoch in ``results/``, of some of these in TensorBoard."""
+        """Write the panel of validation predictions of the best epoch to ``results/`` and sometimes to TensorBoard."""
         self.panel = self.panel or PredictionPanel(trainer.val_loader.dataset.source)
         picture = self.panel.draw(trainer.predict, trainer.threshold)
         write_picture(picture, self.folder / "results" / "val_predictions.png")
@@ -116,21 +116,21 @@ class Experiment:
             self.next_event = epoch + max(1, trainer.config.training.epochs // 10)
 
     def continue_own(self, trainer: Trainer) -> int:
-        """Let ``trainer`` go on from this folder's own newest checkpoint that is not damaged; returns its epoch, or 0.
+        """Load this folder's newest undamaged checkpoint into ``trainer``; returns its epoch, or 0 without one.
 
-        Epochs that were recorded after it are forgotten: they are trained again.
+        Rows of later epochs are removed, because these epochs are trained again.
         """
         candidates = (self.last_checkpoint, self.previous_checkpoint, self.best_checkpoint)
         newest = next((path for path in candidates if path.is_file() and is_sound(path)), None)
         if newest is not None:
             trainer.load(newest)
-            if trainer.best_epoch == trainer.epoch:  # it may have ended between the two
+            if trainer.best_epoch == trainer.epoch:  # it may have been killed between writing the two
                 link_checkpoint(newest, self.best_checkpoint)
         self._write_rows([row for row in read_rows(self.csv_path) if int(row["epoch"]) <= trainer.epoch])
         return trainer.epoch
 
     def adopt_best(self, resumed_from: Path) -> None:
-        """Take over the best network of the run that this one goes on from."""
+        """Take over the best network of the run that this one continues."""
         best = resumed_from.with_name(self.best_checkpoint.name)
         if best.is_file() and best != self.best_checkpoint:
             link_checkpoint(best, self.best_checkpoint)
@@ -138,7 +138,7 @@ class Experiment:
     def record_hparams(self, params: Mapping[str, Any], metric: str, searched: Mapping[str, Any]) -> None:
         """Fill TensorBoard's HPARAMS tab; its score is the scalar that ``record`` writes every epoch.
 
-        The columns of all runs are those that the first says, so each says all that were ``searched``, with a value.
+        TensorBoard takes the columns from the first run, so every run writes all ``searched`` keys, with a value.
         """
         writer = self.writer.file_writer
         assert writer is not None  # only after close
@@ -169,12 +169,12 @@ class Experiment:
 
 
 def plain(params: Mapping[str, Any]) -> dict[str, Any]:
-    """What TensorBoard can keep; anything else is its text."""
+    """Convert values that TensorBoard cannot store to text."""
     return {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in params.items()}
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a metrics CSV; none if it is not there yet."""
+    """The rows of a metrics CSV; empty if it does not exist yet."""
     if not path.is_file():
         return []
     with path.open(newline="") as file:
@@ -182,7 +182,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def new_run_folder(config: Config) -> Path:
-    """Make ``{output_root}/experiments/{timestamp}-{experiment_name}``; with a number if two start in one second."""
+    """Make ``{output_root}/experiments/{timestamp}-{experiment_name}``; numbered if two start in the same second."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     base = config.output_root / "experiments" / f"{stamp}-{config.experiment_name}"
     folder, number = base, 1
@@ -201,7 +201,7 @@ def device_name(device: torch.device) -> str:
 
 
 def about_card(device: torch.device) -> dict[str, Any]:
-    """What numbers of different cards are compared by: memory, driver, CUDA and cuDNN; nothing on a CPU."""
+    """The facts about a card that influence results: memory, driver, CUDA and cuDNN; empty on a CPU."""
     if device.type != "cuda":
         return {}
     about = torch.cuda.get_device_properties(device)

@@ -1,8 +1,7 @@
-"""Training steps on tensors that have a shape and no content: how many bytes would they hold at most?
+"""Counts the bytes of a training step by running it on tensors that have a shape but no content.
 
-torch's ``FakeTensorMode`` on the CPU does the shapes, so neither a graphics card nor the memory is needed. What a card
-does otherwise than a CPU is imitated: the functions that its autocast computes in float32, and optimizers that step all
-weights at once.
+It uses torch's ``FakeTensorMode`` on the CPU, so neither a graphics card nor the memory is needed. Two differences of a
+card are imitated: the functions that its autocast computes in float32, and optimizers that update all weights at once.
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -23,22 +22,22 @@ from src.training.losses import build_loss
 from src.training.optimization import FUSED, build_optimizer
 
 STEPPED = ("adam", "adamw", "lion", "nadamw", "rmsprop", "sgd")
-"""Optimizers of timm whose steps run without content. Some others end the process; they are taken for adamw."""
+"""Optimizers of timm whose steps run without content. Some others crash the process; adamw is used for them."""
 FLOAT32_ON_CARDS = {
     "layer_norm", "group_norm", "rms_norm", "normalize", "norm", "linalg_vector_norm", "softmax", "log_softmax",
     "softmin", "gumbel_softmax", "logsumexp", "softplus", "sum", "cumsum", "cumprod", "pow", "__pow__",
     "__rpow__", "square", "reciprocal", "__rdiv__", "__rtruediv__", "rsqrt", "exp", "expm1", "log", "log2",
     "log10", "log1p", "acos", "asin", "cosh", "sinh", "tan", "erfinv", "cosine_similarity", "interpolate",
 }  # fmt: skip
-"""What autocast computes in float32 on CUDA and in bfloat16 on a CPU (``interpolate``: but for mode ``area``).
+"""Functions that autocast computes in float32 on CUDA but in bfloat16 on a CPU (``interpolate``: except ``area``).
 
-Found by calling them on fake tensors of either device; torch documents most of them under "CUDA Ops that can autocast
+Found by calling them on fake tensors of both devices; torch documents most of them under "CUDA Ops that can autocast
 to float32".
 """
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of all tensors made while it is active, as long as their storages live."""
+    """Counts the bytes of all tensors that are made while it is active, until their storages are freed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +54,7 @@ class LiveBytes(TorchDispatchMode):
         return result
 
     def _hold(self, storage: torch.UntypedStorage) -> None:
-        """Count a storage once, however many tensors are views of it. torch keeps its Python object while it lives."""
+        """Count a storage once, even if several tensors are views of it. Its Python object lives as long as it does."""
         identity, size = id(storage), storage.nbytes()
         if identity not in self._live:
             self._live.add(identity)
@@ -69,13 +68,13 @@ class LiveBytes(TorchDispatchMode):
 
 
 class CardAutocast(TorchFunctionMode):
-    """Autocast on a CPU that gives float32 wherever a graphics card's would."""
+    """Makes autocast on a CPU return float32 wherever a graphics card would."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
-        if name == "cat":  # a card promotes while it copies; autocast on a CPU converts what it is given beforehand
+        if name == "cat":  # a card converts while it copies; a CPU converts all inputs before
             with torch.autocast("cpu", enabled=False):
                 return func(*args, **kwargs)
         if name in FLOAT32_ON_CARDS and kwargs.get("mode") != "area":
@@ -91,8 +90,8 @@ def _as_float32(value: Any) -> Any:
 def peak_bytes(config: Config, sizes: Sequence[int]) -> int:
     """Bytes at the peak of the second step, whose micro-batches have these ``sizes`` in images.
 
-    Counted are weights, buffers, their average, gradients, the optimizer's state, inputs, and what forward and backward
-    pass keep and need for a moment. A network that cannot be built is a ``UserError``.
+    It counts weights, buffers, their average, gradients, the optimizer's state, inputs, and the stored and temporary
+    tensors of forward and backward pass. A network that cannot be built is a ``UserError``.
     """
     encoder = config.model.encoder.model_copy(update={"pretrained": False})
     with torch.random.fork_rng(devices=[]):
@@ -108,27 +107,27 @@ def peak_bytes(config: Config, sizes: Sequence[int]) -> int:
 
 
 class FakeTraining:
-    """What ``Trainer`` holds, and its step."""
+    """The tensors that ``Trainer`` holds, and its step."""
 
     def __init__(self, config: Config, model: nn.Module) -> None:
         training = config.training
         self.image_size, self.mixed = config.data.image_size, training.mixed_precision is not False
         self.model = model.train()
         self.loss = build_loss(training.loss)
-        # rates change no size; with some decay sgd holds a copy of the gradients more, and one group holds most at once
+        # rates change no size; with decay, sgd holds one more copy of the gradients; one group gives the peak
         name = known_optimizer(training.optimizer.name)
         usual = {"name": name, "weight_decay": 0.01, "encoder_lr_mult": 1.0, "layer_decay": 1.0}
-        if name != training.optimizer.name:  # what is of the other one alone
+        if name != training.optimizer.name:  # keys of the other optimizer
             usual |= {"kwargs": {}, **dict.fromkeys(OWN)}
         optimizer = training.optimizer.model_copy(update=usual)
         self.optimizer = build_optimizer(model, training.model_copy(update={"optimizer": optimizer}))
         step_as_on_a_card(self.optimizer)
-        # averaging itself is done in place; timm's class would copy the network by deepcopy, which on tensors without
-        # content corrupts memory (torch 2.15)
+        # averaging is done in place; timm's class copies the network by deepcopy, which corrupts memory on tensors
+        # without content (torch 2.15)
         self.average = [item.clone() for item in model.state_dict().values()] if training.ema_decay else []
 
     def step(self, sizes: Sequence[int]) -> None:
-        """One optimizer step over micro-batches, which holds at each point what ``Trainer`` holds there."""
+        """One optimizer step over micro-batches, which holds the same tensors as the step of ``Trainer``."""
         self._accumulate(sizes)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -143,14 +142,14 @@ class FakeTraining:
 
 
 def known_optimizer(name: str) -> str:
-    """The optimizer that is stepped in place of ``name``."""
+    """The optimizer whose step is run for ``name``."""
     return name if name in STEPPED else "adamw"
 
 
 def step_as_on_a_card(optimizer: torch.optim.Optimizer) -> None:
-    """Let it step all weights at once, as it does by default on a graphics card: that holds a copy of them for a while.
+    """Make an optimizer update all weights at once, as by default on a graphics card; this holds a temporary copy.
 
-    On a CPU the default is one weight after the other, which holds no copy; nor does a fused step.
+    On a CPU the default is to update one weight after the other, without a copy. A fused step makes no copy either.
     """
     for group in optimizer.param_groups:
         if "foreach" in group and type(optimizer) not in FUSED:
@@ -159,7 +158,7 @@ def step_as_on_a_card(optimizer: torch.optim.Optimizer) -> None:
 
 @contextmanager
 def _new_parameters() -> Generator[None]:
-    """Let ``Module.to_empty`` put in new parameters, where its usual way is to fill the real ones."""
+    """Make ``Module.to_empty`` create new parameters instead of overwriting the real ones."""
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:

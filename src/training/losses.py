@@ -1,9 +1,10 @@
-"""Losses as mappings of terms: ``{dice: {weight: 0.5}, bce: {weight: 0.5}}`` is a mixture without code.
+"""Builds losses from terms: ``{dice: {weight: 0.5}, bce: {weight: 0.5}}`` is a weighted sum.
 
 Shapes: ``logits`` (N, 1, H, W) float32, any real; ``masks`` (N, 1, H, W) float32 in {0, 1}.
 """
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from segmentation_models_pytorch.losses import LovaszLoss, SoftBCEWithLogitsLoss
@@ -14,16 +15,16 @@ from src.errors import UserError, unknown
 
 EPSILON = 1e-7
 MOST_ITERATIONS = 4096
-"""Erosions that leave nothing of the largest image."""
+"""Erosions that leave nothing even of the largest image."""
 Score = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""Of each image's soft counts (N) in pixels: true positives, false positives, false negatives, true negatives."""
+"""A function of each image's soft counts (N): true positives, false positives, false and true negatives."""
 
 
 class Overlap(nn.Module):
-    """One minus a score of each image by itself, then the mean: splitting a batch into parts does not change it.
+    """One minus a score of each image, then the mean. So splitting a batch into parts does not change it.
 
-    All images at once, since a loop over them launches some 50 kernels an image on a graphics card. An image without
-    crack has loss 0 and no gradient, as overlap says nothing there: pair it with a pixel loss.
+    All images are computed at once: a loop would launch some 50 kernels per image on a graphics card. An image without
+    crack has loss 0 and no gradient, because overlap is undefined there; combine it with a pixel loss.
     """
 
     def __init__(self, score: Score, exponent: float = 1.0) -> None:
@@ -36,20 +37,20 @@ class Overlap(nn.Module):
         fp, fn = found - tp, cracks - tp
         each = 1 - self.score(tp, fp, fn, masks.shape[1] - tp - fp - fn)
         if self.exponent != 1:
-            each = each.clamp_min(EPSILON) ** self.exponent  # at 0 an exponent below 1 has no finite slope
+            each = each.clamp_min(EPSILON) ** self.exponent  # an exponent below 1 has an infinite slope at 0
         return (each * (cracks > 0)).mean()
 
 
 class CentreLineDice(nn.Module):
-    """Soft clDice (Shit et al. 2021, arXiv 2003.07311, algorithms 1 and 2): the Dice of centre lines with areas.
+    """Soft clDice (Shit et al. 2021, arXiv 2003.07311, algorithms 1 and 2): the Dice of centre lines and areas.
 
-    ``iterations`` erosions: half the width in pixels of the thickest crack whose centre line is to be found. Without
-    ``smooth``, all of no line lies in the area.
+    ``iterations``: erosions, half the width in pixels of the thickest crack whose centre line must be found. Without
+    ``smooth``, an empty line counts as lying in the area.
     """
 
     def __init__(self, iterations: int, smooth: float) -> None:
         super().__init__()
-        self.iterations, self.smooth = iterations, max(smooth, EPSILON)  # 0 pixels of 0 have no share
+        self.iterations, self.smooth = iterations, max(smooth, EPSILON)  # 0 / 0 is undefined
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
         probs = logits.sigmoid()
@@ -58,7 +59,7 @@ class CentreLineDice(nn.Module):
         return (1 - 2 * precision * recall / (precision + recall)).mean()
 
     def _share(self, line: Tensor, area: Tensor) -> Tensor:
-        """The share of each image's line that lies in the area, (N)."""
+        """The share of each image's line that is inside the area, (N)."""
         inside, whole = (line * area).flatten(1).sum(1), line.flatten(1).sum(1)
         return (inside + self.smooth) / (whole + self.smooth)
 
@@ -72,14 +73,14 @@ class Focal(nn.Module):
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
         right = logits * (2 * masks - 1)  # the logit of a pixel's true class
-        # (1 - pt) ** gamma by its logarithm: where a pixel is certain, a power below 1 has no finite slope
+        # (1 - pt) ** gamma through its logarithm: a power below 1 has an infinite slope at a certain pixel
         focus = torch.exp(-self.gamma * functional.softplus(right))
         weights = 1 - self.alpha + (2 * self.alpha - 1) * masks
         return (focus * weights * functional.softplus(-right)).mean()
 
 
 def soft_skeleton(areas: Tensor, iterations: int) -> Tensor:
-    """Centre lines of soft areas (N, 1, H, W) in [0, 1]: what an opening takes away, from each erosion in turn."""
+    """Centre lines of soft areas (N, 1, H, W) in [0, 1]: what an opening removes after each erosion."""
 
     def erode(values: Tensor) -> Tensor:
         upright = -functional.max_pool2d(-values, (3, 1), 1, (1, 0))
@@ -102,7 +103,7 @@ def bce(pos_weight: float) -> nn.Module:
 
 
 def dice(smooth: float) -> nn.Module:
-    """``smooth`` pixels are added to the intersection, and to the denominator, where it is halved beside the sizes."""
+    """1 - Dice of probabilities, per image; ``smooth`` is added to intersection and to half the sum of the sizes."""
     return tversky(0.5, 0.5, 1.0, smooth)
 
 
@@ -133,7 +134,7 @@ def mcc() -> nn.Module:
     """1 - Matthews correlation coefficient of probabilities, per image."""
 
     def score(tp: Tensor, fp: Tensor, fn: Tensor, tn: Tensor) -> Tensor:
-        # rounding makes a count of a large image negative, and such a product has no root
+        # rounding can make a count of a large image negative, and then the root is not defined
         tp, fp, fn, tn = (count.clamp_min(0) + 1e-5 for count in (tp, fp, fn, tn))
         return (tp * tn - fp * fn) / ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)).sqrt()
 
@@ -141,7 +142,7 @@ def mcc() -> nn.Module:
 
 
 def cldice(iterations: float, smooth: float) -> nn.Module:
-    """Soft clDice per image, for connected cracks; alone it does not know how wide a crack is."""
+    """Soft clDice per image, for connected cracks. It does not see the width of a crack; combine it with others."""
     if iterations % 1 or iterations > MOST_ITERATIONS:
         raise UserError(
             f"training.loss.cldice.iterations={iterations}: must be a whole number from 0 to {MOST_ITERATIONS}, half "
@@ -151,22 +152,38 @@ def cldice(iterations: float, smooth: float) -> nn.Module:
 
 
 def focal(alpha: float, gamma: float) -> nn.Module:
-    """Focal loss; ``alpha`` in [0, 1] is the crack class's weight, ``gamma`` how little easy pixels count."""
+    """Focal loss; ``alpha`` in [0, 1] is the weight of crack; a higher ``gamma`` reduces the weight of easy pixels."""
     if not 0 <= alpha <= 1:
         raise UserError(f"training.loss.focal.alpha={alpha}: must be in [0, 1]; it is the weight of the crack class.")
     return Focal(alpha, gamma)
 
 
-LOSSES: dict[str, Callable[..., nn.Module]] = {
-    "bce": bce,
-    "cldice": cldice,
-    "dice": dice,
-    "focal": focal,
-    "jaccard": jaccard,
-    "lovasz": lovasz,
-    "mcc": mcc,
-    "tversky": tversky,
+class Term(NamedTuple):
+    """A term of a loss: how to build it, and its traits."""
+
+    build: Callable[..., nn.Module]
+    """Takes the term's parameters of ``training.loss``."""
+    memory_parameter: str = ""
+    """The parameter that decides how many tensors the term makes; empty if none does."""
+
+
+LOSSES = {
+    "bce": Term(bce),
+    "cldice": Term(cldice, memory_parameter="iterations"),
+    "dice": Term(dice),
+    "focal": Term(focal),
+    "jaccard": Term(jaccard),
+    "lovasz": Term(lovasz),
+    "mcc": Term(mcc),
+    "tversky": Term(tversky),
 }
+
+
+def find_term(name: str) -> Term:
+    """The entry of ``LOSSES``; an unknown name is a ``UserError``."""
+    if name not in LOSSES:
+        raise unknown("term in training.loss", name, LOSSES)
+    return LOSSES[name]
 
 
 class WeightedSum(nn.Module):
@@ -178,7 +195,7 @@ class WeightedSum(nn.Module):
         self.weights = dict(weights)
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
-        """Scalar loss; computed in float32 whatever the precision of the network."""
+        """Scalar loss, computed in float32 for any precision of the network."""
         logits, masks = logits.float(), masks.float()
         parts = [self.weights[name] * term(logits, masks) for name, term in self.terms.items()]
         return torch.stack(parts).sum()
@@ -188,14 +205,13 @@ def build_loss(terms: Mapping[str, Mapping[str, float]]) -> WeightedSum:
     """The loss of a configuration's ``training.loss``. Unknown terms and parameters are a ``UserError``."""
     modules: dict[str, nn.Module] = {}
     for name, parameters in terms.items():
-        if name not in LOSSES:
-            raise unknown("term in training.loss", name, LOSSES)
+        term = find_term(name)
         if "weight" not in parameters:
             raise UserError(f"training.loss.{name} has no weight; every term needs one.")
         try:
-            modules[name] = LOSSES[name](**{key: value for key, value in parameters.items() if key != "weight"})
+            modules[name] = term.build(**{key: value for key, value in parameters.items() if key != "weight"})
         except TypeError as error:
             raise UserError(f"training.loss.{name}: {error}.") from error
     if not any(parameters["weight"] for parameters in terms.values()):
-        raise UserError(f"training.loss: the weights of {', '.join(terms)} are all 0; at least one must be above.")
+        raise UserError(f"training.loss: the weights of {', '.join(terms)} are all 0; at least one must be above 0.")
     return WeightedSum(modules, {name: parameters["weight"] for name, parameters in terms.items()})

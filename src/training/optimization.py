@@ -1,4 +1,4 @@
-"""Optimizer and learning-rate schedule: timm's, and the two schedules that it has not."""
+"""Builds the optimizer and the learning-rate schedule: timm's, and two schedules that timm lacks."""
 
 import math
 import re
@@ -18,14 +18,14 @@ from src.config.schema import Training
 from src.errors import UserError, unknown
 
 COMMON = {"params", "lr", "weight_decay"}
-"""What every optimizer gets: the schema's keys, group by group."""
+"""Arguments that every optimizer gets for each group of weights."""
 FUSED = (Adam, AdamW)
-"""Optimizers that torch can step with a few kernels for all weights."""
+"""Optimizers whose step torch can fuse into a few kernels for all weights."""
 BLOCK = re.compile(r"encoder\.layers_(\d+)\.(?:blocks\.(\d+)|downsample)\.")
 
 
 def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
-    """timm's optimizer of that name; no weight decay on norms, biases and tables of attention biases.
+    """timm's optimizer of that name, without weight decay on norms, biases and tables of attention biases.
 
     Groups carry ``lr_scale``, which timm's schedules multiply into their rate.
     """
@@ -44,34 +44,34 @@ def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
         refuse_foreign_keys(optimizer)
         own = optimizer.own | fused(optimizer, next(model.parameters()).device)
         return create_optimizer_v2(list(groups.values()), opt=optimizer.name, lr=lr, weight_decay=0.0, **own)
-    except (TypeError, ValueError, AssertionError, ImportError) as error:  # a value it refuses, or a library it lacks
+    except (TypeError, ValueError, AssertionError, ImportError) as error:  # an illegal value, or a missing library
         raise UserError(
             f"training.optimizer: {optimizer.name} with {optimizer.own} cannot be made: {error}."
         ) from error
 
 
 def fused(optimizer: schema.Optimizer, device: torch.device) -> dict[str, Any]:
-    """Step all weights at once on a graphics card, if torch can and the optimizer's keys leave the choice."""
+    """Use torch's fused step on a graphics card, if there is one and the optimizer's keys do not decide it."""
     has_one = get_optimizer_class(optimizer.name, bind_defaults=False) in FUSED
     chosen = {"fused", "foreach", "capturable", "differentiable"} & set(optimizer.own)
     return {"fused": True} if device.type == "cuda" and has_one and not chosen else {}
 
 
 def refuse_foreign_keys(optimizer: schema.Optimizer) -> None:
-    """A key that the optimizer of that name does not have is a ``UserError``: it would do nothing."""
+    """A ``UserError`` for a key that this optimizer does not have: it would have no effect."""
     known = set(signature(get_optimizer_class(optimizer.name, bind_defaults=False)).parameters) - COMMON
     for key, value in optimizer.own.items():
         if key not in known:
             place = "training.optimizer.kwargs." if key in optimizer.kwargs else "training.optimizer."
             raise UserError(
-                f"{place}{key}={value}: {optimizer.name} has no {key} beside lr and weight_decay. It has: "
-                f"{', '.join(sorted(known))}. If the key is of another optimizer's file: with training.optimizer=timm "
-                f"training.optimizer.name={optimizer.name} it has no keys of others."
+                f"{place}{key}={value}: {optimizer.name} has no {key}. Besides lr and weight_decay it has: "
+                f"{', '.join(sorted(known))}. If the key comes from the file of another "
+                f"optimizer: training.optimizer=timm training.optimizer.name={optimizer.name} has no such keys."
             )
 
 
 def scaled_parameters(model: nn.Module, optimizer: schema.Optimizer) -> Iterator[tuple[str, nn.Parameter, float]]:
-    """Every parameter that learns, with its name and the multiple of the learning rate it gets."""
+    """Every trainable parameter, with its name and the factor of its learning rate."""
     learning = [(name, item) for name, item in model.named_parameters() if item.requires_grad]
     blocks = sorted({(int(stage), int(block or 0)) for name, _ in learning for stage, block in BLOCK.findall(name)})
     if optimizer.layer_decay < 1 and not blocks:
@@ -80,7 +80,7 @@ def scaled_parameters(model: nn.Module, optimizer: schema.Optimizer) -> Iterator
         scale = optimizer.encoder_lr_mult if name.startswith("encoder.") else 1.0
         if optimizer.layer_decay < 1 and name.startswith("encoder."):
             found = BLOCK.match(name)
-            # what comes before the blocks is one deeper than the first of them
+            # layers before the blocks are one deeper than the first block
             depth = blocks.index((int(found[1]), int(found[2] or 0))) if found else -1
             scale *= optimizer.layer_decay ** (len(blocks) - depth)
         yield name, parameter, scale
@@ -89,7 +89,7 @@ def scaled_parameters(model: nn.Module, optimizer: schema.Optimizer) -> Iterator
 class OneCycle(Scheduler):
     """One cycle (Smith and Topin 2019, arXiv 1708.07120), as torch's OneCycleLR: two half cosines, up and down.
 
-    A function of the step alone, which torch's is not: a resumed run asks for its step at once.
+    It is a function of the step alone, unlike torch's, so a resumed run can continue at its step.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: schema.OneCycle, steps: int) -> None:
@@ -109,9 +109,9 @@ class OneCycle(Scheduler):
 
 
 class Plateau(Scheduler):
-    """Warm-up, then a rate that falls whenever the metric has not been better for ``patience`` epochs.
+    """Warm-up, then a rate that is lowered whenever the metric has not improved for ``patience`` epochs.
 
-    timm's own loses its state when a run is resumed, and is to be removed; this one's state is in ``state_dict``.
+    timm's own schedule loses its state when a run is resumed, and will be removed from timm.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: schema.Plateau, warmup_steps: float) -> None:
@@ -121,7 +121,7 @@ class Plateau(Scheduler):
         self.update_groups(self._get_lr(0))
 
     def step(self, epoch: int, metric: float | None = None) -> None:
-        """Take in an epoch's score: the higher the better."""
+        """Use an epoch's score; higher is better."""
         assert metric is not None
         self.waited = 0 if metric > self.best else self.waited + 1
         self.best = max(self.best, metric)
@@ -137,10 +137,10 @@ class Plateau(Scheduler):
 
 
 def build_lr_scheduler(optimizer: Optimizer, training: Training, steps_per_epoch: int) -> Scheduler:
-    """The schedule over optimizer steps, a function of the step (``plateau``: and of the scores told to ``step``).
+    """The schedule over optimizer steps: a function of the step (``plateau``: and of the scores passed to ``step``).
 
-    A linear warm-up from a hundredth of the learning rate, then the named curve. The horizon is ``training.epochs``,
-    wherever a run stops.
+    A linear warm-up from a hundredth of the learning rate, then the named curve. Its length is ``training.epochs``,
+    even if a run is stopped earlier.
     """
     schedule, epochs = training.lr_scheduler, training.epochs
     if isinstance(schedule, schema.OneCycle):

@@ -1,4 +1,4 @@
-"""The same few validation images, as the network of an epoch sees them."""
+"""A panel of a few validation images with the predictions of an epoch; always the same images."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ IMAGES = 4
 
 
 class PredictionPanel:
-    """Up to four images of a split, or tiles of one, from least crack to most; those without crack are left out."""
+    """Up to four images or tiles of a split, from least crack to most, without those that have no crack."""
 
     def __init__(self, source: Source) -> None:
         crack = np.array([source.sample(index)[1].sum() for index in range(len(source))])

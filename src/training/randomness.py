@@ -1,4 +1,4 @@
-"""The random state of a run: seeded once, carried in checkpoints."""
+"""Seeds a run, and saves and restores its random state in checkpoints."""
 
 import os
 import random
@@ -9,22 +9,22 @@ import torch
 
 
 def seed_everything(seed: int, deterministic: bool) -> None:
-    """Seed Python, NumPy and torch, and choose whether torch may use algorithms that differ from run to run."""
+    """Seed Python, NumPy and torch, and set whether torch may use nondeterministic algorithms."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     torch.use_deterministic_algorithms(deterministic)
-    # asked for by name: filling fresh memory is for finding bugs, and costs time
+    # filling new memory is for finding bugs, and slow
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.backends.cudnn.benchmark = not deterministic
 
 
 def random_state(device: torch.device) -> dict[str, Any]:
-    """The states of all generators that a training on ``device`` draws from.
+    """The states of all random generators that a training on ``device`` uses.
 
-    In types that ``torch.load(weights_only=True)`` reads.
+    The types are readable by ``torch.load(weights_only=True)``.
     """
     name, keys, *rest = np.random.get_state(legacy=True)
     return {
@@ -36,7 +36,7 @@ def random_state(device: torch.device) -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
-    """Go on drawing where ``random_state`` was taken; on a card only if it was taken on one, whichever it was."""
+    """Restore the state of ``random_state``; the state of a card only if it was saved on a card, even another one."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     name, keys, *rest = state["numpy"]

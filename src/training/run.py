@@ -1,4 +1,4 @@
-"""One run from its configuration to its folder: train to the end, print each epoch."""
+"""Trains one run to the end, writes its folder and prints each epoch."""
 
 import logging
 import shlex
@@ -16,18 +16,18 @@ from src.training.trainer import EpochReport, Trainer
 
 
 def train(config: Config, overrides: Iterable[str], folder: Path | None = None) -> Path:
-    """Train until ``Trainer.finished``; returns the run's folder, a new one under ``output_root`` if none is given."""
+    """Train until ``Trainer.finished``; returns the run's folder, by default a new one under ``output_root``."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    trainer = Trainer(config, overrides)  # before the folder: a mistake in the data leaves nothing behind
+    trainer = Trainer(config, overrides)  # before the folder, so that a mistake in the data leaves nothing behind
     if trainer.finished:
         raise UserError(
             f"{config.training.resume_from} is at epoch {trainer.epoch} of training.epochs={config.training.epochs}: "
-            "nothing is left to train. Raise training.epochs, or its early_stopping_patience."
+            "nothing is left to train. Raise training.epochs or training.early_stopping_patience."
         )
     folder = folder or new_run_folder(config)
     experiment = Experiment(folder, config, overrides)
     experiment.describe(trainer)
-    if trainer.best_epoch and config.training.resume_from is not None:  # the best so far may stay the best
+    if trainer.best_epoch and config.training.resume_from is not None:  # its best epoch may remain the best
         experiment.adopt_best(config.training.resume_from)
     console = Console(markup=False, emoji=False, highlight=False)  # a folder may be named [old]
     for line in first_lines(folder, config, trainer):
@@ -42,7 +42,7 @@ def train(config: Config, overrides: Iterable[str], folder: Path | None = None) 
         experiment.wait()
         if experiment.last_checkpoint.is_file():
             again = shlex.join([*overrides, f"training.resume_from={experiment.last_checkpoint}"])
-            console.print(f"To go on: python run.py {again}", soft_wrap=True)
+            console.print(f"To continue: python run.py {again}", soft_wrap=True)
         raise
     finally:
         experiment.close()
@@ -54,12 +54,12 @@ def train(config: Config, overrides: Iterable[str], folder: Path | None = None) 
 
 
 def first_lines(folder: Path, config: Config, trainer: Trainer) -> Iterator[str]:
-    """What is trained on what, and what looks wrong with the images that it learns from and is chosen by."""
+    """The first lines of the output: folder, device, number of images, and problems of the data."""
     count = len(trainer.train_loader.dataset)
-    kept = f"{count} {'training images' if config.data.crop.name == 'none' else 'crops an epoch'}"
+    kept = f"{count} {'training images' if config.data.crop.name == 'none' else 'crops per epoch'}"
     yield f"{folder}  ({device_name(trainer.device)}, {kept})"
     for line in quick_problems(config.data, ("train", "val")):
-        yield f"warning: {line.removeprefix('problem: ')}; python -m src.check says more"
+        yield f"warning: {line.removeprefix('problem: ')}; see python -m src.check"
 
 
 def epoch_line(report: EpochReport, epochs: int) -> str:
@@ -73,13 +73,13 @@ def epoch_line(report: EpochReport, epochs: int) -> str:
 
 
 def memory_words(metrics: Mapping[str, float]) -> str:
-    """``  MiB: 512 allocated, 700 reserved, 690 peak`` where ``training.log_gpu_memory`` asks for it."""
+    """``  MiB: 512 allocated, 700 reserved, 690 peak`` with ``training.log_gpu_memory``; otherwise empty."""
     found = [(key.partition("/")[2], value) for key, value in metrics.items() if key.startswith("gpu_memory_mib/")]
     return f"  MiB: {', '.join(f'{value:.0f} {name}' for name, value in found)}" if found else ""
 
 
 class Epochbar:
-    """A progress bar over the steps of one epoch, with the time left; nothing where there is no terminal."""
+    """A progress bar over the steps of one epoch, with the remaining time; nothing without a terminal."""
 
     def __init__(self, console: Console, trainer: Trainer) -> None:
         self.progress = Progress(

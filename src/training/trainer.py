@@ -1,6 +1,6 @@
 """The training loop: one epoch at a time, in mixed precision, with exact gradient accumulation.
 
-``Trainer.train_epoch`` returns an ``EpochReport``. Who reads it (run.py, a trial, a retrain) is not known here.
+``Trainer.train_epoch`` returns an ``EpochReport``. The same trainer is used by run.py, by trials and by retrain-best.
 """
 
 import math
@@ -22,48 +22,39 @@ from src.data.cache import data_fingerprint
 from src.data.loader import EpochLoader, scoring_loader, train_loader
 from src.errors import UserError
 from src.models.checkpoint import load_training, save_checkpoint
-from src.models.device import (
-    MicroBatch,
-    StepState,
-    choose_device,
-    choose_layout,
-    choose_precision,
-    gpu_memory,
-    refuse_impossible,
-    smallest_micro_batch,
-    use_precision,
-    use_threads,
-)
-from src.models.registry import build_model
+from src.models.device import choose_device, choose_layout, choose_precision, gpu_memory, use_precision, use_threads
+from src.models.micro_batch import MicroBatch, StepState
+from src.models.registry import build_model, smallest_micro_batch
 from src.scoring.inference import load_weights, predict_probs, to_device
 from src.scoring.metrics import Int64Array, probability_histogram, validation_scores
 from src.training.losses import build_loss
 from src.training.optimization import Plateau, build_lr_scheduler, build_optimizer
+from src.training.preconditions import check_trainable
 from src.training.randomness import random_state, restore_random_state, seed_everything
 
 
 class Diverged(Exception):
-    """The loss is no longer finite: this configuration cannot be trained."""
+    """Raised when the loss is no longer finite: this configuration cannot be trained."""
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one epoch gave. ``metrics`` are TensorBoard paths: train/loss, val/loss, val/iou, val/iou_best, lr, ..."""
+    """The result of one epoch. Keys of ``metrics`` are TensorBoard paths: train/loss, val/loss, val/iou, lr, ..."""
 
     epoch: int
     """Completed epochs, from 1."""
     metrics: dict[str, float]
     is_best: bool
-    """Whether ``training.metric`` was never better."""
+    """Whether ``training.metric`` is the best so far."""
 
 
 class Trainer:
-    """A network in training on a device: everything that a checkpoint carries."""
+    """The state of a training on a device: everything that a checkpoint stores."""
 
     def __init__(self, config: Config, overrides: Iterable[str]) -> None:
         self.config, self.overrides = config, list(overrides)
         self.device = choose_device(config.device)
-        refuse_impossible(config, self.device)
+        check_trainable(config, self.device)
         use_threads(config)
         seed_everything(config.seed, config.training.deterministic)
         training = config.training
@@ -82,7 +73,7 @@ class Trainer:
         if training.compile:
             self.model.compile()
         self.micro_batch = MicroBatch(config.data.batch_size, smallest_micro_batch(config))
-        self.val_micro_batch = MicroBatch(config.data.batch_size, 1)  # its halving must not halve the training's
+        self.val_micro_batch = MicroBatch(config.data.batch_size, 1)  # halving it must not halve the training's
         self.before_step = StepState(self.model, self.device)
         self.epoch = self.step = 0
         self.best_epoch, self.best_score, self.threshold = 0, -math.inf, 0.5
@@ -91,7 +82,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """All epochs are done, or ``training.metric`` has not improved for its patience."""
+        """Whether all epochs are done, or ``training.metric`` has not improved for the patience."""
         patience = self.config.training.early_stopping_patience
         stale = patience is not None and self.epoch - self.best_epoch >= patience
         return self.epoch >= self.config.training.epochs or stale
@@ -100,8 +91,8 @@ class Trainer:
         """Train on every image or crop once, then validate.
 
         ``on_step(done, total)`` is called after each optimizer step.
-        Steps whose loss is not finite, as when fp16 overflows, are left out of ``train/loss``; if they are half of the
-        epoch or more, or the validation loss is not finite, ``Diverged`` is raised at the end of the epoch.
+        Steps whose loss is not finite, as when fp16 overflows, are not counted in ``train/loss``. If they are at least
+        half of the epoch, or the validation loss is not finite, ``Diverged`` is raised at the end of the epoch.
         """
         started = time.perf_counter()
         lr = max(float(group["lr"]) for group in self.optimizer.param_groups)
@@ -115,7 +106,7 @@ class Trainer:
             if on_step:
                 on_step(done, len(self.train_loader))
         size = len(self.train_loader.dataset)
-        sound = size - float(left_out)  # the epoch's first wait for the device
+        sound = size - float(left_out)  # the first synchronisation with the device in this epoch
         train_loss = float(total) / sound if 2 * sound > size else math.nan
         trained = time.perf_counter()
         val_loss, histogram = score(
@@ -135,19 +126,19 @@ class Trainer:
 
     @property
     def scored_model(self) -> nn.Module:
-        """The network that is validated and kept: the averaged one where ``training.ema_decay`` is set."""
+        """The network that is validated and saved: the averaged one if ``training.ema_decay`` is set."""
         return self.ema.module if self.ema is not None else self.model
 
     def predict(self, images: Tensor) -> Tensor:
-        """Probabilities (N, 1, H, W) of uint8 images (N, H, W, 3), by the network that is kept."""
+        """Probabilities (N, 1, H, W) of uint8 images (N, H, W, 3), by ``scored_model``."""
         return predict_probs(self.scored_model.eval(), images, self.config.data, self.dtype)
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint: what ``load`` needs to go on as if nothing had happened, and what evaluation needs."""
+        """Write the checkpoint: what ``load`` needs to continue exactly, and what evaluation needs."""
         save_checkpoint(self.snapshot(), path)
 
     def snapshot(self) -> dict[str, Any]:
-        """What a checkpoint holds, as it is now: its tensors are copies in the machine's memory."""
+        """The current content of a checkpoint; its tensors are copies in CPU memory."""
         payload = {
             "overrides": self.overrides,
             "epoch": self.epoch,
@@ -160,7 +151,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "ema": self.ema.module.state_dict() if self.ema is not None else None,
             "optimizer": self.optimizer.state_dict(),
-            # the other schedules are functions of the step
+            # the other schedules have no state
             "lr_scheduler": self.lr_scheduler.state_dict() if isinstance(self.lr_scheduler, Plateau) else {},
             "scaler": self.scaler.state_dict(),
             "random": random_state(self.device),
@@ -170,9 +161,10 @@ class Trainer:
         return tree_map_only(Tensor, lambda item: item.detach().to("cpu", copy=True), payload)
 
     def load(self, path: Path) -> None:
-        """Go on after the checkpoint's epoch. Other weights' shapes, or other data, are a ``UserError``.
+        """Continue after the checkpoint's epoch. Other shapes of weights, or other data, are a ``UserError``.
 
-        Settings are the configuration's, not the checkpoint's: a changed weight decay or metric counts from here on.
+        Settings are those of the configuration, not of the checkpoint: a changed weight decay or metric applies from
+        here on.
         """
         payload = load_training(path)
         if payload["data_fingerprint"] != self.data_fingerprint:
@@ -186,12 +178,12 @@ class Trainer:
             raise UserError(f"{path} is of another optimizer or schedule, or it is damaged: {error!r}.") from error
 
     def _restore(self, payload: dict[str, Any]) -> None:
-        """All that a checkpoint holds beside weights."""
+        """Restore everything in a checkpoint except the weights."""
         state = payload["optimizer"]
         groups = zip(state["param_groups"], self.optimizer.param_groups, strict=True)
         own = [{**group, "params": saved["params"]} for saved, group in groups]
         self.optimizer.load_state_dict({**state, "param_groups": own})
-        if payload["scaler"]:  # empty where the checkpoint's run had no need of one
+        if payload["scaler"]:  # empty if the checkpoint's run needed none
             self.scaler.load_state_dict(payload["scaler"])
         self.epoch, self.step, self.threshold = payload["epoch"], payload["step"], payload["threshold"]
         if payload["monitor"] == self.config.training.metric.monitor:  # scores of another metric cannot be compared
@@ -204,13 +196,13 @@ class Trainer:
     def _train_step(self, images: Tensor, masks: Tensor) -> Tensor:
         """One optimizer step on an effective batch; the mean loss per image, left on the device.
 
-        Each micro-batch weighs its share of the images, so the gradient is that of the whole batch at once (batch norm
-        aside), the last, smaller batch of an epoch included. When memory runs out the batch is begun again with
+        Each micro-batch is weighted by its share of the images, so the gradient equals that of the whole batch (except
+        for batch norm), also for the smaller last batch of an epoch. When memory runs out, the batch is repeated with
         micro-batches of half the size.
         """
-        self.before_step.take()
+        self.before_step.save()
 
-        def begin_again() -> None:
+        def reset_step() -> None:
             self.optimizer.zero_grad(set_to_none=True)
             self.before_step.restore()
 
@@ -225,7 +217,7 @@ class Trainer:
                 loss += share.detach()
             return loss
 
-        loss = self.micro_batch.heal(accumulate, undo=begin_again)
+        loss = self.micro_batch.run(accumulate, undo=reset_step)
         self._update()
         return loss
 
@@ -247,7 +239,7 @@ class Trainer:
     def _keep_best(self, metrics: dict[str, float]) -> bool:
         metric = self.config.training.metric
         score = metrics[metric.monitor] * (1 if metric.mode == "max" else -1)
-        self.lr_scheduler.step(self.epoch, score)  # only a plateau schedule listens
+        self.lr_scheduler.step(self.epoch, score)  # only the plateau schedule uses it
         self.threshold = metrics["val/threshold"]
         if score <= self.best_score:
             return False
@@ -263,7 +255,7 @@ def score(
     loss: nn.Module,
     micro_batch: MicroBatch,
 ) -> tuple[float, Int64Array]:
-    """Mean loss per image and the (N, 2, 256) histogram of a split, images in their order."""
+    """Mean loss per image and the (N, 2, 256) histogram of a split, in the order of its images."""
     device = next(model.parameters()).device
     model.eval()
 
@@ -278,16 +270,16 @@ def score(
         return total, torch.cat(histograms)
 
     with torch.inference_mode():
-        scored = [micro_batch.heal(partial(score_batch, *batch)) for batch in loader.epoch(0)]
+        scored = [micro_batch.run(partial(score_batch, *batch)) for batch in loader.epoch(0)]
     totals, histograms = zip(*scored, strict=True)
     mean = float(torch.stack(totals).sum()) / len(loader.dataset)
     return mean, torch.cat(histograms).cpu().numpy().astype(np.int64)
 
 
 def micro_batches(images: Tensor, masks: Tensor, size: int, smallest: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-    """Split a batch into the fewest parts of at most ``size`` images, about equal: batch norm wants no rest of 1.
+    """Split a batch into the fewest parts of at most ``size`` images, nearly equal: batch norm must not get one image.
 
-    No part is below ``smallest`` images, though it then be above ``size``.
+    No part has less than ``smallest`` images, even if it is then larger than ``size``.
     """
     parts = min(-(-len(images) // size), max(1, len(images) // smallest))
     yield from zip(images.tensor_split(parts), masks.tensor_split(parts), strict=True)
