@@ -16,13 +16,13 @@ from typing import Any, cast
 from urllib.request import Request, urlopen
 
 import yaml
+from checkout import ROOT
 
 import run
 from src.config.compose import Composed, compose
 from src.config.overrides import Overrides
 from src.training.experiment import read_rows
 
-ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
 
