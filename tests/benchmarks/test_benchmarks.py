@@ -1,10 +1,8 @@
 """The benchmarks of the search: do they measure what they say?"""
 
 import json
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 from unittest.mock import patch
 
 import numpy as np
@@ -14,8 +12,6 @@ from analysis.counted import Counted
 from benchmarks import (
     architecture_memory,
     cache_building,
-    crash,
-    fuzzing,
     interval_coverage,
     result_loading,
     same_place,
@@ -23,12 +19,10 @@ from benchmarks import (
     search_on_images,
 )
 from benchmarks import search_efficiency as efficiency
-from benchmarks.crash import Trial, lost
 from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
 from src.cores import available_cores
 from src.data import cache
 from src.datasets.duplicates import Kin
-from src.errors import UserError
 
 needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
 TASK = efficiency.TASKS[0]
@@ -80,27 +74,6 @@ def test_the_rungs_of_ray_stop_what_is_below_the_best_quarter():
     assert decisions == ["CONTINUE", "CONTINUE", "STOP", "CONTINUE"]
 
 
-BEFORE = {"t0": Trial("complete", {1: 0.1, 2: 0.2}), "t1": Trial("running", {1: 0.3})}
-
-
-@pytest.mark.parametrize(
-    ("after", "what"),
-    [
-        ({"t1": BEFORE["t1"]}, "t0 is gone"),
-        (BEFORE | {"t0": Trial("complete", {1: 0.1})}, "t0 reported"),
-        (BEFORE | {"t1": Trial("running", {1: 0.4})}, "t1 reported"),
-        (BEFORE | {"t0": Trial("running", {1: 0.1, 2: 0.2})}, "t0 was complete, now it is running"),
-    ],
-)
-def test_what_a_crash_takes_is_noticed(after: dict[str, Trial], what: str):
-    (line,) = lost(BEFORE, after)
-    assert what in line
-
-
-def test_a_sweep_that_went_on_has_lost_nothing():
-    assert not lost(BEFORE, BEFORE | {"t1": Trial("paused", {1: 0.3, 2: 0.35}), "t2": Trial("running", {})})
-
-
 def test_the_cost_of_a_trial_is_measured_at_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(search_cost, "WINDOW", 1)
     early, late = search_cost.seconds_per_trial(60, [20, 59], tmp_path)
@@ -119,12 +92,6 @@ def test_searches_on_images_spend_the_same_epochs_and_their_best_only_gets_bette
         assert values == sorted(values)
         assert 0 < values[-1] <= 1
     assert found["ours"][0] != found["ours"][1]
-
-
-@pytest.mark.slow
-def test_a_sweep_that_is_killed_twice_loses_nothing(tmp_path: Path):
-    assert crash.main(["--kills", "2", "--seed", "3", "--json", str(tmp_path / "crash.json")]) == 0
-    assert (tmp_path / "crash.json").is_file()
 
 
 def test_a_made_up_sweep_reads_as_it_was_made(capsys: pytest.CaptureFixture[str]):
@@ -181,31 +148,6 @@ def test_the_cache_is_built_by_as_many_threads_as_are_timed(tiny_data: Path, tmp
     assert seen == [1] * 3 + ([1] * 3 + [cores] * 3) * 2  # a pool a split
     assert [len(part) for part in times] == [2, 2, 2]
     assert len({folder.name for folder in tmp_path.glob("*/*-32x32")}) == 3
-
-
-def test_damaged_files_are_counted_and_what_crashes_a_reader_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def fragile(path: Path) -> None:
-        if b"A" not in path.read_bytes():
-            raise UserError(f"Cannot read {path}.")
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(fuzzing, "BURST", 60)
-    monkeypatch.setattr(fuzzing, "seeds", lambda: [(".txt", b"A", fragile)])
-    counts: SimpleQueue[Counter[str]] = SimpleQueue()
-    fuzzing.burst(0, tmp_path, counts)
-    found = counts.get()
-    crashes = [count for text, count in found.items() if "ZeroDivisionError" in text]
-    assert sum(crashes) + found["refused"] == found.total() == 60
-    assert 0 < sum(crashes) < 60
-    assert len(list(tmp_path.glob("crash0-*.txt"))) == sum(crashes)
-
-
-def test_good_files_of_every_kind_are_read_before_they_are_damaged(tmp_path: Path):
-    for suffix, content, read in fuzzing.seeds():
-        path = tmp_path / f"good{suffix}"
-        path.write_bytes(content)
-        if read is not fuzzing.read_drawn:  # photographs are no masks
-            read(path)
 
 
 def test_predicted_and_real_memory_of_architectures_are_told_side_by_side(

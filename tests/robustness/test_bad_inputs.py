@@ -1,19 +1,17 @@
-"""Does the count of bad inputs count right, and is every one of them named?"""
+"""Is every bad input named, and is it counted right? A few of them: ``pytest tests/robustness -m slow -k bomb``."""
 
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from checkout import ROOT
 
-from benchmarks import bad_inputs
-from benchmarks.bad_home import Case, Home
-from benchmarks.bad_inputs import cases, judge, main, make_home
 from src.errors import UserError
+from tests.robustness import bad_inputs
+from tests.robustness.bad_home import Case, Home
+from tests.robustness.bad_inputs import cases, good_cases, judge, main, make_home
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +22,19 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def outcome(good: Home, program: Callable[[Home], object], named: str = "x.png") -> str:
     """What a program that does this in its home comes to."""
     homes: list[Home] = []
-    bad_inputs.PROGRAMS["test"] = lambda argv: program(homes[0])
+    programs = bad_inputs.PROGRAMS | {"test": lambda argv: program(homes[0])}
 
     def spoil(home: Home) -> list[str]:
         homes.append(home)
         return []
 
-    try:
-        return judge(Case("family", "name", named, "test", spoil), good, good.root.with_name("case")).kind
-    finally:
-        del bad_inputs.PROGRAMS["test"]
+    case = Case("family", "name", named, "test", spoil)
+    with patch.multiple(bad_inputs, PROGRAMS=programs, START="fork"):  # another process would not have the program
+        return judge(case, good, good.root.with_name("case")).kind
+
+
+def id_of(case: Case) -> str:
+    return f"{case.family}: {case.name}"
 
 
 def refuse(sentence: str) -> Callable[[Home], None]:
@@ -89,8 +90,14 @@ def test_an_unknown_family_is_refused():
 
 
 @pytest.mark.slow
-def test_every_bad_input_is_named_before_anything_is_trained(tmp_path: Path):
-    # a process of its own: it forks, and then torch's gradients may not have been used with other tests' devices before
-    command = [sys.executable, "-m", "benchmarks.bad_inputs", "--json", str(tmp_path / "all.json")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize("case", good_cases(), ids=id_of)
+def test_a_good_input_is_not_refused(case: Case, good: Home, tmp_path: Path):
+    outcome = judge(case, good, tmp_path / "case")
+    assert outcome.kind == "through", outcome.said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", cases(), ids=id_of)
+def test_a_bad_input_is_named_before_anything_is_trained(case: Case, good: Home, tmp_path: Path):
+    outcome = judge(case, good, tmp_path / "case")
+    assert outcome.kind == "named", outcome.said

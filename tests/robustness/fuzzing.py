@@ -1,4 +1,4 @@
-"""Damaged files for the readers: ``python -m benchmarks.fuzzing [--minutes M] [--seed S]``.
+"""Damaged files for the readers: ``python -m tests.robustness.fuzzing [--minutes M] [--seed S]``.
 
 Good files of every kind that is read are damaged at random (bytes changed, cut out, doubled, exchanged with others of
 another file, numbers made large) and given to their readers. Each must return what it promises or raise a
@@ -28,8 +28,6 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from benchmarks.bad_data import coco
-from benchmarks.bad_files import picture, saved
 from src.config.safe_yaml import read_yaml
 from src.data.files import more_pages, read_image, shown_size
 from src.data.masks import read_mask
@@ -40,6 +38,8 @@ from src.datasets.labelme import read_labelme
 from src.datasets.yolo import read_yolo
 from src.errors import EXIT_FAILED, UserError, run_command
 from src.models.checkpoint import load_checkpoint
+from tests.robustness.bad_data import coco
+from tests.robustness.bad_files import picture, saved
 
 LONGEST_SECONDS = 10.0
 LARGEST_MIB = 1500
@@ -160,7 +160,7 @@ def burst(seed: int, folder: Path, counts: Any) -> None:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzzing")
+    parser = argparse.ArgumentParser(prog="python -m tests.robustness.fuzzing")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)

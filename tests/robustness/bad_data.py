@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from benchmarks.bad_files import photographs
-from benchmarks.bad_home import Case, Home, first
-from benchmarks.bad_words import PREPARING
+from tests.robustness.bad_files import photographs
+from tests.robustness.bad_home import Case, Home, first
+from tests.robustness.bad_words import PREPARING
 
 KINDS = ("images", "masks")
 SIDE = 32

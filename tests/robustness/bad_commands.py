@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.bad_files import CHECKPOINTS, OF_A_RUN, OF_A_TRAINING, checkpoint, yaml_files
-from benchmarks.bad_home import Case, Home
-from benchmarks.bad_words import GOOD_SPACE, MODULES, OPTIONS, OVERRIDES, SHAPES, SPACES
 from sweeps.ledger import NAME
+from tests.robustness.bad_files import CHECKPOINTS, OF_A_RUN, OF_A_TRAINING, checkpoint, yaml_files
+from tests.robustness.bad_home import Case, Home
+from tests.robustness.bad_words import GOOD_SPACE, MODULES, OPTIONS, OVERRIDES, SHAPES, SPACES
 
 LEDGERS = {"empty": b"", "text": b"not a database\n", "a head": b"SQLite format 3\0" + bytes(84), "zeros": bytes(4096)}
 

@@ -1,4 +1,4 @@
-"""What a sweep loses when it is killed: ``python -m benchmarks.crash [--kills N] [--seed S] [--json FILE]``.
+"""What a sweep loses when it is killed: ``python -m tests.robustness.crash [--kills N] [--seed S] [--json FILE]``.
 
 A sweep of small networks is killed (SIGKILL to the driver) after a random time, audited, gone on with, and so on.
 Counted after every kill, against what the ledger and the trials' files said after the one before:
@@ -165,7 +165,9 @@ def differing(sweep: Sweep, root: Path) -> tuple[int, int]:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.crash", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.robustness.crash", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--trials-at-once", type=int, default=1)

@@ -1,9 +1,10 @@
-"""What bad input comes to: ``python -m benchmarks.bad_inputs [FAMILY ...] [--json FILE]``.
+"""What bad input comes to: ``python -m tests.robustness.bad_inputs [FAMILY ...] [--json FILE]``.
 
 Each input stands alone in a data set, a command line or a folder that is otherwise good, and a command meets it in a
 process of its own. Counted is how many were named: exit code 2, one sentence that says which file, key or value it is,
 before anything was trained. The others were refused in another way, took too long, or got through; and whatever was
 said, it is harm if code out of an input ran or a good file changed. The exit code is 1 if one input was not named.
+``test_bad_inputs.py`` has a test for each of them.
 """
 
 import argparse
@@ -27,16 +28,20 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bad_commands, bad_data
-from benchmarks.bad_commands import of_checkpoints, of_overrides, of_sweeps, of_yaml
-from benchmarks.bad_data import of_folders, of_photographs, of_sources
-from benchmarks.bad_home import Case, Home
 from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command, unknown
 from src.folders import user_path
 from src.synthetic import write_dataset
 from sweeps import spec, specs
+from tests.robustness import bad_commands, bad_data
+from tests.robustness.bad_commands import of_checkpoints, of_overrides, of_sweeps, of_yaml
+from tests.robustness.bad_data import of_folders, of_photographs, of_sources
+from tests.robustness.bad_home import Case, Home
 
 LONGEST_SECONDS = 60.0
+START = "forkserver"
+"""How processes begin: out of a fresh one, because torch's gradients do not survive a fork of one that used cards."""
+PRELOADED = ("tests.robustness.bad_inputs", "src.training.run", "src.scoring.evaluate", "sweeps.dry_run")
+"""What takes seconds to import, once for all cases."""
 KINDS = ("named", "another refusal", "too long", "through", "harm")
 PROGRAMS = {
     name: import_module("run" if name == "run.py" else name).main
@@ -58,6 +63,11 @@ class Outcome(NamedTuple):
 
 def cases() -> list[Case]:
     return [case for family in FAMILIES for case in family()]
+
+
+def good_cases() -> list[Case]:
+    """What is not to be refused."""
+    return [*bad_commands.good_ones(), *bad_data.good_ones()]
 
 
 def make_home(root: Path) -> Home:
@@ -97,7 +107,9 @@ def judge(case: Case, good: Home, root: Path) -> Outcome:
 def run_apart(program: str, words: list[str], home: Home) -> tuple[int | None, str]:
     """The command in a process of its own: its exit code, none if it takes too long, and all that it says."""
     here, there = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=speak, args=(program, words, home, there))
+    context = multiprocessing.get_context(START)
+    context.set_forkserver_preload([*PRELOADED])
+    process = context.Process(target=speak, args=(program, words, home, there))
     process.start()
     there.close()
     try:
@@ -111,6 +123,7 @@ def run_apart(program: str, words: list[str], home: Home) -> tuple[int | None, s
 
 def speak(program: str, words: list[str], home: Home, there: Connection) -> None:
     said = io.StringIO()
+    torch.set_num_threads(1)
     sys.argv = [program, *words]
     spec.SPECS_DIR = home.spec.parent
     specs.__path__[:] = [str(home.spec.parent)]
@@ -146,7 +159,7 @@ def table(counts: dict[str, Counter[str]]) -> Table:
 def try_all(chosen: Sequence[Case], folder: Path) -> Iterator[tuple[Case, Outcome]]:
     """What each comes to, after what is good has been shown not to be refused."""
     good = make_home(folder / "good")
-    for case in (*bad_commands.good_ones(), *bad_data.good_ones()):
+    for case in good_cases():
         outcome = judge(case, good, folder / "case")
         if outcome.kind != "through":
             raise UserError(f"Good input is refused, {case.name}: {outcome.said}")
@@ -155,7 +168,7 @@ def try_all(chosen: Sequence[Case], folder: Path) -> Iterator[tuple[Case, Outcom
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bad_inputs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.robustness.bad_inputs", description=__doc__)
     parser.add_argument("families", nargs="*", metavar="FAMILY", help="those to try, if not all")
     parser.add_argument("--json", type=user_path, help="file for every outcome")
     options = parser.parse_args(argv)
