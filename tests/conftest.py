@@ -1,6 +1,7 @@
 """Fixtures for all tests: a tiny data set, and the overrides of a run on it that takes seconds on a CPU."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -44,6 +45,10 @@ def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny(tiny_data: Path, tiny_cache: Path, tmp_path: Path) -> list[str]:
     """Overrides of a run of two epochs on ``tiny_data``; it writes under ``tmp_path / "outputs"``."""
+    return tiny_words(tiny_data, tiny_cache, tmp_path / "outputs")
+
+
+def tiny_words(data: Path, cache: Path, output_root: Path) -> list[str]:
     return [
         "model.encoder=tiny",
         "model.decoder=tiny",
@@ -52,10 +57,32 @@ def tiny(tiny_data: Path, tiny_cache: Path, tmp_path: Path) -> list[str]:
         "training.epochs=2",
         "threads=1",
         "device=cpu",
-        f"data.root={tiny_data}",
-        f"data.cache_dir={tiny_cache}",
-        f"output_root={tmp_path / 'outputs'}",
+        f"data.root={data}",
+        f"data.cache_dir={cache}",
+        f"output_root={output_root}",
     ]
+
+
+@pytest.fixture(scope="session")
+def trained_words(tiny_data: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Overrides of ``trained_run``: those of ``tiny``, with averaged weights."""
+    words = tiny_words(tiny_data, tiny_cache, tmp_path_factory.mktemp("trained") / "outputs")
+    return [*words, "training.ema_decay=0.9"]
+
+
+@pytest.fixture(scope="session")
+def trained_run(trained_words: list[str]) -> Path:
+    """The folder of a run, trained once for all tests. Do not write into it: ``run_folder`` is a copy."""
+    from src.config.compose import load_config
+    from src.training.run import train  # seconds to import, and most test files do without
+
+    return train(load_config(trained_words), trained_words)
+
+
+@pytest.fixture
+def run_folder(trained_run: Path, tmp_path: Path) -> Path:
+    """A copy of ``trained_run``, where it would be if this test had trained it."""
+    return shutil.copytree(trained_run, tmp_path / "outputs" / "experiments" / trained_run.name)
 
 
 @pytest.fixture(scope="session")

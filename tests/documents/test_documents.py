@@ -22,11 +22,9 @@ from rich.console import Console
 
 from analysis.results import read_folder
 from src.cards import Card
-from src.config.compose import load_config
 from src.errors import UserError
 from src.evaluation import main as evaluate
 from src.predict import main as predict
-from src.training.run import train
 from sweeps.plan import SweepPlan
 from sweeps.run import main as sweep_main
 from sweeps.spec import Asha, Budget, SweepSpec
@@ -79,12 +77,10 @@ def test_every_command_of_the_guides_is_run_by_a_test():
 
 
 @pytest.fixture(scope="module")
-def finished_run(tiny_data: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_run(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``outputs/experiments/RUN`` in it, as the guides call a run."""
     folder = tmp_path_factory.mktemp("guides")
-    places = [f"data.root={tiny_data}", f"data.cache_dir={tiny_cache}", f"output_root={folder / 'outputs'}"]
-    overrides = [*places, "model.encoder=tiny", "model.decoder=tiny", "data.image_size=[32,32]", "training.epochs=1"]
-    train(load_config(overrides), overrides).rename(folder / "outputs" / "experiments" / "RUN")
+    shutil.copytree(trained_run, folder / "outputs" / "experiments" / "RUN")
     return folder
 
 

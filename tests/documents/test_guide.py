@@ -18,7 +18,6 @@ from src.config.compose import load_config
 from src.evaluation import main as evaluate
 from src.models.device import cpu_has_bf16
 from src.synthetic import write_dataset
-from src.training.run import train
 
 GUIDE = SHARED / "training_workflow_guide.md"
 
@@ -113,24 +112,24 @@ def test_a_training_command_runs_in_a_shell_at_its_full_size(command: str, five_
 
 
 @pytest.fixture
-def run_folder(tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run_here(run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A finished run where the guide expects it, seen from the current folder: outputs/experiments/..."""
     monkeypatch.chdir(tmp_path)
-    return train(load_config(tiny), tiny)
+    return run_folder
 
 
-def test_the_first_evaluation_writes_metrics_and_pictures_of_the_predictions(run_folder: Path):
-    evaluate(shlex.split(EVALUATION[0].replace("{timestamp}-{config_name}", run_folder.name))[3:])
-    results = run_folder / "results" / "test"
+def test_the_first_evaluation_writes_metrics_and_pictures_of_the_predictions(run_here: Path):
+    evaluate(shlex.split(EVALUATION[0].replace("{timestamp}-{config_name}", run_here.name))[3:])
+    results = run_here / "results" / "test"
     assert (results / "metrics.json").is_file()
     assert len(list((results / "overlays").glob("*.png"))) == len(list((results / "masks").glob("*.png"))) == 3
 
 
 def test_the_second_evaluation_takes_its_list_as_the_shell_splits_it(
-    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     (tmp_path / "path" / "to").mkdir(parents=True)
-    shutil.copy(run_folder / "checkpoints" / "best_model.pth", tmp_path / "path" / "to" / "checkpoint.pth")
+    shutil.copy(run_here / "checkpoints" / "best_model.pth", tmp_path / "path" / "to" / "checkpoint.pth")
     capsys.readouterr()
     evaluate(shlex.split(EVALUATION[1])[3:])
     said = capsys.readouterr().out
@@ -138,9 +137,9 @@ def test_the_second_evaluation_takes_its_list_as_the_shell_splits_it(
     assert (tmp_path / "path" / "to" / "results" / "test" / "confusion_matrix.csv").is_file()
 
 
-def test_tensorboard_shows_the_run(run_folder: Path, tmp_path: Path):
+def test_tensorboard_shows_the_run(run_here: Path, tmp_path: Path):
     with serving(OTHERS[-1], cwd=tmp_path) as url:
-        name = f"{run_folder.name}/logs"
+        name = f"{run_here.name}/logs"
         assert name in runs_of(url, {name})
         tags = ask(url, "/data/plugin/scalars/tags")[name]
         assert {"train/loss", "val/loss", "val/iou", "val/f1", "lr"} <= tags.keys()

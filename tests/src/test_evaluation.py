@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.config.compose import load_config
 from src.config.schema import MetricName
 from src.data.cache import load_split
 from src.data.files import list_images, read_image
@@ -17,15 +16,13 @@ from src.errors import UserError
 from src.evaluation import main
 from src.scoring.pictures import LEGEND, overlay
 from src.training.experiment import read_rows
-from src.training.run import train
 
 ALL: tuple[str, ...] = MetricName.__args__
 
 
 @pytest.fixture
-def checkpoint(tiny: list[str]) -> Path:
-    overrides = [*tiny, "training.ema_decay=0.9"]
-    return train(load_config(overrides), overrides) / "checkpoints" / "best_model.pth"
+def checkpoint(run_folder: Path) -> Path:
+    return run_folder / "checkpoints" / "best_model.pth"
 
 
 def results_of(checkpoint: Path, *words: str) -> Path:

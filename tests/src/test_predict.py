@@ -10,19 +10,17 @@ import pytest
 from networks import Redness, network_of
 from torch import Tensor
 
-from src.config.compose import load_config
 from src.data.files import UInt8Array, list_images, read_image
 from src.data.masks import read_mask
 from src.errors import UserError
 from src.evaluation import main as evaluate
 from src.predict import find_photographs, main, predict_photograph
 from src.scoring.pictures import FOUND
-from src.training.run import train
 
 
 @pytest.fixture
-def checkpoint(tiny: list[str]) -> Path:
-    return train(load_config(tiny), tiny) / "checkpoints" / "best_model.pth"
+def checkpoint(run_folder: Path) -> Path:
+    return run_folder / "checkpoints" / "best_model.pth"
 
 
 def photograph(path: Path, height: int, width: int) -> Path:

@@ -92,9 +92,8 @@ def test_probabilities_are_those_of_normalised_photographs(tiny: list[str]):
 
 
 @pytest.fixture
-def trained(tiny: list[str]) -> Path:
-    overrides = [*tiny, "training.ema_decay=0.9"]
-    return train(load_config(overrides), overrides) / "checkpoints" / "last.pth"
+def trained(trained_run: Path) -> Path:
+    return trained_run / "checkpoints" / "last.pth"
 
 
 def test_a_loaded_network_predicts_what_it_did_in_training(tiny: list[str], trained: Path):

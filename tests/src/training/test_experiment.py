@@ -27,13 +27,13 @@ from src.models.checkpoint import save_checkpoint
 from src.scoring.inference import load_network
 from src.training.experiment import Experiment, about_card, new_run_folder, read_rows
 from src.training.panel import PredictionPanel
-from src.training.run import train
 from src.training.trainer import Trainer
 
 
 @pytest.fixture
-def run_folder(tiny: list[str]) -> Path:
-    return train(load_config(tiny), tiny)
+def run_folder(trained_run: Path) -> Path:
+    """Not a copy: nothing here writes into it."""
+    return trained_run
 
 
 def test_a_run_leaves_the_folder_of_the_guide(run_folder: Path):
@@ -54,7 +54,7 @@ def test_the_metrics_file_has_a_row_an_epoch_and_the_events_the_same_values(run_
         assert [event.step for event in events.Scalars(name)] == [1, 2]
 
 
-def test_the_panel_of_predictions_is_that_of_the_best_epoch_and_in_the_events_too(run_folder: Path):
+def test_the_panel_of_predictions_is_that_of_the_best_epoch_and_in_the_events_too(run_folder: Path, tmp_path: Path):
     best = max(read_rows(run_folder / "metrics" / "metrics.csv"), key=lambda row: float(row["val/iou_best"]))
     network = load_network(run_folder / "checkpoints" / "best_model.pth")
     data = network.config.data
@@ -64,8 +64,8 @@ def test_the_panel_of_predictions_is_that_of_the_best_epoch_and_in_the_events_to
     events = EventAccumulator(str(run_folder / "logs")).Reload().Images("val/predictions")
     assert [event.step for event in events] == sorted({event.step for event in events})
     assert int(best["epoch"]) in [event.step for event in events]
-    (run_folder / "shown.png").write_bytes(events[-1].encoded_image_string)
-    np.testing.assert_array_equal(read_image(run_folder / "shown.png"), expected)
+    (tmp_path / "shown.png").write_bytes(events[-1].encoded_image_string)
+    np.testing.assert_array_equal(read_image(tmp_path / "shown.png"), expected)
 
 
 def test_tensorboard_has_a_column_for_every_key_that_was_searched(tiny: list[str], tmp_path: Path):
@@ -95,10 +95,10 @@ def test_a_long_run_puts_about_ten_panels_into_its_events(tiny: list[str], tmp_p
     assert [event.step for event in events.Images("val/predictions")] == list(range(1, 31, 3))
 
 
-def test_the_kept_overrides_and_configuration_rebuild_the_run(run_folder: Path, tiny: list[str]):
-    assert list(load_overrides(run_folder / "overrides.yaml")) == tiny
+def test_the_kept_overrides_and_configuration_rebuild_the_run(run_folder: Path, trained_words: list[str]):
+    assert list(load_overrides(run_folder / "overrides.yaml")) == trained_words
     kept = yaml.safe_load((run_folder / "config.yaml").read_text())
-    assert kept == load_config(tiny).model_dump(mode="json")
+    assert kept == load_config(trained_words).model_dump(mode="json")
 
 
 def test_provenance_says_what_made_the_numbers(run_folder: Path):
