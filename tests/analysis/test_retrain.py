@@ -16,6 +16,7 @@ from checkout import ROOT
 from finished import FinishedSweep
 from rich.console import Console
 
+import run
 from analysis.results import load_sweep
 from analysis.retrain import main, parse, resume_command
 from src.cards import Card
@@ -105,20 +106,18 @@ def test_one_is_chosen_and_said_why_and_its_network_and_overrides_are_there(retr
         assert "python run.py" in text
     assert load_network(folder / "best_model.pth").config.training.epochs == 3
     assert load_config(load_overrides(folder / "best.yaml")).threads == "auto"
-    command = [sys.executable, "run.py", str(folder / "best.yaml"), f"output_root={output_root}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run.main([str(folder / "best.yaml"), f"output_root={output_root}", "threads=1"])
 
 
-def test_the_same_again_trains_nothing_and_says_the_same(retrained: tuple[Path, str]):
+def test_the_same_again_trains_nothing_and_says_the_same(
+    retrained: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+):
     output_root, said = retrained
     folder = output_root / "retrain" / "tiny_sweep"
     before = {path: path.stat().st_mtime_ns for path in folder.glob("t*/checkpoints/last.pth")}
-    command = [sys.executable, "-m", "analysis.retrain", *words(output_root, "--top", "1", "--seeds", "2")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert main(words(output_root, "--top", "1", "--seeds", "2")) == 0
     assert {path: path.stat().st_mtime_ns for path in folder.glob("t*/checkpoints/last.pth")} == before
-    assert done.stdout in said
+    assert capsys.readouterr().out in said
     with pytest.raises(UserError, match=r"fixed: training.epochs: 3 -> 2(.|\n)*--fresh moves it aside"):
         main(words(output_root, "--top", "1", "--seeds", "2", "--epochs", "2"))
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from checkout import ROOT
-from commands import ask, commands, run_command_line, runs_of, serving, train_as
+from commands import ask, commands, run_command_line, run_here, runs_of, serving, train_as
 from finished import FinishedSweep
 from rich.console import Console
 
@@ -107,7 +107,7 @@ def test_the_predictions_of_the_guides_run(
 
 def test_synthetic_photographs_are_made_as_the_guides_say(tmp_path: Path):
     (command,) = {line for line in GUIDES if "src.synthetic" in line}
-    run_command_line(command.replace("data/synthetic", str(tmp_path / "made")), "--images", "8", "--size", "32")
+    run_here(command.replace("data/synthetic", str(tmp_path / "made")), "--images", "8", "--size", "32")
     assert len(list((tmp_path / "made").glob("*/images/*"))) == 8
 
 
@@ -126,11 +126,9 @@ def test_photographs_are_prepared_and_checked_as_the_documents_say(tmp_path: Pat
             (tmp_path / "photos" / folder).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(tmp_path / "photos" / folder / f"{number}.png"), picture)
     for command in (PREPARE, FIND):
-        run_command_line(
-            command.replace("PHOTOS", str(tmp_path / "photos")).replace("data/mine", str(tmp_path / "mine"))
-        )
+        run_here(command.replace("PHOTOS", str(tmp_path / "photos")).replace("data/mine", str(tmp_path / "mine")))
         assert len(list((tmp_path / "mine").glob("*/images/*.png"))) == 10
-        assert "10 pairs" in run_command_line(CHECK.replace("data/mine", str(tmp_path / "mine")))
+        assert "10 pairs" in run_here(CHECK.replace("data/mine", str(tmp_path / "mine")))
         shutil.rmtree(tmp_path / "mine")
 
 
@@ -150,13 +148,13 @@ WARM = f"{SWEEP} --name swin_unet_wide --warm-start swin_unet_lr"
 def test_the_sweep_of_the_readme_is_listed_planned_run_and_looked_at(tiny: list[str], tmp_path: Path):
     listed, planned, searched, *long = (line for line in README if "sweeps.run" in line)
     assert long == LONG
-    assert "swin_unet_lr" in run_command_line(listed)
+    assert "swin_unet_lr" in run_here(listed)
     few = few_trials(tiny)
-    assert "an epoch takes" in run_command_line(planned, *few)
+    assert "an epoch takes" in run_here(planned, *few)
     assert "retrain-best swin_unet_lr" in run_command_line(searched, *few)
     for look in LOOK:
         assert look in README
-        assert "swin_unet_lr" in run_command_line(look, "--output-root", str(tmp_path / "outputs"))
+        assert "swin_unet_lr" in run_here(look, "--output-root", str(tmp_path / "outputs"))
 
 
 EXECUTE = "jupyter execute --inplace analysis/notebooks/01_sweep_overview.ipynb"

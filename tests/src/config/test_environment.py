@@ -61,12 +61,22 @@ def test_empty_variables_count_as_not_set(tmp_path: Path):
     assert (found["output_root"], found["data"]["cache_dir"], found["threads"]) == ("outputs", "outputs/cache", "auto")
 
 
-def test_what_a_run_leaves_says_which_data_it_had_though_the_environment_did(tiny: list[str], tmp_path: Path):
-    (root,) = (word.partition("=")[2] for word in tiny if word.startswith("data.root="))
-    (tmp_path / ".env").write_text(f"CRACK_DATA_ROOT={root}\n")
-    run_in(tmp_path, *(word for word in tiny if not word.startswith("data.root=")))
-    (kept,) = (tmp_path / "outputs" / "experiments").glob("*/overrides.yaml")
-    assert f"data.root={root}" in load_overrides(kept)
+@pytest.fixture(scope="module")
+def with_dotenv(
+    trained_words: list[str], tiny_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """A run's folder, and the data that only the ``.env`` beside has told of; a token is in there too."""
+    home = tmp_path_factory.mktemp("dotenv")
+    (home / ".env").write_text(f"CRACK_DATA_ROOT={tiny_data}\nHF_TOKEN=canary-in-the-mine\n")
+    told = [word for word in trained_words if not word.startswith(("data.root=", "output_root="))]
+    run_in(home, *told, "training.epochs=1", "output_root=outputs")
+    (folder,) = (home / "outputs" / "experiments").iterdir()
+    return folder, tiny_data
+
+
+def test_what_a_run_leaves_says_which_data_it_had_though_the_environment_did(with_dotenv: tuple[Path, Path]):
+    folder, root = with_dotenv
+    assert f"data.root={root}" in load_overrides(folder / "overrides.yaml")
 
 
 def test_a_data_root_that_is_named_is_not_replaced_by_that_of_the_environment(monkeypatch: pytest.MonkeyPatch):
@@ -105,9 +115,8 @@ def test_a_dotenv_file_that_is_no_text_is_named(tmp_path: Path, monkeypatch: pyt
     assert str(tmp_path / ".env") in refusal()
 
 
-def test_what_else_a_dotenv_file_holds_is_in_no_result(tiny: list[str], tmp_path: Path):
-    (tmp_path / ".env").write_text("HF_TOKEN=canary-in-the-mine\n")
-    run_in(tmp_path, *tiny)
-    written = [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
+def test_what_else_a_dotenv_file_holds_is_in_no_result(with_dotenv: tuple[Path, Path]):
+    folder, _ = with_dotenv
+    written = [path for path in folder.rglob("*") if path.is_file()]
     assert any(path.name == "best_model.pth" for path in written)
     assert not [path for path in written if b"canary-in-the-mine" in path.read_bytes()]
