@@ -22,6 +22,15 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
         signal.signal(number, handler)
 
 
+LONG = ("documents", "analysis", "sweeps", "trainable", "src/training", "src/models")
+"""Folders whose tests come first, so that no process is left alone with a long file at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = [f"tests/{folder}/" for folder in LONG]
+    items.sort(key=lambda item: [not item.nodeid.startswith(place) for place in places])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Small tensors gain nothing from more, and lose much on a machine that does other work too."""

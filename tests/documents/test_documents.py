@@ -183,8 +183,23 @@ def with_own_spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("command", [OWN[0], pytest.param(OWN[1], marks=pytest.mark.slow)])
-def test_the_spec_of_the_guide_is_planned_and_run(command: str, with_own_spec: Path, tiny: list[str]):
+def test_the_spec_of_the_guide_is_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: list[str]):
+    example, *_ = re.findall(r"```python\n(.*?)```", SPECS.read_text(), re.DOTALL)
+    (tmp_path / "optimizers.py").write_text(example)
+    importlib.import_module("sweeps.session")  # which takes the real folder, before another one stands there
+    monkeypatch.setattr("sweeps.spec.SPECS_DIR", tmp_path)
+    monkeypatch.setattr("sweeps.specs.__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "sweeps.specs.optimizers", raising=False)
+    small = [word for word in tiny if not word.startswith(("threads=", "training.epochs="))]
+    assert "an epoch takes" in run_here(OWN[0], *small, "--trials", "3", "--max-epochs", "2")
+    sys.modules.pop("sweeps.specs.optimizers", None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", OWN)
+def test_the_spec_of_the_guide_is_planned_and_run_as_a_file_of_the_code(
+    command: str, with_own_spec: Path, tiny: list[str]
+):
     small = [word for word in tiny if not word.startswith(("threads=", "training.epochs="))]
     said = run_command_line(command, *small, "--trials", "3", "--max-epochs", "2", cwd=with_own_spec)
     assert ("an epoch takes" if "--dry-run" in command else "retrain-best optimizers") in said

@@ -164,9 +164,12 @@ def quality_commands() -> list[object]:
 
 
 @pytest.mark.parametrize("command", quality_commands())
-def test_a_quality_command_finds_nothing_to_complain_of(command: str, copy_of_the_code: Path):
-    few = ["-k", "folders", "-n", "0"] if command.startswith("pytest") else []
-    run_command_line(TODAY.get(command, command), *few, cwd=copy_of_the_code)
+def test_a_quality_command_finds_nothing_to_complain_of(command: str, copy_of_the_code: Path, tmp_path: Path):
+    folder, few = copy_of_the_code, ["-k", "folders", "-n", "0"] if command.startswith("pytest") else []
+    if command in ("black .", "black --check ."):  # one room: `make check` has black look at all of them
+        shutil.copytree(ROOT / "src" / "config", tmp_path / "src" / "config")
+        folder = Path(shutil.copy(ROOT / "pyproject.toml", tmp_path)).parent
+    run_command_line(TODAY.get(command, command), *few, cwd=folder)
 
 
 def test_the_example_of_a_dotenv_file_is_there_to_be_copied(copy_of_the_code: Path):

@@ -60,8 +60,10 @@ from sweeps.run import main
     ],
 )
 def test_a_mistake_is_named_before_ray_starts(
-    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_data: Path
 ):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "synthetic").symlink_to(tiny_data)  # as if they had been made before, which takes seconds
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)  # importing it now fails
     with pytest.raises(UserError, match=re.escape(sentence)):

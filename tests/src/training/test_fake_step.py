@@ -1,6 +1,7 @@
 """Training steps without content: do they hold what real ones hold?"""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,13 @@ FPN = ["model=architectures/fpn", "model.encoder=mobilenet_v2", "model.encoder.p
 
 
 def bytes_of(words: list[str], *more: str, sizes: tuple[int, ...] = (4,)) -> int:
-    return peak_bytes(load_config([*words, *more]), sizes)
+    return known_bytes((*(word for word in words if not word.startswith("output_root=")), *more), sizes)
+
+
+@cache
+def known_bytes(words: tuple[str, ...], sizes: tuple[int, ...]) -> int:
+    """A second each, and several tests ask for the same."""
+    return peak_bytes(load_config(words), sizes)
 
 
 def network_of(config: Config) -> nn.Module:
@@ -52,7 +59,7 @@ def fake_card(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_peak_grows_with_the_batch_and_with_the_images(tiny: list[str]):
     small = bytes_of(tiny, "data.image_size=[128,96]")
     assert small < bytes_of(tiny, "data.image_size=[128,96]", sizes=(8,))
-    assert small < bytes_of(tiny, "data.image_size=[128,128]")
+    assert small < bytes_of([*tiny, "data.image_size=[128,128]"])
 
 
 def test_averaged_weights_are_one_copy_more(tiny: list[str]):
@@ -90,7 +97,7 @@ def test_every_optimizer_has_its_state(tiny: list[str]):
 
 def test_the_seed_is_not_spent_on_predictions(tiny: list[str]):
     before = torch.get_rng_state()
-    bytes_of(tiny)
+    peak_bytes(load_config(tiny), (4,))
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.__future__.get_overwrite_module_params_on_conversion()
 
