@@ -12,6 +12,7 @@ import yaml
 from checkout import ROOT
 from dotenv import dotenv_values
 
+from src.config import compose as compose_module
 from src.config.compose import load_config
 from src.config.environment import ROOTS, with_data_root
 from src.config.keys import CONFIG_DIR
@@ -86,6 +87,19 @@ def test_a_data_root_that_is_named_is_not_replaced_by_that_of_the_environment(mo
     assert with_data_root(mine) == mine
     monkeypatch.delenv("CRACK_DATA_ROOT")
     assert with_data_root(seed) == seed
+
+
+def test_overrides_that_are_composed_again_have_the_environment_of_now(monkeypatch: pytest.MonkeyPatch):
+    """Hydra composes them once; what it made holds references, not values."""
+    asked: list[str] = []
+    composed = compose_module.hydra_compose
+    monkeypatch.setattr(
+        compose_module, "hydra_compose", lambda *words, **more: asked.append("once") or composed(*words, **more)
+    )
+    for root in ("/one", "/other"):
+        monkeypatch.setenv("CRACK_DATA_ROOT", root)
+        assert str(load_config(["seed=1234567"]).data.root) == root
+    assert asked == ["once"]
 
 
 def test_a_tilde_without_any_home_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
