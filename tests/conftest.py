@@ -57,6 +57,16 @@ def tiny(tiny_data: Path, tiny_cache: Path, tmp_path: Path) -> list[str]:
     return tiny_words(tiny_data, tiny_cache, tmp_path / "outputs")
 
 
+@pytest.fixture
+def tiny_here(tiny_data: Path, tiny_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The same in words that are those of every other test, so that they are composed once; one stands in ``tmp_path``.
+
+    A file whose tests compose much takes it as its ``tiny``.
+    """
+    monkeypatch.chdir(tmp_path)
+    return tiny_words(tiny_data, tiny_cache, Path("outputs"))
+
+
 def tiny_words(data: Path, cache: Path, output_root: Path) -> list[str]:
     return [
         "model.encoder=tiny",

@@ -16,6 +16,11 @@ from sweeps.spec import load_spec
 
 
 @pytest.fixture
+def tiny(tiny_here: list[str]) -> list[str]:
+    return tiny_here
+
+
+@pytest.fixture
 def plan(tiny: list[str], tmp_path: Path) -> SweepPlan:
     fixed = tuple(word for word in tiny if not word.startswith(("training.epochs=", "threads=")))
     return make_plan("mine", replace(load_spec("quickstart"), fixed=fixed), seed=0)

@@ -22,6 +22,11 @@ LR = "training.optimizer.lr_scale"
 LOSS = "training.loss"
 
 
+@pytest.fixture
+def tiny(tiny_here: list[str]) -> list[str]:
+    return tiny_here
+
+
 def spec_of(tiny: list[str], space: dict[str, BaseDistribution], max_epochs: int = 9) -> SweepSpec:
     fixed = tuple(word for word in tiny if not word.startswith(("training.epochs=", "threads=")))
     asha = Asha(grace_period=1, reduction_factor=3, max_epochs=max_epochs)
