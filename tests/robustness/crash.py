@@ -148,6 +148,8 @@ def audit_of(folder: Path) -> list[str]:
 
 def differing(sweep: Sweep, root: Path) -> tuple[int, int]:
     """Decisions that a sweep without kills takes otherwise, and all that were compared."""
+    if not (sweep.folder / NAME).is_file():  # every kill came before the sweep began
+        return 0, 0
     decided = sweep.decisions()
     ledger = Ledger(sweep.folder / NAME, read_only=True)
     epochs = read_standing(ledger).epochs

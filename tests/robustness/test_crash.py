@@ -28,6 +28,10 @@ def test_a_sweep_that_went_on_has_lost_nothing():
     assert not lost(BEFORE, BEFORE | {"t1": Trial("paused", {1: 0.3, 2: 0.35}), "t2": Trial("running", {})})
 
 
+def test_a_sweep_that_was_killed_before_it_began_has_nothing_to_compare(tmp_path: Path):
+    assert crash.differing(crash.Sweep(tmp_path, "killed", 1), tmp_path) == (0, 0)
+
+
 @pytest.mark.slow
 def test_a_sweep_that_is_killed_twice_loses_nothing(tmp_path: Path):
     assert crash.main(["--kills", "2", "--seed", "3", "--json", str(tmp_path / "crash.json")]) == 0
