@@ -1,5 +1,7 @@
 """Commands out of documents, and ways to run them as a user would."""
 
+import importlib
+import io
 import json
 import os
 import re
@@ -10,19 +12,19 @@ import sys
 import textwrap
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, cast
 from urllib.request import Request, urlopen
 
 import yaml
+from checkout import ROOT
 
 import run
 from src.config.compose import Composed, compose
 from src.config.overrides import Overrides
 from src.training.experiment import read_rows
 
-ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 
 
@@ -46,6 +48,16 @@ def run_command_line(command: str, *more: str, cwd: Path = ROOT, timeout: float 
     )
     assert done.returncode == 0, f"{command} {more}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def run_here(command: str, *more: str) -> str:
+    """The same for a ``python -m MODULE ...`` of ours, in this process: the seconds that torch takes are spent once."""
+    python, dash, module, *words = shlex.split(command)
+    assert (python, dash) == ("python", "-m")
+    said = io.StringIO()
+    with redirect_stdout(said):
+        assert not importlib.import_module(module).main([*words, *more]), said.getvalue()
+    return said.getvalue()
 
 
 def train_as(command: str, tiny: list[str], output_root: Path) -> Path:

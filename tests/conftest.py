@@ -3,15 +3,12 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import torch
 from filelock import FileLock
+from finished import ODD_NAME, FinishedSweep, run_sweep
 
 from src.synthetic import write_dataset
 
@@ -25,11 +22,13 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
         signal.signal(number, handler)
 
 
-SECRETS = ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WANDB_API_KEY", "DATABASE_PASSWORD")
-ODD_NAME = "sweep [old] = {x}, 50%? Größe 'q' $HOME #1"
-"""Of the folder that the finished sweep and its data are in."""
-CANARY = "canary-in-the-mine"
-"""What these hold in the environment of the finished sweep."""
+LONG = ("documents", "analysis", "sweeps", "trainable", "src/training", "src/models")
+"""Folders whose tests come first, so that no process is left alone with a long file at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = [f"tests/{folder}/" for folder in LONG]
+    items.sort(key=lambda item: [not item.nodeid.startswith(place) for place in places])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,6 +54,20 @@ def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny(tiny_data: Path, tiny_cache: Path, tmp_path: Path) -> list[str]:
     """Overrides of a run of two epochs on ``tiny_data``; it writes under ``tmp_path / "outputs"``."""
+    return tiny_words(tiny_data, tiny_cache, tmp_path / "outputs")
+
+
+@pytest.fixture
+def tiny_here(tiny_data: Path, tiny_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The same in words that are those of every other test, so that they are composed once; one stands in ``tmp_path``.
+
+    A file whose tests compose much takes it as its ``tiny``.
+    """
+    monkeypatch.chdir(tmp_path)
+    return tiny_words(tiny_data, tiny_cache, Path("outputs"))
+
+
+def tiny_words(data: Path, cache: Path, output_root: Path) -> list[str]:
     return [
         "model.encoder=tiny",
         "model.decoder=tiny",
@@ -63,21 +76,32 @@ def tiny(tiny_data: Path, tiny_cache: Path, tmp_path: Path) -> list[str]:
         "training.epochs=2",
         "threads=1",
         "device=cpu",
-        f"data.root={tiny_data}",
-        f"data.cache_dir={tiny_cache}",
-        f"output_root={tmp_path / 'outputs'}",
+        f"data.root={data}",
+        f"data.cache_dir={cache}",
+        f"output_root={output_root}",
     ]
 
 
-@dataclass(frozen=True)
-class FinishedSweep:
-    """A real sweep of four trials, as the command line ran it."""
+@pytest.fixture(scope="session")
+def trained_words(tiny_data: Path, tiny_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Overrides of ``trained_run``: those of ``tiny``, with averaged weights."""
+    words = tiny_words(tiny_data, tiny_cache, tmp_path_factory.mktemp("trained") / "outputs")
+    return [*words, "training.ema_decay=0.9"]
 
-    output_root: Path
-    folder: Path
-    stdout: str
-    ray_logs: Path
-    """What Ray wrote outside of the output folder."""
+
+@pytest.fixture(scope="session")
+def trained_run(trained_words: list[str]) -> Path:
+    """The folder of a run, trained once for all tests. Do not write into it: ``run_folder`` is a copy."""
+    from src.config.compose import load_config
+    from src.training.run import train  # seconds to import, and most test files do without
+
+    return train(load_config(trained_words), trained_words)
+
+
+@pytest.fixture
+def run_folder(trained_run: Path, tmp_path: Path) -> Path:
+    """A copy of ``trained_run``, where it would be if this test had trained it."""
+    return shutil.copytree(trained_run, tmp_path / "outputs" / "experiments" / trained_run.name)
 
 
 @pytest.fixture(scope="session")
@@ -98,22 +122,3 @@ def finished_sweep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
             said.write_text(run_sweep(data, output_root))
     folder = output_root / "sweeps" / "tiny_sweep"
     return FinishedSweep(output_root, folder, said.read_text(), output_root.with_name("ray_logs"))
-
-
-def run_sweep(data: Path, output_root: Path) -> str:
-    overrides = ["data.image_size=[32,32]", "data.batch_size=4", "device=cpu", f"data.root={data}"]
-    options = [f"output_root={output_root}", "--trials", "4", "--max-epochs", "3", "--name", "tiny_sweep"]
-    options += ["--trials-at-once", "1"]  # so that the order of reports, and with it every decision, is always the same
-    with TemporaryDirectory() as ray_home:  # a socket's path must be short
-        done = subprocess.run(
-            [sys.executable, "-m", "sweeps.run", "quickstart", *overrides, *options],
-            cwd=Path(__file__).parents[1],
-            env=os.environ | {"RAY_TMPDIR": ray_home} | dict.fromkeys(SECRETS, CANARY),
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert CANARY not in done.stdout + done.stderr
-        shutil.copytree(Path(ray_home) / "ray" / "session_latest" / "logs", output_root.with_name("ray_logs"))
-    return done.stdout

@@ -1,4 +1,4 @@
-"""A search through the real Ray whose trials only sleep: ``python tests/sleeping_trials.py FOLDER --places 2 ...``.
+"""A search through the real Ray whose trials only sleep: ``python -m tests.sleeping_trials FOLDER --places 2 ...``.
 
 Each process writes a line into FOLDER/said.txt for every epoch: its pid, the cards it may use, and the trial.
 """

@@ -7,21 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from checkout import ROOT
+from commands import run_here
 
 import run
 from src.check import main as check
-from src.config.compose import load_config
 from src.config.overrides import save_overrides
-from src.errors import UserError, run_command
+from src.errors import run_command
 from src.evaluation import main as evaluate
-from src.models.checkpoint import load_checkpoint
 from src.predict import main as predict
 from src.prepare import main as prepare
 from src.synthetic import write_dataset
-from src.training.run import train
-
-ROOT = Path(__file__).parents[1]
 
 
 def python(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -33,10 +29,7 @@ def test_a_run_from_another_folder_prints_each_epoch_and_the_evaluation_command(
     assert done.returncode == 0, done.stderr
     assert "epoch 1/2" in done.stdout
     assert "epoch 2/2" in done.stdout
-    command = done.stdout.splitlines()[-1].removeprefix("evaluate: python ")
-    evaluated = python(*shlex.split(command))
-    assert evaluated.returncode == 0, evaluated.stderr
-    assert "iou " in evaluated.stdout
+    assert "iou " in run_here(done.stdout.splitlines()[-1].removeprefix("evaluate: "))
 
 
 def test_a_file_of_overrides_stands_for_them(tiny: list[str], tmp_path: Path):
@@ -88,28 +81,6 @@ def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch):
     assert run_command(interrupted) == 130
 
 
-def test_a_run_that_has_nothing_left_to_train_says_so_and_leaves_nothing(tiny: list[str]):
-    first = train(load_config(tiny), tiny)
-    resume = f"training.resume_from={first / 'checkpoints' / 'last.pth'}"
-    with pytest.raises(UserError, match=r"is at epoch 2 of training\.epochs=2: nothing is left to train"):
-        train(load_config([*tiny, resume]), [*tiny, resume])
-    assert list(first.parent.iterdir()) == [first]
-
-
-def test_a_resumed_run_keeps_the_best_network_of_the_run_before(tiny: list[str], monkeypatch: pytest.MonkeyPatch):
-    scores = iter([0.5, 0.4])
-
-    def falling(_: object) -> dict[str, float]:
-        return dict.fromkeys(("val/iou", "val/iou_best"), next(scores)) | {"val/threshold": 0.5}
-
-    monkeypatch.setattr("src.training.trainer.validation_scores", falling)
-    first = train(load_config([*tiny, "training.epochs=1"]), tiny)
-    resume = f"training.resume_from={first / 'checkpoints' / 'last.pth'}"
-    second = train(load_config([*tiny, resume]), [*tiny, resume])
-    assert load_checkpoint(second / "checkpoints" / "last.pth")["epoch"] == 2
-    assert load_checkpoint(second / "checkpoints" / "best_model.pth")["epoch"] == 1
-
-
 ODD_STEMS = (
     "a b",
     "a=b",
@@ -152,15 +123,3 @@ def test_photographs_and_folders_may_have_any_names(
     assert {path.stem for path in overlays.iterdir()} == {path.stem for path in (home / "data/test/images").iterdir()}
     predict([network.partition("=")[2], str(home / "photographs" / "images"), "--out", str(home / "out"), "device=cpu"])
     assert {path.stem for path in (home / "out" / "masks").iterdir()} == set(ODD_STEMS)
-
-
-def test_what_looks_wrong_with_the_images_is_said_before_the_first_epoch(
-    tiny: list[str], tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    data = shutil.copytree(tiny_data, tmp_path / "data")
-    path = min((data / "train" / "masks").iterdir())
-    Image.new("L", (32, 32), 255).save(path)
-    run.main([*tiny, "training.epochs=1", f"data.root={data}"])
-    said = capsys.readouterr().out.splitlines()
-    assert said[1].startswith("warning: 1 masks that are almost full or look inverted: train/")
-    assert said[2].startswith("epoch 1/1")

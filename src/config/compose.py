@@ -7,6 +7,8 @@ silently replace the whole node by the string.)
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 
 import yaml
@@ -124,7 +126,16 @@ def _explain(overrides: Overrides, error: Exception) -> UserError:
 
 def _compose(words: Sequence[str]) -> DictConfig:
     read_environment()
-    with initialize_config_dir(str(keys.CONFIG_DIR), version_base="1.3"):
+    return _composed(tuple(words), keys.CONFIG_DIR)
+
+
+@lru_cache(maxsize=256)
+def _composed(words: tuple[str, ...], folder: Path) -> DictConfig:
+    """Hydra's part, which takes a tenth of a second. Only read it: the next one who asks for the same gets it too.
+
+    Variables of the environment are still references in it, so they are looked up whenever it is read.
+    """
+    with initialize_config_dir(str(folder), version_base="1.3"):
         return hydra_compose("config", overrides=list(words), return_hydra_config=True)
 
 

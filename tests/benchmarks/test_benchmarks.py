@@ -1,0 +1,198 @@
+"""The benchmarks of the search: do they measure what they say?"""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+
+from analysis.counted import Counted
+from benchmarks import (
+    architecture_memory,
+    cache_building,
+    interval_coverage,
+    result_loading,
+    same_place,
+    search_cost,
+    search_on_images,
+)
+from benchmarks import search_efficiency as efficiency
+from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
+from src.cores import available_cores
+from src.data import cache
+from src.datasets.duplicates import DuplicatePair
+
+needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
+TASK = efficiency.TASKS[0]
+
+
+@pytest.fixture
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(efficiency, "BUDGET", 2)
+
+
+@needs_surrogate
+@pytest.mark.usefixtures("small_budget")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_search_spends_its_budget_and_without_noise_its_pick_only_gets_better(method: str):
+    found = efficiency.regrets((method, TASK, 0, 0.0))
+    assert len(found) == 2 * efficiency.EPOCHS
+    assert (np.diff(found) <= 0).all()
+    assert found[-1] < found[0]
+    np.testing.assert_array_equal(found, efficiency.regrets((method, TASK, 0, 0.0)))
+
+
+@needs_surrogate
+@pytest.mark.usefixtures("small_budget")
+def test_with_noise_the_pick_is_scored_without_it():
+    """At every epoch the regret is that of some training that was looked up, however loud the noise."""
+    points = random_points(efficiency.SPACE, 0)
+    curves = efficiency.curves(TASK, [next(points) for _ in range(2)])
+    median, best = efficiency.reference(TASK)
+    legal = [np.clip((best - value) / (best - median), -1, 1) for value in curves.ravel()]
+    found = efficiency.regrets(("random", TASK, 0, 50.0))
+    assert all(np.isclose(legal, regret).any() for regret in found)
+    noisy, quiet = ([efficiency.regrets(("random", TASK, seed, sd))[-1] for seed in range(8)] for sd in (50.0, 0.0))
+    assert np.mean(noisy) > np.mean(quiet)  # a lucky report misleads
+
+
+@needs_surrogate
+def test_regret_is_one_for_the_median_and_zero_for_the_best_of_random_trainings():
+    median, best = efficiency.reference(TASK)
+    points = random_points(efficiency.SPACE, 7)
+    ends = efficiency.curves(TASK, [next(points) for _ in range(200)]).max(axis=1)
+    regrets = (best - ends) / (best - median)
+    assert np.median(regrets) == pytest.approx(1.0, abs=0.15)
+    assert regrets.min() > -0.05
+
+
+def test_the_rungs_of_ray_stop_what_is_below_the_best_quarter():
+    bracket = BRACKET(1, 51, 4, 0)
+    decisions = [bracket.on_result(identity_of(n), 1, value) for n, value in enumerate([0.1, 0.3, 0.2, 0.4])]
+    assert decisions == ["CONTINUE", "CONTINUE", "STOP", "CONTINUE"]
+
+
+def test_the_cost_of_a_trial_is_measured_at_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(search_cost, "WINDOW", 1)
+    early, late = search_cost.seconds_per_trial(60, [20, 59], tmp_path)
+    assert 0 < early < 60
+    assert 0 < late < 60
+
+
+def test_searches_on_images_spend_the_same_epochs_and_their_best_only_gets_better(tiny: list[str], tmp_path: Path):
+    words = [word for word in tiny if not word.startswith(("threads=", "training.epochs="))]
+    shape = ["--epochs", "4", "--max-epochs", "3", "--seeds", "2", "--json", str(tmp_path / "found.json")]
+    search_on_images.main(["quickstart", *words, *shape])
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found.keys() == {"ours", "ray"}
+    for values in [*found["ours"], *found["ray"]]:
+        assert len(values) == 4
+        assert values == sorted(values)
+        assert 0 < values[-1] <= 1
+    assert found["ours"][0] != found["ours"][1]
+
+
+def test_a_made_up_sweep_reads_as_it_was_made(capsys: pytest.CaptureFixture[str]):
+    result_loading.main(["--trials", "3", "--epochs", "2"])
+    assert "3 trials with 2 reports each" in capsys.readouterr().out
+
+
+def test_intervals_of_a_made_up_world_hold_its_truth_about_as_often_as_they_say():
+    mean, gain, width = interval_coverage.coverage(interval_coverage.World(gain=0.1), 60)
+    assert 0.8 < mean <= 1
+    assert 0.8 < gain <= 1
+    assert 0 < width < 0.2
+
+
+def test_the_noise_of_retraining_is_measured_in_its_parts(tmp_path: Path):
+    """Histograms drawn with known noise give that noise again."""
+    random = np.random.default_rng(0)
+    images, seeds, pixels = 400, 40, 10_000
+    difficulty, luck = random.normal(0, 0.7, images), random.normal(0, 0.3, (2, seeds))
+    liking = random.normal(0, 0.2, (2, images))
+    rows = ["configuration,seed,folder"]
+    for number, name in enumerate(("t0", "t1")):
+        for seed in range(seeds):
+            odds = difficulty + luck[number, seed] + liking[number] + random.normal(0, 0.4, images) + 0.5 * number
+            found = (pixels / (1 + np.exp(-odds))).astype(int)
+            histogram = np.zeros((images, 2, 256), dtype=np.int64)
+            histogram[:, 1, 255], histogram[:, 1, 0] = found, pixels - found
+            run = tmp_path / f"{name}-{seed}"
+            (run / "results").mkdir(parents=True)
+            names = tuple(str(image) for image in range(images))
+            Counted(histogram, 128, names, names).save(run)
+            rows.append(f"{name},{seed},{run.name}")
+    (tmp_path / "runs.csv").write_text("\n".join(rows))
+    found = interval_coverage.measured(tmp_path)
+    assert (found.seeds, found.photographs) == (seeds, images)
+    assert found.union_sd == pytest.approx(0, abs=1e-9)
+    assert found.photograph_sd == pytest.approx(0.7, rel=0.15)
+    assert found.rest_sd == pytest.approx(0.4, rel=0.05)
+    assert found.liking_sd == pytest.approx(0.2, rel=0.15)
+    assert found.seed_sd == pytest.approx(0.3, rel=0.3)
+    assert found.gain == pytest.approx(0.5, abs=0.15)
+
+
+def test_the_cache_is_built_by_as_many_threads_as_are_timed(tiny_data: Path, tmp_path: Path):
+    before, seen = cache.ThreadPoolExecutor, list[int]()
+
+    def count(threads: int | None = None) -> ThreadPoolExecutor:
+        seen.extend([threads] if threads else [])
+        return before(threads)
+
+    with patch.object(cache, "ThreadPoolExecutor", count):
+        times = cache_building.measure(tiny_data, (32, 32), tmp_path, repeats=2)
+    cores = available_cores()
+    assert seen == [1] * 3 + ([1] * 3 + [cores] * 3) * 2  # a pool a split
+    assert [len(part) for part in times] == [2, 2, 2]
+    assert len({folder.name for folder in tmp_path.glob("*/*-32x32")}) == 3
+
+
+def test_predicted_and_real_memory_of_architectures_are_told_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Measuring itself is in the tests of what is predicted."""
+    monkeypatch.setattr(architecture_memory, "measured_on_cpu", lambda overrides: 400.0)
+    monkeypatch.setattr(architecture_memory.torch.cuda, "is_available", lambda: False)
+    shape = ["--size", "32", "--batch", "2", "--batch", "4", "--only", "linknet", "--measure"]
+    architecture_memory.main([*shape, "--json", str(tmp_path / "found.json")])
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [row["batch"] for row in found] == [2, 4]
+    for row in found:
+        assert row["architecture"] == "linknet"
+        assert row["parameters_million"] == 21.8
+        assert row["needed_mib"] > row["predicted_mib"] > 4 * row["parameters_million"]
+        assert row["fits_8gb"]
+        assert row["predicted_by_measured"] == pytest.approx(row["predicted_mib"] / 400, abs=0.001)
+    assert capsys.readouterr().out.count("measured_mib 400") == 2
+
+
+def test_pairs_of_one_place_are_scored_by_kind_and_by_the_groups_they_make():
+    kin = [DuplicatePair(0, 1, "touch", 9.0), DuplicatePair(1, 2, "overlap", 9.0), DuplicatePair(3, 4, "touch", 9.0)]
+    case = same_place.Case("five", [np.zeros((8, 8), np.uint8)] * 5, same_place.same(["a", "a", "a", "b", "c"]))
+    with patch.object(same_place, "find_duplicates", lambda greys: kin):
+        found = {one.kind: (one.pairs, one.right, round(one.recall, 2)) for one in same_place.scores(case)}
+    assert found == {"overlap": (1, 1, 0.33), "touch": (2, 1, 0.33), "all": (3, 2, 0.67), "groups": (4, 3, 1.0)}
+
+
+def test_made_sets_of_pictures_are_of_one_size_and_say_what_belongs_together(tmp_path: Path):
+    pictures = same_place.photographs(tmp_path)["synthetic"][:2]
+    unrelated = list(same_place.unrelated(pictures, "x"))
+    related = list(same_place.related(pictures, "x"))
+    assert not list(same_place.real(tmp_path))
+    assert all(not case.together and len(case.greys) == 2 for case in unrelated)
+    assert all(case.together for case in related)
+    assert {len(case.together) for case in related} == {2, 20}  # a pair each, and five pieces that overlap
+    sides = {grey.shape for case in [*unrelated, *related] for grey in case.greys}
+    assert sides == {(256, 256), (200, 200)}
+
+
+def test_the_benchmark_of_places_says_what_is_right_of_all_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with patch.object(same_place, "COUNT", 3):
+        same_place.main([str(tmp_path), "--only", "tiles that touch", "--json", str(tmp_path / "found.json")])
+    said = capsys.readouterr().out
+    assert "touch: 6 of 6 pairs are right, 1.0000." in said
+    assert "cfd is not in" in said
+    assert {row["kind"] for row in json.loads((tmp_path / "found.json").read_text())} == {"touch", "all", "groups"}

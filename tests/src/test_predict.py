@@ -1,0 +1,179 @@
+"""``python -m src.predict``: new photographs of any size."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from networks import Redness, network_of
+from torch import Tensor
+
+from src.data.files import UInt8Array, list_images, read_image
+from src.data.masks import read_mask
+from src.errors import UserError
+from src.evaluation import main as evaluate
+from src.predict import find_photographs, main, predict_photograph
+from src.scoring.pictures import FOUND
+
+
+@pytest.fixture
+def checkpoint(run_folder: Path) -> Path:
+    return run_folder / "checkpoints" / "best_model.pth"
+
+
+def photograph(path: Path, height: int, width: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    return path
+
+
+def test_photographs_of_any_size_get_a_mask_and_an_overlay_of_their_size(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    sizes = {"small": (20, 27), "exact": (32, 32), "wide": (40, 133), "tall": (90, 31)}
+    for name, size in sizes.items():
+        photograph(tmp_path / "photos" / f"{name}.png", *size)
+    main([str(checkpoint), str(tmp_path / "photos"), "--out", str(tmp_path / "out")])
+    for name, size in sizes.items():
+        stored = cv2.imread(str(tmp_path / "out" / "masks" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        assert stored is not None
+        assert stored.shape == size
+        assert set(np.unique(stored)) <= {0, 255}
+        drawn = read_image(tmp_path / "out" / "overlays" / f"{name}.png")
+        np.testing.assert_array_equal((drawn == FOUND).all(axis=2), stored == 255)
+    assert "% crack" in capsys.readouterr().out
+
+
+def test_a_photograph_of_the_training_size_gets_the_mask_that_evaluation_scores(
+    checkpoint: Path, tiny_data: Path, tmp_path: Path
+):
+    evaluate([f"model.checkpoint_path={checkpoint}", "evaluation.save_predictions=true"])
+    main([str(checkpoint), str(tiny_data / "test" / "images"), "--out", str(tmp_path / "out")])
+    scored = list_images(checkpoint.parent.parent / "results" / "test" / "masks")
+    assert len(scored) == 3
+    for path in scored:
+        np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / path.name), read_mask(path))
+
+
+def test_a_photograph_is_seen_at_the_scale_of_the_training_images(tiny: list[str]):
+    seen: list[tuple[int, ...]] = []
+
+    class Look(Redness):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(tuple(images.shape))
+            return super().forward(images)
+
+    network = replace(network_of(Look(), tiny), scale=(0.5, 0.25))
+    image: UInt8Array = np.zeros((64, 128, 3), np.uint8)
+    assert predict_photograph(network, image, (0.5, "none", 0.25)).shape == (64, 128)
+    assert seen == [(1, 3, 32, 32)]
+
+
+def test_the_threshold_can_be_another_than_that_of_validation(checkpoint: Path, tmp_path: Path):
+    path = photograph(tmp_path / "a.png", 32, 32)
+    shares = list[float]()
+    for threshold in ("0", "1"):
+        main([str(checkpoint), str(path), "--threshold", threshold, "--out", str(tmp_path / "out")])
+        shares.append(float(read_mask(tmp_path / "out" / "masks" / "a.png").mean()))
+    assert shares == [1.0, 0.0]
+
+
+def test_overrides_are_taken_wherever_they_stand(checkpoint: Path, tmp_path: Path):
+    path = photograph(tmp_path / "a=b.png", 40, 40)
+    main([str(checkpoint), str(path), "device=cpu", "--out", str(tmp_path / "out"), "data.image_size=[64,", "64]"])
+    assert (tmp_path / "out" / "masks" / "a=b.png").is_file()
+
+
+def test_with_views_the_threshold_is_the_one_that_evaluation_chooses(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    evaluate([f"model.checkpoint_path={checkpoint}", "evaluation.tta=d4"])
+    about = json.loads((checkpoint.parent.parent / "results" / "test-d4" / "metrics.json").read_text())
+    path = photograph(tmp_path / "a.png", 40, 40)
+    main([str(checkpoint), str(path), "--tta", "d4", "--out", str(tmp_path / "out")])
+    assert f"(threshold {about['threshold_of_validation']:.3f};" in capsys.readouterr().out
+    with pytest.raises(UserError, match="use --threshold"):
+        main([str(checkpoint), str(path), "--tta", "d4", "--out", str(tmp_path / "out"), "data.root=/nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--threshold", "1.5"], r"--threshold=1\.5: must be from 0 to 1\."),
+        (["--overlap", "1"], r"--overlap=1\.0: must be from 0 to 0\.9\."),
+        (["nowhere.jpg"], r"No such photograph: nowhere\.jpg \(/.*nowhere\.jpg\)\."),
+        (["no=where.jpg"], r"No such photograph: no=where\.jpg \(/.*"),
+        (["evaluation.tta=d4"], r"evaluation\.tta=d4: "),
+        (["--out", "pyproject.toml"], r"--out=pyproject\.toml: "),
+    ],
+)
+def test_a_mistake_is_one_sentence(words: list[str], sentence: str, tmp_path: Path):
+    path = photograph(tmp_path / "a.png", 8, 8)
+    with pytest.raises(UserError, match=sentence):
+        main(["best_model.pth", str(path), *words])
+
+
+def test_photographs_of_12_bits_are_predicted_once_that_is_said(checkpoint: Path, tmp_path: Path):
+    eight = np.random.default_rng(0).integers(128, 256, (32, 32, 3), dtype=np.uint8)
+    for folder, values in (("eight", eight), ("deep", eight.astype(np.uint16) * 16 + 7)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), values)
+    main([str(checkpoint), str(tmp_path / "eight"), "--out", str(tmp_path / "out8"), "--threshold", "0.4"])
+    with pytest.raises(UserError, match=r"data\.bits=12"):
+        main([str(checkpoint), str(tmp_path / "deep"), "--out", str(tmp_path / "out12")])
+    words = ["--out", str(tmp_path / "out12"), "--threshold", "0.4", "data.bits=12"]
+    main([str(checkpoint), str(tmp_path / "deep"), *words])
+    one, other = (read_mask(tmp_path / out / "masks" / "a.png") for out in ("out8", "out12"))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_photographs_whose_results_would_overwrite_each_other_are_refused(tmp_path: Path):
+    one, other = photograph(tmp_path / "x" / "a.png", 8, 8), photograph(tmp_path / "y" / "a.jpg", 8, 8)
+    with pytest.raises(UserError, match="have the same stem"):
+        find_photographs([one.parent, other])
+
+
+def test_a_folder_without_photographs_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match=f"No photograph in {tmp_path}"):
+        find_photographs([tmp_path])
+
+
+def test_files_that_are_no_photographs_are_named_and_the_others_are_predicted(checkpoint: Path, tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_text("no picture")
+    photograph(tmp_path / "in" / "b.png", 40, 40)
+    with pytest.raises(UserError, match=r"1 of 2 photographs could not be read\. Cannot decode .*a\.png"):
+        main([str(checkpoint), str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "masks" / "b.png").is_file()
+
+
+def test_a_photograph_that_is_named_twice_is_predicted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = photograph(tmp_path / "a.png", 8, 8)
+    monkeypatch.chdir(tmp_path)
+    assert find_photographs([path, Path("a.png")]) == [path]
+
+
+def test_what_lies_in_a_folder_and_cannot_be_read_does_not_keep_the_others_from_it(checkpoint: Path, tmp_path: Path):
+    photograph(tmp_path / "photos" / "good.png", 32, 32)
+    (tmp_path / "photos" / "bad.png").symlink_to("nowhere.png")
+    with pytest.raises(UserError, match=r"1 of 2 photographs could not be read.*bad\.png: No such file"):
+        main([str(checkpoint), str(tmp_path / "photos"), "--out", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "masks" / "good.png").is_file()
+
+
+def test_the_masks_of_a_data_set_are_not_replaced(tiny_data: Path):
+    with pytest.raises(UserError, match="masks would be overwritten"):
+        main(["x.pth", str(tiny_data / "test" / "images"), "--out", str(tiny_data / "test")])
+
+
+def test_photographs_in_folders_below_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    photograph(tmp_path / "a.png", 20, 20)
+    photograph(tmp_path / "more" / "b.png", 20, 20)
+    assert find_photographs([tmp_path]) == [tmp_path / "a.png"]
+    assert (
+        f"Skipped 1 image files in subfolders of {tmp_path}, such as {tmp_path / 'more' / 'b.png'}"
+        in capsys.readouterr().out
+    )
+    assert len(find_photographs([tmp_path, tmp_path / "more"])) == 2

@@ -1,0 +1,89 @@
+"""A study's trials under Ray; whole sweeps are in test_stages."""
+
+import json
+import subprocess
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from checkout import ROOT
+from rich.console import Console
+
+from src.cards import Card
+from sweeps.neighbours import announced
+from sweeps.plan import SweepPlan, make_plan
+from sweeps.run_trials import run_trials
+from sweeps.search.sampler import ModelSampler
+from sweeps.search.state import SearchState
+from sweeps.search.study import Study
+from sweeps.spec import load_spec
+from trainable.resources import Resources
+from trainable.trial import TrialPlan
+
+
+def test_where_nothing_is_left_to_run_ray_is_not_started(monkeypatch: pytest.MonkeyPatch):
+    class Finished:
+        at_rest = True
+
+    monkeypatch.setattr(sys.modules["sweeps.run_trials"], "local_ray", None)  # starting it would fail
+    assert run_trials(cast(SweepPlan, None), cast(Study, Finished()), Console()) is None
+
+
+def test_a_trial_is_told_its_rungs_and_its_share_of_the_card(
+    monkeypatch: pytest.MonkeyPatch, tiny: list[str], tmp_path: Path
+):
+    told: list[TrialPlan] = []
+
+    def build_tuner(study: Study, resources: Resources, trial_plan: TrialPlan, *_: object) -> SimpleNamespace:
+        told.append(trial_plan)
+        return SimpleNamespace(fit=lambda: None)
+
+    monkeypatch.setattr("sweeps.run_trials.local_ray", lambda resources: nullcontext())
+    monkeypatch.setattr("sweeps.run_trials.build_tuner", build_tuner)
+    spec = load_spec("quickstart")
+    card = Card("RTX", memory_mib=8000, free_mib=7000, context_mib=400)
+    words = (*spec.fixed, f"output_root={tmp_path}", *(word for word in tiny if word.startswith("data.root")))
+    spec = replace(spec, fixed=words, budget=replace(spec.budget, trials_at_once=2))
+    plan = make_plan("quickstart", spec, seed=0, cards=[card])
+    plan.folder.mkdir(parents=True)
+    study = Study(
+        SearchState(spec.scheduler.build(), spec.metric), ModelSampler(spec.space, 0, plan.first), spec.budget
+    )
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    said = Console(file=StringIO(), width=500)
+    with announced("another", plan.resources):
+        run_trials(plan, study, said)
+    assert "another (process" in cast(StringIO, said.file).getvalue()
+    (found,) = told
+    assert found.rungs == (3, 9)
+    assert (found.trials_at_once, found.trials_per_card, found.card_free_mib) == (2, 2, 7000)
+    assert found.memory_limit_mib == card.share(2)
+
+
+def run_placed(tmp_path: Path, *words: str) -> list[dict[str, str]]:
+    """What the processes of a search of trials that only sleep say of themselves, a line a start or epoch."""
+    command = [sys.executable, "-m", "tests.sleeping_trials", str(tmp_path), *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [json.loads(line) for line in (tmp_path / "said.txt").read_text().splitlines()]
+
+
+def test_all_places_train_on_a_card_each_though_rungs_come_sooner_than_a_process_starts(tmp_path: Path):
+    said = run_placed(tmp_path, "--places", "2", "--gpus", "2", "--trials", "16")
+    assert sorted({line["pid"]: line["cards"] for line in said}.values()) == ["0", "1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("places", "gpus", "cards"),
+    [(4, 4, ["0", "1", "2", "3"]), (4, 2, ["0", "0", "1", "1"]), (2, 4, ["0", "1"])],
+)
+def test_cards_are_shared_evenly_or_left_unused(places: int, gpus: int, cards: list[str], tmp_path: Path):
+    words = ["--places", str(places), "--gpus", str(gpus), "--trials", str(places), "--together", str(places)]
+    said = run_placed(tmp_path, *words)
+    assert sorted({line["pid"]: line["cards"] for line in said}.values()) == cards
