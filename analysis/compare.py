@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from analysis.counted import METRICS, Counted, counted_runs
 from analysis.figures import best_so_far, drawn_progress
+from analysis.image_counts import METRICS, ImageCounts, load_image_counts
 from analysis.intervals import Interval, Scored, interval
 from analysis.leaderboard import PLAIN_WIDTH, headline
 from analysis.results import SweepResults, load_sweep, read_verdict
@@ -142,20 +142,20 @@ def unlike_trainings(one: SweepResults, other: SweepResults) -> list[str]:
     return [f"The first was trained for {here} epochs, the other for {there}: a part of the difference may be that."]
 
 
-def retrained(sweep: SweepResults) -> tuple[str, dict[int, Counted]]:
+def retrained(sweep: SweepResults) -> tuple[str, dict[int, ImageCounts]]:
     """The configuration that a sweep's verdict has chosen, and its trainings by seed."""
     folder = sweep.find_verdict()
     assert folder is not None
     chosen = str(read_verdict(folder)["chosen"])
-    return chosen, counted_runs(folder, chosen)
+    return chosen, load_image_counts(folder, chosen)
 
 
-def same_images(runs: list[Counted]) -> bool:
+def same_images(runs: list[ImageCounts]) -> bool:
     first = runs[0]
     return all((run.images, run.crack_pixels) == (first.images, first.crack_pixels) for run in runs)
 
 
-def scored(runs: list[Counted], metric: str) -> Scored:
+def scored(runs: list[ImageCounts], metric: str) -> Scored:
     return Scored(np.stack([run.parts(metric) for run in runs]), runs[0].groups)
 
 

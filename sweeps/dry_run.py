@@ -12,7 +12,7 @@ from sweeps.recorded import read_state
 from sweeps.search.space import corners
 from sweeps.search.state import SearchState
 from sweeps.session import refuse_changes
-from trainable.rehearsal import EpochCost, measure_epoch
+from trainable.smoke_test import EpochCost, measure_epoch
 from trainable.trial import trial_overrides
 
 
@@ -45,7 +45,7 @@ def measure_families(plan: SweepPlan) -> EpochCost:
 
     Costs of choices of different keys are taken to multiply.
     """
-    base = measure_epoch(trial_overrides(plan.fixed, plan.first))
+    base = measure_epoch(trial_overrides(plan.fixed, plan.default_params))
     seconds, mib, first = base.seconds, base.checkpoint_mib, base.first_seconds
     for key, points in plan.families().items():
         costs = [measure_epoch(trial_overrides(plan.fixed, point)) for point in points]

@@ -31,7 +31,7 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
         "rungs": f"{[*scheduler.rungs, scheduler.max_epochs]}, {scheduler.described}",
         **{f"space: {key}": text for key, text in described(spec.space).items()},
         "sampler": spec.sampler_name,
-        "first points": json.dumps([plan.first, *plan.given]),
+        "first points": json.dumps([plan.default_params, *plan.known_points]),
         **surroundings(plan),
         f"sweeps/specs/{Path(spec_name).stem}.py": _digest(spec_path(spec_name)),
     }

@@ -47,7 +47,7 @@ def announced(name: str, resources: Resources) -> Generator[list[str]]:
     """Be known to the other sweeps of this machine until the end; gives what ``sharing`` says."""
     own = share_of(name, resources)
     try:
-        lines, folder = sharing(name, resources), place()
+        lines, folder = sharing(name, resources), registry_folder()
         folder.mkdir(mode=0o700, exist_ok=True)
         hidden = folder / f".{uuid4().hex}"
         file = hidden.open("w")
@@ -84,7 +84,7 @@ def sharing(name: str, resources: Resources) -> list[str]:
 def running() -> list[Share]:
     """The sweeps of this user that run now, on this machine."""
     found: list[Share] = []
-    for path in sorted(place().glob("*.json")):
+    for path in sorted(registry_folder().glob("*.json")):
         if not is_taken(path):
             path.unlink(missing_ok=True)  # its sweep was killed
             continue
@@ -103,6 +103,6 @@ def share_of(name: str, resources: Resources) -> Share:
     return Share(name, os.getpid(), cores, allowed, tuple(names[: len(resources.cards)]))
 
 
-def place() -> Path:
+def registry_folder() -> Path:
     """Where running sweeps are known: a folder that is this user's alone."""
     return Path(tempfile.gettempdir()) / f"crack-sweeps-{os.getuid()}"

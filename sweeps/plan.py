@@ -30,8 +30,8 @@ from sweeps.search.space import (
 )
 from sweeps.search.state import SearchState
 from sweeps.spec import SweepSpec
-from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
+from trainable.smoke_test import EpochCost
 
 DEFAULT_METRIC = "val/iou_best"
 """The metric by which a training keeps its best checkpoint, unless ``training.metric`` says another."""
@@ -51,14 +51,14 @@ class SweepPlan:
     """Of the search; the training's own is the override ``seed=``."""
     fixed: Overrides
     """The spec's overrides, then the horizon and the threads of a trial."""
-    first: Params
+    default_params: Params
     """Trial 0: the default configuration."""
-    given: tuple[Params, ...]
+    known_points: tuple[Params, ...]
     """The next trials: the spec's known-good points, complete."""
     resources: Resources
     accepted: tuple[str, ...] = ()
     """Problems of the data that the user has accepted."""
-    home: str = "sweeps"
+    parent_folder: str = "sweeps"
     """The folder of ``output_root`` that holds it."""
     config: Config = field(init=False)
     """Of ``fixed``."""
@@ -67,17 +67,17 @@ class SweepPlan:
         object.__setattr__(self, "config", load_config(self.fixed))
 
     @property
-    def searched(self) -> Params:
+    def example_values(self) -> Params:
         """Every key that any trial may have, with a value it can have."""
-        points = [*few_corners(self.spec.space), *self.given, self.first]
+        points = [*few_corners(self.spec.space), *self.known_points, self.default_params]
         return {key: value for point in points for key, value in point.items()}
 
     @property
     def folder(self) -> Path:
-        return self.config.output_root / self.home / self.name
+        return self.config.output_root / self.parent_folder / self.name
 
     @property
-    def place(self) -> str:
+    def resources_in_words(self) -> str:
         """Where the trials run, in words: ``1 at once, each on NVIDIA GeForce RTX 3070 Ti, 7.8 GiB``."""
         return f"{self.resources.trials_at_once} at once, each on {self.resources}"
 
@@ -116,7 +116,7 @@ class SweepPlan:
 
         def visit(chosen: Params) -> Params:
             def answer(key: str, distribution: BaseDistribution) -> Choice:
-                value = chosen.get(key, self.first.get(key, extremes(distribution)[0]))
+                value = chosen.get(key, self.default_params.get(key, extremes(distribution)[0]))
                 options = distribution.choices if isinstance(distribution, CategoricalDistribution) else ()
                 if key.startswith("model") and not chosen and not all(isinstance(option, float) for option in options):
                     found[key] = [{key: option} for option in options]
@@ -138,7 +138,7 @@ class SweepPlan:
             "accepted": list(self.accepted),
             "warnings": self.warnings(),
             "space": [as_json(branch) for branch in branches(self.spec.space)],
-            "trial_0": dict(self.first),
+            "trial_0": dict(self.default_params),
             "scheduler": scheduler_to_json(scheduler)
             | {"rungs": list(scheduler.rungs), "described": scheduler.described},
             "sampler": self.spec.sampler_name,
@@ -163,9 +163,9 @@ def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ())
         .plus(own)
         .plus([f"training.epochs={spec.scheduler.max_epochs}", *resources.overrides()])
     )
-    first = default_point(spec.space, fixed)
-    given = tuple(complete_point(spec.space, point, first) for point in spec.points)
-    return SweepPlan(name, spec, seed, fixed, first, given, resources)
+    default_params = default_point(spec.space, fixed)
+    known_points = tuple(complete_point(spec.space, point, default_params) for point in spec.points)
+    return SweepPlan(name, spec, seed, fixed, default_params, known_points, resources)
 
 
 def chosen_by(metric: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sweeps.plan import SweepPlan
 from sweeps.search.space_in_words import described
 from sweeps.search.state import SearchState
-from trainable.rehearsal import EpochCost
+from trainable.smoke_test import EpochCost
 
 HOURS_A_DAY = 24
 
@@ -15,7 +15,7 @@ def plan_lines(plan: SweepPlan, cost: EpochCost | None, state: SearchState | Non
     scheduler, trials, expected = plan.spec.scheduler, plan.spec.budget.trials, plan.forecast()
     yield "space, and the default that is trial 0:"
     for key, text in described(plan.spec.space).items():
-        yield f"  {key:40} {text}; {plan.first.get(key, 'not asked')}"
+        yield f"  {key:40} {text}; {plan.default_params.get(key, 'not asked')}"
     yield f"{type(scheduler).__name__} ({scheduler.described}); trials expected to reach epoch"
     for epoch, count in expected.trials_at.items():
         yield f"  {epoch:4}  {count:6.1f}{'  the end' if epoch == scheduler.max_epochs else ''}"
@@ -26,7 +26,7 @@ def plan_lines(plan: SweepPlan, cost: EpochCost | None, state: SearchState | Non
         yield f"begun: {begun} trials, {state.epochs} epochs"
         yield f"still to come: {trials - begun} trials, about {left.epochs:.0f} epochs"
     yield from (f"warning: {line}" for line in plan.warnings())
-    yield plan.place
+    yield plan.resources_in_words
     if cost is not None:
         hours = plan.hours(cost, left or expected)
         of = "for what is still to come" if left else "in all"

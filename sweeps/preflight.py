@@ -18,13 +18,13 @@ from src.synthetic import write_dataset
 from src.tables import PlainConsole
 from sweeps.default_point import default_point
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.ray_requirements import refuse_places
+from sweeps.ray_requirements import require_ray_environment
 from sweeps.search.budget import Budget
 from sweeps.search.space import Params
 from sweeps.spec import SweepSpec
 from trainable.card_memory import fit_networks, refuse_misfits
-from trainable.rehearsal import rehearse
 from trainable.resources import choose_cards
+from trainable.smoke_test import run_smoke_test
 from trainable.trial import trial_overrides
 
 SYNTHETIC = Path("data") / "synthetic"
@@ -43,7 +43,7 @@ def prepare(
     Problems of the data that would make the results unreliable are a ``UserError``, unless ``accept_data``.
     ``gpu_memory``: plan for cards of so many GiB in place of those of this machine.
     """
-    refuse_places()
+    require_ray_environment()
     root = load_config(spec.fixed).data.root
     unset = root == load_config().data.root and not (root / "train").is_dir()
     if spec.synthetic_without_data and unset:
@@ -88,7 +88,7 @@ def check_corners(plan: SweepPlan, points: Iterable[Params], which: str = FEW) -
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     warnings.simplefilter("ignore")
     points = list(points)
-    networks = rehearse((trial_overrides(plan.fixed, point) for point in points), bool(plan.resources.cards))
+    networks = run_smoke_test((trial_overrides(plan.fixed, point) for point in points), bool(plan.resources.cards))
     console.print(
         f"{len(points)} corners of the space ({which}) make valid configurations; {len(networks)} different networks "
         "and losses train."

@@ -117,7 +117,7 @@ class TrialSource(NotPickled, SearchAlgorithm):
         self.live[ray_id] = trial.name
         return RayTrial(
             self.spec["run"],
-            config={"trial": trial.name, "params": trial.params, "known": trial.epochs},
+            config={"trial": trial.name, "params": trial.params, "reported_epochs": trial.epochs},
             trial_id=ray_id,
             storage=self.spec["storage"],
             placement_group_factory=self.spec["resources_per_trial"],

@@ -11,13 +11,13 @@ LONGEST = 107
 """Bytes of a socket's path on Linux."""
 
 
-def refuse_places() -> None:
+def require_ray_environment() -> None:
     """A home folder that Ray cannot keep its login token in, or a long path for its sockets, is a ``UserError``."""
-    refuse_home()
-    refuse_temporary()
+    require_writable_home()
+    require_short_socket_path()
 
 
-def refuse_home() -> None:
+def require_writable_home() -> None:
     """In a container with ``--user`` there is often none, or one that only root may write into."""
     try:
         home = Path.home()
@@ -34,7 +34,7 @@ def refuse_home() -> None:
         )
 
 
-def refuse_temporary() -> None:
+def require_short_socket_path() -> None:
     """Batch systems give each job a folder of its own, far below the root."""
     name = "RAY_TMPDIR" if os.environ.get("RAY_TMPDIR") else "TMPDIR"
     folder = os.environ.get(name, "")

@@ -19,14 +19,14 @@ def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
     """Run all trials that are left; returns the signal that ended it before they were done, if one did."""
     if study.at_rest:
         return None
-    console.print(plan.place)
+    console.print(plan.resources_in_words)
     os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
     view, resources, budget = LiveView(study, plan.folder, console), plan.resources, plan.spec.budget
     trial_plan = TrialPlan(
         plan.folder.resolve(),
         plan.fixed,
         plan.spec.metric,
-        plan.searched,
+        plan.example_values,
         rungs=tuple(plan.spec.scheduler.rungs),
         trials_at_once=resources.trials_at_once,
         trials_per_card=resources.trials_per_card,

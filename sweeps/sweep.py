@@ -76,8 +76,8 @@ def sampler_of(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
         Trial("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
         for kept in warm[WARM_TRIALS]
     ]
-    given = [*plan.given, *warm[WARM_POINTS]]
-    return ModelSampler(plan.spec.space, plan.seed, plan.first, given, before, plan.spec.model)
+    given = [*plan.known_points, *warm[WARM_POINTS]]
+    return ModelSampler(plan.spec.space, plan.seed, plan.default_params, given, before, plan.spec.model)
 
 
 def write_results(session: Session) -> None:

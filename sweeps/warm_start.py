@@ -110,7 +110,7 @@ def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
                 found.trials += as_ours(trial, known.point, ledger, plan)
     finally:
         ledger.close()
-    tried = [plan.first, *plan.given, *(trial.params for trial in found.trials)]
+    tried = [plan.default_params, *plan.known_points, *(trial.params for trial in found.trials)]
     new = [point for number, point in enumerate(others) if point not in [*tried, *others[:number]]]
     found.points = new[:POINTS]
     return found

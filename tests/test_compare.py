@@ -11,8 +11,8 @@ import pytest
 from conftest import FinishedSweep
 
 from analysis.compare import best_at, differing, drawn_curves, fresh, main, other_data, told
-from analysis.counted import Counted
 from analysis.figures import best_so_far
+from analysis.image_counts import ImageCounts
 from analysis.intervals import Interval
 from analysis.results import SweepResults, load_sweep
 from src.errors import UserError
@@ -46,7 +46,7 @@ def retrained(sweep: SweepResults, seeds: int, luck: float, size: int = 6, epoch
         found = (np.arange(size) + 50 + 100 * luck + seed).astype(int)
         histogram[:, 1, 255], histogram[:, 1, 0] = found, 200 - found
         names = tuple(str(number) for number in range(size))
-        Counted(histogram, 128, names, names).save(run)
+        ImageCounts(histogram, 128, names, names).save(run)
         rows.append(f"t0001,{seed},t{seed}")
     (folder / "runs.csv").write_text("\n".join(rows))
 

@@ -13,7 +13,7 @@ import pytest
 
 from src.cards import Card
 from sweeps import neighbours
-from sweeps.neighbours import Share, announced, place, running, share_of, sharing
+from sweeps.neighbours import Share, announced, registry_folder, running, share_of, sharing
 from trainable.resources import Resources
 
 ALL = Resources(trials_at_once=1, cores_per_trial=len(os.sched_getaffinity(0)))
@@ -47,21 +47,21 @@ def test_a_sweep_that_plans_the_same_cores_is_told_of_until_it_dies(tmp_path: Pa
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert len(list(place().iterdir())) == 1  # as a kill leaves it
+    assert len(list(registry_folder().iterdir())) == 1  # as a kill leaves it
     assert sharing("mine", ALL) == []
-    assert list(place().iterdir()) == []
+    assert list(registry_folder().iterdir()) == []
 
 
 def test_a_sweep_that_has_ended_leaves_nothing():
     with announced("mine", ALL):
         assert [share.name for share in running()] == ["mine"]
-    assert list(place().iterdir()) == []
-    assert place().stat().st_mode & 0o777 == 0o700
+    assert list(registry_folder().iterdir()) == []
+    assert registry_folder().stat().st_mode & 0o777 == 0o700
 
 
 def test_a_file_that_is_none_of_ours_is_passed_over():
     with announced("mine", ALL):
-        (path,) = place().iterdir()
+        (path,) = registry_folder().iterdir()
         path.write_text(json.dumps({"name": "of another version"}))
         assert running() == []
 
@@ -106,4 +106,4 @@ def test_a_place_without_locks_is_said_too_and_nothing_is_left_there(monkeypatch
     with announced("mine", ALL) as lines:
         assert len(lines) == 1
         assert "No locks available" in lines[0]
-        assert list(place().iterdir()) == []
+        assert list(registry_folder().iterdir()) == []

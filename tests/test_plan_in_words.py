@@ -5,7 +5,7 @@ import re
 from sweeps.plan import SESSION_SECONDS, START_SECONDS, make_plan
 from sweeps.plan_in_words import duration, plan_lines
 from sweeps.spec import load_spec
-from trainable.rehearsal import EpochCost
+from trainable.smoke_test import EpochCost
 
 
 def test_the_plan_says_rungs_epochs_hours_and_disk():

@@ -70,7 +70,7 @@ def test_the_race_has_the_searchs_overrides_without_those_it_decides_anew(
     contenders = contenders_of(sweep, asked())
     plan = plan_of(sweep, asked(epochs=7), contenders, ONE_CORE)
     assert plan.folder == folder_of(sweep) == finished_sweep.output_root / "retrain" / "tiny_sweep"
-    assert plan.searched == {"seed": 0, **contenders[-1].params}
+    assert plan.example_values == {"seed": 0, **contenders[-1].params}
     assert "training.epochs=7" in plan.fixed
     assert not any(word.startswith("seed=") for word in plan.fixed)
     assert "training.metric=iou_best" in plan.fixed

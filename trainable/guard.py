@@ -42,7 +42,7 @@ def require_card() -> None:
 
 
 @contextmanager
-def judging_full_cards(trials_per_card: int, missing_mib: int) -> Generator[None]:
+def classify_gpu_out_of_memory(trials_per_card: int, missing_mib: int) -> Generator[None]:
     """Say of a card whose memory runs out within whether the trial had it to itself.
 
     ``missing_mib``: of the memory that was planned with, what was not free when the trial began.

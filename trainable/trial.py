@@ -22,7 +22,7 @@ from src.lines import append_line, read_lines, replace_lines
 from src.training.experiment import Experiment
 from src.training.trainer import Trainer
 from trainable.failures import trial_failed
-from trainable.guard import MIB, Watchdog, guard_memory, judging_full_cards, require_card
+from trainable.guard import MIB, Watchdog, classify_gpu_out_of_memory, guard_memory, require_card
 
 LEFT_OVER_MIB = 256  # GPU memory that may remain after a trial without a word
 NOT_METRICS = ("trial", "params", "epoch")
@@ -39,7 +39,7 @@ class TrialPlan:
     """Overrides before the sampled ones."""
     metric: str
     """What the search maximises; TensorBoard shows it beside the parameters."""
-    searched: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    example_values: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """All keys that trials may have, with a value each; of a conditional space one trial does not have all."""
     rungs: tuple[int, ...] = ()
     """Epochs after which a trial may be stopped: its checkpoint is on the disk before it reports one of them."""
@@ -79,17 +79,17 @@ class CrackTrial(tune.Trainable):
         """Train an epoch. Whatever fails is raised as ``TrialFailed``, with its traceback in the trial's log.txt."""
         try:
             self.begin()
-            return self._result(self.unheard.pop(0)) if self.unheard else self._train_epoch()
+            return self._result(self.unreported.pop(0)) if self.unreported else self._train_epoch()
         except Exception as error:
             logging.exception("the trial failed")
             raise trial_failed(error) from error
 
     def _train_epoch(self) -> dict[str, Any]:
         self.watchdog.feed()
-        with judging_full_cards(self.plan.trials_per_card, self.missing_mib):
+        with classify_gpu_out_of_memory(self.plan.trials_per_card, self.missing_mib):
             report = self.trainer.train_epoch(self._on_step)
         line = {"trial": self.folder.name, "epoch": report.epoch, **report.metrics, "params": self.params}
-        line = self.reported.pop(report.epoch, line)
+        line = self.already_reported.pop(report.epoch, line)
         append_line(self.result_path, line)
         # the checkpoint last: what it holds, all other files know
         self.experiment.record(report, self.trainer, keep_previous=True)
@@ -140,16 +140,16 @@ class CrackTrial(tune.Trainable):
         check_sampled(composed, self.params)
         config = composed.check()
         self.missing_mib = self._missing_mib()
-        with judging_full_cards(self.plan.trials_per_card, self.missing_mib):
+        with classify_gpu_out_of_memory(self.plan.trials_per_card, self.missing_mib):
             self.trainer = Trainer(config, overrides)
             self.experiment = Experiment(self.folder, config, overrides)
-            lines = self._continue(job["known"])
-        self.unheard = [line for line in lines if line["epoch"] > job["known"]]
+            lines = self._load_checkpoint(job["reported_epochs"])
+        self.unreported = [line for line in lines if line["epoch"] > job["reported_epochs"]]
         self.experiment.describe(self.trainer)
-        self.experiment.record_hparams(self.params, self.plan.metric, self.plan.searched)
+        self.experiment.record_hparams(self.params, self.plan.metric, self.plan.example_values)
         self.watchdog.rest()
 
-    def _continue(self, known: int) -> list[dict[str, Any]]:
+    def _load_checkpoint(self, reported_epochs: int) -> list[dict[str, Any]]:
         """Go on from the folder's newest checkpoint; returns the lines of the epochs up to there.
 
         Later epochs that the search has heard of are trained again, as they were reported before their checkpoint was
@@ -157,7 +157,7 @@ class CrackTrial(tune.Trainable):
         """
         epoch = self.experiment.continue_own(self.trainer)
         found = read_lines(self.result_path)
-        self.reported = {line["epoch"]: line for line in found if epoch < line["epoch"] <= known}
+        self.already_reported = {line["epoch"]: line for line in found if epoch < line["epoch"] <= reported_epochs}
         lines = [line for line in found if line["epoch"] <= epoch]
         if self.result_path.exists():
             replace_lines(self.result_path, lines)

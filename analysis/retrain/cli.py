@@ -46,9 +46,9 @@ class RetrainRequest:
 
 def main(argv: list[str]) -> int:
     request = parse(argv)
-    from sweeps.ray_requirements import refuse_places
+    from sweeps.ray_requirements import require_ray_environment
 
-    refuse_places()
+    require_ray_environment()
     outlive_reader()
     return retrain(request)
 
@@ -73,7 +73,7 @@ def parse(argv: list[str]) -> RetrainRequest:
 
 def retrain(request: RetrainRequest) -> int:
     """Train, score, compare, write ``{output_root}/retrain/{name}/``; returns the exit code."""
-    from analysis.counted import METRICS
+    from analysis.image_counts import METRICS
     from analysis.results import load_sweep
 
     sweep = load_sweep(request.name, request.output_root)

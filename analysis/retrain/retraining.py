@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from analysis.counted import Counted, groups_of
+from analysis.image_counts import ImageCounts, groups_of
 from analysis.results import SweepResults
 from analysis.retrain.race import SEED, Contender, Race
 from analysis.verdict import Run
@@ -27,8 +27,8 @@ from sweeps.search.trial import Trial, TrialState
 from sweeps.session import Session, open_session
 from sweeps.spec import Budget, NoStopping, SweepSpec
 from trainable.card_memory import fit_networks, refuse_misfits
-from trainable.rehearsal import rehearse
 from trainable.resources import Resources
+from trainable.smoke_test import run_smoke_test
 from trainable.trial import trial_overrides
 
 SET_ANEW = ("seed", "threads", "training.epochs", "training.metric", "output_root")
@@ -161,7 +161,7 @@ def plan_of(
         metric=settings.metric,
     )
     points = tuple({SEED: 0, **contender.params} for contender in contenders)
-    return SweepPlan(sweep.name, spec, 0, fixed, {}, points, resources, home="retrain")
+    return SweepPlan(sweep.name, spec, 0, fixed, {}, points, resources, parent_folder="retrain")
 
 
 def open_retraining(
@@ -227,7 +227,7 @@ def check(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
     for split in SPLITS:
         open_split(data, split)
     overrides = (trial_overrides(plan.fixed, found.params) for found in contenders)
-    networks = rehearse(overrides, bool(plan.resources.cards))
+    networks = run_smoke_test(overrides, bool(plan.resources.cards))
     fits = fit_networks(networks, plan.resources, plan.fixed)
     refuse_misfits(fits, plan.resources.share_mib)
     for fit in fits:
@@ -244,11 +244,11 @@ def fresh_seeds(sweep: SweepResults, count: int) -> list[int]:
 def score(trial: Trial, contender: str, plan: SweepPlan) -> Run:
     """A training's test scores: its best network on the test split, at the threshold that validation chose."""
     folder, data = plan.folder / trial.name, plan.config.data
-    counted = Counted.load(folder)
+    counted = ImageCounts.load(folder)
     if counted is None:
         asked = [f"data.root={data.root}", "evaluation.split=test", "evaluation.metrics=[iou]", "evaluation.tta=none"]
         scores = evaluate(load_network(folder / "checkpoints" / "best_model.pth", asked))
-        counted = Counted(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))
+        counted = ImageCounts(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))
         counted.save(folder)
     assert trial.score is not None
     return Run(

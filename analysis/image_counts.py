@@ -20,7 +20,7 @@ KEPT = Path("results", "test_histogram.npz")
 
 
 @dataclass(frozen=True)
-class Counted:
+class ImageCounts:
     """One training's test images, counted."""
 
     histogram: Int64Array
@@ -83,9 +83,9 @@ def groups_of(root: Path, stems: Sequence[str]) -> tuple[str, ...]:
     return tuple(known.get(f"test/{stem}", stem) for stem in stems)
 
 
-def counted_runs(folder: Path, configuration: str) -> dict[int, Counted]:
+def load_image_counts(folder: Path, configuration: str) -> dict[int, ImageCounts]:
     """By seed, what the trainings of a configuration have scored, of a folder that ``retrain-best`` has written."""
     with (folder / "runs.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["configuration"] == configuration]
-    found = {int(row["seed"]): Counted.load(folder / row["folder"]) for row in rows}
+    found = {int(row["seed"]): ImageCounts.load(folder / row["folder"]) for row in rows}
     return {seed: counted for seed, counted in found.items() if counted is not None}

@@ -25,7 +25,7 @@ from src.training.trainer import Trainer
 TINY = 128  # pixels: a size that every architecture accepts
 
 
-def rehearse(corners: Iterable[Iterable[str]], on_card: bool = False) -> list[Overrides]:
+def run_smoke_test(corners: Iterable[Iterable[str]], on_card: bool = False) -> list[Overrides]:
     """Compose every corner, build and step each different network once; returns a corner for each of these networks.
 
     The steps are the CPU's. ``on_card``: what a graphics card cannot do is refused too.
