@@ -71,7 +71,7 @@ def test_a_dry_run_for_a_card_that_is_not_here_says_what_networks_need_of_it(
     assert {name for name, _ in needed} == {"bce", "dice_bce", "dice_focal"}
     assert "1 at once, each on a graphics card that is not here, 8.0 GiB" in said
     assert "an epoch takes" not in said
-    with pytest.raises(UserError, match=r"training\.loss=bce needs \d+ MiB of a graphics card at least"):
+    with pytest.raises(UserError, match=r"training\.loss=bce .*\d+ MiB"):
         main([*planned, "0.8"])  # a context and what the desktop has leave nothing
     assert not (tmp_path / "outputs" / "sweeps").exists()
 

@@ -62,8 +62,8 @@ def test_what_was_checked_and_a_rung_that_comes_too_early_are_said_before_the_fi
     finished_sweep: FinishedSweep,
 ):
     before, _, _ = finished_sweep.stdout.partition("t0000-")
-    assert "warning: The rung at epoch 1 is too early" in before
-    assert "4 corners of the space (all low, all high and each choice; a dry run checks all)" in before
+    assert "warning: The rung at epoch 1" in before
+    assert "4 corners of the space" in before
 
 
 def test_no_secret_of_the_environment_is_in_anything_that_a_sweep_writes(finished_sweep: FinishedSweep):
@@ -179,17 +179,17 @@ def test_an_interrupted_sweep_keeps_its_board_says_how_to_go_on_and_ends_with_th
 ):
     folder = tmp_path / "outputs" / "sweeps" / "long"
     wait_for(folder / "leaderboard.csv", "running", long_sweep)
-    with pytest.raises(UserError, match=f"is being written by process {long_sweep.pid}"):
+    with pytest.raises(UserError, match=f"process {long_sweep.pid}"):
         main(["quickstart", f"output_root={tmp_path / 'outputs'}", "--name", "long", "--resume"])
     os.killpg(long_sweep.pid, signal.SIGTERM)  # as `timeout` and batch systems do
     said, _ = long_sweep.communicate(timeout=60)
     assert long_sweep.returncode == 128 + signal.SIGTERM, said
     assert "Traceback" not in said
-    assert f"Go on: python -m sweeps.run quickstart output_root={tmp_path}/outputs --name long --resume" in said
+    assert f"python -m sweeps.run quickstart output_root={tmp_path}/outputs --name long --resume" in said
     rows = list(csv.DictReader((folder / "leaderboard.csv").open()))
     assert {row["state"] for row in rows} == {"waiting"}
     assert audit(folder) == []
-    with pytest.raises(UserError, match="--resume goes on with it"):
+    with pytest.raises(UserError, match="--resume"):
         main(["quickstart", *sweep_words(tiny), "--name", "long"])
     with pytest.raises(UserError, match=r"fixed: data.image_size: .32,32. -> .64,64."):
         main(
@@ -214,7 +214,7 @@ def test_ctrl_c_while_ray_starts_is_no_accident(tiny: list[str]):
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT, said
-    assert "Go on: python -m sweeps.run quickstart" in said
+    assert "python -m sweeps.run quickstart" in said
 
 
 @pytest.mark.slow
@@ -307,7 +307,7 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
     wait_for(folder / "leaderboard.csv", "paused", process)
     process.kill()
     process.wait()
-    with pytest.raises(UserError, match="--resume continues it, --fresh moves it aside"):
+    with pytest.raises(UserError, match="--resume.*--fresh"):
         main(["quickstart", *overrides, "--name", "killed"])
     done = start(f"output_root={tmp_path}", "--name", "killed", "--resume")
     said, _ = done.communicate(timeout=240)
@@ -320,7 +320,7 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
     # the same trials with the same scores and states as in a sweep that nobody killed
     assert [row | {"seconds": ""} for row in rows] == [row | {"seconds": ""} for row in board(finished_sweep)]
     assert main(["quickstart", f"output_root={tmp_path}", "--name", "killed", "--check"]) == 0
-    with pytest.raises(UserError, match="is finished: --extend N"):
+    with pytest.raises(UserError, match="--extend N"):
         main(["quickstart", f"output_root={tmp_path}", "--name", "killed", "--resume"])
 
 
@@ -332,40 +332,40 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
         (["swin_unet_lr", "data.root=/nowhere"], "No such folder: /nowhere"),
         (["swin_unet_lr", "training.optimizer.lrr=1"], "Unknown key"),
         (["swin_unet_lr", "training.loss=dise"], "Unknown option"),
-        (["swin_unet_lr", "training.epochs=3"], "say --max-epochs"),
-        (["swin_unet_lr", "threads=2"], "say --trials-at-once"),
-        (["swin_unet_lr", "training.optimizer.lr=7"], "training.optimizer.lr is what this sweep searches"),
-        (["quickstart", "training/loss=bce"], "training.loss is what this sweep searches"),
-        (["swin_unet_lr", "++training.epochs=3"], "say --max-epochs"),
-        (["swin_unet_lr", "experiment_name=mine"], "say --name"),
-        (["swin_unet_lr", "training.resume_from=last.pth"], "every trial begins anew"),
+        (["swin_unet_lr", "training.epochs=3"], "--max-epochs"),
+        (["swin_unet_lr", "threads=2"], "--trials-at-once"),
+        (["swin_unet_lr", "training.optimizer.lr=7"], "training.optimizer.lr=7"),
+        (["quickstart", "training/loss=bce"], "training.loss"),
+        (["swin_unet_lr", "++training.epochs=3"], "--max-epochs"),
+        (["swin_unet_lr", "experiment_name=mine"], "experiment_name"),
+        (["swin_unet_lr", "training.resume_from=last.pth"], "training.resume_from"),
         (["quickstart", "data.root=data/typo"], "No such folder: data/typo"),
         (["swin_unet_lr", "--max-epochs", "0"], "--max-epochs=0"),
         (["swin_unet_lr", "--trials", "0"], "trials=0"),
         (["swin_unet_lr", "datas"], "is not an override"),
-        (["quickstart", "device=cpu", "--gpus", "2"], "gpus=2: more graphics cards than there are"),
-        (["swin_unet_lr", "--gpus", "0"], "gpus=0: must be above 0"),
-        (["swin_unet_lr", "--gpu-memory", "8"], "--gpu-memory plans for a card that is not here"),
-        (["swin_unet_lr", "--gpu-memory", "-1", "--dry-run"], "--gpu-memory=-1.0: must be the GiB"),
-        (["swin_unet_lr", "--gpu-memory", "nan", "--dry-run"], "--gpu-memory=nan: must be the GiB"),
-        (["swin_unet_lr", "--gpu-memory"], "argument --gpu-memory: expected one argument"),
-        (["quickstart", "--gpu-memory", "8", "--dry-run", "device=cpu"], "--gpu-memory is for graphics cards"),
-        (["quickstart", "--seed", "-1"], "--seed=-1: must be at least 0"),
-        (["quickstart", "--resume", "--fresh"], "--resume and --fresh cannot be said together"),
-        (["quickstart", "--extend", "0"], "--extend=0: must be at least 1"),
-        (["quickstart", "--extend", "3", "--trials", "9"], "--extend and --trials cannot be said together"),
-        (["quickstart", "--extend", "3", "--warm-start", "other"], "--extend and --warm-start cannot be said together"),
-        (["quickstart", "--dry-run", "--resume"], "--resume and --dry-run cannot be said together"),
-        (["quickstart", "--dry-run", "--accept-changes"], "say it with --resume or --extend"),
-        (["quickstart", "--dry-run", "--extend", "3", "output_root=/nowhere"], "holds no sweep to go on with"),
-        (["quickstart", "--check", "--fresh"], "--check and --fresh cannot be said together"),
-        (["quickstart", "--accept-changes"], "say it with --resume or --extend"),
-        (["quickstart", "--warm-start", "other"], "--warm-start=other: there is no sweep in outputs/sweeps"),
-        (["quickstart", "--warm-start", "outputs/other/"], "--warm-start=outputs/other/: there is no sweep in"),
-        (["quickstart", "--name", "../other"], "--name=../other: a folder's name"),
+        (["quickstart", "device=cpu", "--gpus", "2"], "gpus=2"),
+        (["swin_unet_lr", "--gpus", "0"], "gpus=0"),
+        (["swin_unet_lr", "--gpu-memory", "8"], "--dry-run"),
+        (["swin_unet_lr", "--gpu-memory", "-1", "--dry-run"], "--gpu-memory=-1.0"),
+        (["swin_unet_lr", "--gpu-memory", "nan", "--dry-run"], "--gpu-memory=nan"),
+        (["swin_unet_lr", "--gpu-memory"], "--gpu-memory"),
+        (["quickstart", "--gpu-memory", "8", "--dry-run", "device=cpu"], "device=cpu"),
+        (["quickstart", "--seed", "-1"], "--seed=-1"),
+        (["quickstart", "--resume", "--fresh"], "--resume and --fresh"),
+        (["quickstart", "--extend", "0"], "--extend=0"),
+        (["quickstart", "--extend", "3", "--trials", "9"], "--extend and --trials"),
+        (["quickstart", "--extend", "3", "--warm-start", "other"], "--extend and --warm-start"),
+        (["quickstart", "--dry-run", "--resume"], "--resume and --dry-run"),
+        (["quickstart", "--dry-run", "--accept-changes"], "--resume or --extend"),
+        (["quickstart", "--dry-run", "--extend", "3", "output_root=/nowhere"], "/nowhere"),
+        (["quickstart", "--check", "--fresh"], "--check and --fresh"),
+        (["quickstart", "--accept-changes"], "--resume or --extend"),
+        (["quickstart", "--warm-start", "other"], "--warm-start=other"),
+        (["quickstart", "--warm-start", "outputs/other/"], "--warm-start=outputs/other/"),
+        (["quickstart", "--name", "../other"], "--name=../other"),
         (["quickstart", "--trails", "3"], "Unknown option '--trails'. Did you mean '--trials'?"),
-        (["quickstart", "--trials", "many"], "invalid int value: 'many'; --help lists the options"),
-        (["quickstart", "--check"], "No ledger in outputs/sweeps/quickstart"),
+        (["quickstart", "--trials", "many"], "'many'; --help"),
+        (["quickstart", "--check"], "outputs/sweeps/quickstart"),
     ],
 )
 def test_a_mistake_is_named_before_ray_starts(
@@ -381,7 +381,7 @@ def test_a_mistake_is_named_before_ray_starts(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a graphics card here")
 def test_a_missing_card_is_named_before_ray_starts(tiny: list[str]):
     words = [word for word in sweep_words(tiny) if word != "device=cpu"]
-    with pytest.raises(UserError, match="device=cuda: torch finds no CUDA device here"):
+    with pytest.raises(UserError, match="device=cuda"):
         main(["quickstart", *words, "device=cuda"])
 
 
@@ -391,7 +391,7 @@ def test_networks_that_do_not_fit_the_card_are_refused_before_ray_starts(
     words = [word for word in sweep_words(tiny) if word != "device=cpu"]
     small = Card("RTX", memory_mib=1000, free_mib=300)
     monkeypatch.setattr("sweeps.preflight.find_cards", lambda device: [small])
-    with pytest.raises(UserError, match=r"needs \d+ MiB of a graphics card at least.* a trial has 44"):
+    with pytest.raises(UserError, match=r"needs at least \d+ MiB.* has 44"):
         main(["quickstart", *words])
     assert not (tmp_path / "outputs" / "sweeps" / "quickstart" / LEDGER_FILE).exists()
 
@@ -423,19 +423,19 @@ def test_an_unknown_encoder_in_the_fixed_overrides_is_named_before_ray_starts(ti
 
 
 def test_going_on_needs_a_sweep(tmp_path: Path):
-    with pytest.raises(UserError, match="holds no sweep to go on with"):
+    with pytest.raises(UserError, match=f"{tmp_path}.*--resume"):
         main(["quickstart", f"output_root={tmp_path}", "--resume"])
     assert not list(tmp_path.iterdir())
 
 
 def test_a_sweep_by_its_folders_name_is_told_how_to_be_called(finished_sweep: FinishedSweep):
-    with pytest.raises(UserError, match="'tiny_sweep' is a sweep of quickstart: say quickstart --name tiny_sweep"):
+    with pytest.raises(UserError, match="quickstart --name tiny_sweep"):
         main(["tiny_sweep", f"output_root={finished_sweep.output_root}", "--resume"])
 
 
 def test_no_fewer_trials_can_be_asked_for_than_have_begun(finished_sweep: FinishedSweep):
     here = [f"output_root={finished_sweep.output_root}", "--name", "tiny_sweep"]
-    with pytest.raises(UserError, match=r"--trials=4: .* has begun 4; say how many it is to have in all"):
+    with pytest.raises(UserError, match=r"--trials=4: .* 4 "):
         main(["quickstart", *here, "--resume", "--trials", "4"])
 
 
@@ -444,7 +444,7 @@ def test_what_a_sweep_is_written_by_is_said_before_anything_else(finished_sweep:
     folder.mkdir(parents=True)
     with locked(folder):
         for words in ([], ["--fresh"]):
-            with pytest.raises(UserError, match=f"is being written by process {os.getpid()}"):
+            with pytest.raises(UserError, match=f"process {os.getpid()}"):
                 main(["quickstart", f"output_root={tmp_path}", "--name", "mine", "data.root=nowhere", *words])
 
 
@@ -459,17 +459,17 @@ def test_a_check_says_how_what_is_missing_is_mended(
     assert "--resume" not in capsys.readouterr().out  # it is finished: a resume would be refused
     Ledger(folder / LEDGER_FILE).append(Interrupted(), None, [])
     assert main(here) == 1
-    assert "--resume continues, and writes the leaderboard anew" in capsys.readouterr().out
+    assert "--resume" in capsys.readouterr().out
     with locked(folder):
         main(here)
-    assert f"Process {os.getpid()} is writing into" in capsys.readouterr().out
+    assert f"rocess {os.getpid()} " in capsys.readouterr().out
 
 
 def test_a_sweep_of_an_older_version_is_refused(tmp_path: Path):
     folder = tmp_path / "sweeps" / "quickstart"
     folder.mkdir(parents=True)
     (folder / "sweep.yaml").write_text("old")
-    with pytest.raises(UserError, match="a sweep without a ledger: say --name OTHER, or --fresh"):
+    with pytest.raises(UserError, match="--name OTHER.*--fresh"):
         main(["quickstart", f"output_root={tmp_path}"])
 
 
@@ -492,11 +492,11 @@ def test_data_that_would_spoil_every_result_is_refused_unless_it_is_accepted(
     spec = load_spec("quickstart")
     spec = replace(spec, fixed=(*spec.fixed, *words, "data.image_size=[32,32]", "device=cpu"))
     pair = f"train/{copied.stem} and test/{replaced.stem}"
-    with pytest.raises(UserError, match=f"same picture in two splits: {pair}"):
+    with pytest.raises(UserError, match=pair):
         prepare("quickstart", spec, 0)
     (problem,) = prepare("quickstart", spec, 0, accept_data=True).accepted
     assert problem.startswith("problem: ")
     assert f"accepted: {problem}" in capsys.readouterr().out
     command = ["quickstart", *words, "data.image_size=[32,32]", "device=cpu", "--dry-run"]
-    with pytest.raises(UserError, match="To go on all the same: --accept-data-warnings"):
+    with pytest.raises(UserError, match="--accept-data-warnings"):
         main(command)

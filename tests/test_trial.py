@@ -95,7 +95,7 @@ def test_another_process_goes_on_from_the_folder_as_the_first_would_have(
     assert found["finished"]
     assert [line["epoch"] for line in lines(other.folder)] == [1, 2]
     assert [row["epoch"] for row in read_rows(other.experiment.csv_path)] == ["1", "2"]
-    assert "goes on after epoch 1" in (other.folder / "log.txt").read_text()
+    assert "after epoch 1" in (other.folder / "log.txt").read_text()
 
 
 def test_an_epoch_that_the_search_has_not_heard_of_is_told_and_not_trained_again(
@@ -382,7 +382,7 @@ def test_memory_that_did_not_come_back_is_said_and_the_process_goes_on(
     monkeypatch.setattr(CrackTrial, "left_over_mib", 300)
     assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0001-next"))
     trial.begin()
-    assert "300 MiB of GPU memory are still held" in caplog.text
+    assert "300 MiB" in caplog.text
 
 
 @pytest.mark.parametrize(
