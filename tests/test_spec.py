@@ -186,12 +186,12 @@ def test_a_budget_that_no_machine_has_is_refused(value: float):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "must have a SPEC"),
-        ("SPEC = 3", "it is 3"),
+        ("", "SPEC=None"),
+        ("SPEC = 3", "SPEC=3"),
         ("def (", "SyntaxError"),
         ("import nothing_of_the_kind", "No module named 'nothing_of_the_kind'"),
         ("raise SystemExit(0)", "SystemExit"),
-        ("1 / 0", "ZeroDivisionError: division by zero. --debug says where"),
+        ("1 / 0", "ZeroDivisionError: division by zero.*--debug"),
     ],
 )
 def test_a_module_that_holds_no_spec_is_refused_with_its_file(

