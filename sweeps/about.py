@@ -7,7 +7,7 @@ from src.config.safe_yaml import read_yaml
 from src.errors import UserError
 
 PARTS = {"metric": str, "fixed": list, "space": list, "trial_0": dict} | dict.fromkeys(
-    ("asha", "budget", "resources", "provenance"), dict
+    ("scheduler", "budget", "resources", "provenance"), dict
 )
 """The keys of ``sweep.yaml`` that are read again, with their types."""
 

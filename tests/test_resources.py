@@ -81,5 +81,5 @@ def test_all_cards_are_used_or_as_many_as_asked_for():
 
 def test_cards_that_were_asked_for_and_would_be_unused_are_refused():
     assert choose_cards([CARD] * 3, 3, 6) == (CARD,) * 3
-    with pytest.raises(UserError, match="gpus=3.*trials_at_once=2"):
+    with pytest.raises(UserError, match=r"gpus=3.*trials_at_once=2"):
         choose_cards([CARD] * 3, 3, 2)

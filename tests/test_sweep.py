@@ -307,7 +307,7 @@ def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_
     wait_for(folder / "leaderboard.csv", "paused", process)
     process.kill()
     process.wait()
-    with pytest.raises(UserError, match="--resume.*--fresh"):
+    with pytest.raises(UserError, match=r"--resume.*--fresh"):
         main(["quickstart", *overrides, "--name", "killed"])
     done = start(f"output_root={tmp_path}", "--name", "killed", "--resume")
     said, _ = done.communicate(timeout=240)
@@ -469,7 +469,7 @@ def test_a_sweep_of_an_older_version_is_refused(tmp_path: Path):
     folder = tmp_path / "sweeps" / "quickstart"
     folder.mkdir(parents=True)
     (folder / "sweep.yaml").write_text("old")
-    with pytest.raises(UserError, match="--name OTHER.*--fresh"):
+    with pytest.raises(UserError, match=r"--name OTHER.*--fresh"):
         main(["quickstart", f"output_root={tmp_path}"])
 
 

@@ -219,7 +219,7 @@ def test_trials_from_before_an_accepted_change_are_of_what_was_then(
 
 def test_another_metric_cannot_be_compared(tiny: list[str], before: Path):
     plan = plan_of(tiny, {LR: FloatDistribution(0.01, 10.0)})
-    with pytest.raises(UserError, match="val/iou_best.*val/f1"):
+    with pytest.raises(UserError, match=r"val/iou_best.*val/f1"):
         warm_start(before, replace(plan, spec=replace(plan.spec, metric="val/f1")))
 
 

@@ -63,8 +63,8 @@ def classify_gpu_out_of_memory(trials_per_card: int, missing_mib: int) -> Genera
 class Watchdog:
     """Ends the process if ``feed`` is not called for some time, after writing the stacks of all threads to a file.
 
-    It is a C thread, so it also works while Python hangs in a library. The file is kept, even if the trial succeeds when
-    it is tried again.
+    It is a C thread, so it also works while Python hangs in a library. The file is kept, even if the trial succeeds in
+    its second attempt.
     """
 
     def __init__(self, seconds: float, path: Path) -> None:

@@ -62,7 +62,7 @@ class Resources:
         return {"cpu": self.cores_per_trial, "gpu": self.gpus_per_trial}
 
     def overrides(self) -> list[str]:
-        """The number of threads of a trial. On a CPU it changes sums in the last bit; with a GPU, threads load images."""
+        """The threads of a trial. On a CPU their number changes sums in the last bit; with a GPU they load images."""
         return [f"threads={self.cores_per_trial}"]
 
 
