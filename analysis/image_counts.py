@@ -1,4 +1,4 @@
-"""Per-image counts of trainings on the test split, kept so that every metric can be computed from them."""
+"""Per-image histograms of a training on the test split, stored so that every metric can be computed later."""
 
 import csv
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from src.data.pairs import manifest_groups
 from src.scoring.metrics import BINS, HALF, Int64Array, iou, scores_at, threshold_counts
 
 METRICS = ("val/iou_best", "val/iou", "val/iou_image", "val/f1")
-"""What two sets of trainings can be compared by: those that a search can maximise."""
+"""The metrics by which trainings can be compared: those that a search can maximise."""
 KEPT = Path("results", "test_histogram.npz")
-"""In a training's folder."""
+"""The path of the file in a training's folder."""
 
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """One training's test images, counted."""
+    """The predictions of one training on the test images, as a histogram per image."""
 
     histogram: Int64Array
     """(images, 2, 256), see ``src.scoring.metrics``."""
     number: int
-    """Of the threshold that validation chose."""
+    """The index of the threshold that was chosen on validation."""
     images: tuple[str, ...]
     groups: tuple[str, ...]
-    """The photograph or scene that each image is of."""
+    """The photograph or scene of each image."""
 
     @property
     def threshold(self) -> float:
@@ -43,13 +43,13 @@ class ImageCounts:
 
     @property
     def crack_pixels(self) -> list[int]:
-        """Of each image's mask: with the names the mark of a test split at its resolution."""
+        """Crack pixels in each image's mask. With the names they identify a test split and its resolution."""
         return self.histogram[:, 1].sum(axis=1).tolist()
 
     def parts(self, metric: str) -> Float64Array:
-        """(images, 2): what one of ``METRICS`` divides; ``val/iou_best`` at the threshold that validation chose.
+        """Numerator and denominator of a metric for each image, shape (images, 2).
 
-        The others are at 0.5, as on validation.
+        ``val/iou_best`` is at the threshold that was chosen on validation; the others are at 0.5, as on validation.
         """
         assert metric in METRICS, metric
         counts = threshold_counts(self.histogram)
@@ -61,7 +61,7 @@ class ImageCounts:
         return np.stack([twice * tp, twice * tp + fp + fn], axis=1)
 
     def save(self, run: Path) -> None:
-        """Keep it in a training's folder, whole or not at all."""
+        """Write the file into a training's folder, atomically."""
         kept = run / KEPT
         images, groups = np.array(self.images), np.array(self.groups)
         with replaced_file(kept) as partial:
@@ -69,23 +69,23 @@ class ImageCounts:
 
     @classmethod
     def load(cls, run: Path) -> Self | None:
-        """What a training's folder keeps; None if it was not scored."""
+        """Read the file in a training's folder; None if the training was not scored yet."""
         if not (run / KEPT).is_file():
             return None
-        with np.load(run / KEPT) as found:
-            images, groups = (tuple(str(name) for name in found[key]) for key in ("images", "groups"))
-            return cls(found["histogram"], int(found["number"]), images, groups)
+        with np.load(run / KEPT) as arrays:
+            images, groups = (tuple(str(name) for name in arrays[key]) for key in ("images", "groups"))
+            return cls(arrays["histogram"], int(arrays["number"]), images, groups)
 
 
 def groups_of(root: Path, stems: Sequence[str]) -> tuple[str, ...]:
-    """The photograph or scene that each test image is of, by the manifest; without one, its own name."""
-    known = manifest_groups(root)
-    return tuple(known.get(f"test/{stem}", stem) for stem in stems)
+    """The photograph or scene of each test image, from the manifest; without a manifest, the image's own name."""
+    groups = manifest_groups(root)
+    return tuple(groups.get(f"test/{stem}", stem) for stem in stems)
 
 
 def load_image_counts(folder: Path, configuration: str) -> dict[int, ImageCounts]:
-    """By seed, what the trainings of a configuration have scored, of a folder that ``retrain-best`` has written."""
+    """Read the image counts of a configuration's trainings by seed, from a folder that ``retrain-best`` has written."""
     with (folder / "runs.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["configuration"] == configuration]
-    found = {int(row["seed"]): ImageCounts.load(folder / row["folder"]) for row in rows}
-    return {seed: counted for seed, counted in found.items() if counted is not None}
+    by_seed = {int(row["seed"]): ImageCounts.load(folder / row["folder"]) for row in rows}
+    return {seed: counts for seed, counts in by_seed.items() if counts is not None}
