@@ -113,7 +113,7 @@ def folder_differs(folder: Path, trial: Trial, ledger: Ledger, begun_again: bool
         return
     path = folder / "result.json"
     if not path.is_file():
-        yield f"{path} is missing, but the ledger has {trial.epochs} epochs of this trial, which is {trial.state}."
+        yield f"{path} is missing, but the ledger has {trial.epochs} epochs of this {settled(trial.state)} trial."
         return
     lines = read_lines(path)
     yield from epochs_differ(path, [line["epoch"] for line in lines], trial, begun_again)
@@ -135,7 +135,7 @@ def epochs_differ(path: Path, epochs: list[int], trial: Trial, begun_again: bool
         least = 0 if begun_again else trial.epochs - BEHIND
         most = trial.epochs + 1  # one that was trained and not yet recorded when the session was killed
     if not least <= len(epochs) <= most:
-        yield f"{path} has {len(epochs)} epochs, but the ledger {trial.epochs}; the trial is {trial.state}."
+        yield f"{path} has {len(epochs)} epochs, but the ledger {trial.epochs}; the trial is {settled(trial.state)}."
 
 
 def checkpoint_missing(folder: Path, trial: Trial, begun_again: bool) -> Iterator[str]:

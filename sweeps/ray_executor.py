@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partialmethod
 from pathlib import Path
@@ -42,6 +42,7 @@ from trainable.failures import Failure, FailureKind, read_failure
 from trainable.resources import Resources
 from trainable.trial import CrackTrial, TrialPlan
 
+METRICS = "metrics/"
 OBJECT_STORE_BYTES = 100 * 2**20  # trials share images through mapped files, not through Ray
 # trials inherit our environment anyway; Ray would write these keys to a log that every user of the machine can read
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
@@ -146,7 +147,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
         name, finished = name_of(trial), bool(result["finished"])
-        decision = self.study.report(name, int(result["epoch"]), result["metrics"], finished)
+        decision = self.study.report(name, int(result["epoch"]), metrics_of(result), finished)
         return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
 
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
@@ -216,6 +217,11 @@ def id_of(trial: RayTrial) -> str:
 def name_of(trial: RayTrial) -> str:
     """The name of our trial that a trial of Ray's runs."""
     return str(trial.config["trial"])
+
+
+def metrics_of(result: Mapping[str, Any]) -> dict[str, float]:
+    """A trial's own metrics, which are nested under one key in its result; Ray flattens results and adds keys."""
+    return {key.removeprefix(METRICS): value for key, value in result.items() if key.startswith(METRICS)}
 
 
 def failure_of(trial: RayTrial) -> Failure:

@@ -50,7 +50,8 @@ def sleeping(said: Path, together: int) -> type[tune.Trainable]:
                 time.sleep(0.1)
             time.sleep(EPOCH_SECONDS)
             self.epoch += 1
-            return {"epoch": self.epoch, METRIC: 1 / (1 + int(self.trial[1:5]) % 3), "finished": False}
+            value = 1 / (1 + int(self.trial[1:5]) % 3)
+            return {"epoch": self.epoch, "metrics": {METRIC: value}, "finished": False}
 
     return Sleeping
 

@@ -82,7 +82,7 @@ def test_points_outside_of_our_ranges_are_left_out_and_counted(tiny: list[str], 
     narrow = warm_start(before, plan_of(tiny, {LR: FloatDistribution(0.9, 1.1)}))
     assert [row.params[LR] for row in narrow.trials] == [1.0]  # trial 0, the default
     assert narrow.outside == 4
-    assert [*narrow.lines()][1].startswith("4 left out")
+    assert [*narrow.lines()][1].startswith("4 trials")
 
 
 @pytest.mark.parametrize(
