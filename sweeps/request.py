@@ -64,8 +64,8 @@ class SweepRequest:
     accept_data_warnings: bool = False
     debug: bool = False
 
-    def __post_init__(self) -> None:
-        """Raise a ``UserError`` for options that exclude each other or are out of range."""
+    def checked(self) -> Self:
+        """The same request. Options that exclude each other or are out of range are a ``UserError``."""
         given = {name for name, value in asdict(self).items() if value is not None and value is not False}
         for one, others in MUTUALLY_EXCLUSIVE.items():
             for other in others:
@@ -82,6 +82,7 @@ class SweepRequest:
                 f"--name={self.name}: a folder's name must start with a letter, a digit or _, and contain only "
                 "letters, digits, '_', '.' and '-'."
             )
+        return self
 
     @property
     def continues(self) -> bool:
@@ -161,7 +162,7 @@ def parse(argv: list[str]) -> SweepRequest:
     add("--debug", action="store_true", help="show the traceback of an error")
     words: dict[str, Any] = vars(parser.parse_intermixed_args(argv))
     words["overrides"] = tuple(Overrides.parse(words["overrides"]))
-    return SweepRequest(**words)
+    return SweepRequest(**words).checked()
 
 
 def option(name: str) -> str:

@@ -153,7 +153,7 @@ def damage_ledger(folder: Path) -> None:
         (repeat_row, "2 times"),
         (change_score, "has 0.999"),
         (change_state, "failed at epoch 3, its events complete"),
-        (change_decision, "The ledger says continue of t000"),
+        (change_decision, "'continue' was recorded"),
         (forget_reports, "the ledger's table"),
         (same_parameters, "4 trials have the same parameters"),
     ],

@@ -50,7 +50,7 @@ def test_changed_code_data_and_configuration_files_are_differences(plan: SweepPl
     assert {
         "src/training/losses.py",
         "configs/config.yaml",
-        "sweeps/asha.py",
+        "sweeps/search/asha.py",
         "sweeps/specs/quickstart.py",
         "data",
     } <= before.keys()

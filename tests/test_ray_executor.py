@@ -40,7 +40,7 @@ def fake(name: str, error_file: Path | None = None) -> Trial:
 
 def report(rules: StudyScheduler, name: str, epoch: int, value: float) -> str:
     return rules.on_trial_result(
-        None, fake(name), {"epoch": epoch, "metrics": {METRIC: value}, "finished": False, "pid": 1}
+        None, fake(name), {"epoch": epoch, f"metrics/{METRIC}": value, "finished": False, "pid": 1}
     )
 
 
@@ -111,7 +111,7 @@ def test_a_lost_card_ends_the_session_and_no_trial_has_failed(study: Study, tmp_
 
 
 def test_ray_gets_no_more_trials_than_run_at_once(study: Study, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sweeps.ray_executor.Trial", lambda run, **about: SimpleNamespace(run=run, **about))
+    monkeypatch.setattr("sweeps.ray_executor.RayTrial", lambda run, **about: SimpleNamespace(run=run, **about))
     jobs = TrialSource(study, trials_at_once=2)
     jobs.spec = {"run": "CrackTrial", "storage": None, "resources_per_trial": None}
     first, second, third = (cast(Any, jobs.next_trial()) for _ in range(3))

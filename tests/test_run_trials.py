@@ -27,7 +27,7 @@ from trainable.trial import TrialPlan
 
 def test_where_nothing_is_left_to_run_ray_is_not_started(monkeypatch: pytest.MonkeyPatch):
     class Finished:
-        finished = True
+        at_rest = True
 
     monkeypatch.setattr(sys.modules["sweeps.run_trials"], "local_ray", None)  # starting it would fail
     assert run_trials(cast(SweepPlan, None), cast(Study, Finished()), Console()) is None

@@ -84,9 +84,9 @@ def test_the_default_point_is_what_the_configuration_holds():
     ("key", "distribution", "sentence"),
     [
         ("training.optimizer.lrr", FloatDistribution(0, 1), "Did you mean 'training.optimizer.lr'"),
-        ("training.optimizer.lr", FloatDistribution(0.1, 1), "the default 0.0005 lies outside"),
+        ("training.optimizer.lr", FloatDistribution(0.1, 1), "default 0.0005"),
         ("training.loss", CategoricalDistribution(["dice_bce", "dise"]), "Did you mean 'dice'"),
-        ("model.encoder", CategoricalDistribution(["resnet18"]), "the default resnet34 lies outside"),
+        ("model.encoder", CategoricalDistribution(["resnet18"]), "default resnet34"),
     ],
 )
 def test_a_space_that_does_not_fit_the_configuration_is_refused(
@@ -105,7 +105,7 @@ def test_a_reversed_range_in_a_function_is_refused():
     def reversed_range(trial: optuna.Trial) -> None:
         trial.suggest_float("training.optimizer.lr", 1.0, 0.1)
 
-    with pytest.raises(UserError, match="impossible"):
+    with pytest.raises(UserError, match="low <= high"):
         default_point(reversed_range, [])
 
 

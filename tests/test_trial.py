@@ -14,12 +14,12 @@ from filelock import Timeout
 
 from src.config.compose import compose, load_config
 from src.config.overrides import Overrides, load_overrides
-from src.errors import UserError
 from src.lines import replace_lines
 from src.training.experiment import read_rows
 from src.training.trainer import EpochReport
 from sweeps.checkpoint_quota import keep_best_only
-from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
+from trainable.failures import TrialFailed
+from trainable.guard import CardWasFull, OutOfCardMemory
 from trainable.trial import CrackTrial, TrialPlan, check_sampled, override_value, trial_overrides
 
 
@@ -58,10 +58,10 @@ def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: CrackTrial):
     first, second = trial.step(), trial.step()
     assert (first["epoch"], first["finished"]) == (1, False)
     assert (second["epoch"], second["finished"]) == (2, True)
-    assert {"val/iou_best", "val/iou", "train/loss", "lr"} <= first.keys()
+    assert {"val/iou_best", "val/iou", "train/loss", "lr"} <= first["metrics"].keys()
     written = lines(trial.folder)
     assert [line["epoch"] for line in written] == [1, 2]
-    assert written[1]["val/iou_best"] == second["val/iou_best"]
+    assert written[1]["val/iou_best"] == second["metrics"]["val/iou_best"]
     assert written[0]["params"] == {"training.optimizer.lr": 1e-3, "training.loss": "dice_focal"}
 
 
@@ -76,7 +76,7 @@ def test_the_folder_holds_a_run_with_its_overrides(trial: CrackTrial, tiny: list
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Equal, but for the times."""
     times = {"epoch_seconds": 0, "images_per_second": 0}
-    return one | times == other | times
+    return one | {"metrics": one["metrics"] | times} == other | {"metrics": other["metrics"] | times}
 
 
 def test_another_process_goes_on_from_the_folder_as_the_first_would_have(
@@ -228,7 +228,7 @@ def test_two_learning_rates_give_two_networks(trial: CrackTrial):
 
 def test_a_process_survives_a_trial_that_could_not_start(trial: CrackTrial):
     assert trial.reset_config(job({"model.encoder.name": "resnet19"}, "t0001-broken"))
-    with pytest.raises(UserError, match="Unknown encoder"):
+    with pytest.raises(TrialFailed, match=r"configuration.*Unknown encoder"):
         trial.step()
     assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0002-next"))
     assert trial.step()["epoch"] == 1
@@ -276,7 +276,7 @@ def test_a_trial_whose_card_is_lost_does_not_train_on_the_cpu(tiny: list[str], t
     auto = tuple(word for word in tiny if word != "device=cpu")
     trial = CrackTrial.__new__(CrackTrial)
     trial.setup(job({}), plan=replace(plan(tiny, tmp_path), fixed=auto, trials_per_card=1))
-    with pytest.raises(CardLost, match="device=cuda"):
+    with pytest.raises(TrialFailed, match=r"card_lost.*device=cuda"):
         trial.step()
 
 
@@ -336,8 +336,9 @@ def test_running_out_of_memory_is_final_only_for_a_trial_that_had_the_card_to_it
         raise FULL
 
     trial.trainer.train_epoch = fail
-    with pytest.raises(kind, match=r"CUDA out of memory\. Tried to allocate 2\.00 GiB\.$"):
+    with pytest.raises(TrialFailed, match=r"CUDA out of memory\. Tried to allocate 2\.00 GiB\.\"") as caught:
         trial.step()
+    assert type(caught.value.__cause__) is kind
 
 
 def test_an_error_that_is_not_of_memory_stays_what_it_is(trial: CrackTrial):
@@ -345,7 +346,7 @@ def test_an_error_that_is_not_of_memory_stays_what_it_is(trial: CrackTrial):
         raise RuntimeError("it broke")
 
     trial.trainer.train_epoch = fail
-    with pytest.raises(RuntimeError, match="it broke"):
+    with pytest.raises(TrialFailed, match="RuntimeError: it broke"):
         trial.step()
 
 
