@@ -48,7 +48,7 @@ def test_labels_of_a_logarithmic_axis_do_not_touch(sweep: SweepResults):
         ranged = {"training.optimizer.lr_scale": Range(low, high, log=True)}
         params = {name: {"training.optimizer.lr_scale": (low * high) ** 0.5} for name in sweep.params}
         made = replace(sweep, ranges=dict.fromkeys(params, ranged), params=params)
-        made = replace(made, trials=made.trials.checkpoints_deleted(columns=["training.loss"]))
+        made = replace(made, trials=made.trials.drop(columns=["training.loss"]))
         drawn = FIGURES["slices"][1](made, WIDTH / 3)
         assert drawn is not None
         figure = drawn[0]

@@ -91,10 +91,10 @@ def test_a_verdict_on_fresh_seeds_comes_before_what_the_search_says(sweep: Sweep
     (folder / "verdict.json").write_text(json.dumps(verdict))
     lines = answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep"))
     assert lines[0] == "t0001 is better than the default by 1."
-    assert not any("How sure" in line for line in lines)
+    assert not any("retrain-best" in line for line in lines)
     verdict["contenders"] = [sweep.ranked["trial"].iloc[1]]  # the sweep was extended since, and has another best
     (folder / "verdict.json").write_text(json.dumps(verdict))
-    assert any("How sure" in line for line in answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")))
+    assert any("retrain-best" in line for line in answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")))
 
 
 def test_a_default_without_a_score_is_said_to_have_none(sweep: SweepResults):
