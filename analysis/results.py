@@ -175,8 +175,8 @@ def load_sweep(name: str, output_root: Path | None = None) -> SweepResults:
     root = sweeps_dir(output_root)
     folder = root / name
     if not (folder / "sweep.yaml").is_file():
-        there = [path.parent.name for path in root.glob("*/sweep.yaml")]
-        raise unknown(f"sweep in {in_full(root)}", name, there) if there else no_sweep(root)
+        names = [path.parent.name for path in root.glob("*/sweep.yaml")]
+        raise unknown(f"sweep in {in_full(root)}", name, names) if names else no_sweep(root)
     return read_folder(folder)
 
 

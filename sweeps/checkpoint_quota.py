@@ -54,15 +54,15 @@ def worst(sweep_dir: Path, trials: Iterable[Trial], limit: float) -> list[Trial]
     """
     best_first = ranked(trials)
     sizes = {trial.name: size_of(sweep_dir / trial.name / "checkpoints") for trial in best_first}
-    total, found = sum(sizes.values()), list[Trial]()
+    total, to_delete = sum(sizes.values()), list[Trial]()
     for trial in reversed(best_first[1:]):
         if total <= limit:
             break
         if trial.state in (TrialState.RUNNING, TrialState.WAITING) or not sizes[trial.name]:
             continue
         total -= sizes[trial.name]
-        found.append(trial)
-    return found
+        to_delete.append(trial)
+    return to_delete
 
 
 def delete_checkpoints(trial_dir: Path) -> None:

@@ -31,7 +31,7 @@ class Share:
     cards: tuple[str, ...]
     """The cards by their names in CUDA_VISIBLE_DEVICES."""
 
-    def beside(self, other: "Share") -> str:
+    def overlap(self, other: "Share") -> str:
         """The part that another sweep uses too, in words; empty if there is none."""
         cards = [card for card in self.cards if card in other.cards]
         common, all_cores = {*self.allowed} & {*other.allowed}, {*self.allowed} | {*other.allowed}
@@ -77,7 +77,7 @@ def sharing(name: str, resources: Resources) -> list[str]:
         f"{other.name} (process {other.process}) is running on {what}: both sweeps will take longer than planned. Wait "
         "for it, or separate the two with taskset and CUDA_VISIBLE_DEVICES."
         for other in running()
-        if (what := own.beside(other))
+        if (what := own.overlap(other))
     ]
 
 

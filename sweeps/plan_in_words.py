@@ -18,7 +18,7 @@ def plan_lines(plan: SweepPlan, cost: EpochCost | None, state: SearchState | Non
     scheduler, trials, expected = plan.spec.scheduler, plan.spec.budget.trials, plan.forecast()
     yield "search space; default (trial 0):"
     for key, text in described(plan.spec.space).items():
-        yield f"  {key:40} {text}; {plan.default_params.get(key, 'not asked')}"
+        yield f"  {key:40} {text}; {plan.default_params.get(key, 'not used by the default')}"
     yield f"{type(scheduler).__name__} ({scheduler.described}); expected number of trials that reach epoch"
     for epoch, count in expected.trials_at.items():
         yield f"  {epoch:4}  {count:6.1f}{'  the end' if epoch == scheduler.max_epochs else ''}"
@@ -44,9 +44,8 @@ def limit_lines(plan: SweepPlan, cost: EpochCost, hours: float) -> Iterator[str]
         yield f"the session ends before that, after the budget of {budget.hours:g} hours"
     if cost.device == "cpu" and hours > HOURS_A_DAY:
         yield "This takes days on a CPU: use a graphics card, or a smaller data.image_size, --max-epochs and --trials."
-    needed = (
-        2 * budget.trials * cost.checkpoint_mib / 1024
-    )  # the last checkpoint of trials that may continue, and the best
+    # two per trial: the best checkpoint, and the last one of trials that may continue
+    needed = 2 * budget.trials * cost.checkpoint_mib / 1024
     limit = budget.checkpoints_gib
     kept = f"; the budget keeps {limit:g} GiB, those of the best trials" if needed > limit else ""
     yield f"checkpoints: up to {needed:.1f} GiB in {plan.folder}{kept}"

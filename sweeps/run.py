@@ -124,10 +124,10 @@ def other_sweep(folder: Path, word: str) -> Path:
     """The folder of the sweep for ``--warm-start``: a name next to this sweep's folder, or a path."""
     other = user_path(word) if "/" in word else folder.with_name(word)
     if not (other / LEDGER_FILE).is_file():
-        there = sorted(path.parent.name for path in folder.parent.glob(f"*/{LEDGER_FILE}"))
+        sweeps = sorted(path.parent.name for path in folder.parent.glob(f"*/{LEDGER_FILE}"))
         raise (
-            unknown("sweep to start from", word, there)
-            if there
+            unknown("sweep to start from", word, sweeps)
+            if sweeps
             else UserError(f"--warm-start={word}: there is no sweep in {in_full(folder.parent)}.")
         )
     return other

@@ -28,7 +28,7 @@ from trainable.trial import trial_overrides
 
 POINTS = 3
 """How many points of the other trials are tried first."""
-OF_TRAINING = ("data", "src/", "trainable/", "configs/")
+TRAINING_PARTS = ("data", "src/", "trainable/", "configs/")
 """Prefixes of the names of data and code in a sweep's identity."""
 IRRELEVANT = tuple(
     f"{key}."
@@ -54,7 +54,7 @@ class Difference(NamedTuple):
     theirs: str
 
 
-class Known(NamedTuple):
+class TrialPoint(NamedTuple):
     """A trial of another sweep as a point of our space, and its whole configuration."""
 
     point: Params
@@ -82,7 +82,7 @@ class WarmStart:
             several = len({difference for difference in self.differing if difference.key == key}) > 1
             yield (
                 f"{count} trials not used by the model, because they were trained differently: {key} is "
-                f"{first[key].ours} here, {first[key].theirs} there{', among others' if several else ''}"
+                f"{first[key].ours} here, {first[key].theirs} there{', among other_points' if several else ''}"
             )
         if self.outside:
             yield f"{self.outside} trials not used, because their points are outside of this search space"
@@ -97,26 +97,27 @@ def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
             raise UserError(
                 f"{folder} was ranked by {state.metric}, but this sweep by {plan.spec.metric}: they are not comparable."
             )
-        fixed, of_all = Overrides.parse(read_about(folder)["fixed"]), surroundings_differ(plan, ledger.get("identity"))
-        of_some, found, others = changed_since(ledger), WarmStart(), list[Params]()
+        fixed = Overrides.parse(read_about(folder)["fixed"])
+        general_difference, changed_later = surroundings_differ(plan, ledger.get("identity")), changed_since(ledger)
+        warm, other_points = WarmStart(), list[Params]()
         for trial in ranked(state.trials.values()):
-            known = point_of(trial_overrides(fixed, trial.params), plan)
-            if known is None:
-                found.outside += 1
-            elif differs := settings_differ(plan, *known) or of_all or of_some.get(trial.name):
-                found.differing.append(differs)
-                others += [known.point] if trial.state != TrialState.FAILED else []
+            trial_point = point_of(trial_overrides(fixed, trial.params), plan)
+            if trial_point is None:
+                warm.outside += 1
+            elif differs := settings_differ(plan, *trial_point) or general_difference or changed_later.get(trial.name):
+                warm.differing.append(differs)
+                other_points += [trial_point.point] if trial.state != TrialState.FAILED else []
             else:
-                found.trials += as_ours(trial, known.point, ledger, plan)
+                warm.trials += convert_trial(trial, trial_point.point, ledger, plan)
     finally:
         ledger.close()
-    tried = [plan.default_params, *plan.known_points, *(trial.params for trial in found.trials)]
-    new = [point for number, point in enumerate(others) if point not in [*tried, *others[:number]]]
-    found.points = new[:POINTS]
-    return found
+    tried = [plan.default_params, *plan.known_points, *(trial.params for trial in warm.trials)]
+    new = [point for number, point in enumerate(other_points) if point not in [*tried, *other_points[:number]]]
+    warm.points = new[:POINTS]
+    return warm
 
 
-def as_ours(trial: Trial, point: Params, ledger: Ledger, plan: SweepPlan) -> list[Trial]:
+def convert_trial(trial: Trial, point: Params, ledger: Ledger, plan: SweepPlan) -> list[Trial]:
     """Convert a trial to one of ours, with its values at our rungs; an empty list if it has no value there."""
     values = {epoch: value for epoch, value in ledger.values(trial.name).items() if value is not None} | trial.values
     ours = [*plan.spec.scheduler.rungs, plan.spec.scheduler.max_epochs]
@@ -130,7 +131,7 @@ def changed_since(ledger: Ledger) -> dict[str, Difference]:
 
     The sweep's folder describes only the time after the last change.
     """
-    begun, found = set[str](), dict[str, Difference]()
+    begun, first_changes = set[str](), dict[str, Difference]()
     for event in (record.event for record in ledger.records()):
         if isinstance(event, Reported | Failed):
             begun.add(event.trial)
@@ -138,14 +139,14 @@ def changed_since(ledger: Ledger) -> dict[str, Difference]:
         for name, (then, now) in changes.items():
             if decides_training(name):
                 first = Difference(name.removeprefix("fixed: "), now or "nothing", then or "nothing")
-                found = dict.fromkeys(begun, first) | found
-    return found
+                first_changes = dict.fromkeys(begun, first) | first_changes
+    return first_changes
 
 
 def decides_training(name: str) -> bool:
     """Whether a part of a sweep's identity changes how good its trainings become."""
     kind, fixed, key = name.partition("fixed: ")
-    return not f"{key}.".startswith(IRRELEVANT) if fixed and not kind else name.startswith(OF_TRAINING)
+    return not f"{key}.".startswith(IRRELEVANT) if fixed and not kind else name.startswith(TRAINING_PARTS)
 
 
 def surroundings_differ(plan: SweepPlan, before: Mapping[str, str]) -> Difference | None:
@@ -154,7 +155,7 @@ def surroundings_differ(plan: SweepPlan, before: Mapping[str, str]) -> Differenc
     New files of code are ignored, because the other sweep cannot have used them.
     """
     now = {"data": data_fingerprint(plan.config.data), **training_code()}
-    names = [name for name in before if name.startswith(OF_TRAINING)]
+    names = [name for name in before if name.startswith(TRAINING_PARTS)]
     changed = (Difference(name, now.get(name, "nothing"), before[name]) for name in names)
     return next((found for found in changed if found.ours != found.theirs), None)
 
@@ -176,7 +177,7 @@ def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
             yield f"{above}{name}", value
 
 
-def point_of(overrides: Iterable[str], plan: SweepPlan) -> Known | None:
+def point_of(overrides: Iterable[str], plan: SweepPlan) -> TrialPoint | None:
     """The point of the plan's space that a trial with these overrides trained; None if it is outside of the space."""
 
     def answer(key: str, distribution: BaseDistribution) -> Choice:
@@ -187,7 +188,7 @@ def point_of(overrides: Iterable[str], plan: SweepPlan) -> Known | None:
 
     try:
         composed = compose(overrides)
-        return Known(walk(plan.spec.space, answer), composed.values)
+        return TrialPoint(walk(plan.spec.space, answer), composed.values)
     except (_Outside, UserError):  # a key that its configuration does not have
         return None
 

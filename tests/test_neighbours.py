@@ -80,7 +80,7 @@ def test_a_file_that_is_none_of_ours_is_passed_over():
     ],
 )
 def test_only_what_both_have_planned_is_told(other: Share, what: str):
-    assert replace(OURS, cards=("0",)).beside(other) == what
+    assert replace(OURS, cards=("0",)).overlap(other) == what
 
 
 def test_cards_are_those_that_the_environment_shows(monkeypatch: pytest.MonkeyPatch):

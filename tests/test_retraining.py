@@ -150,9 +150,7 @@ def test_a_race_goes_on_with_what_it_was_begun_with_and_fresh_moves_it_aside(
     more = open_retraining(sweep, asked(top=1, seeds=5), ONE_CORE, resume=False, fresh=False)  # seeds may be added
     assert (len(more.session.study.state.waiting), more.session.study.budget.trials) == (2, 10)
     more.session.ledger.close()
-    with pytest.raises(
-        UserError, match=r"configurations: t0000-\w+, t\d+-\w+ -> t0000-\w+, (.|\n)*--fresh"
-    ):
+    with pytest.raises(UserError, match=r"configurations: t0000-\w+, t\d+-\w+ -> t0000-\w+, (.|\n)*--fresh"):
         open_retraining(sweep, asked(top=2), ONE_CORE, resume=False, fresh=False)
     again = open_retraining(sweep, asked(top=2, seeds=0), ONE_CORE, resume=True, fresh=False)
     assert (len(again.race.contenders), again.session.study.budget.trials) == (2, 10)

@@ -60,16 +60,16 @@ def conclude(retraining: Retraining, console: Console) -> None:
         raise UserError(
             f"No training of the default is complete, so there is nothing to compare with: see {folder / 'runs.csv'}."
         )
-    known = {name: SearchScore(contender.score, contender.epochs) for name, contender in race.contenders.items()}
-    verdict = judge(runs, known, race.default, retraining.groups(), race.dropped(trials))
+    scores = {name: SearchScore(contender.score, contender.epochs) for name, contender in race.contenders.items()}
+    verdict = judge(runs, scores, race.default, retraining.groups(), race.dropped(trials))
     best = max((run for run in runs if run.contender == verdict.chosen), key=lambda run: run.validated)
     overrides = chosen_overrides(retraining, verdict.chosen)
     save_overrides(overrides, folder / "best.yaml")
     link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
     replace_text(folder / "verdict.md", page(retraining, verdict, best))
-    kept = {"sweep_begun": retraining.sweep_begun, "contenders": list(race.contenders)}
-    kept |= {"chosen": verdict.chosen, "sentences": verdict.sentences, "epochs": retraining.epochs}
-    replace_text(folder / "verdict.json", json.dumps(kept))
+    content = {"sweep_begun": retraining.sweep_begun, "contenders": list(race.contenders)}
+    content |= {"chosen": verdict.chosen, "sentences": verdict.sentences, "epochs": retraining.epochs}
+    replace_text(folder / "verdict.json", json.dumps(content))
     for table in render_tables(verdict, race.default, retraining.epochs, console.width):
         console.print(table)
     for sentence in verdict.sentences:
@@ -143,17 +143,17 @@ def cells(line: ConfigResult, default: str, epochs: int) -> list[str]:
     return [*head, *test, *gain, f"{line.epoch_seconds:.1f}"]
 
 
-def search_cell(known: SearchScore, epochs: int) -> str:
+def search_cell(search: SearchScore, epochs: int) -> str:
     """The score in the search; with its epochs in brackets if they differ from those of the retraining."""
-    if known.score is None:
+    if search.score is None:
         return "-"
-    return f"{known.score:.4f}{f' ({known.epochs})' if known.epochs not in (0, epochs) else ''}"
+    return f"{search.score:.4f}{f' ({search.epochs})' if search.epochs not in (0, epochs) else ''}"
 
 
 def optimism(line: ConfigResult, epochs: int) -> str:
     """Search score minus validation on fresh seeds, if both were trained for the same number of epochs."""
-    known = line.search
-    return "-" if known.score is None or known.epochs != epochs else f"{known.score - line.validated:+.4f}"
+    search = line.search
+    return "-" if search.score is None or search.epochs != epochs else f"{search.score - line.validated:+.4f}"
 
 
 def score_interval(found: Interval) -> str:
