@@ -157,7 +157,7 @@ def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ())
     A search space with keys that the configuration does not have is a ``UserError``.
     """
     resources = share_machine(spec.budget.trials_at_once, cards)
-    metric = () if spec.metric == DEFAULT_METRIC else (chosen_by(spec.metric),)
+    metric = () if spec.metric == DEFAULT_METRIC else (keep_best_by(spec.metric),)
     fixed = (
         Overrides.parse(metric)
         .plus(with_data_root(Overrides.parse(spec.fixed)))
@@ -168,6 +168,6 @@ def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ())
     return SweepPlan(name, spec, seed, fixed, default_params, known_points, resources)
 
 
-def chosen_by(metric: str) -> str:
+def keep_best_by(metric: str) -> str:
     """The override that makes a training keep its best checkpoint by this metric."""
     return f"training.metric={metric.removeprefix('val/')}"

@@ -33,7 +33,7 @@ def start(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], other: Pa
         console.print(f"From {other}: {line}.")
     check_memory(plan, check_corners(plan, few_corners(plan.spec.space)))
     ledger = new_ledger(plan)
-    return run(plan, ledger, spec_name, command, to_keep(warm))
+    return run(plan, ledger, spec_name, command, warm_start_to_json(warm))
 
 
 def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_changes: bool) -> int:
@@ -56,21 +56,21 @@ def print_warnings(plan: SweepPlan) -> None:
 def run(plan: SweepPlan, ledger: Ledger, spec_name: str, command: Mapping[str, Any], warm: Mapping[str, Any]) -> int:
     """Run the remaining trials, write the results, print the leaderboard."""
     keep = {"command": dict(command), "trials": plan.spec.budget.trials, **warm}
-    sampler = sampler_of(plan, warm)
+    sampler = build_sampler(plan, warm)
     session = open_session(plan, ledger, sampler, identity(plan, spec_name), keep, question(spec_name))
     received = session.run(console)
     write_results(session)
     ledger.close()
-    return conclude(plan, session.study, received, resume_command(plan, spec_name))
+    return print_results(plan, session.study, received, resume_command(plan, spec_name))
 
 
-def to_keep(warm: WarmStart) -> dict[str, Any]:
+def warm_start_to_json(warm: WarmStart) -> dict[str, Any]:
     """Trials and points from another sweep, as the ledger keeps them."""
     trials = [{"params": trial.params, "values": trial.values, "state": trial.state} for trial in warm.trials]
     return {WARM_TRIALS: trials, WARM_POINTS: warm.points}
 
 
-def sampler_of(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
+def build_sampler(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
     """The plan's sampler, with the trials and points of a warm start."""
     before = [
         Trial("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
@@ -90,7 +90,7 @@ def write_results(session: Session) -> None:
         raise UserError(f"{error}: the ledger has all results, and the next session writes this file again.") from error
 
 
-def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -> int:
+def print_results(plan: SweepPlan, study: Study, received: int | None, resume: str) -> int:
     """Print the leaderboard and what to do next; returns the exit code."""
     for table in tables(study.trials.values(), plan.spec.metric, console.width):
         console.print(table)

@@ -82,7 +82,7 @@ def retrain(request: RetrainRequest) -> int:
         raise unknown("metric to compare by", metric, METRICS)
 
     from analysis.retrain.retraining import RaceSettings, fixed_of, folder_of, open_retraining
-    from analysis.retrain.verdict_page import conclude  # torch and Optuna: seconds to import
+    from analysis.retrain.verdict_page import write_verdict  # torch and Optuna: seconds to import
     from src.cards import find_cards
     from src.config.compose import load_config
     from sweeps.ledger import locked
@@ -102,7 +102,7 @@ def retrain(request: RetrainRequest) -> int:
             why = retraining.session.study.why_ended or "Interrupted"
             console.print(f"{why}; every completed epoch is kept. Continue: {resume_command(request)}")
             return EXIT_USER if received is None else EXIT_SIGNAL + received
-        conclude(retraining, console)
+        write_verdict(retraining, console)
     return 0
 
 

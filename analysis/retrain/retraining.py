@@ -22,7 +22,7 @@ from src.scoring.evaluate import evaluate
 from src.scoring.inference import load_network
 from sweeps.identity import differences, surroundings
 from sweeps.ledger import LEDGER_FILE, Ledger
-from sweeps.plan import SweepPlan, chosen_by
+from sweeps.plan import SweepPlan, keep_best_by
 from sweeps.search.trial import Trial, TrialState
 from sweeps.session import Session, open_session
 from sweeps.spec import Budget, NoStopping, SweepSpec
@@ -148,7 +148,7 @@ def plan_of(
     budget: dict[str, Any] = sweep.about["budget"]
     root = sweep.folder.parents[1]
     output = () if root == load_config().output_root else (f"output_root={root}",)
-    own = [*output, chosen_by(settings.metric), f"training.epochs={epochs}", *resources.overrides()]
+    own = [*output, keep_best_by(settings.metric), f"training.epochs={epochs}", *resources.overrides()]
     fixed = search_overrides.plus(own)
     spec = SweepSpec(
         fixed=tuple(fixed),

@@ -50,7 +50,7 @@ out, because the number of epochs also changes the score.
 """
 
 
-def conclude(retraining: Retraining, console: Console) -> None:
+def write_verdict(retraining: Retraining, console: Console) -> None:
     """Score the trainings, print and write the verdict. Without a complete default it is a ``UserError``."""
     folder, race = retraining.plan.folder, retraining.race
     trials = retraining.trials
