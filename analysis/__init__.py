@@ -1,6 +1,6 @@
-"""From a sweep's files to a decision."""
+"""Analyses the files of sweeps: leaderboard, report, comparison, and the verdict of retraining."""
 
 import warnings
 
-# Optuna brings tqdm, which in a notebook asks for widgets that nothing here shows
+# Optuna imports tqdm, which warns in notebooks without widgets
 warnings.filterwarnings("ignore", message="IProgress not found")

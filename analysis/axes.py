@@ -1,4 +1,4 @@
-"""Where a trial's values lie on the axes of figures: along a range, or beside each other as choices."""
+"""Scales of the figures' axes: the positions of parameter values along a range, or of choices side by side."""
 
 import math
 from collections.abc import Sequence
@@ -9,45 +9,45 @@ from analysis.results import SweepResults
 from sweeps.leaderboard import short
 
 LONGEST = 18
-"""Characters of a label."""
-NOWHERE = float("nan")
-"""The place of a value that a trial does not have."""
+"""The maximum number of characters of a label."""
+NO_POSITION = float("nan")
+"""The position for a trial that does not have the key."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """An axis for one parameter."""
+    """The scale of one parameter's axis."""
 
     key: str
     low: float = 0.0
     high: float = 0.0
     log: bool = False
     choices: tuple[str, ...] = ()
-    """If it is no range."""
+    """The values of a categorical parameter; empty for a range."""
 
-    def place(self, params: dict[str, Any]) -> float:
-        """Of a trial's value: itself, or the number of the choice; ``NOWHERE`` if the trial has none."""
+    def position(self, params: dict[str, Any]) -> float:
+        """The position of a trial: its value, or the number of its choice; ``NO_POSITION`` without a value."""
         if self.key not in params:
-            return NOWHERE
+            return NO_POSITION
         return self.choices.index(str(params[self.key])) if self.choices else float(params[self.key])
 
-    def share(self, place: float) -> float:
-        """A place from 0 to 1 of the axis."""
+    def fraction(self, position: float) -> float:
+        """A position as a fraction of the axis, from 0 to 1."""
         if self.choices:
-            return place / max(1, len(self.choices) - 1)
+            return position / max(1, len(self.choices) - 1)
         if self.log:
-            return math.log(place / self.low) / math.log(self.high / self.low)
-        return (place - self.low) / (self.high - self.low)
+            return math.log(position / self.low) / math.log(self.high / self.low)
+        return (position - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Places and what is there: the ends, or all choices."""
+        """Positions and labels: the two ends of a range, or all choices."""
         if self.choices:
             return [(float(index), shortened(name)) for index, name in enumerate(self.choices)]
         return [(self.low, short(self.low)), (self.high, short(self.high))]
 
 
 def shortened(name: str) -> str:
-    """A choice as a label: a fraction by three significant digits, the middle of a long name left out."""
+    """A choice as a label: numbers with three significant digits, long names without their middle."""
     try:
         return short(float(name)) if "." in name or "e-" in name else name
     except ValueError:
@@ -55,7 +55,7 @@ def shortened(name: str) -> str:
 
 
 def scale_of(sweep: SweepResults, key: str) -> Scale:
-    """What was searched of a key, made wider if trials lie outside of that; if it is not known, what was tried."""
+    """The scale of a key: its search range, widened if trials are outside of it; if unknown, the tried values."""
     ranges = sweep.ranges_of(key)
     tried = [params[key] for params in sweep.params.values() if key in params]
     choices = [str(choice) for of in ranges for choice in of.choices]
@@ -71,6 +71,6 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def shares(sweep: SweepResults, scale: Scale) -> Sequence[float]:
-    """The ranked trials' places from 0 to 1 of an axis."""
-    return [scale.share(scale.place(sweep.params[name])) for name in sweep.ranked["trial"]]
+def fractions(sweep: SweepResults, scale: Scale) -> Sequence[float]:
+    """The positions of the ranked trials as fractions of the axis."""
+    return [scale.fraction(scale.position(sweep.params[name])) for name in sweep.ranked["trial"]]

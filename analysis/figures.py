@@ -1,4 +1,4 @@
-"""Pictures of a sweep: each function returns a figure and the table that it draws; None if there is nothing to draw."""
+"""Figures of a sweep. Each function returns a figure and its table, or None if there is nothing to draw."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,22 +10,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from analysis.axes import Scale, scale_of, shares
+from analysis.axes import Scale, fractions, scale_of
 from analysis.importance import importance
 from analysis.results import SweepResults
 from sweeps.leaderboard import short, short_names
 
-BEST, DEFAULT, OTHER, TRUNK = "#d55e00", "#0072b2", "#b8b8b8", "#444444"  # of Okabe and Ito: for every eye
+BEST, DEFAULT, OTHER, TRUNK = (
+    "#d55e00",
+    "#0072b2",
+    "#b8b8b8",
+    "#444444",
+)  # Okabe and Ito's palette, for colour-blind readers too
 WIDTH, NARROW = 8.0, 3.9
-"""Inches, at 96 pixels: of a page, and of a telephone, where panels lie below each other."""
+"""Widths in inches (of 96 pixels): of a page, and of a phone, where panels are below each other."""
 HEIGHT = 4.2
 MARKS = {"complete": "o", "failed": "X"}
-"""Of a curve's end; a ring elsewhere."""
+"""The marker at a curve's end, by the trial's state; a ring for other states."""
 
-Drawn = tuple[Figure, pd.DataFrame] | None
+FigureAndTable = tuple[Figure, pd.DataFrame] | None
 
 
-def learning_curves(sweep: SweepResults, width: float = WIDTH) -> Drawn:
+def learning_curves(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
     """Every trial's metric over its epochs, the best and the default in colour; rungs are dotted."""
     table: Any = sweep.reports[["trial", "epoch", "value"]]
     table = table.dropna().sort_values(["trial", "epoch"])
@@ -47,28 +52,28 @@ def learning_curves(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     return figure, table
 
 
-def progress(sweep: SweepResults, width: float = WIDTH) -> Drawn:
+def progress(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
     """The best score so far, over epochs spent and over time."""
     table = best_so_far(sweep, sweep.metric)
-    return None if table.empty else (drawn_progress({sweep.name: table}, sweep.metric, width), table)
+    return None if table.empty else (plot_progress({sweep.name: table}, sweep.metric, width), table)
 
 
 def best_so_far(sweep: SweepResults, metric: str) -> pd.DataFrame:
-    """A row an epoch of any trial, in the order of their ends: ``epochs`` spent till then, ``hours`` since the first,
-    and the ``best`` value of the metric so far. Trials that failed have spent, but have no value."""
+    """One row per epoch of any trial, in the order in which they ended: ``epochs`` spent so far, ``hours`` since the
+    first one, and the ``best`` value of the metric so far. Epochs of failed trials count, but not their values."""
     reports: Any = sweep.reports
     if metric not in reports:
         return pd.DataFrame(columns=["epochs", "hours", "best"])
     failed = sweep.trials.query("state == 'failed'")["trial"]
     values = reports["value" if metric == sweep.metric else metric].mask(reports["trial"].isin(failed))
-    seconds = (reports["time"].cummax() - reports["time"].iloc[:1].max()).dt.total_seconds()  # clocks are set back
+    seconds = (reports["time"].cummax() - reports["time"].iloc[:1].max()).dt.total_seconds()  # a clock may be set back
     hours = seconds / 3600
     table: Any = pd.DataFrame({"epochs": np.arange(1, len(reports) + 1), "hours": hours, "best": values.cummax()})
     return table.ffill().dropna().reset_index(drop=True)
 
 
-def drawn_progress(tables: Mapping[str, pd.DataFrame], metric: str, width: float = WIDTH) -> Figure:
-    """Tables of ``best_so_far``, by the names of their sweeps, on the same axes."""
+def plot_progress(tables: Mapping[str, pd.DataFrame], metric: str, width: float = WIDTH) -> Figure:
+    """Plot tables of ``best_so_far``, by the names of their sweeps, on the same axes."""
     lines = 1 if width >= WIDTH else 2
     figure = Figure(figsize=(width, HEIGHT * (1 + lines) / 2), layout="constrained")
     left, right = figure.subplots(lines, 3 - lines, sharey=True)
@@ -77,16 +82,16 @@ def drawn_progress(tables: Mapping[str, pd.DataFrame], metric: str, width: float
     for (name, table), colour in zip(tables.items(), (BEST, DEFAULT), strict=False):
         left.step(table["epochs"], table["best"], where="post", color=colour, lw=2, label=name)
         right.step(table["hours"] * (1 if unit == "hours" else 60), table["best"], where="post", color=colour, lw=2)
-    plain(left, "epochs of all trials", f"best {metric} so far")
-    plain(right, f"{unit} since the first epoch", "" if lines == 1 else f"best {metric} so far")
+    style_axes(left, "epochs of all trials", f"best {metric} so far")
+    style_axes(right, f"{unit} since the first epoch", "" if lines == 1 else f"best {metric} so far")
     right.xaxis.set_major_locator(MaxNLocator(5))
     if len(tables) > 1:
         legend_above(left)
     return figure
 
 
-def slices(sweep: SweepResults, width: float = WIDTH) -> Drawn:
-    """The score over each parameter; the further a trial was trained, the larger it is."""
+def slices(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
+    """The score over each parameter. The longer a trial was trained, the larger its dot."""
     table: Any = sweep.ranked[["trial", "score", "epochs", *sweep.parameters]]
     if table.empty or not sweep.parameters:
         return None
@@ -100,11 +105,11 @@ def slices(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     sizes = 15 + 60 * table["epochs"] / sweep.rungs[-1]
     for index, (key, name) in enumerate(zip(sweep.parameters, short_names(sweep.parameters), strict=True)):
         axes = grid.flat[index]
-        plain(axes, name.replace("_", " "), sweep.metric if index % columns == 0 else "")
+        style_axes(axes, name.replace("_", " "), sweep.metric if index % columns == 0 else "")
         scale = scale_of(sweep, key)
-        set_up(axes, scale)
-        places = [scale.place(sweep.params[trial]) for trial in table["trial"]]
-        for front in (False, True):  # the best and the default lie on top
+        set_up_axis(axes, scale)
+        places = [scale.position(sweep.params[trial]) for trial in table["trial"]]
+        for front in (False, True):  # the best and the default are drawn on top
             shown = [index for index, colour in enumerate(colours) if (colour != OTHER) == front]
             dots = [[column[index] for index in shown] for column in (places, table["score"].tolist())]
             look: dict[str, Any] = {
@@ -115,24 +120,26 @@ def slices(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     return figure, table
 
 
-def parallel(sweep: SweepResults, width: float = WIDTH) -> Drawn:
-    """Every trial as a line through its parameters, coloured by its score; where it is narrow, from top to bottom."""
+def parallel(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
+    """Parallel coordinates: every trial is a line through its parameters, coloured by score; upright on a phone."""
     table: Any = sweep.ranked[["trial", *sweep.parameters, "score"]]
     if len(table) < 2 or not sweep.parameters:
         return None
     keys, upright = [*sweep.parameters], width < WIDTH
     scales = [scale_of(sweep, key) for key in keys]
-    places = np.array([shares(sweep, scale) for scale in scales] + [scaled_score(sweep)])
+    places = np.array([fractions(sweep, scale) for scale in scales] + [scaled_score(sweep)])
     figure, axes = canvas("", "", width, 1 + 0.8 * len(places) if upright else HEIGHT)
     low, high = float(table["score"].min()), float(table["score"].max())
     where: dict[str, Any] = {"location": "bottom", "pad": 0.03} if upright else {"pad": 0.02}
     colours = figure.colorbar(mappable(low, high), ax=axes, label=sweep.metric, **where)
     for column in np.argsort(places[-1]):  # the best are drawn last, on top
         score = sweep.ranked["score"].to_numpy()[column]
-        there = np.flatnonzero(np.isfinite(places[:, column]))  # it passes by the axis of a key that it does not have
+        there = np.flatnonzero(
+            np.isfinite(places[:, column])
+        )  # the line skips the axes of keys that the trial does not have
         line = (places[there, column], there) if upright else (there, places[there, column])
         axes.plot(*line, color=colours.cmap(colours.norm(score)), lw=1.6, alpha=0.85)
-    marks = [[(scale.share(place), name) for place, name in scale.ticks()] for scale in scales]
+    marks = [[(scale.fraction(place), name) for place, name in scale.ticks()] for scale in scales]
     marks.append([(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")] if high > low else [(0.0, f"{low:.3f}")])
     names = [*(name.replace("_", " ") for name in short_names(keys)), "score"]
     draw_scales(axes, names, marks, upright)
@@ -140,7 +147,7 @@ def parallel(sweep: SweepResults, width: float = WIDTH) -> Drawn:
 
 
 def draw_scales(axes: Axes, names: Sequence[str], marks: Sequence[Sequence[tuple[float, str]]], upright: bool) -> None:
-    """The axes of parallel coordinates, with their marks; ``upright`` below each other."""
+    """Draw the axes of parallel coordinates with their labels; ``upright``: from top to bottom."""
     for spine in axes.spines.values():
         spine.set_visible(False)
     along, across = (axes.yaxis, axes.xaxis) if upright else (axes.xaxis, axes.yaxis)
@@ -158,8 +165,8 @@ def draw_scales(axes: Axes, names: Sequence[str], marks: Sequence[Sequence[tuple
             axes.annotate(text, (place, index) if upright else (index, place), bbox=paper, zorder=5, **away)
 
 
-def importances(sweep: SweepResults, width: float = WIDTH) -> Drawn:
-    """Each parameter's share at each rung, with what 80 % of bootstrap samples say."""
+def importances(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
+    """The importance of each parameter at each rung, with the central 80 % of bootstrap samples."""
     table = importance(sweep)
     if table.empty:
         return None
@@ -172,14 +179,14 @@ def importances(sweep: SweepResults, width: float = WIDTH) -> Drawn:
         names = [name.replace("_", " ") for name in short_names(at["parameter"].tolist())]
         axes.barh(names, at["share"], color=DEFAULT, height=0.6)
         axes.hlines(names, at["low"], at["high"], color=TRUNK, lw=2)
-        plain(axes, "share" if rung == rungs[-1] else "", "")
+        style_axes(axes, "share" if rung == rungs[-1] else "", "")
         axes.set_title(f"{at['trials'].iloc[0]} trials at epoch {rung}", fontsize=10, loc="left")
         axes.set_xlim(0, 1)
     return figure, table
 
 
-def savings(sweep: SweepResults, width: float = WIDTH) -> Drawn:
-    """How many trials ended at each epoch, and what that saved of training all of them to the end."""
+def savings(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
+    """How many trials ended at each epoch, and how many epochs that saved."""
     ended: Any = sweep.trials.groupby("epochs").size()
     if ended.empty:
         return None
@@ -197,59 +204,62 @@ def savings(sweep: SweepResults, width: float = WIDTH) -> Drawn:
     return figure, table
 
 
-FIGURES: dict[str, tuple[str, Callable[..., Drawn]]] = {
+FIGURES: dict[str, tuple[str, Callable[..., FigureAndTable]]] = {
     "learning_curves": (
-        "Learning curves. A dot: trained to the end; a ring: stopped there; a cross: failed; dotted lines: rungs.",
+        "Learning curves. Dot: trained to the end; ring: stopped; cross: failed; dotted lines: rungs.",
         learning_curves,
     ),
-    "progress": ("The best so far, over epochs spent and over time.", progress),
+    "progress": ("The best score so far, over epochs spent and over time.", progress),
     "parallel": (
-        "Every trial as a line through its parameters; it goes straight past one that it does not have.",
+        "Every trial as a line through its parameters. The line skips parameters that the trial does not have.",
         parallel,
     ),
-    "slices": ("The score over each parameter. Large: trained far; blue: the default; orange: the best.", slices),
-    "importance": ("Which parameters matter, at each rung; strokes: 80 % of bootstrap samples.", importances),
-    "savings": ("Epochs that stopping early has saved, and how many trials ended where.", savings),
+    "slices": ("The score over each parameter. Large: trained longer; blue: the default; orange: the best.", slices),
+    "importance": ("The importance of parameters at each rung; lines: 80 % of bootstrap samples.", importances),
+    "savings": (
+        "Epochs spent and saved by early stopping, with the number of trials that ended at each epoch.",
+        savings,
+    ),
 }
-"""Name to caption and function, of a sweep and the inches there are."""
+"""Caption and function of each figure. The function's arguments are a sweep and the width in inches."""
 
 
 def show(sweep: SweepResults, name: str) -> Figure | str:
-    """A figure of ``FIGURES`` for a notebook, or a sentence that there is nothing to draw."""
-    drawn = FIGURES[name][1](sweep)
-    return f"Nothing to draw yet for {name}." if drawn is None else drawn[0]
+    """A figure of ``FIGURES`` for a notebook, or a sentence if there is nothing to draw."""
+    figure_and_table = FIGURES[name][1](sweep)
+    return f"Nothing to draw yet for {name}." if figure_and_table is None else figure_and_table[0]
 
 
 def canvas(x: str, y: str, width: float, height: float = HEIGHT) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
-    plain(axes, x, y)
+    style_axes(axes, x, y)
     return figure, axes
 
 
-def plain(axes: Axes, x: str, y: str) -> None:
+def style_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def legend_above(axes: Axes) -> None:
-    """A legend where no data can be."""
+    """Put the legend above the axes, where it hides no data."""
     figure = axes.figure
     columns = 2 if isinstance(figure, Figure) and figure.get_figwidth() >= WIDTH else 1
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
 
 
 def colour_of(sweep: SweepResults, trial: str) -> tuple[str, str | None]:
-    """A trial's colour, and its words in a legend."""
+    """A trial's colour, and its label in the legend."""
     best = sweep.ranked["trial"].iloc[0] if len(sweep.ranked) else ""
     if trial == best:
         return BEST, f"best: {trial}{' (the default)' if trial == sweep.default else ''}"
     return (DEFAULT, f"default: {trial}") if trial == sweep.default else (OTHER, None)
 
 
-def set_up(axes: Axes, scale: Scale) -> None:
-    """Draw the axis of a parameter."""
+def set_up_axis(axes: Axes, scale: Scale) -> None:
+    """Set up the x axis for a parameter."""
     if scale.choices:
         places, names = zip(*scale.ticks(), strict=True)
         axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
@@ -263,7 +273,7 @@ def set_up(axes: Axes, scale: Scale) -> None:
 
 
 def scaled_score(sweep: SweepResults) -> list[float]:
-    """The ranked trials' scores from 0 to 1, from the worst to the best."""
+    """The ranked trials' scores, scaled so that the worst is 0 and the best is 1."""
     scores = sweep.ranked["score"].to_numpy()
     return list((scores - scores.min()) / max(1e-12, scores.max() - scores.min()))
 

@@ -1,15 +1,15 @@
-"""How sure a score of trained networks is, and a difference between two: intervals over seeds and images.
+"""Confidence intervals, over seeds and images, of the score of trained networks and of the difference between two.
 
-Two kinds of chance are in a score: the seeds of the trainings, and the photographs that happen to be in the split. Both
-are drawn anew by who trains the configuration himself and meets other photographs, so the interval has both variances:
+A score has two sources of chance: the seeds of the trainings, and the choice of photographs in the split. A user who
+trains the same configuration has other seeds and other photographs, so the interval includes both variances:
 
 - of the mean over seeds, ``s**2 / m``;
 - of the same mean over images, by leaving out one group of images at a time (the jackknife; Efron and Stein 1981): the
   tiles of one photograph are nearly the same image, and count as one.
 
-Their sum is taken to a t interval with Satterthwaite's (1946) degrees of freedom. Two configurations are compared seed
-by seed on the same images, so what both have in common cancels. A bootstrap of five seeds and some dozen images would
-be too narrow (docs/decisions/0008).
+Their sum gives a t interval with Satterthwaite's (1946) degrees of freedom. Two configurations are compared seed by
+seed on the same images, so common effects cancel. A bootstrap of five seeds and a few dozen images would be too narrow
+(docs/decisions/0008).
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,21 @@ MOST_SEEDS = 200
 
 @dataclass(frozen=True)
 class Scored:
-    """What one configuration scored: numerators and denominators of its metric, whose sums over images are divided."""
+    """The test results of one configuration: the numerator and denominator of its metric for each seed and image.
+
+    Both are summed over images, and then divided.
+    """
 
     parts: Float64Array
     """(seeds, images, 2)."""
     groups: Sequence[str]
-    """Of the images."""
+    """The group of each image."""
 
     def over(self, chosen: Float64Array) -> Float64Array:
-        """(choices, seeds): scores of the images where ``chosen`` (choices, images) is 1; nothing of nothing is 1."""
+        """Scores on subsets of the images, shape (choices, seeds); ``chosen`` has the shape (choices, images).
+
+        A subset with a denominator of 0 has the score 1.
+        """
         sums = np.einsum("ci,sip->csp", chosen, self.parts)
         return np.divide(sums[..., 0], sums[..., 1], out=np.ones(sums.shape[:2]), where=sums[..., 1] > 0)
 
@@ -53,7 +59,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds, and how far from the true one it may be; nan where one seed says nothing about that."""
+    """A mean over seeds and its confidence interval; nan where there is only one seed."""
 
     mean: float
     seeds: int
@@ -61,17 +67,17 @@ class Interval:
     """Standard deviation over the seeds."""
     groups: int
     images_sd: float
-    """Standard error for want of images, which no number of seeds makes less."""
+    """Standard error from the limited number of images. More seeds do not reduce it."""
 
     @property
-    def sure(self) -> bool:
-        """Whether anything can be said of how far from the true one it is."""
+    def is_defined(self) -> bool:
+        """Whether the interval can be computed: it needs two seeds and two groups of images."""
         return self.seeds > 1 and self.groups > 1
 
-    def half(self, seeds: int | None = None) -> float:
-        """Half the width of the 95 % interval; with another number of seeds, what it would be then."""
+    def half_width(self, seeds: int | None = None) -> float:
+        """Half the width of the 95 % interval; with ``seeds``, its expected value for that number of seeds."""
         count = seeds or self.seeds
-        if not self.sure:
+        if not self.is_defined:
             return float("nan")
         of_seeds, of_images = self.sd**2 / count, self.images_sd**2
         total = of_seeds + of_images
@@ -82,22 +88,22 @@ class Interval:
 
     @property
     def low(self) -> float:
-        return self.mean - self.half()
+        return self.mean - self.half_width()
 
     @property
     def high(self) -> float:
-        return self.mean + self.half()
+        return self.mean + self.half_width()
 
     @property
     def seeds_needed(self) -> int | None:
-        """With how many more seeds, in all, a difference of this size would be told from 0; None: never, for want of
-        images."""
-        enough = (seeds for seeds in range(self.seeds + 1, MOST_SEEDS + 1) if self.half(seeds) < abs(self.mean))
+        """The total number of seeds with which a difference of this size would be significant. None: no number of
+        seeds is enough, because there are too few images."""
+        enough = (seeds for seeds in range(self.seeds + 1, MOST_SEEDS + 1) if self.half_width(seeds) < abs(self.mean))
         return next(enough, None)
 
 
 def interval(one: Scored, other: Scored | None = None) -> Interval:
-    """The mean of ``one``, or of its difference to ``other``, which has the same seeds and images."""
+    """The interval of the mean of ``one``, or of its difference to ``other``, which has the same seeds and images."""
     scores, without = one.scores, one.without_a_group
     if other is not None:
         scores, without = scores - other.scores, without - other.without_a_group

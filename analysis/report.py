@@ -1,4 +1,4 @@
-"""A sweep as one HTML file that opens offline: ``python -m analysis.report NAME``; every figure also as PNG and CSV."""
+"""Writes a report of a sweep: ``python -m analysis.report NAME``: one HTML file, and each figure as PNG and CSV."""
 
 import base64
 import sys
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis.checks import checks
 from analysis.figures import FIGURES, NARROW
-from analysis.leaderboard import repeat, words_of_picks
+from analysis.leaderboard import disagreement_lines, rerun_command
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.rungs import rung_table
 from src.atomic import replace_text
@@ -29,8 +29,10 @@ DIGITS = {"best": 4, "median": 4, "agreement": 2}
 def main(argv: list[str]) -> None:
     parser = Parser(prog="python -m analysis.report", description=__doc__)
     parser.add_argument("name", help="the sweep's folder under outputs/sweeps")
-    parser.add_argument("--out", type=user_path, help="folder to write into (default: report/ in the sweep's)")
-    parser.add_argument("--output-root", type=user_path, help="the output_root of the sweep, if not the configured one")
+    parser.add_argument("--out", type=user_path, help="folder for the report (default: report/ in the sweep's folder)")
+    parser.add_argument(
+        "--output-root", type=user_path, help="the output_root of the sweep (default: the configured one)"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args(argv)
     sweep = load_sweep(options.name, options.output_root)
@@ -38,17 +40,17 @@ def main(argv: list[str]) -> None:
 
 
 def write_report(sweep: SweepResults, folder: Path) -> Path:
-    """Write ``report.html`` and the figures into ``folder``; returns the page's path."""
+    """Write ``report.html`` and the figures into ``folder``; returns the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     figures: list[dict[str, str]] = []
     for name, (caption, draw) in FIGURES.items():
         if (drawn := draw(sweep)) is not None:
             figure, table = drawn
-            (folder / f"{name}.png").write_bytes(picture(figure))
+            (folder / f"{name}.png").write_bytes(encode_figure(figure))
             table.to_csv(folder / f"{name}.csv", index=False)
-            found = {"name": name, "caption": caption, "wide": embedded(picture(figure, "svg"))}
+            found = {"name": name, "caption": caption, "wide": data_uri(encode_figure(figure, "svg"))}
             if (small := draw(sweep, NARROW)) is not None:
-                figures.append(found | {"narrow": embedded(picture(small[0], "svg"))})
+                figures.append(found | {"narrow": data_uri(encode_figure(small[0], "svg"))})
     if (content := predictions(sweep)) is not None:
         (folder / f"{PREDICTIONS}.png").write_bytes(content)
     names = [name.replace("_", " ") for name in short_names(sweep.parameters)]
@@ -64,14 +66,14 @@ def write_report(sweep: SweepResults, folder: Path) -> Path:
             short=short,
             spent=spent(sweep),
             figures=figures,
-            predictions=content and embedded(content, "png"),
+            predictions=content and data_uri(content, "png"),
             heads=["trial", "best", "at epoch", "of", "state", "origin", *names],
             numbers=(1, 2, 3),
             trials=rows(sweep),
-            repeat=repeat(sweep, "TRIAL"),
+            repeat=rerun_command(sweep, "TRIAL"),
             rungs=rung_lines(sweep),
             failures=sweep.trials.query("state == 'failed'").to_dict("records"),
-            origin=origin(sweep),
+            origin=provenance_rows(sweep),
         )
     )
     path = folder / "report.html"
@@ -79,21 +81,21 @@ def write_report(sweep: SweepResults, folder: Path) -> Path:
     return path
 
 
-def picture(figure: Figure, kind: str = "png") -> bytes:
-    """A figure as a file; the same figure is the same file."""
+def encode_figure(figure: Figure, kind: str = "png") -> bytes:
+    """The bytes of a figure's file. Equal figures give equal bytes."""
     buffer = BytesIO()
     with rc_context({"svg.hashsalt": "report"}):
         figure.savefig(buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
 
 
-def embedded(content: bytes, kind: str = "svg+xml") -> str:
-    """A picture as an address that holds it."""
+def data_uri(content: bytes, kind: str = "svg+xml") -> str:
+    """A picture as a ``data:`` URI."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def predictions(sweep: SweepResults) -> bytes | None:
-    """The best trial's picture of its predictions; None if there is none."""
+    """The picture with the best trial's predictions; None if it does not exist."""
     if sweep.ranked.empty:
         return None
     path = sweep.folder / str(sweep.ranked["trial"].iloc[0]) / "results" / "val_predictions.png"
@@ -101,20 +103,20 @@ def predictions(sweep: SweepResults) -> bytes | None:
 
 
 def answer(sweep: SweepResults) -> list[str]:
-    """The result in sentences: the verdict of fresh seeds if there is one, and what the search has found."""
+    """The result in sentences: the verdict of ``retrain-best`` if there is one, and the best trial of the search."""
     folder = sweep.find_verdict()
     verdict: dict[str, Any] = read_verdict(folder) if folder else {}
     if sweep.ranked.empty:
         return ["No trial has a score yet."]
     best = sweep.ranked.iloc[0].to_dict()
-    beside = ", the default" if best["trial"] == sweep.default else f"; the default has {score_of_default(sweep)}"
-    found = f"In the search, {best['trial']} was the best: {sweep.metric} {best['score']:.4f} on one seed{beside}."
-    doubt = (
+    default = ", the default" if best["trial"] == sweep.default else f"; the default has {score_of_default(sweep)}"
+    result = f"In the search, {best['trial']} was the best: {sweep.metric} {best['score']:.4f} on one seed{default}."
+    caution = (
         []
         if best["trial"] in verdict.get("contenders", [])
-        else [f"How sure that is, retrain-best {sweep.name} says: the best of many is too good."]
+        else [f"The best of many trials looks better than it is: retrain-best {sweep.name} checks it on fresh seeds."]
     )
-    return [*verdict.get("sentences", []), found, *doubt, *words_of_picks(sweep)]
+    return [*verdict.get("sentences", []), result, *caution, *disagreement_lines(sweep)]
 
 
 def score_of_default(sweep: SweepResults) -> str:
@@ -122,34 +124,34 @@ def score_of_default(sweep: SweepResults) -> str:
     rows = (row for row in sweep.ranked.to_dict("records") if row["trial"] == sweep.default)
     if (row := next(rows, None)) is None:
         return "no score"
-    short_of = "" if row["state"] == "complete" else f" after {row['epochs']} of {sweep.rungs[-1]} epochs"
-    return f"{row['score']:.4f}{short_of}"
+    epochs = "" if row["state"] == "complete" else f" after {row['epochs']} of {sweep.rungs[-1]} epochs"
+    return f"{row['score']:.4f}{epochs}"
 
 
 def spent(sweep: SweepResults) -> str:
-    """What the sweep has taken."""
+    """The cost of the sweep in words: trials, epochs and hours."""
     epochs, hours = sum(sweep.trials["epochs"].tolist()), sum(sweep.trials["seconds"].tolist()) / 3600
     ended = sweep.trials[sweep.trials["state"].isin(["complete", "stopped"])]
-    spared = len(ended) * sweep.rungs[-1] - sum(ended["epochs"].tolist())
-    saved = f"; stopping early has spared {spared} more" if spared else ""
+    saved = len(ended) * sweep.rungs[-1] - sum(ended["epochs"].tolist())
+    more = f"; early stopping saved {saved} more epochs" if saved else ""
     took = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
-    return f"{len(sweep.trials)} trials, {epochs} epochs, {took} of training{saved}."
+    return f"{len(sweep.trials)} trials, {epochs} epochs, {took} of training{more}."
 
 
 def rows(sweep: SweepResults) -> list[list[str]]:
-    """The table of trials, best first."""
-    found: list[list[str]] = []
+    """The rows of the table of trials, best first."""
+    table: list[list[str]] = []
     for row in sweep.trials.to_dict("records"):
         score = "-" if row["score"] != row["score"] else f"{row['score']:.4f}"  # nan
         params = [short(sweep.params[row["trial"]].get(key, "")) for key in sweep.parameters]
         state = in_words(row["state"], sweep.micro_batches.get(row["trial"]))
         head = [row["trial"], score, str(row["best_epoch"]), str(row["epochs"]), state, row["origin"]]
-        found.append([*head, *params])
-    return found
+        table.append([*head, *params])
+    return table
 
 
 def rung_lines(sweep: SweepResults) -> list[list[str]]:
-    """``rung_table`` as texts."""
+    """The rows of ``rung_table`` as texts."""
     return [
         [str(row["epoch"]), str(row["reached"]), str(row["went_on"])]
         + ["-" if row[name] != row[name] else f"{row[name]:.{digits}f}" for name, digits in DIGITS.items()]
@@ -157,14 +159,14 @@ def rung_lines(sweep: SweepResults) -> list[list[str]]:
     ]
 
 
-def origin(sweep: SweepResults) -> dict[str, str]:
-    """What one must know to repeat the sweep."""
+def provenance_rows(sweep: SweepResults) -> dict[str, str]:
+    """Everything that is needed to repeat the sweep."""
     made: dict[str, Any] = sweep.about["provenance"]
     packages = ", ".join(f"{name} {version}" for name, version in made["packages"].items() if version)
     return {
         "state": sweep.state,
         "begun": made["time"],
-        "commit": f"{made['commit']}{' and changes that were not committed' if made['dirty'] else ''}",
+        "commit": f"{made['commit']}{' with uncommitted changes' if made['dirty'] else ''}",
         "search seed": str(sweep.about["search_seed"]),
         "rungs": f"{sweep.rungs}, {sweep.about['scheduler']['described']}",
         "fixed": " ".join(sweep.about["fixed"]),

@@ -1,7 +1,7 @@
-"""Reads a sweep's folder: one table of trials, one of reports.
+"""Reads a sweep's folder into a table of trials and a table of reports.
 
-Files only, so it works beside a running sweep, after a killed one, and on a laptop. What a sweep knows is in its ledger
-(``sweeps.ledger`` says which tables).
+It only reads files, so it works while the sweep is running, after it was killed, and on another machine. The results
+are in the sweep's ledger (see ``sweeps.ledger`` for its tables).
 """
 
 import json
@@ -36,12 +36,12 @@ COLUMNS = (
 )
 
 BLOCK_BYTES = 8 * 2**20
-"""Of JSON that pyarrow parses at a time."""
+"""The size of the JSON blocks that pyarrow parses."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """What was searched of one key: a range, or choices."""
+    """The search range of one key, or its choices."""
 
     low: float = 0.0
     high: float = 0.0
@@ -51,11 +51,11 @@ class Range:
 
     @classmethod
     def of(cls, distribution: Mapping[str, Any]) -> Self:
-        """Of Optuna's JSON of a distribution."""
-        known: Mapping[str, Any] = distribution["attributes"]
-        if "choices" in known:
-            return cls(choices=tuple(known["choices"]))
-        return cls(known["low"], known["high"], bool(known["log"]), step=known["step"])
+        """Make it from Optuna's JSON of a distribution."""
+        attributes: Mapping[str, Any] = distribution["attributes"]
+        if "choices" in attributes:
+            return cls(choices=tuple(attributes["choices"]))
+        return cls(attributes["low"], attributes["high"], bool(attributes["log"]), step=attributes["step"])
 
     def __str__(self) -> str:
         """``1e-05 to 0.01 (log)`` or ``one of a, b``."""
@@ -67,27 +67,26 @@ class Range:
 
 @dataclass(frozen=True)
 class SweepResults:
-    """A sweep as its files tell it, in whatever state it is."""
+    """The results of a sweep, in any state, as read from its files."""
 
     folder: Path
     about: dict[str, Any]
-    """``sweep.yaml``: the sweep as run."""
+    """The content of ``sweep.yaml``: the sweep as run."""
     state: str
-    """running; finished; interrupted: it can go on."""
+    """``running``, ``finished``, or ``interrupted`` (it can be resumed)."""
     trials: pd.DataFrame
-    """A row a trial, best first: ``trial`` (the name), ``number``, ``state``, ``origin``, ``epochs``, ``score`` (the
-    best of the sweep's metric), ``best_epoch``, ``seconds`` (in epochs), ``started`` and ``ended`` (times), ``reason``,
-    and a column a parameter by its key; a key that a trial does not have is nan."""
+    """One row per trial, best first: ``trial`` (the name), ``number``, ``state``, ``origin``, ``epochs``, ``score``
+    (the best value of the sweep's metric), ``best_epoch``, ``seconds`` (in epochs), ``started`` and ``ended`` (times),
+    ``reason``, and one column per parameter; nan if a trial does not have the key."""
     reports: pd.DataFrame
-    """A row a trial and epoch, in the order of coming: ``trial``, ``epoch``, ``value`` (the sweep's metric; nan if it
-    was none), ``decision``, ``time``, and a column a metric."""
+    """One row per trial and epoch, in the order of arrival: ``trial``, ``epoch``, ``value`` (the sweep's metric; nan if
+    it was not finite), ``decision``, ``time``, and one column per metric."""
     params: dict[str, dict[str, Any]]
-    """Each trial's sampled values."""
+    """The sampled values of each trial."""
     ranges: dict[str, dict[str, Range]] = field(default_factory=dict[str, dict[str, Range]])
-    """What was searched of each key on each trial's own way through the space; older sweeps do not say it."""
+    """The search ranges on each trial's branch of the search space; missing in older sweeps."""
     identity: dict[str, str] = field(default_factory=dict[str, str])
-    """What makes its sessions parts of one sweep (``sweeps.identity``): space, rungs, fixed overrides, data, files of
-    code, by name."""
+    """The sweep's identity (``sweeps.identity``): space, rungs, fixed overrides, data, files of code, by name."""
 
     @property
     def name(self) -> str:
@@ -99,12 +98,12 @@ class SweepResults:
 
     @property
     def parameters(self) -> list[str]:
-        """The keys that were searched; of a conditional space not every trial has all."""
+        """The searched keys. In a conditional space not every trial has all of them."""
         return list(dict.fromkeys(key for params in self.params.values() for key in params))
 
     @property
     def micro_batches(self) -> dict[str, int]:
-        """Images at once of the trials whose memory ran out, so that they were fewer than ``data.batch_size``."""
+        """The micro-batch of each trial that ran out of memory, which is smaller than its ``data.batch_size``."""
         if "micro_batch" not in self.reports:
             return {}
         halved: Any = self.reports.dropna(subset="micro_batch")
@@ -112,18 +111,18 @@ class SweepResults:
 
     @property
     def rungs(self) -> list[int]:
-        """Epochs at which trials were compared, and the end."""
+        """The epochs at which trials were compared, and the last epoch."""
         return [*self.about["scheduler"]["rungs"], self.about["scheduler"]["max_epochs"]]
 
     @property
-    def searched(self) -> dict[str, str]:
-        """What was to be searched of each key, in words; of a conditional space on all ways that its corners take."""
-        ways = [{key: str(Range.of(found)) for key, found in way.items()} for way in self.about["space"]]
-        keys = dict.fromkeys(key for way in ways for key in way)
-        return {key: " or ".join(dict.fromkeys(way[key] for way in ways if key in way)) for key in keys}
+    def search_space(self) -> dict[str, str]:
+        """The planned range of each key in words, over all branches of a conditional space."""
+        branches = [{key: str(Range.of(value)) for key, value in branch.items()} for branch in self.about["space"]]
+        keys = dict.fromkeys(key for branch in branches for key in branch)
+        return {key: " or ".join(dict.fromkeys(branch[key] for branch in branches if key in branch)) for key in keys}
 
     def ranges_of(self, key: str) -> list[Range]:
-        """What was searched of a key, where that differs between trials."""
+        """The different search ranges that trials had for a key."""
         return list(dict.fromkeys(ranges[key] for ranges in self.ranges.values() if key in ranges))
 
     @property
@@ -135,14 +134,14 @@ class SweepResults:
 
     @property
     def begun(self) -> str:
-        """When its first trial was, UTC: a sweep that was started anew under the same name is another one."""
+        """The start of trial 0, in UTC. It distinguishes sweeps that were started under the same name."""
         times = zip(self.trials["number"], self.trials["started"], strict=True)
-        return next((str(time) for number, time in times if number == 0), "")  # not the earliest: clocks are set back
+        return next((str(time) for number, time in times if number == 0), "")  # not the minimum: clocks may be set back
 
     def find_verdict(self) -> Path | None:
-        """The folder of the retraining that has come to a verdict on this sweep: the one of its name, or the newest.
+        """The folder of a finished retraining of this sweep: the one with the sweep's name, else the newest.
 
-        A sweep that was moved aside keeps its own.
+        It is also found if the sweep was moved aside.
         """
         written = self.folder.parents[1].glob("retrain/*/verdict.json")
         own = [path for path in written if self._is_ours(read_verdict(path.parent))]
@@ -159,7 +158,7 @@ class SweepResults:
 
 
 def read_verdict(folder: Path) -> dict[str, Any]:
-    """What ``retrain-best`` has kept in a folder (``analysis.retrain``); empty if that cannot be read."""
+    """Read ``verdict.json``, which ``retrain-best`` has written; empty if it cannot be read."""
     try:
         return cast(dict[str, Any], json.loads((folder / "verdict.json").read_text()))
     except ValueError:
@@ -167,30 +166,30 @@ def read_verdict(folder: Path) -> dict[str, Any]:
 
 
 def sweeps_dir(output_root: Path | None = None) -> Path:
-    """Where sweeps lie: ``{output_root}/sweeps``."""
+    """The folder of all sweeps: ``{output_root}/sweeps``."""
     return (output_root or load_config().output_root) / "sweeps"
 
 
 def load_sweep(name: str, output_root: Path | None = None) -> SweepResults:
-    """The sweep of that name, in whatever state it is. A name that is not there is a ``UserError``."""
+    """Read the sweep with that name, in any state. An unknown name is a ``UserError``."""
     root = sweeps_dir(output_root)
     folder = root / name
     if not (folder / "sweep.yaml").is_file():
-        there = [path.parent.name for path in root.glob("*/sweep.yaml")]
-        raise unknown(f"sweep in {in_full(root)}", name, there) if there else no_sweep(root)
+        names = [path.parent.name for path in root.glob("*/sweep.yaml")]
+        raise unknown(f"sweep in {in_full(root)}", name, names) if names else no_sweep(root)
     return read_folder(folder)
 
 
 def no_sweep(root: Path) -> UserError:
-    """The sentence for a folder of sweeps that holds none."""
+    """The error for a folder without sweeps."""
     return UserError(
-        f"No sweep in {in_full(root)}. Run one first (python -m sweeps.run --list says which there are), or say where "
-        "they lie: go to the repository's root, or say --output-root FOLDER."
+        f"No sweep in {in_full(root)}. Run one first (python -m sweeps.run --list), change to the repository's root, "
+        "or use --output-root FOLDER."
     )
 
 
 def read_folder(folder: Path) -> SweepResults:
-    """The sweep in a folder. One without a ledger that can be read is a ``UserError``."""
+    """Read the sweep in a folder. A folder without a readable ledger is a ``UserError``."""
     about = read_about(folder)
     ledger = Ledger(folder / LEDGER_FILE, read_only=True)
     try:
@@ -201,7 +200,7 @@ def read_folder(folder: Path) -> SweepResults:
         identity, ranges = ledger.get("identity") or {}, read_ranges(ledger)
     finally:
         ledger.close()
-    if state != "running":  # a killed session could not say it of its trials
+    if state != "running":  # a killed session leaves trials marked as running
         trials["state"] = trials["state"].replace("running", "waiting")
     return SweepResults(folder, about, state, trials, reports, params, ranges, identity)
 
@@ -216,7 +215,7 @@ def read_reports(ledger: Ledger) -> pd.DataFrame:
         return reports
     query = "SELECT group_concat(metrics, char(10)) FROM (SELECT metrics FROM report ORDER BY seq)"
     (lines,) = ledger.database.execute(query).fetchone()
-    for word in ("NaN", "-Infinity", "Infinity"):  # Python's JSON has them, the standard's has not
+    for word in ("NaN", "-Infinity", "Infinity"):  # Python writes them, but they are not valid JSON
         lines = lines.replace(word, "null")
     options = pyarrow.json.ReadOptions(block_size=BLOCK_BYTES)
     metrics = pyarrow.json.read_json(pa.BufferReader(lines.encode()), read_options=options).to_pandas()
@@ -226,7 +225,7 @@ def read_reports(ledger: Ledger) -> pd.DataFrame:
 def read_trials(ledger: Ledger, reports: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
     """``SweepResults.trials``, and each trial's parameters."""
     rows, times = ledger.trials(), ledger.times()
-    best_epochs, seconds = of_trials(reports)
+    best_epochs, seconds = best_epochs_and_seconds(reports)
     params = {str(row["name"]): cast(dict[str, Any], row["params"]) for row in rows}
     keys = list(dict.fromkeys(key for found in params.values() for key in found))
     lines: list[dict[str, Any]] = []
@@ -250,8 +249,8 @@ def read_ranges(ledger: Ledger) -> dict[str, dict[str, Range]]:
     return {trial: {key: Range.of(found) for key, found in space.items()} for trial, space in spaces.items()}
 
 
-def of_trials(reports: pd.DataFrame) -> tuple[dict[str, int], dict[str, float]]:
-    """Each trial's best epoch, the first of equal ones, and its seconds in epochs."""
+def best_epochs_and_seconds(reports: pd.DataFrame) -> tuple[dict[str, int], dict[str, float]]:
+    """Each trial's best epoch (the first of equal ones), and its time in epochs."""
     if "epoch_seconds" not in reports:
         return {}, {}
     table: Any = reports

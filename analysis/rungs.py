@@ -1,4 +1,4 @@
-"""What the search did at its rungs, and how far their order can be trusted."""
+"""Statistics of a sweep's rungs, including how well the ranking at a rung predicts the ranking at the next one."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ COLUMNS = ("epoch", "reached", "went_on", "best", "median", "agreement")
 
 
 def rung_table(sweep: SweepResults) -> pd.DataFrame:
-    """A row a rung, and one for the end.
+    """One row per rung, and one for the last epoch.
 
-    ``epoch``; trials that ``reached`` it; how many of them ``went_on``; the ``best`` and the ``median`` of their values
-    there; ``agreement``: Kendall's tau between the order of the trials there and at the next rung that they came to, 1
-    for the same order, 0 for none (nan with fewer than three trials). It knows only those that went on, which are
-    alike: of all trials it would be higher. Near 0 or below at the first rung: a longer grace may choose better.
+    ``epoch``; the number of trials that ``reached`` it and that ``went_on``; the ``best`` and ``median`` of their
+    values; ``agreement``: Kendall's tau between the ranking at this rung and at the next one, 1 for the same order, 0
+    for no relation (nan with fewer than three trials). Only trials that went on are compared; they are similar, so the
+    value for all trials would be higher. If it is near 0 or negative at the first rung, a longer grace period may help.
     """
     reports: Any = sweep.reports
     at = {epoch: reports[reports["epoch"] == epoch].set_index("trial")["value"].dropna() for epoch in sweep.rungs}
@@ -25,6 +25,6 @@ def rung_table(sweep: SweepResults) -> pd.DataFrame:
     for epoch, later in zip(sweep.rungs, [*sweep.rungs[1:], None], strict=True):
         here, on = at[epoch], int((furthest > epoch).sum())
         both = here.index.intersection(at[later].index) if later else []
-        told: Any = stats.kendalltau(here[both], at[later][both]) if later and len(both) > 2 else None
-        lines.append((epoch, len(here), on, here.max(), here.median(), told.statistic if told else float("nan")))
+        tau: Any = stats.kendalltau(here[both], at[later][both]) if later and len(both) > 2 else None
+        lines.append((epoch, len(here), on, here.max(), here.median(), tau.statistic if tau else float("nan")))
     return pd.DataFrame(lines, columns=list(COLUMNS))

@@ -1,4 +1,4 @@
-"""Which of the configurations that were trained again is the one to use, and how sure that is."""
+"""Decides which of the retrained configurations to use, and how certain that is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,57 +10,57 @@ import numpy as np
 from analysis.intervals import Float64Array, Interval, Scored, interval
 
 AS_CHEAP = 1.25
-"""Costs that differ by less than this factor count as equal: times are not measured better (docs/decisions/0008)."""
+"""Costs that differ by less than this factor count as equal, because measured times vary (docs/decisions/0008)."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training to the end, scored on the test split."""
+    """One complete training, scored on the test split."""
 
     contender: str
     seed: int
     folder: str
     validated: float
-    """The best epoch's value of the metric, on validation."""
+    """The best epoch's score on validation."""
     threshold: float
-    """Chosen there."""
+    """The threshold that was chosen on validation."""
     scores: Mapping[str, float]
     """Test IoU and F1 at that threshold."""
     parts: Float64Array
-    """(images, 2): numerators and denominators of the metric, of the test images."""
+    """Numerator and denominator of the metric for each test image, shape (images, 2)."""
     epoch_seconds: float
 
 
-class Searched(NamedTuple):
-    """What the search knew of a configuration."""
+class SearchScore(NamedTuple):
+    """A configuration's score in the search."""
 
     score: float | None
     epochs: int = 0
-    """That it had trained it for that score; 0: not known."""
+    """The epochs that were trained for the score; 0: unknown."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """What is known of one configuration."""
+class ConfigResult:
+    """The results of one configuration."""
 
     contender: str
-    searched: Searched
+    search: SearchScore
     validated: float
-    """Its score on validation with fresh seeds, their mean."""
+    """Its mean score on validation over the fresh seeds."""
     test: Interval
     gain: Interval | None
-    """Test score less the default's, seed by seed; None for the default itself, and without a seed in common."""
+    """Test score minus the default's, seed by seed; None for the default itself, and without a common seed."""
     epoch_seconds: float
-    """The median of its seeds."""
-    out: str
-    """Why it got no more seeds; empty if it has all."""
+    """The median over its seeds."""
+    dropped: str
+    """Why it was dropped from the race; empty if it has all seeds."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found, and what is to be used."""
+    """The results of all configurations, and which one to use."""
 
-    lines: Sequence[Line]
+    results: Sequence[ConfigResult]
     """Best first, by validation on fresh seeds."""
     chosen: str
     sentences: Sequence[str]
@@ -68,49 +68,52 @@ class Verdict:
 
 def judge(
     runs: Sequence[Run],
-    searched: Mapping[str, Searched],
+    search_scores: Mapping[str, SearchScore],
     default: str,
     groups: Sequence[str],
-    out: Mapping[str, str],
+    dropped: Mapping[str, str],
 ) -> Verdict:
-    """Compare all contenders with the default, on fresh seeds and the test split, and choose one.
+    """Compare all contenders with the default on fresh seeds and the test split, and choose one.
 
-    The leader is the best by validation, so the test split has no part in the choice. If its test score is better than
-    the default's by more than chance, the cheapest of those is chosen that are so too and cannot be told from the
-    leader. If it is worse by more than chance, the default is; otherwise the cheaper of the two.
+    The leader is the best on validation, so the test split does not influence the choice. If the leader's test score is
+    significantly better than the default's, the cheapest configuration is chosen that is also significantly better than
+    the default and not significantly different from the leader. If the leader is significantly worse, the default is
+    chosen; otherwise the cheaper of the two.
     """
-    by_name = {name: [run for run in runs if run.contender == name] for name in searched}
-    lines = [
-        line_of(name, found, by_name[default], searched[name], groups, out.get(name, ""))
+    by_name = {name: [run for run in runs if run.contender == name] for name in search_scores}
+    results = [
+        config_result(name, found, by_name[default], search_scores[name], groups, dropped.get(name, ""))
         for name, found in by_name.items()
         if found
     ]
-    lines.sort(key=lambda line: (bool(line.out), -line.validated))
-    of_default = next(line for line in lines if line.contender == default)
-    leader, chosen = lines[0], of_default
+    results.sort(key=lambda result: (bool(result.dropped), -result.validated))
+    default_result = next(result for result in results if result.contender == default)
+    leader, chosen = results[0], default_result
     if leader.gain is None:
-        said = words_of_none(lines, default)
+        sentences = default_wins_sentences(results, default)
     else:
         if leader.gain.low > 0:
-            good = [line for line in lines if not line.out and line.gain is not None and line.gain.low > 0]
-            chosen = cheapest([one for one in good if one is leader or not told_apart(by_name, leader, one, groups)])
-        elif not leader.gain.high < 0 and leader.gain.sure:
-            chosen = cheapest([of_default, leader])
-        said = sentences(leader, leader.gain, chosen, of_default)
-    failed = [f"{name} is not compared: it {why}." for name, why in out.items() if not by_name.get(name)]
-    return Verdict(lines, chosen.contender, [*said, *failed])
+            good = [one for one in results if not one.dropped and one.gain is not None and one.gain.low > 0]
+            chosen = cheapest(
+                [one for one in good if one is leader or not is_distinguishable(by_name, leader, one, groups)]
+            )
+        elif not leader.gain.high < 0 and leader.gain.is_defined:
+            chosen = cheapest([default_result, leader])
+        sentences = verdict_sentences(leader, leader.gain, chosen, default_result)
+    failed = [f"{name} is not compared: it {why}." for name, why in dropped.items() if not by_name.get(name)]
+    return Verdict(results, chosen.contender, [*sentences, *failed])
 
 
-def line_of(
-    name: str, runs: Sequence[Run], reference: Sequence[Run], searched: Searched, groups: Sequence[str], out: str
-) -> Line:
+def config_result(
+    name: str, runs: Sequence[Run], reference: Sequence[Run], search: SearchScore, groups: Sequence[str], dropped: str
+) -> ConfigResult:
     gain = None if runs is reference else difference(runs, reference, groups)
     validated, seconds = fmean(run.validated for run in runs), median(run.epoch_seconds for run in runs)
-    return Line(name, searched, validated, interval(scored(runs, groups)), gain, seconds, out)
+    return ConfigResult(name, search, validated, interval(scored(runs, groups)), gain, seconds, dropped)
 
 
 def difference(runs: Sequence[Run], others: Sequence[Run], groups: Sequence[str]) -> Interval | None:
-    """What some runs' test scores are better by than others', on the seeds that both have; None if there is none."""
+    """The difference of test scores between two sets of runs on their common seeds; None if there are none."""
     common = {run.seed for run in runs} & {run.seed for run in others}
     if not common:
         return None
@@ -121,68 +124,74 @@ def scored(runs: Sequence[Run], groups: Sequence[str]) -> Scored:
     return Scored(np.stack([run.parts for run in sorted(runs, key=lambda run: run.seed)]), groups)
 
 
-def told_apart(by_name: Mapping[str, Sequence[Run]], one: Line, other: Line, groups: Sequence[str]) -> bool:
-    """Whether the test scores of two differ by more than chance."""
+def is_distinguishable(
+    by_name: Mapping[str, Sequence[Run]], one: ConfigResult, other: ConfigResult, groups: Sequence[str]
+) -> bool:
+    """Whether the test scores of two configurations differ significantly."""
     found = difference(by_name[one.contender], by_name[other.contender], groups)
     return found is not None and (found.low > 0 or found.high < 0)
 
 
-def cheapest(lines: Sequence[Line]) -> Line:
-    """The one whose epochs take the least time; of those that take about as long, the first."""
-    least = min(line.epoch_seconds for line in lines)
-    return next(line for line in lines if line.epoch_seconds < AS_CHEAP * least)
+def cheapest(results: Sequence[ConfigResult]) -> ConfigResult:
+    """The configuration with the shortest epochs; of those that take about as long, the first."""
+    least = min(result.epoch_seconds for result in results)
+    return next(result for result in results if result.epoch_seconds < AS_CHEAP * least)
 
 
-def sentences(leader: Line, gain: Interval, chosen: Line, of_default: Line) -> list[str]:
-    """The answer in words: what the leader is better by than the default, and why which one is chosen."""
-    size = f"{gain.mean:+.4f} {span(gain)} on the test split"
+def verdict_sentences(
+    leader: ConfigResult, gain: Interval, chosen: ConfigResult, default_result: ConfigResult
+) -> list[str]:
+    """The verdict in words: the leader's difference to the default, the chosen configuration, and the reason."""
+    size = f"{gain.mean:+.4f} {interval_text(gain)} on the test split"
     if gain.low > 0:
-        said = [f"{leader.contender} is better than the default by {size}."]
+        sentences = [f"{leader.contender} is better than the default by {size}."]
         if chosen is not leader:
-            said.append(f"{chosen.contender} cannot be told from it and is cheaper, so it is chosen.")
-        return said
-    if not gain.sure:
-        want = "With one seed" if gain.seeds < 2 else "On test images of one group"
-        told = f"{want} nothing can be told: {leader.contender} and the default differ by {gain.mean:+.4f}."
-        return [told, "The default is chosen, until more is known."]
+            sentences.append(f"{chosen.contender} is not clearly different from it and is cheaper, so it is chosen.")
+        return sentences
+    if not gain.is_defined:
+        few = "one seed" if gain.seeds < 2 else "test images of one group"
+        unclear = (
+            f"There is no interval with only {few}: {leader.contender} and the default differ by {gain.mean:+.4f}."
+        )
+        return [unclear, "The default is chosen, until more is known."]
     if gain.high < 0:
         return [
-            f"{leader.contender}, the best by validation, is worse than the default there: {size}.",
+            f"{leader.contender}, the best on validation, is worse than the default: {size}.",
             "The default is chosen.",
         ]
-    other = of_default if chosen is leader else leader
+    other = default_result if chosen is leader else leader
     alike = other.epoch_seconds < AS_CHEAP * chosen.epoch_seconds
-    why = "as cheap, and nothing speaks for a change" if alike else "the cheaper one"
-    name = "The default" if chosen is of_default else chosen.contender
+    why = "both cost about the same, and there is no reason to change" if alike else "it is cheaper"
+    name = "The default" if chosen is default_result else chosen.contender
     return [
-        f"{leader.contender} and the default cannot be told apart with {gain.seeds} seeds: {size}.",
+        f"With {gain.seeds} seeds there is no clear difference between {leader.contender} and the default: {size}.",
         f"{name} is chosen: {why}.",
-        words_of_more(gain),
+        seeds_needed_sentence(gain),
     ]
 
 
-def words_of_none(lines: Sequence[Line], default: str) -> list[str]:
-    """That no other is better by validation, and what the best of the others has on test, so that one can see why."""
-    said = ["No other configuration is better than the default by validation on fresh seeds: the default is chosen."]
-    for line in [line for line in lines if line.contender != default and line.gain is not None][:1]:
-        assert line.gain is not None
-        stopped = f" (it {line.out})" if line.out else ""
-        said.append(
-            f"The next, {line.contender}{stopped}, differs from it by {line.gain.mean:+.4f} {span(line.gain)} on the "
-            "test split, which has no part in the choice."
+def default_wins_sentences(results: Sequence[ConfigResult], default: str) -> list[str]:
+    """The sentences for a default that is the best on validation, with the test score of the next configuration."""
+    sentences = ["On fresh seeds no other configuration is better on validation than the default, which is chosen."]
+    for result in [result for result in results if result.contender != default and result.gain is not None][:1]:
+        assert result.gain is not None
+        stopped = f" (it {result.dropped})" if result.dropped else ""
+        sentences.append(
+            f"The next best, {result.contender}{stopped}, differs from it by {result.gain.mean:+.4f} "
+            f"{interval_text(result.gain)} on the test split, which does not influence the choice."
         )
-    return said
+    return sentences
 
 
-def words_of_more(gain: Interval) -> str:
-    """What it would take to tell a difference that was not told from none."""
+def seeds_needed_sentence(gain: Interval) -> str:
+    """How many seeds would make a difference of this size significant."""
     if needed := gain.seeds_needed:
-        return f"{needed} seeds would tell a difference of this size from none."
-    return "No number of seeds would tell so small a difference from none: it takes more test photographs."
+        return f"With {needed} seeds a difference of this size would be significant."
+    return "No number of seeds would make so small a difference significant: that needs more test photographs."
 
 
-def span(found: Interval) -> str:
-    """The interval of a difference of scores, as far as there are such differences."""
-    if not found.sure:
+def interval_text(found: Interval) -> str:
+    """The interval of a difference of scores, limited to -1 and 1."""
+    if not found.is_defined:
         return f"(one {'seed' if found.seeds < 2 else 'group of images'}: no interval)"
     return f"[{max(-1.0, found.low):+.4f}, {min(1.0, found.high):+.4f}]"

@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from analysis.counted import counted_runs
+from analysis.image_counts import load_image_counts
 from analysis.intervals import Float64Array, Scored, interval
 from src.errors import run_command
 from src.folders import user_path
@@ -80,7 +80,7 @@ def measured(folder: Path) -> World:
     """
     with (folder / "runs.csv").open(newline="") as file:
         names = list(dict.fromkeys(row["configuration"] for row in csv.DictReader(file)))[:2]
-    runs = [counted_runs(folder, name) for name in names]
+    runs = [load_image_counts(folder, name) for name in names]
     seeds = sorted(set(runs[0]) & set(runs[1]))
     groups = runs[0][seeds[0]].groups
     parts = np.stack([[found[seed].parts("val/iou_best") for seed in seeds] for found in runs])

@@ -39,7 +39,7 @@ class Photographs:
         assert isinstance(plan.spec.space, Mapping)
         self.space: Mapping[str, BaseDistribution] = plan.spec.space
         assert isinstance(plan.spec.scheduler, Asha)
-        self.asha, self.first, self.seed = plan.spec.scheduler, plan.first, seed
+        self.asha, self.first, self.seed = plan.spec.scheduler, plan.default_params, seed
         self.fixed, self.metric = plan.fixed, plan.spec.metric
 
     def train(self, trial: int, point: Params) -> Iterator[Report]:

@@ -67,7 +67,7 @@ def measure(plan: SweepPlan, sweep_dir: Path, reuse: bool) -> Stopwatch:
     watch = Stopwatch()
     sweep_dir.mkdir(parents=True)
     trial_plan = TrialPlan(sweep_dir, plan.fixed, plan.spec.metric)
-    sampler = ModelSampler(plan.spec.space, plan.seed, plan.first)
+    sampler = ModelSampler(plan.spec.space, plan.seed, plan.default_params)
     ledger = Ledger(sweep_dir / LEDGER_FILE)
     study = Study(SearchState(plan.spec.scheduler.build(), plan.spec.metric), sampler, plan.spec.budget, ledger)
     with local_ray(plan.resources), Signals() as signals:

@@ -1,1 +1,1 @@
-"""Searches: a spec asks the question, Optuna proposes, ASHA stops the weak early, Ray runs the trials."""
+"""Hyper-parameter searches: a spec defines one, Optuna proposes trials, ASHA stops weak ones early, Ray runs them."""

@@ -9,18 +9,18 @@ from src.errors import UserError
 PARTS = {"metric": str, "fixed": list, "space": list, "trial_0": dict} | dict.fromkeys(
     ("scheduler", "budget", "resources", "provenance"), dict
 )
-"""Keys that are read again, and their types."""
+"""The keys of ``sweep.yaml`` that are read again, with their types."""
 
 PATH_KEYS = ("output_root", "data.root", "data.cache_dir")
-"""Overrides that are paths. Folders may be moved, so paths are no part of what makes two sessions one sweep."""
+"""Overrides that are paths. Folders may be moved, so paths do not belong to the identity of a sweep."""
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What ``SweepPlan.save`` has written in a sweep's folder. A file that lacks some of it is a ``UserError``."""
+    """Read the file that ``SweepPlan.save`` wrote. A file that lacks a key of ``PARTS`` is a ``UserError``."""
     path = folder / "sweep.yaml"
-    found = read_yaml(path)
-    parts = cast(dict[str, Any], found) if isinstance(found, dict) else {}
-    if "asha" in parts:  # of an older version
+    content = read_yaml(path)
+    parts = cast(dict[str, Any], content) if isinstance(content, dict) else {}
+    if "asha" in parts:  # written by an older version
         asha = parts.pop("asha")
         parts["scheduler"] = {"name": "asha", "described": f"one in {asha.get('reduction_factor')}", **asha}
     for key, kind in PARTS.items():

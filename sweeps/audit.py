@@ -24,14 +24,14 @@ NEEDED: dict[str, str] = {
 AT_REST = tuple(NEEDED)
 CONTINUES_FROM = ("last.pth", "previous.pth", "best_model.pth")
 BEHIND = 2
-"""Epochs that a trial may have to train again: beside a card its checkpoint is one behind, and one may be damaged."""
+"""Epochs that a trial may have to train again: on a GPU its checkpoint is one epoch behind, and one may be damaged."""
 
 
 def audit(folder: Path) -> list[str]:
-    """What is wrong with a sweep's folder, one sentence each; none, if all is well.
+    """Find problems in a sweep's folder. Returns one sentence per problem.
 
-    Compares the ledger (its events applied again), each trial's folder and ``leaderboard.csv``. A folder without a
-    ledger that can be read is a ``UserError``.
+    Compares the ledger (by replaying its events), each trial's folder and ``leaderboard.csv``. A folder without a
+    readable ledger is a ``UserError``.
     """
     ledger = Ledger(folder / LEDGER_FILE, read_only=True)
     try:
@@ -50,16 +50,16 @@ def audit(folder: Path) -> list[str]:
 
 
 def findings(folder: Path) -> tuple[list[str], int]:
-    """What to print of a sweep's folder, and the exit code."""
+    """The lines to print about a sweep's folder, and the exit code."""
     problems = audit(folder)
     lines = list(problems)
-    if who := writer(folder):
-        ahead = ", so files may be ahead of the ledger that was read: check again" if problems else ""
-        lines.append(f"{who[:1].upper()}{who[1:]} is writing into {folder} now{ahead}.")
+    if process := writer(folder):
+        ahead = ", so files may be newer than the ledger that was read: check again later" if problems else ""
+        lines.append(f"{process[:1].upper()}{process[1:]} is writing to {folder} now{ahead}.")
     elif problems and not finished(folder):
-        lines.append("The last session was cut off: --resume continues, and writes the leaderboard anew.")
+        lines.append("The last session was interrupted: --resume continues it and writes the leaderboard again.")
     if not problems:
-        lines.append(f"{folder}: every trial is there once; ledger, folders and leaderboard agree.")
+        lines.append(f"{folder}: no problems; ledger, trial folders and leaderboard agree.")
     return lines, EXIT_FAILED if problems else 0
 
 
@@ -79,20 +79,21 @@ def trials_twice(state: SearchState) -> Iterator[str]:
 
 
 def settled(state: str) -> str:
-    """The state of a trial if its session were killed now: one that runs would wait."""
+    """The state of a trial after its session was killed: a running trial waits."""
     return TrialState.WAITING if state == TrialState.RUNNING else state
 
 
 def table_differs(state: SearchState, ledger: Ledger) -> Iterator[str]:
-    """Whether the ledger's table of trials says what its events come to. A killed session leaves trials running."""
-    kept = {one["name"]: one for one in ledger.trials()}
-    if kept.keys() != state.trials.keys():
-        yield f"The ledger's trials are {sorted(kept)}, its events are of {sorted(state.trials)}."
+    """Compare the ledger's table of trials with its events. In a killed session trials are still marked as running."""
+    table = {row["name"]: row for row in ledger.trials()}
+    if table.keys() != state.trials.keys():
+        yield f"The ledger's table has the trials {sorted(table)}, but its events have {sorted(state.trials)}."
         return
     for name, trial in state.trials.items():
-        in_table, by_events = settled(kept[name]["state"]), settled(trial.state)
-        if (in_table, kept[name]["epochs"], kept[name]["score"]) != (by_events, trial.epochs, trial.score):
-            yield f"{name}: the ledger's table has {in_table} at epoch {kept[name]['epochs']}, its events {by_events}."
+        row, by_events = table[name], settled(trial.state)
+        in_table = settled(row["state"])
+        if (in_table, row["epochs"], row["score"]) != (by_events, trial.epochs, trial.score):
+            yield f"{name}: the ledger's table has {in_table} at epoch {row['epochs']}, its events {by_events}."
 
 
 def folders_differ(folder: Path, state: SearchState, ledger: Ledger) -> Iterator[str]:
@@ -103,17 +104,16 @@ def folders_differ(folder: Path, state: SearchState, ledger: Ledger) -> Iterator
 
 
 def folder_differs(folder: Path, trial: Trial, ledger: Ledger, begun_again: bool) -> Iterator[str]:
-    """Whether a trial's files hold the epochs that the ledger knows, each once, with the same value.
+    """Check that a trial's files have the epochs of the ledger, each once, with the same values.
 
-    ``begun_again``: without its checkpoints, so that its files may have less than the ledger until it has come as far.
+    ``begun_again``: its checkpoints were deleted, so it may start from epoch 0 and have fewer epochs than the ledger.
     """
     reported = ledger.values(trial.name)
     if not reported:
         return
     path = folder / "result.json"
     if not path.is_file():
-        state = settled(trial.state)
-        yield f"{path} is missing, though the ledger has {trial.epochs} epochs of this trial, which is {state}."
+        yield f"{path} is missing, but the ledger has {trial.epochs} epochs of this {settled(trial.state)} trial."
         return
     lines = read_lines(path)
     yield from epochs_differ(path, [line["epoch"] for line in lines], trial, begun_again)
@@ -121,25 +121,25 @@ def folder_differs(folder: Path, trial: Trial, ledger: Ledger, begun_again: bool
     for line in lines:
         value = reported.get(line["epoch"], line.get(metric))
         if value is not None and value != line.get(metric):
-            yield f"{path}: {metric} of epoch {line['epoch']} is {line.get(metric)}, in the ledger {value}."
+            yield f"{path}: {metric} of epoch {line['epoch']} is {line.get(metric)}, but in the ledger {value}."
     yield from checkpoint_missing(folder, trial, begun_again)
 
 
 def epochs_differ(path: Path, epochs: list[int], trial: Trial, begun_again: bool) -> Iterator[str]:
-    """Whether the epochs in a trial's file are those that the ledger knows, as far as its state lets them differ."""
+    """Compare the epochs in a trial's file with the ledger. A trial that was killed may differ by some epochs."""
     if epochs != list(range(1, len(epochs) + 1)):
-        yield f"{path}: the epochs are {epochs}, not each once in order."
+        yield f"{path}: the epochs {epochs} are not in order, or not complete."
     if trial.state in AT_REST:
         least = most = trial.epochs
     else:
         least = 0 if begun_again else trial.epochs - BEHIND
         most = trial.epochs + 1  # one that was trained and not yet recorded when the session was killed
     if not least <= len(epochs) <= most:
-        yield f"{path} has {len(epochs)} epochs, the ledger {trial.epochs}; the trial is {settled(trial.state)}."
+        yield f"{path} has {len(epochs)} epochs, but the ledger {trial.epochs}; the trial is {settled(trial.state)}."
 
 
 def checkpoint_missing(folder: Path, trial: Trial, begun_again: bool) -> Iterator[str]:
-    """Whether the checkpoint is there that a trial would continue from, or that it has come to."""
+    """Check that a trial has the checkpoint that it needs in its state."""
     if trial.checkpoints_deleted:
         return
     if trial.state in NEEDED:
@@ -147,7 +147,7 @@ def checkpoint_missing(folder: Path, trial: Trial, begun_again: bool) -> Iterato
         if not is_sound(path):
             yield f"{path} is {'damaged' if path.exists() else 'missing'}."
     elif settled(trial.state) == TrialState.WAITING and trial.epochs > 1 and not (begun_again or can_continue(folder)):
-        yield f"{folder / 'checkpoints'} has no checkpoint that this trial, which is waiting, could continue from."
+        yield f"{folder / 'checkpoints'} has no checkpoint from which this waiting trial could continue."
 
 
 def can_continue(folder: Path) -> bool:
@@ -157,11 +157,11 @@ def can_continue(folder: Path) -> bool:
 def unknown_folders(folder: Path, state: SearchState) -> Iterator[str]:
     for path in sorted(folder.glob("t[0-9]*-*")):
         if path.name not in state.trials:
-            yield f"{path} is of no trial that the ledger knows."
+            yield f"{path} belongs to no trial of the ledger."
 
 
 def board_differs(path: Path, state: SearchState) -> Iterator[str]:
-    """Whether the leaderboard has every trial once, with its best score."""
+    """Check that the leaderboard has every trial once, with its best score."""
     if not path.is_file():
         yield f"{path} is missing."
         return
@@ -176,4 +176,4 @@ def board_differs(path: Path, state: SearchState) -> Iterator[str]:
     for row in rows:
         score = state.trials[row["trial"]].score if row["trial"] in state.trials else None
         if score is not None and float(row[state.metric] or "nan") != score:
-            yield f"{path}: {row['trial']} has {row[state.metric]}, by the ledger it is {score}."
+            yield f"{path}: {row['trial']} has {row[state.metric]}, but in the ledger {score}."

@@ -1,4 +1,4 @@
-"""Keeps a sweep's checkpoints within its disk quota: above it, those of the weakest trials are deleted."""
+"""Keeps a sweep's checkpoints within its disk quota by deleting those of the weakest trials."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,7 +16,7 @@ GIB = 2**30
 
 
 class CheckpointQuota(NotPickled, Callback):
-    """Deletes checkpoints as trials end, so that those of a sweep stay below ``budget.checkpoints_gib``."""
+    """Deletes checkpoints when trials end, so that all of them together stay below ``budget.checkpoints_gib``."""
 
     def __init__(self, study: Study, sweep_dir: Path) -> None:
         super().__init__()
@@ -34,12 +34,12 @@ class CheckpointQuota(NotPickled, Callback):
     def keep_below(self) -> None:
         limit = self.study.budget.checkpoints_gib * GIB
         for trial in worst(self.sweep_dir, self.study.trials.values(), limit):
-            self.study.checkpoints_deleted(trial.name)  # recorded first: a checkpoint that is still there does no harm
+            self.study.checkpoints_deleted(trial.name)  # recorded first: a checkpoint that was not deleted does no harm
             delete_checkpoints(self.sweep_dir / trial.name)
 
 
 def keep_best_only(trial_dir: Path) -> None:
-    """A trial that has ended needs no other checkpoint than its best."""
+    """Delete all checkpoints of a trial that has ended, except its best one."""
     folder = trial_dir / "checkpoints"
     if (folder / "best_model.pth").is_file():
         for name in ("last.pth", "previous.pth"):
@@ -47,22 +47,22 @@ def keep_best_only(trial_dir: Path) -> None:
 
 
 def worst(sweep_dir: Path, trials: Iterable[Trial], limit: float) -> list[Trial]:
-    """The trials whose checkpoints have to go so that all take at most ``limit`` bytes, the worst first.
+    """The trials whose checkpoints must be deleted to stay below ``limit`` bytes, the worst trial first.
 
-    The best trial keeps its own, and so do trials that run or wait. A paused trial that is promoted without its
+    The best trial and trials that run or wait keep their checkpoints. A paused trial that is promoted without its
     checkpoint is trained again from the beginning.
     """
     best_first = ranked(trials)
     sizes = {trial.name: size_of(sweep_dir / trial.name / "checkpoints") for trial in best_first}
-    total, found = sum(sizes.values()), list[Trial]()
+    total, to_delete = sum(sizes.values()), list[Trial]()
     for trial in reversed(best_first[1:]):
         if total <= limit:
             break
         if trial.state in (TrialState.RUNNING, TrialState.WAITING) or not sizes[trial.name]:
             continue
         total -= sizes[trial.name]
-        found.append(trial)
-    return found
+        to_delete.append(trial)
+    return to_delete
 
 
 def delete_checkpoints(trial_dir: Path) -> None:
@@ -71,10 +71,10 @@ def delete_checkpoints(trial_dir: Path) -> None:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the checkpoints in a folder; those that are linked to each other count once."""
-    found: dict[int, int] = {}
+    """Bytes of the checkpoints in a folder; hard links to the same file count once."""
+    sizes: dict[int, int] = {}
     for path in folder.glob("*.pth"):
-        with suppress(FileNotFoundError):  # a trial that runs renames its own
+        with suppress(FileNotFoundError):  # a running trial renames its checkpoints
             status = path.stat()
-            found[status.st_ino] = status.st_size
-    return sum(found.values())
+            sizes[status.st_ino] = status.st_size
+    return sum(sizes.values())

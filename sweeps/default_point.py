@@ -1,4 +1,4 @@
-"""Where a search begins: the default configuration as a point of the search space."""
+"""The default configuration as a point of the search space. It is trial 0 of every sweep."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -12,10 +12,10 @@ from sweeps.search.space import Choice, Params, Space, contains, describe, walk
 
 
 def default_point(space: Space, fixed: Iterable[str]) -> Params:
-    """The configuration's own values under the space's keys: what trial 0 trains.
+    """The configuration's values for the keys of the search space.
 
     A key that the configuration does not have, an option that does not exist, or a default outside its range is a
-    ``UserError``: then the search could not even propose what one has today.
+    ``UserError``: the search could not propose the default configuration.
     """
     composed = compose(fixed)
 
@@ -34,5 +34,5 @@ def default_point(space: Space, fixed: Iterable[str]) -> Params:
 
     point = walk(space, answer)
     if not point:
-        raise UserError("The search space is empty: there is nothing to search.")
+        raise UserError("The search space is empty: it must have at least one key.")
     return point

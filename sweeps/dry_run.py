@@ -1,4 +1,4 @@
-"""What a sweep, or more trials of one, would take: checked and measured, and nothing of it written."""
+"""Dry run: checks a new or extended sweep and measures its cost, without writing to the sweep's folder."""
 
 from statistics import fmean
 
@@ -12,16 +12,17 @@ from sweeps.recorded import read_state
 from sweeps.search.space import corners
 from sweeps.search.state import SearchState
 from sweeps.session import refuse_changes
-from trainable.rehearsal import EpochCost, measure_epoch
+from trainable.smoke_test import EpochCost, measure_epoch
 from trainable.trial import trial_overrides
 
 
 def dry_run(plan: SweepPlan, measure: bool = True, state: SearchState | None = None) -> int:
-    """Check every corner of the space, and each network's memory; measure an epoch of each family; print the plan.
+    """Check every corner of the space and each network's memory, measure epochs, and print the plan.
 
-    ``measure``: not for a card that is not here. ``state``: of the sweep that the plan continues.
+    ``measure``: False if the plan is for a card that this machine does not have. ``state``: the state of the sweep that
+    the plan continues, if any.
     """
-    networks = check_corners(plan, corners(plan.spec.space), "these are all")
+    networks = check_corners(plan, corners(plan.spec.space), "all of them")
     check_memory(plan, networks, all_of_them=True)
     for line in sharing(plan.name, plan.resources):
         console.print(line)
@@ -31,7 +32,7 @@ def dry_run(plan: SweepPlan, measure: bool = True, state: SearchState | None = N
 
 
 def state_of(plan: SweepPlan, spec_name: str, accept_changes: bool) -> SearchState:
-    """The state of the sweep that the plan would continue; one that is no longer the same is a ``UserError``."""
+    """The state of the sweep that the plan would continue. A sweep that has changed is a ``UserError``."""
     ledger = Ledger(plan.folder / LEDGER_FILE, read_only=True)
     try:
         refuse_changes(ledger, identity(plan, spec_name), accept_changes)
@@ -41,16 +42,17 @@ def state_of(plan: SweepPlan, spec_name: str, accept_changes: bool) -> SearchSta
 
 
 def measure_families(plan: SweepPlan) -> EpochCost:
-    """What an epoch costs on average over the space's networks; each choice is measured with all others at trial 0's.
+    """The average cost of an epoch over the networks of the space.
 
-    Costs of choices of different keys are taken to multiply.
+    Each choice of a key is measured with all other keys as in trial 0. The relative costs of different keys are assumed
+    to multiply.
     """
-    base = measure_epoch(trial_overrides(plan.fixed, plan.first))
+    base = measure_epoch(trial_overrides(plan.fixed, plan.default_params))
     seconds, mib, first = base.seconds, base.checkpoint_mib, base.first_seconds
     for key, points in plan.families().items():
         costs = [measure_epoch(trial_overrides(plan.fixed, point)) for point in points]
         for point, cost in zip(points, costs, strict=True):
-            console.print(f"{key}={point[key]}: {cost.seconds:.1f} s an epoch")
+            console.print(f"{key}={point[key]}: {cost.seconds:.1f} s per epoch")
         seconds *= fmean(cost.seconds for cost in costs) / base.seconds
         mib *= fmean(cost.checkpoint_mib for cost in costs) / base.checkpoint_mib
         first = max(first, fmean(cost.first_seconds for cost in costs))

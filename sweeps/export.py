@@ -1,4 +1,4 @@
-"""A sweep as an Optuna study, for ``optuna-dashboard``: rebuilt from the ledger, and never read again."""
+"""Exports a sweep as an Optuna study (``study.db``) for ``optuna-dashboard``. The sweep itself never reads it."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -27,14 +27,14 @@ STATES: dict[str, OptunaState] = {
 
 
 def export(trials: Iterable[Trial], ledger: Ledger, space: Space, name: str, path: Path) -> None:
-    """Write ``path``, an SQLite file with one Optuna study; one that is there is replaced. A full disk: ``OSError``."""
+    """Write or replace ``path``, an SQLite file with one Optuna study. A full disk raises ``OSError``."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     times = ledger.times()
     names = Names(branches(space))
-    found = [(trial, distributions(space, trial.params)) for trial in trials]
-    exported = [frozen(trial, ledger.values(trial.name), times[trial.name], branch, names) for trial, branch in found]
+    pairs = [(trial, distributions(space, trial.params)) for trial in trials]
+    exported = [frozen(trial, ledger.values(trial.name), times[trial.name], branch, names) for trial, branch in pairs]
     try:
-        # an address would be read by Optuna, SQLAlchemy and SQLite, who all have a meaning for some sign of a path
+        # no URL: Optuna, SQLAlchemy and SQLite each give some character of a path a special meaning
         with replaced_file(path) as partial:
             engine = {"creator": lambda: sqlite3.connect(partial)}
             storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=engine)
@@ -47,10 +47,10 @@ def export(trials: Iterable[Trial], ledger: Ledger, space: Space, name: str, pat
 def frozen(
     trial: Trial, values: dict[int, float | None], times: tuple[str, str], branch: Branch | None, names: Names
 ) -> FrozenTrial:
-    """A trial in Optuna's words. One that was stopped at a rung is PRUNED, with the values of all its epochs.
+    """Convert a trial to Optuna's type. A trial that was stopped at a rung is PRUNED, with the values of all epochs.
 
-    One that lies outside of a space that was changed since is there without parameters. A clock that was set back makes
-    no trial end before it began.
+    A trial outside of a space that was changed later is exported without parameters. If the clock was set back, the
+    trial ends when it started.
     """
     state = STATES[trial.state]
     attributes = {"trial": trial.name, "origin": trial.origin, "best_epoch": trial.best_epoch, "reason": trial.reason}

@@ -1,4 +1,4 @@
-"""Fingerprint that decides whether two sessions belong to the same sweep: code, data and settings, but no paths."""
+"""The identity of a sweep: code, data and settings, but no paths. Two sessions must agree in it to be comparable."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ TRAINING = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml")
 SEARCH = ("sweeps/search/*.py",)
 """Files that decide which trials are tried."""
 CORES = "threads"
-"""On a card, cores only load images, which gives the same images with any number of them."""
+"""With a GPU, CPU threads only load images, and their number does not change the images."""
 
 
 def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
-    """What makes two sessions parts of the same sweep, as names and texts that can be compared."""
+    """The identity of a sweep, as names and texts that can be compared."""
     spec, scheduler = plan.spec, plan.spec.scheduler
     return {
         "sweep": Path(spec_name).stem,
@@ -31,7 +31,7 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
         "rungs": f"{[*scheduler.rungs, scheduler.max_epochs]}, {scheduler.described}",
         **{f"space: {key}": text for key, text in described(spec.space).items()},
         "sampler": spec.sampler_name,
-        "first points": json.dumps([plan.first, *plan.given]),
+        "first points": json.dumps([plan.default_params, *plan.known_points]),
         **surroundings(plan),
         f"sweeps/specs/{Path(spec_name).stem}.py": _digest(spec_path(spec_name)),
     }
@@ -57,7 +57,7 @@ def digests(paths: set[Path]) -> dict[str, str]:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What is not the same, one line each. Older ledgers have paths too, which do not count."""
+    """The differences between two identities, one line each. Older ledgers also have paths, which are ignored."""
     paths = {f"fixed: {key}" for key in PATH_KEYS}
     lines = [
         f"  {name}: {before.get(name, 'nothing')} -> {now.get(name, 'nothing')}"

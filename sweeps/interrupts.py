@@ -1,4 +1,4 @@
-"""Signals that end a session: the first one politely, the second one at once."""
+"""Handles the signals that end a session. The first signal ends it in order, the second one at once."""
 
 import os
 import signal
@@ -9,10 +9,10 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
-    """SIGINT, SIGTERM and SIGHUP (a closed terminal) as a flag; the second one raises ``KeyboardInterrupt``.
+    """Stores SIGINT, SIGTERM or SIGHUP (a closed terminal) in ``received``; a second one raises ``KeyboardInterrupt``.
 
-    Signals that are ignored when the session starts stay ignored: ``nohup`` does that for a closed terminal, and a
-    script for the Ctrl-C that is not meant for its background jobs.
+    Signals that are ignored when the session starts stay ignored. ``nohup`` ignores SIGHUP, and a script may ignore
+    Ctrl-C for its background jobs.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Signals:
         return self
 
     def listen(self) -> None:
-        """Handle the signals; to be called again after Ray's start, which takes SIGTERM for itself."""
+        """Install the handlers. Call it again after Ray has started, because Ray replaces the handler of SIGTERM."""
         for number in HANDLED:
             ignored = self.before[number] is signal.SIG_IGN
             signal.signal(number, signal.SIG_IGN if ignored else self._take)
@@ -35,7 +35,7 @@ class Signals:
             signal.signal(number, handler)
 
     def _take(self, number: int, frame: object) -> None:
-        if number == signal.SIGHUP:  # the terminal is closed: printing to it would be an error
+        if number == signal.SIGHUP:  # the terminal is closed: printing to it would raise an error
             for terminal in self.terminals:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)
         elif self.received is not None:

@@ -21,7 +21,7 @@ def in_words(state: str, micro_batch: int | None) -> str:
 
 
 def write_csv(trials: Iterable[Trial], metric: str, path: Path) -> None:
-    """One line per trial, best first, one column per parameter; written beside and renamed."""
+    """Write one row per trial, best first, with one column per parameter. The file is replaced atomically."""
     best_first = ranked(trials)
     parameters = list(dict.fromkeys(key for trial in best_first for key in trial.params))
     scores = [key for key in ("val/iou", "val/threshold", "val/loss", "train/loss") if key != metric]
@@ -43,7 +43,7 @@ def write_csv(trials: Iterable[Trial], metric: str, path: Path) -> None:
 
 
 def tables(trials: Iterable[Trial], metric: str, width: int, top: int | None = None) -> Iterator[Table]:
-    """The best ``top`` trials (None: all) for a terminal of that width; parameters by the last words of their keys."""
+    """The best ``top`` trials (None: all) as tables that fit ``width``. Parameters have shortened names."""
     shown = ranked(trials)[:top]
     keys = list(dict.fromkeys(key for trial in shown for key in trial.params))
     numbers = (metric.removeprefix("val/"), "epochs")
@@ -57,7 +57,7 @@ def tables(trials: Iterable[Trial], metric: str, width: int, top: int | None = N
 
 
 def short_names(keys: Sequence[str]) -> list[str]:
-    """The last parts of the keys, with as much before them as tells them apart."""
+    """The shortest endings of the dotted keys that are still unique."""
     names: list[str] = []
     for key in keys:
         parts = key.split(".")
@@ -69,5 +69,5 @@ def short_names(keys: Sequence[str]) -> list[str]:
 
 
 def short(value: Any) -> str:
-    """A parameter for a narrow column: three significant digits."""
+    """A parameter's value for a narrow column; floats with three significant digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,12 +1,12 @@
-"""The ledger of a sweep: an SQLite file with every event in order, each written before anything acts on it.
+"""The ledger of a sweep: an SQLite file with every event in order. Each event is written before it takes effect.
 
-One program at a time writes (``locked``). A commit is on the disk when it returns (``synchronous=FULL``), so whatever
-is killed, what was recorded is there. ``seq`` is the order, never the clock. Tables:
+Only one process at a time writes (``locked``). A commit is on the disk when it returns (``synchronous=FULL``), so
+recorded events survive a crash. ``seq`` gives the order; the clock does not matter. Tables:
 
-- ``sweep``: key and JSON value: the command, the scheduler, and the identity of code, data and settings;
+- ``sweep``: keys and JSON values: the command, the scheduler, and the identity of code, data and settings;
 - ``event``: everything that happened, in order; the kinds are ``sweeps.search.events.KINDS``;
-- ``report``: a trial's metrics after an epoch, the value that counts, and the scheduler's decision;
-- ``trial``: number, name, parameters, and the present state (state, epochs, score, reason) of each trial.
+- ``report``: a trial's metrics after an epoch, the value of the search's metric, and the scheduler's decision;
+- ``trial``: number, name, parameters, and current state (state, epochs, score, reason) of each trial.
 """
 
 import json
@@ -45,28 +45,28 @@ CREATE TABLE report (
 
 
 IN_COLUMNS = ("trial", "epoch", "value", "metrics")
-"""Fields of events that have columns of their own; the others are the JSON in ``detail``."""
+"""Fields of events that have their own columns; all others are in ``detail`` as JSON."""
 WAIT = "wait"
-"""A decision in older ledgers: the trial would have continued, and waits since the session was over."""
+"""A decision in older ledgers: the trial would have continued, but waits because the session was over."""
 
 
 class Ledger:
-    """A sweep's ledger, open for writing (or only for reading, as it is now, beside a sweep that runs)."""
+    """A sweep's ledger, open for writing, or for reading a snapshot while a sweep may be running."""
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
-        """Open the file, or make it. One that is not a ledger, or is damaged, is a ``UserError``."""
+        """Open the file, or create it. A file that is damaged or not a ledger is a ``UserError``."""
         self.path = path
         self.failure: Exception | None = None
         """Why the last write failed, if it did."""
         if read_only and not path.is_file():
-            raise UserError(f"No ledger in {path.parent}: it holds no sweep, or one of an older version.")
-        # without a log beside it nobody writes, and a place where nothing may be written can be read
-        still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-        address = f"{path.resolve().as_uri()}{f'?mode=ro{still}' if read_only else ''}"
+            raise UserError(f"No ledger in {path.parent}: it has no sweep, or one of an older version.")
+        # without a WAL file nobody is writing; "immutable" also allows reading from a read-only folder
+        immutable = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+        address = f"{path.resolve().as_uri()}{f'?mode=ro{immutable}' if read_only else ''}"
         try:
             self.database = sqlite3.connect(address, uri=True, isolation_level=None)
             if read_only:
-                self.database.execute("BEGIN")  # all that is read is of one moment, though a sweep goes on writing
+                self.database.execute("BEGIN")  # everything is read from one snapshot, even if a sweep is writing
             else:
                 self.database.execute("PRAGMA journal_mode=WAL")
                 self.database.execute("PRAGMA synchronous=FULL")
@@ -74,7 +74,7 @@ class Ledger:
                 self.database.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={FORMAT}; COMMIT;")
             (version,) = self.database.execute("PRAGMA user_version").fetchone()
             (sound,) = self.database.execute("PRAGMA quick_check").fetchone()
-        except sqlite3.OperationalError as error:  # no room on the disk, no right to write
+        except sqlite3.OperationalError as error:  # a full disk, or no permission to write
             raise UserError(f"{path} cannot be opened: {error}.") from error
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path} is not a ledger, or it is damaged: {error}.") from error
@@ -87,17 +87,17 @@ class Ledger:
         self.database.close()
 
     def put(self, key: str, value: Any) -> None:
-        """Keep a JSON value about the whole sweep."""
+        """Store a JSON value about the whole sweep."""
         with self.transaction():
             self.database.execute("INSERT OR REPLACE INTO sweep VALUES (?, ?)", (key, json.dumps(value)))
 
     def get(self, key: str) -> Any:
-        """A value about the whole sweep; None if there is none."""
-        found = self.database.execute("SELECT value FROM sweep WHERE key = ?", (key,)).fetchone()
-        return json.loads(found[0]) if found else None
+        """The stored value about the whole sweep; None if there is none."""
+        row = self.database.execute("SELECT value FROM sweep WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
 
     def append(self, event: Event, decision: Decision | None, trials: Iterable[Trial]) -> None:
-        """Write an event, what was decided, and the state of these trials after it; on the disk when this returns."""
+        """Write an event, the decision, and the state of these trials after it. It is on the disk on return."""
         with self.transaction():
             for trial in trials:
                 self._put_trial(trial)
@@ -108,7 +108,7 @@ class Ledger:
                 self.database.execute("INSERT INTO report VALUES (?, ?, ?, ?, ?, ?)", content)
 
     def records(self) -> Iterator[Record]:
-        """All that happened, in order."""
+        """All recorded events, in order."""
         query = """SELECT event.seq, kind, event.trial, detail, epoch, value, metrics, decision
             FROM event LEFT JOIN report USING (seq) ORDER BY seq"""
         for seq, kind, trial, detail, epoch, value, metrics, decision in self.database.execute(query):
@@ -130,20 +130,20 @@ class Ledger:
                 yield Record(seq, Requeued(trial), None)
 
     def trials(self) -> list[dict[str, Any]]:
-        """The table of trials by number: name, params, origin, state, epochs, score, reason."""
+        """The table of trials in the order of their numbers: name, params, origin, state, epochs, score, reason."""
         keys = ("number", "name", "params", "origin", "state", "epochs", "score", "reason")
         rows = self.database.execute(f"SELECT {', '.join(keys)} FROM trial ORDER BY number")
-        found = [dict(zip(keys, row, strict=True)) for row in rows]
-        return [row | {"params": json.loads(row["params"])} for row in found]
+        trials = [dict(zip(keys, row, strict=True)) for row in rows]
+        return [trial | {"params": json.loads(trial["params"])} for trial in trials]
 
     def values(self, trial: str) -> dict[int, float | None]:
-        """The value that a trial reported after each epoch; None where it was not a number."""
+        """The value that a trial reported after each epoch; None where it was not finite."""
         rows = self.database.execute("SELECT epoch, value FROM report WHERE trial = ? ORDER BY epoch", (trial,))
         return dict(rows.fetchall())
 
     def times(self) -> dict[str, tuple[str, str]]:
-        """When each trial was started, and its last event, by the clock of then."""
-        query = "SELECT trial, time, {}(seq) FROM event WHERE trial != '' GROUP BY trial"  # the time of that event
+        """The clock times of each trial's first and last event."""
+        query = "SELECT trial, time, {}(seq) FROM event WHERE trial != '' GROUP BY trial"  # time is from the same row
         first, last = (
             {trial: time for trial, time, _ in self.database.execute(query.format(which))} for which in ("MIN", "MAX")
         )
@@ -151,8 +151,8 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All or nothing of what is written within. What cannot be, on a full disk for instance, is a ``UserError``."""
-        if self.database.in_transaction:  # a part of a larger one
+        """Write everything within, or nothing. A failed write, on a full disk for instance, is a ``UserError``."""
+        if self.database.in_transaction:  # nested in another one
             yield
             return
         try:
@@ -186,27 +186,27 @@ class Ledger:
 
 
 def is_finished(ledger: Ledger) -> bool:
-    """Whether the sweep is finished: nothing was left to run, and it was not continued since."""
+    """Whether the sweep is finished: nothing was left to run, and it was not continued afterwards."""
     (kind,) = ledger.database.execute("SELECT kind FROM event ORDER BY seq DESC LIMIT 1").fetchone() or ("",)
     return kind == "finish"
 
 
 @contextmanager
 def locked(folder: Path) -> Generator[None]:
-    """Be the only program that writes into a sweep's folder; if another is, that is a ``UserError`` with its pid.
+    """Lock a sweep's folder for writing. If another process has the lock, raise a ``UserError`` with its pid.
 
-    The kernel gives the lock back when its holder dies, however it dies.
+    The kernel releases the lock when the process ends, even if it is killed.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with lock_of(folder).open("a+") as file:
         try:
-            mine = take(file)
-        except OSError as error:  # of a network drive that knows no locks
+            acquired = take(file)
+        except OSError as error:  # some network drives do not support locks
             raise UserError(
                 f"{folder.parent}: files cannot be locked there ({error.strerror}), which a sweep needs. Use "
-                "output_root=FOLDER with a folder on a disk of this machine."
+                "output_root=FOLDER with a folder on a local disk."
             ) from error
-        if not mine:
+        if not acquired:
             refuse_second_writer(folder)
             raise UserError(f"Another process is writing to {folder}: wait for it, or stop it.")
         file.truncate(0)
@@ -217,15 +217,15 @@ def locked(folder: Path) -> Generator[None]:
 
 
 def refuse_second_writer(folder: Path) -> None:
-    """A folder that another process writes to is a ``UserError``."""
-    if who := writer(folder):
-        raise UserError(f"{folder} is being written by {who}: wait for it, or stop it.")
+    """Raise a ``UserError`` if another process is writing to the folder."""
+    if process := writer(folder):
+        raise UserError(f"{folder} is in use by {process}: wait for it, or stop it.")
 
 
 def writer(folder: Path) -> str | None:
-    """The process that writes to a sweep's folder now, as ``process 123``; None: there is none."""
+    """The process that is writing to a sweep's folder, as ``process 123``; None if there is none."""
     lock = lock_of(folder)
-    return (lock.read_text().strip() or "a process that has just begun") if is_taken(lock) else None
+    return (lock.read_text().strip() or "a process that has just started") if is_taken(lock) else None
 
 
 def lock_of(folder: Path) -> Path:

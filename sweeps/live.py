@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: a status line and the best five trials; plain lines where there is no terminal."""
+"""Live view of a running sweep: a status line and the best five trials, or plain lines without a terminal."""
 
 import time
 from collections import Counter
@@ -21,11 +21,11 @@ from sweeps.search.trial import Trial, TrialState, ranked
 TOP = 5
 SHOWN = (TrialState.COMPLETE, TrialState.PAUSED, TrialState.STOPPED, TrialState.WAITING, TrialState.FAILED)
 SAVE_SECONDS = 1.0
-QUIET_SECONDS = 60  # without a terminal, a status line is printed after so long without another line
+QUIET_SECONDS = 60  # without a terminal, a status line is printed if nothing else was printed for so long
 
 
 class LiveView(NotPickled, Callback):
-    """Shows a study as Ray's events come, and keeps ``leaderboard.csv``."""
+    """Shows a study after each of Ray's events, and keeps ``leaderboard.csv`` up to date."""
 
     def __init__(self, study: Study, sweep_dir: Path, console: Console) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class LiveView(NotPickled, Callback):
 
     def save(self) -> None:
         self.saved_at = time.monotonic()
-        with suppress(OSError):  # a full disk: the ledger says so, and the board is written again at the end
+        with suppress(OSError):  # a full disk: the ledger reports it, and the leaderboard is written again at the end
             write_csv(self.study.trials.values(), self.metric, self.path)
 
     def render(self) -> Group:
@@ -94,9 +94,9 @@ class LiveView(NotPickled, Callback):
             "no score" if trial.score is None else f"{self.metric} {trial.values.get(trial.epochs, trial.score):.4f}"
         )
         best = ranked(self.study.trials.values())[0]
-        why = f": {trial.reason}" if trial.reason else ""
-        lead = f"best {best.name} {best.score:.4f}; " if best.score is not None else ""
-        self._print(f"{trial.name} {trial.state} at epoch {trial.epochs}, {score}{why}; {lead}{self.status()}")
+        reason = f": {trial.reason}" if trial.reason else ""
+        leader = f"best {best.name} {best.score:.4f}; " if best.score is not None else ""
+        self._print(f"{trial.name} {trial.state} at epoch {trial.epochs}, {score}{reason}; {leader}{self.status()}")
 
     def _print(self, line: str) -> None:
         self.printed_at = time.monotonic()

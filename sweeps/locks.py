@@ -1,7 +1,6 @@
-"""Locks on files. The kernel knows which process has one, and releases it when that process dies, however it dies.
+"""File locks. The kernel releases a lock when its process ends, even if it is killed.
 
-The text in such a file is for people to read. The process number in it may be out of date, or belong to another
-process now.
+The text in a lock file is only for people. Its process number may be out of date, or belong to another process now.
 """
 
 import fcntl
@@ -9,23 +8,23 @@ import time
 from pathlib import Path
 from typing import IO
 
-LOOKS, LOOK_SECONDS = 20, 0.02
-"""How often, and how far apart, a taken lock is tried again: ``is_taken`` holds one for a moment."""
+ATTEMPTS, WAIT_SECONDS = 20, 0.02
+"""How often a taken lock is tried again, and the time between: ``is_taken`` holds a lock for a moment."""
 
 
 def take(file: IO[str]) -> bool:
-    """Lock a file for this program until it is closed; False: another program has it."""
-    for _ in range(LOOKS):
+    """Lock a file until it is closed. Returns False if another process has the lock."""
+    for _ in range(ATTEMPTS):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(WAIT_SECONDS)
     return False
 
 
 def is_taken(path: Path) -> bool:
-    """Whether a program that lives has locked a file; on a drive without locks none has."""
+    """Whether a running process has locked a file. On a drive without locks the answer is False."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
-"""Other sweeps that run on this machine and have planned the same cores or cards: told, for both will be slower.
+"""Finds other running sweeps that use the same CPU cores or graphics cards, and warns that both will be slower.
 
-Every running sweep of a user has a locked file in one folder. So the kernel says which of them live, and what is left
-of one that was killed is removed by the next.
+Every running sweep of a user has a locked file in one folder. The lock shows that its sweep is running; the file of a
+killed sweep is removed by the next sweep.
 """
 
 import json
@@ -20,19 +20,19 @@ from trainable.resources import Resources
 
 @dataclass(frozen=True)
 class Share:
-    """What a sweep has planned of a machine."""
+    """The share of the machine that a sweep uses."""
 
     name: str
     process: int
     cores: int
-    """How many it uses."""
+    """How many cores it uses."""
     allowed: tuple[int, ...]
-    """Of which cores, by their numbers."""
+    """The numbers of the cores on which it may run."""
     cards: tuple[str, ...]
-    """As CUDA_VISIBLE_DEVICES names them."""
+    """The cards by their names in CUDA_VISIBLE_DEVICES."""
 
-    def beside(self, other: "Share") -> str:
-        """What another sweep has planned that this one has planned too, in words; empty: nothing."""
+    def overlap(self, other: "Share") -> str:
+        """The part that another sweep uses too, in words; empty if there is none."""
         cards = [card for card in self.cards if card in other.cards]
         common, all_cores = {*self.allowed} & {*other.allowed}, {*self.allowed} | {*other.allowed}
         cores = [f"{other.cores} of the same {len(common)} cores"] if self._too_many(other, common, all_cores) else []
@@ -44,10 +44,10 @@ class Share:
 
 @contextmanager
 def announced(name: str, resources: Resources) -> Generator[list[str]]:
-    """Be known to the other sweeps of this machine until the end; gives what ``sharing`` says."""
+    """Announce this sweep to others on the machine while the block runs; yields the lines of ``sharing``."""
     own = share_of(name, resources)
     try:
-        lines, folder = sharing(name, resources), place()
+        lines, folder = sharing(name, resources), registry_folder()
         folder.mkdir(mode=0o700, exist_ok=True)
         hidden = folder / f".{uuid4().hex}"
         file = hidden.open("w")
@@ -55,47 +55,47 @@ def announced(name: str, resources: Resources) -> Generator[list[str]]:
             take(file)
             file.write(json.dumps(asdict(own)))
             file.flush()
-            seen = hidden.rename(folder / f"{hidden.name[1:]}.json")  # locked and whole since it can be seen
-        except OSError:  # a drive without locks, or one that is full
+            visible = hidden.rename(folder / f"{hidden.name[1:]}.json")  # visible only when it is locked and complete
+        except OSError:  # a drive without locks, or a full one
             file.close()
             hidden.unlink(missing_ok=True)
             raise
     except OSError as error:
-        yield [f"Whether other sweeps run on this machine cannot be told: {error}."]
+        yield [f"Cannot check whether other sweeps are running on this machine: {error}."]
         return
     with file:
         try:
             yield lines
         finally:
-            seen.unlink(missing_ok=True)
+            visible.unlink(missing_ok=True)
 
 
 def sharing(name: str, resources: Resources) -> list[str]:
-    """A line for each other sweep that runs now with the cores or cards that this one has planned."""
+    """One line for each other running sweep that uses cores or cards of this one."""
     own = share_of(name, resources)
     return [
-        f"{other.name} (process {other.process}) runs on this machine now, with {what}: both take longer than planned. "
-        "It can be waited for, or taskset and CUDA_VISIBLE_DEVICES give each its own."
+        f"{other.name} (process {other.process}) is running on {what}: both sweeps will take longer than planned. Wait "
+        "for it, or separate the two with taskset and CUDA_VISIBLE_DEVICES."
         for other in running()
-        if (what := own.beside(other))
+        if (what := own.overlap(other))
     ]
 
 
 def running() -> list[Share]:
-    """The sweeps of this user that run now, on this machine."""
-    found: list[Share] = []
-    for path in sorted(place().glob("*.json")):
+    """The sweeps of this user that are running on this machine."""
+    shares: list[Share] = []
+    for path in sorted(registry_folder().glob("*.json")):
         if not is_taken(path):
             path.unlink(missing_ok=True)  # its sweep was killed
             continue
-        with suppress(ValueError, TypeError, KeyError, FileNotFoundError):  # of another version, or just gone
+        with suppress(ValueError, TypeError, KeyError, FileNotFoundError):  # of another version, or just removed
             kept: Any = json.loads(path.read_text())
-            found.append(Share(**kept | {"allowed": tuple(kept["allowed"]), "cards": tuple(kept["cards"])}))
-    return found
+            shares.append(Share(**kept | {"allowed": tuple(kept["allowed"]), "cards": tuple(kept["cards"])}))
+    return shares
 
 
 def share_of(name: str, resources: Resources) -> Share:
-    """What a plan takes of this machine."""
+    """The share of this machine that a sweep with these resources uses."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(number) for number in range(len(resources.cards))]
     cores = resources.cores_per_trial * resources.trials_at_once
@@ -103,6 +103,6 @@ def share_of(name: str, resources: Resources) -> Share:
     return Share(name, os.getpid(), cores, allowed, tuple(names[: len(resources.cards)]))
 
 
-def place() -> Path:
-    """Where running sweeps are known: a folder that is this user's alone."""
+def registry_folder() -> Path:
+    """The folder with a file for each running sweep. Each user has a separate one."""
     return Path(tempfile.gettempdir()) / f"crack-sweeps-{os.getuid()}"

@@ -30,68 +30,68 @@ from sweeps.search.space import (
 )
 from sweeps.search.state import SearchState
 from sweeps.spec import SweepSpec
-from trainable.rehearsal import EpochCost
 from trainable.resources import Resources, share_machine
+from trainable.smoke_test import EpochCost
 
 DEFAULT_METRIC = "val/iou_best"
-"""The metric by which a training keeps its best checkpoint, unless ``training.metric`` says another."""
+"""The metric by which a training keeps its best checkpoint, unless ``training.metric`` is set."""
 SESSION_SECONDS = 15.0
-"""From the command to the first trial's training: Ray's start, and the imports of the first process."""
+"""Time from the command to the first training step: Ray's start, and the imports of the first process."""
 START_SECONDS = 1.0
-"""What a trial takes besides its epochs each time it gets a process: a proposal, and building the network."""
+"""Time besides its epochs that a trial needs each time it gets a process: the proposal, and building the network."""
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """A spec, and what it comes to on this machine."""
+    """A spec with everything that is decided on this machine: resources, complete overrides, first points."""
 
     name: str
     spec: SweepSpec
     seed: int
-    """Of the search; the training's own is the override ``seed=``."""
+    """Seed of the search. The seed of the trainings is the override ``seed=``."""
     fixed: Overrides
-    """The spec's overrides, then the horizon and the threads of a trial."""
-    first: Params
+    """The spec's overrides, and then the number of epochs and threads of a trial."""
+    default_params: Params
     """Trial 0: the default configuration."""
-    given: tuple[Params, ...]
-    """The next trials: the spec's known-good points, complete."""
+    known_points: tuple[Params, ...]
+    """The next trials: the spec's known-good points, with the missing keys filled in."""
     resources: Resources
     accepted: tuple[str, ...] = ()
     """Problems of the data that the user has accepted."""
-    home: str = "sweeps"
-    """The folder of ``output_root`` that holds it."""
+    parent_folder: str = "sweeps"
+    """The folder in ``output_root`` that contains the sweep's folder."""
     config: Config = field(init=False)
-    """Of ``fixed``."""
+    """The configuration of ``fixed``."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", load_config(self.fixed))
 
     @property
-    def searched(self) -> Params:
-        """Every key that any trial may have, with a value it can have."""
-        points = [*few_corners(self.spec.space), *self.given, self.first]
+    def example_values(self) -> Params:
+        """Every key that a trial may have, each with a possible value."""
+        points = [*few_corners(self.spec.space), *self.known_points, self.default_params]
         return {key: value for point in points for key, value in point.items()}
 
     @property
     def folder(self) -> Path:
-        return self.config.output_root / self.home / self.name
+        return self.config.output_root / self.parent_folder / self.name
 
     @property
-    def place(self) -> str:
-        """Where the trials run, in words: ``1 at once, each on NVIDIA GeForce RTX 3070 Ti, 7.8 GiB``."""
+    def resources_in_words(self) -> str:
+        """How many trials run at once, and on what: ``1 at once, each on NVIDIA GeForce RTX 3070 Ti, 7.8 GiB``."""
         return f"{self.resources.trials_at_once} at once, each on {self.resources}"
 
     def warnings(self) -> list[str]:
-        """What is legal and seldom meant, a sentence each."""
+        """Warnings about legal but unusual settings, one sentence each."""
         return early_rungs(self.spec.scheduler, self.spec.space, self.fixed)
 
     def forecast(self) -> Forecast:
-        """Trials at each rung, and epochs; a budget of epochs may end it before."""
+        """The expected trials at each rung and epochs in total, at most the budget of epochs."""
         expected = forecast(self.spec.scheduler, self.spec.budget.trials)
         return expected._replace(epochs=min(expected.epochs, self.spec.budget.epochs or expected.epochs))
 
     def forecast_rest(self, state: SearchState) -> Forecast:
-        """The same for what is left of a search that has begun, if the plan's number of trials is the number in all."""
+        """The forecast for the rest of a search that has begun. The plan's number of trials is the total."""
         whole, begun = self.forecast(), len(state.trials)
         before = forecast(self.spec.scheduler, begun) if begun else None
         epochs = epochs_to_come(state, self.spec.budget.trials, whole.epochs, self.spec.budget.epochs)
@@ -99,36 +99,37 @@ class SweepPlan:
         return Forecast(at, epochs, whole.starts - (before.starts if before else 0))
 
     def hours(self, cost: EpochCost, expected: Forecast) -> float:
-        """The wall clock of what is ``expected``, if every epoch costs what the measured ones did.
+        """Wall-clock hours of the ``expected`` epochs, if every epoch takes as long as the measured one.
 
-        Trials on cores of their own run side by side; on one graphics card they take from each other.
+        Trials on separate cores run in parallel. Trials that share one graphics card slow each other down: they are
+        counted as one after the other.
         """
         cards = len(self.resources.cards)
         busy = expected.epochs * cost.seconds + expected.starts * (START_SECONDS + cost.first_seconds)
         return (SESSION_SECONDS + busy / (cards or self.resources.trials_at_once)) / 3600
 
     def families(self) -> dict[str, list[Params]]:
-        """Trial 0 with every choice that the space has for a key of the network, by key.
+        """Trial 0 with each choice for each key of the network, by key.
 
-        Rates (choices that are floats, as of dropout) are left out: they cost nothing.
+        Choices that are floats (rates, such as dropout) are left out: they do not change the cost.
         """
-        found: dict[str, list[Params]] = {}
+        families: dict[str, list[Params]] = {}
 
         def visit(chosen: Params) -> Params:
             def answer(key: str, distribution: BaseDistribution) -> Choice:
-                value = chosen.get(key, self.first.get(key, extremes(distribution)[0]))
+                value = chosen.get(key, self.default_params.get(key, extremes(distribution)[0]))
                 options = distribution.choices if isinstance(distribution, CategoricalDistribution) else ()
                 if key.startswith("model") and not chosen and not all(isinstance(option, float) for option in options):
-                    found[key] = [{key: option} for option in options]
+                    families[key] = [{key: option} for option in options]
                 return value
 
             return walk(self.spec.space, answer)
 
         visit({})
-        return {key: [visit(chosen) for chosen in choices] for key, choices in found.items()}
+        return {key: [visit(chosen) for chosen in choices] for key, choices in families.items()}
 
     def save(self, path: Path, question: str) -> None:
-        """Write the sweep as run, with what it asks, and the code and packages that ran it."""
+        """Write ``sweep.yaml``: the sweep as run, its question, and the versions of code and packages."""
         scheduler = self.spec.scheduler
         content = {
             "name": self.name,
@@ -138,7 +139,7 @@ class SweepPlan:
             "accepted": list(self.accepted),
             "warnings": self.warnings(),
             "space": [as_json(branch) for branch in branches(self.spec.space)],
-            "trial_0": dict(self.first),
+            "trial_0": dict(self.default_params),
             "scheduler": scheduler_to_json(scheduler)
             | {"rungs": list(scheduler.rungs), "described": scheduler.described},
             "sampler": self.spec.sampler_name,
@@ -151,23 +152,22 @@ class SweepPlan:
 
 
 def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ()) -> SweepPlan:
-    """Complete the spec's overrides for this machine, with these graphics cards of it.
+    """Combine a spec with the resources of this machine; ``cards`` are the graphics cards to use.
 
-    A space that the configuration lacks is a ``UserError``.
+    A search space with keys that the configuration does not have is a ``UserError``.
     """
     resources = share_machine(spec.budget.trials_at_once, cards)
-    kept_by = () if spec.metric == DEFAULT_METRIC else (chosen_by(spec.metric),)
-    own = with_data_root(Overrides.parse(spec.fixed))
+    metric = () if spec.metric == DEFAULT_METRIC else (keep_best_by(spec.metric),)
     fixed = (
-        Overrides.parse(kept_by)
-        .plus(own)
+        Overrides.parse(metric)
+        .plus(with_data_root(Overrides.parse(spec.fixed)))
         .plus([f"training.epochs={spec.scheduler.max_epochs}", *resources.overrides()])
     )
-    first = default_point(spec.space, fixed)
-    given = tuple(complete_point(spec.space, point, first) for point in spec.points)
-    return SweepPlan(name, spec, seed, fixed, first, given, resources)
+    default_params = default_point(spec.space, fixed)
+    known_points = tuple(complete_point(spec.space, point, default_params) for point in spec.points)
+    return SweepPlan(name, spec, seed, fixed, default_params, known_points, resources)
 
 
-def chosen_by(metric: str) -> str:
-    """The override by which a training keeps its best network by the metric that it is ranked by."""
+def keep_best_by(metric: str) -> str:
+    """The override that makes a training keep its best checkpoint by this metric."""
     return f"training.metric={metric.removeprefix('val/')}"

@@ -1,51 +1,53 @@
-"""A plan in words, as a dry run prints it."""
+"""Describes a plan in words, as a dry run prints it."""
 
 from collections.abc import Iterator
 
 from sweeps.plan import SweepPlan
 from sweeps.search.space_in_words import described
 from sweeps.search.state import SearchState
-from trainable.rehearsal import EpochCost
+from trainable.smoke_test import EpochCost
 
 HOURS_A_DAY = 24
 
 
 def plan_lines(plan: SweepPlan, cost: EpochCost | None, state: SearchState | None = None) -> Iterator[str]:
-    """The plan, with hours and disk where epochs were measured. ``state``: of the sweep that it continues."""
+    """The plan in lines. With a measured ``cost`` it includes hours and disk space.
+
+    ``state``: the state of the sweep that is continued, if any.
+    """
     scheduler, trials, expected = plan.spec.scheduler, plan.spec.budget.trials, plan.forecast()
-    yield "space, and the default that is trial 0:"
+    yield "search space; default (trial 0):"
     for key, text in described(plan.spec.space).items():
-        yield f"  {key:40} {text}; {plan.first.get(key, 'not asked')}"
-    yield f"{type(scheduler).__name__} ({scheduler.described}); trials expected to reach epoch"
+        yield f"  {key:40} {text}; {plan.default_params.get(key, 'not used by the default')}"
+    yield f"{type(scheduler).__name__} ({scheduler.described}); expected number of trials that reach epoch"
     for epoch, count in expected.trials_at.items():
         yield f"  {epoch:4}  {count:6.1f}{'  the end' if epoch == scheduler.max_epochs else ''}"
     yield f"{trials} trials, about {expected.epochs:.0f} epochs (without stopping {trials * scheduler.max_epochs})"
     left = plan.forecast_rest(state) if state else None
     if state and left:
         begun = len(state.trials)
-        yield f"begun: {begun} trials, {state.epochs} epochs"
-        yield f"still to come: {trials - begun} trials, about {left.epochs:.0f} epochs"
+        yield f"done so far: {begun} trials, {state.epochs} epochs"
+        yield f"remaining: {trials - begun} trials, about {left.epochs:.0f} epochs"
     yield from (f"warning: {line}" for line in plan.warnings())
-    yield plan.place
+    yield plan.resources_in_words
     if cost is not None:
         hours = plan.hours(cost, left or expected)
-        of = "for what is still to come" if left else "in all"
-        yield f"an epoch takes {cost.seconds:.1f} s here ({cost.device}), measured: about {duration(hours)} {of}"
+        of = "for the remaining trials" if left else "in total"
+        yield f"measured: an epoch takes {cost.seconds:.1f} s ({cost.device}); about {duration(hours)} {of}"
         yield from limit_lines(plan, cost, hours)
 
 
 def limit_lines(plan: SweepPlan, cost: EpochCost, hours: float) -> Iterator[str]:
-    """What limits the sweep: hours, a slow processor, disk."""
+    """Limits of the sweep: the budget of hours, a slow CPU, disk space."""
     budget = plan.spec.budget
     if budget.hours is not None and hours > budget.hours:
-        yield f"the budget of {budget.hours:g} hours ends it before that"
+        yield f"the session ends before that, after the budget of {budget.hours:g} hours"
     if cost.device == "cpu" and hours > HOURS_A_DAY:
-        yield "Days on this CPU: use a graphics card, or a smaller data.image_size, --max-epochs and --trials."
-    needed = (
-        2 * budget.trials * cost.checkpoint_mib / 1024
-    )  # the last checkpoint of trials that may continue, and the best
+        yield "This takes days on a CPU: use a graphics card, or a smaller data.image_size, --max-epochs and --trials."
+    # two per trial: the best checkpoint, and the last one of trials that may continue
+    needed = 2 * budget.trials * cost.checkpoint_mib / 1024
     limit = budget.checkpoints_gib
-    kept = f", of which the budget keeps the best {limit:g}" if needed > limit else ""
+    kept = f"; the budget keeps {limit:g} GiB, those of the best trials" if needed > limit else ""
     yield f"checkpoints: up to {needed:.1f} GiB in {plan.folder}{kept}"
 
 

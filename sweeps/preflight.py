@@ -1,4 +1,4 @@
-"""What is checked before a sweep's first trial: machine, space, data, networks and their memory."""
+"""Checks before a sweep's first trial: machine, search space, data, networks and their memory."""
 
 import logging
 import shlex
@@ -18,19 +18,19 @@ from src.synthetic import write_dataset
 from src.tables import PlainConsole
 from sweeps.default_point import default_point
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.ray_requirements import refuse_places
+from sweeps.ray_requirements import require_ray_environment
 from sweeps.search.budget import Budget
 from sweeps.search.space import Params
 from sweeps.spec import SweepSpec
 from trainable.card_memory import fit_networks, refuse_misfits
-from trainable.rehearsal import rehearse
 from trainable.resources import choose_cards
+from trainable.smoke_test import run_smoke_test
 from trainable.trial import trial_overrides
 
 SYNTHETIC = Path("data") / "synthetic"
 
 FEW = "all low, all high and each choice; a dry run checks all"
-"""Which corners a sweep checks before it starts."""
+"""Describes the corners that are checked before a sweep starts."""
 
 console = PlainConsole(width=160)
 
@@ -38,20 +38,20 @@ console = PlainConsole(width=160)
 def prepare(
     name: str, spec: SweepSpec, seed: int, accept_data: bool = False, gpu_memory: float | None = None
 ) -> SweepPlan:
-    """Check everything that needs no training: cards, keys and ranges, options, every image of the three splits.
+    """Make the plan of a sweep, after all checks that need no training: cards, keys, ranges, every image.
 
-    Problems of the data that would make the results unreliable are a ``UserError``, unless ``accept_data``.
-    ``gpu_memory``: plan for cards of so many GiB in place of those of this machine.
+    Data problems that would make the results unreliable are a ``UserError``, unless ``accept_data``. With
+    ``gpu_memory``, the plan is for cards with so many GiB instead of the cards of this machine.
     """
-    refuse_places()
+    require_ray_environment()
     root = load_config(spec.fixed).data.root
     unset = root == load_config().data.root and not (root / "train").is_dir()
     if spec.synthetic_without_data and unset:
-        console.print(f"No photographs in {root}: searching on synthetic ones, in {SYNTHETIC}.")
+        console.print(f"There are no photographs in {root}: the sweep uses synthetic ones in {SYNTHETIC}.")
         if not SYNTHETIC.is_dir():
             write_dataset(SYNTHETIC)
         spec = replace(spec, fixed=(*spec.fixed, f"data.root={SYNTHETIC}"))
-    default_point(spec.space, spec.fixed)  # the likeliest mistakes are in the keys: before anything slow
+    default_point(spec.space, spec.fixed)  # most mistakes are in the keys: check them before anything slow
     config = load_config(spec.fixed)
     cards = cards_for(config.device, spec.budget, gpu_memory)
     data = config.data
@@ -73,37 +73,37 @@ def prepare(
 
 
 def cards_for(device: str, budget: Budget, gpu_memory: float | None) -> tuple[Card, ...]:
-    """The graphics cards to plan for: those of this machine, or made-up ones of ``gpu_memory`` GiB."""
+    """The graphics cards to plan for: those of this machine, or hypothetical ones with ``gpu_memory`` GiB."""
     if gpu_memory is not None and device == "cpu":
-        raise UserError("--gpu-memory plans for graphics cards, and device=cpu uses none: leave out one of the two.")
-    there = find_cards(device) if gpu_memory is None else [absent_card(gpu_memory)] * (budget.gpus or 1)
-    return choose_cards(there, budget.gpus, budget.trials_at_once)
+        raise UserError("--gpu-memory plans for graphics cards, but device=cpu uses none: leave out one of the two.")
+    cards = find_cards(device) if gpu_memory is None else [absent_card(gpu_memory)] * (budget.gpus or 1)
+    return choose_cards(cards, budget.gpus, budget.trials_at_once)
 
 
 def check_corners(plan: SweepPlan, points: Iterable[Params], which: str = FEW) -> list[Overrides]:
-    """Compose, build and step these points of the space once each; returns one of each different network.
+    """Run the smoke test on these points of the space; returns the overrides of one point per different network.
 
-    ``which``: which corners these are, in words.
+    ``which`` describes the points in words.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     warnings.simplefilter("ignore")
     points = list(points)
-    networks = rehearse((trial_overrides(plan.fixed, point) for point in points), bool(plan.resources.cards))
+    networks = run_smoke_test((trial_overrides(plan.fixed, point) for point in points), bool(plan.resources.cards))
     console.print(
-        f"{len(points)} corners of the space ({which}) make valid configurations; {len(networks)} different networks "
-        "and losses train."
+        f"{len(points)} corners of the space ({which}) are valid configurations; {len(networks)} different networks "
+        "and losses were trained for one step."
     )
     return networks
 
 
 def check_memory(plan: SweepPlan, networks: Iterable[Overrides], all_of_them: bool = False) -> None:
-    """Print how networks fit on a trial's card, or only those whose batches will be halved.
+    """Print the memory of networks whose batches will be halved, or of ``all_of_them``.
 
-    One that does not fit at all is a ``UserError``.
+    A network that does not fit at all is a ``UserError``.
     """
     fits = fit_networks(networks, plan.resources, plan.fixed)
     if fits and all_of_them:
-        console.print(f"memory of a trial on its card: {plan.resources.share_mib} MiB; networks need, by prediction")
+        console.print(f"GPU memory per trial: {plan.resources.share_mib} MiB. Predicted need of each network:")
     for fit in fits:
         if all_of_them or fit.halved:
             console.print(f"  {fit}")

@@ -12,16 +12,18 @@ from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
-# read when ray is imported: no usage report, no noise about checkpoints, Ctrl-C is ours, trials stay in our folder
+# read when ray is imported: no usage report, no warnings about checkpoints, no SIGINT handler of Ray's
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # the trial writes its own events and JSON lines
+os.environ.setdefault(
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1"
+)  # trials write their own TensorBoard events and JSON lines
 os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # data.root and output_root are relative to where the user is
-os.environ.setdefault("RAY_worker_niceness", "0")  # at Ray's own 15 any other work on the machine starves the trials
-os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # it ends the whole sweep when it kills one trial
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # data.root and output_root are relative to the user's folder
+os.environ.setdefault("RAY_worker_niceness", "0")  # with Ray's default of 15, any other load starves the trials
+os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # Ray's monitor kills a trial, which ends the whole sweep
 
 import ray
 from ray import tune
@@ -42,13 +44,13 @@ from trainable.trial import CrackTrial, TrialPlan
 
 METRICS = "metrics/"
 OBJECT_STORE_BYTES = 100 * 2**20  # trials share images through mapped files, not through Ray
-# trials have our environment anyway; Ray would write these keys into a log that everybody on the machine may read
+# trials inherit our environment anyway; Ray would write these keys to a log that every user of the machine can read
 ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
 
 
 @contextmanager
 def local_ray(resources: Resources) -> Generator[None]:
-    """A Ray of our own on this machine, without dashboard; its login token is readable by this user only."""
+    """Start a local Ray without dashboard for the block. Its login token is readable only by this user."""
     token = Path.home() / ".ray" / "auth_token"
     token.parent.mkdir(mode=0o700, exist_ok=True)
     token.parent.chmod(0o700)  # before Ray writes the token there; a umask would be inherited by the trials' files
@@ -63,7 +65,7 @@ def local_ray(resources: Resources) -> Generator[None]:
             object_store_memory=OBJECT_STORE_BYTES,
         )
     try:
-        if token.is_file():  # the user may have named another place for it
+        if token.is_file():  # the user may have configured another path for it
             token.chmod(0o600)
         yield
     finally:
@@ -72,10 +74,10 @@ def local_ray(resources: Resources) -> Generator[None]:
 
 @contextmanager
 def own_process_groups() -> Generator[None]:
-    """Processes that are started within never see what a terminal or a batch system sends to our process group.
+    """Start all processes within the block in their own process groups, so that they do not get our signals.
 
-    Ray's own would die of a SIGTERM or SIGHUP that is meant for us, and take the running epochs with them. The kernel
-    ends them with us all the same.
+    Otherwise a SIGTERM or SIGHUP from a terminal or batch system would also kill Ray's processes, and with them the
+    running epochs. The kernel still ends them when our process ends.
     """
     start: Any = subprocess.Popen.__init__
     subprocess.Popen.__init__ = partialmethod(start, process_group=0)  # pyright: ignore[reportAttributeAccessIssue]
@@ -95,18 +97,18 @@ class NotPickled:
 class TrialSource(NotPickled, SearchAlgorithm):
     """Gives Ray a trial only when a process is free, so that each proposal uses the latest results.
 
-    A resumed trial is a new trial to Ray, whose id is our trial's name and a counter. So pauses, retries and continued
-    sweeps are one thing, and nothing of Ray's own records is used.
+    To Ray a resumed trial is a new trial, whose id is our trial's name plus a counter. So pauses, retries and resumed
+    sweeps work in the same way, and Ray's own records are not needed.
     """
 
     def __init__(self, study: Study, trials_at_once: int) -> None:
         self.study, self.trials_at_once = study, trials_at_once
         self.live: dict[str, str] = {}
-        """Ray's trial ids, to the names of our trials."""
+        """The names of our trials by Ray's trial id."""
         self.begun: Counter[str] = Counter()
 
     def add_configurations(self, experiments: Any) -> None:
-        """Keep what Ray's trials have in common."""
+        """Keep the settings that all of Ray's trials share."""
         experiment: Experiment = experiments[0]
         self.spec: Any = experiment.spec
 
@@ -118,7 +120,7 @@ class TrialSource(NotPickled, SearchAlgorithm):
         self.live[ray_id] = trial.name
         return RayTrial(
             self.spec["run"],
-            config={"trial": trial.name, "params": trial.params, "known": trial.epochs},
+            config={"trial": trial.name, "params": trial.params, "reported_epochs": trial.epochs},
             trial_id=ray_id,
             storage=self.spec["storage"],
             placement_group_factory=self.spec["resources_per_trial"],
@@ -134,9 +136,9 @@ class TrialSource(NotPickled, SearchAlgorithm):
 
 
 class StudyScheduler(NotPickled, FIFOScheduler):
-    """Asks the study what a trial that has reported does next, and tells it which trials failed.
+    """Passes reports and failures to the study, and its decisions to Ray.
 
-    To Ray a pause is a stop: the process is free for another trial, and the checkpoint stays in the trial's folder.
+    For Ray a pause is a stop: the process is free for another trial, and the checkpoint stays in the trial's folder.
     """
 
     def __init__(self, study: Study) -> None:
@@ -161,7 +163,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
 
 
 class SessionStopper(NotPickled, Stopper):
-    """Ends a session: at once when a signal has come, after the running epochs when its hours are over."""
+    """Ends a session: at once after a signal, or after the running epochs when its time is over."""
 
     def __init__(self, study: Study, signals: Signals, hours: float | None) -> None:
         self.study, self.signals = study, signals
@@ -184,13 +186,13 @@ def build_tuner(
     callbacks: Sequence[tune.Callback],
     reuse_actors: bool = True,
 ) -> Tuner:
-    """Ray's Tune as the executor of a study's trials.
+    """Build the Ray Tune tuner that executes a study's trials.
 
-    ``reuse_actors``: a trial's process takes the next trial, which saves its seconds of imports. Ray's own files of a
-    session are in ``ray/`` in the sweep's folder, and nothing reads them.
+    With ``reuse_actors`` a trial's process takes the next trial, which saves seconds of imports. Ray's own files of a
+    session are in ``ray/`` in the sweep's folder; nothing reads them.
 
-    All places start their processes together. By itself Tune starts one at a time, and gives it up when a running trial
-    ends sooner than it is ready, so with short rungs one process would do all the work.
+    All processes start together. By default Tune starts one at a time, and abandons it if a running trial ends before
+    the new process is ready; with short rungs a single process would then do all the work.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.trials_at_once)  # read by fit()
     storage = trial_plan.sweep_dir / "ray"
@@ -213,7 +215,7 @@ def id_of(trial: RayTrial) -> str:
 
 
 def name_of(trial: RayTrial) -> str:
-    """The name of our trial that Ray's trial is a part of."""
+    """The name of our trial that a trial of Ray's runs."""
     return str(trial.config["trial"])
 
 
@@ -223,6 +225,6 @@ def metrics_of(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def failure_of(trial: RayTrial) -> Failure:
-    """Why a trial failed, by the text that Ray has kept of it."""
+    """Why a trial failed, from the error text that Ray has kept."""
     path = Path(trial.error_file) if trial.error_file else None  # in Ray's staging folder
     return read_failure(path.read_text() if path is not None and path.is_file() else "")

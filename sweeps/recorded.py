@@ -1,4 +1,4 @@
-"""The search that a ledger holds: its scheduler and metric, and its state when all events are applied again."""
+"""Reads a search from its ledger: scheduler, metric, and the state after replaying all events."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,16 +15,16 @@ RULES = "rules"
 
 
 def record_rules(ledger: Ledger, scheduler: SchedulerSettings, metric: str) -> None:
-    """Keep what decides about trials, so that a ledger can be read without its spec."""
+    """Store the scheduler and the metric, so that the ledger can be read without the spec."""
     ledger.put(RULES, {"scheduler": scheduler_to_json(scheduler), "metric": metric})
 
 
 def read_state(ledger: Ledger) -> SearchState:
-    """The search in a ledger, to look at; a scheduler that would decide otherwise now is a ``UserError``."""
+    """The state of the search in a ledger. If the scheduler would now decide differently, that is a ``UserError``."""
     rules: dict[str, Any] | None = ledger.get(RULES)
     if rules is None:
-        raise UserError(f"{ledger.path} holds no sweep: it was killed before it began.")
-    if "asha" in rules:  # of an older version
+        raise UserError(f"{ledger.path} has no sweep: it was killed before it started.")
+    if "asha" in rules:  # written by an older version
         rules["scheduler"] = {"name": "asha", "variant": rules["form"], **rules["asha"]}
     scheduler = scheduler_from_json(rules["scheduler"])
     return replay(SearchState(scheduler.build(), rules["metric"]), ledger.records())
@@ -36,8 +36,8 @@ def scheduler_to_json(settings: SchedulerSettings) -> dict[str, Any]:
     return {"name": name, **asdict(cast(Any, settings))}
 
 
-def scheduler_from_json(found: Mapping[str, Any]) -> SchedulerSettings:
-    """The settings that ``scheduler_to_json`` has written. A name that is not known here is a ``UserError``."""
-    if found["name"] not in SCHEDULERS:
-        raise unknown("scheduler", found["name"], SCHEDULERS)
-    return SCHEDULERS[found["name"]](**{key: value for key, value in found.items() if key != "name"})
+def scheduler_from_json(content: Mapping[str, Any]) -> SchedulerSettings:
+    """The settings that ``scheduler_to_json`` has written. An unknown name is a ``UserError``."""
+    if content["name"] not in SCHEDULERS:
+        raise unknown("scheduler", content["name"], SCHEDULERS)
+    return SCHEDULERS[content["name"]](**{key: value for key, value in content.items() if key != "name"})

@@ -1,4 +1,4 @@
-"""The command line of ``sweeps.run`` as one frozen object, and the spec that it comes to."""
+"""Parses the command line of ``sweeps.run`` into a ``SweepRequest``, and applies it to a spec."""
 
 import argparse
 import math
@@ -16,7 +16,7 @@ NOT_OVERRIDABLE = {
     "training.epochs": "set by --max-epochs: the length of a trial that is never stopped",
     "threads": "set by --trials-at-once: a trial's share of the cores",
     "experiment_name": "for single runs; use --name",
-    "training.resume_from": "for single runs: every trial begins anew",
+    "training.resume_from": "for single runs: every trial starts from scratch",
 }
 """Keys that a sweep sets itself, and what to use instead."""
 
@@ -26,20 +26,20 @@ MUTUALLY_EXCLUSIVE = {
     "resume": ("fresh", "warm_start", "dry_run", "check"),
     "extend": ("trials", "fresh", "warm_start", "check"),
     "check": ("fresh", "warm_start", "dry_run", "accept_changes"),
-    "accept_data_warnings": ("resume", "extend", "check"),  # the data was accepted when the sweep was begun
+    "accept_data_warnings": ("resume", "extend", "check"),  # the data was accepted when the sweep was started
 }
-"""Options that cannot be combined, as one of the two would be ignored."""
+"""Options that cannot be combined, because one of the two would be ignored."""
 
 BUDGET = ("trials", "trials_at_once", "gpus", "epochs", "hours", "stop_when_converged")
 """Options that replace a value of the spec's budget."""
 
 SAVED = ("spec", "overrides", "max_epochs", *BUDGET, "seed")
-"""Options that describe a sweep. Its ledger keeps them, so that they need not be repeated to continue it."""
+"""Options that describe a sweep. They are kept in its ledger, so they need not be repeated to continue it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRequest:
-    """One command line. None stands for an option that was not given."""
+    """A parsed command line. None means that an option was not given."""
 
     spec: str
     overrides: tuple[str, ...] = ()
@@ -65,14 +65,14 @@ class SweepRequest:
     debug: bool = False
 
     def checked(self) -> Self:
-        """The same; options that exclude each other, or are out of range, are a ``UserError``."""
+        """The same request. Options that exclude each other or are out of range are a ``UserError``."""
         given = {name for name, value in asdict(self).items() if value is not None and value is not False}
         for one, others in MUTUALLY_EXCLUSIVE.items():
             for other in others:
                 if {one, other} <= given:
                     raise UserError(f"{option(one)} and {option(other)} cannot be combined.")
         if "accept_changes" in given and not self.continues:
-            raise UserError("--accept-changes is for a sweep that is continued: use it with --resume or --extend.")
+            raise UserError("--accept-changes only works when a sweep is continued: use it with --resume or --extend.")
         for name, least in {"extend": 1, "max_epochs": 1, "seed": 0}.items():
             if name in given and getattr(self, name) < least:
                 raise UserError(f"{option(name)}={getattr(self, name)}: must be at least {least}.")
@@ -86,25 +86,25 @@ class SweepRequest:
 
     @property
     def continues(self) -> bool:
-        """Whether it is for a sweep that is there already."""
+        """Whether an existing sweep is to be continued."""
         return self.resume or self.extend is not None
 
     def _refuse_gpu_memory(self) -> None:
         if self.gpu_memory is None:
             return
         if not 0 < self.gpu_memory < math.inf:
-            raise UserError(f"--gpu-memory={self.gpu_memory}: must be the GiB of a graphics card, such as 8.")
+            raise UserError(f"--gpu-memory={self.gpu_memory}: must be the memory of a graphics card in GiB, such as 8.")
         if not self.dry_run:
             raise UserError(
                 "--gpu-memory works only with --dry-run: it plans for a card that this machine does not have."
             )
 
     def saved(self) -> dict[str, Any]:
-        """The options that describe the sweep, for its ledger."""
+        """The options that describe the sweep, as its ledger keeps them."""
         return {name: getattr(self, name) for name in SAVED}
 
     def completed(self, saved: Mapping[str, Any], trials: int) -> Self:
-        """The same with the options of the session before where this one gives none; overrides are replaced by key."""
+        """The request with missing options taken from the previous session. Overrides are replaced by key."""
         own = {name: value for name in SAVED if (value := getattr(self, name)) is not None}
         overrides = replaced(saved["overrides"], self.overrides)
         return replace(
@@ -112,7 +112,7 @@ class SweepRequest:
         )
 
     def applied_to(self, spec: SweepSpec) -> SweepSpec:
-        """The spec with what the command line changes in it."""
+        """The spec with the changes that the command line makes."""
         overrides, own = Overrides.parse(self.overrides), Overrides.parse(spec.fixed)
         for key in (*own.keys, *overrides.keys):
             if key in NOT_OVERRIDABLE:
@@ -127,38 +127,38 @@ class SweepRequest:
 
 
 def parse(argv: list[str]) -> SweepRequest:
-    """The command line; words that are not options are the spec and then overrides for all trials."""
+    """Parse the command line. Of the words that are not options, the first is the spec, the others are overrides."""
     parser = Parser(prog="python -m sweeps.run", description="Run a sweep by name.")
     add = parser.add_argument
     add("spec", nargs="?", default="", help="name of a module in sweeps/specs, or a file such as mine.py")
     add("overrides", nargs="*", metavar="key=value", help="configuration overrides for all trials")
-    add("--list", action="store_true", help="list the sweeps there are, and what each one asks")
+    add("--list", action="store_true", help="list the available sweeps and the question of each")
     add(
         "--dry-run",
         action="store_true",
-        help="check every corner of the space, measure an epoch, print the plan; with --extend: what that would cost",
+        help="check every corner of the space, measure an epoch and print the plan; with --extend: the cost of that",
     )
-    add("--trials", type=int, help="sampled configurations")
+    add("--trials", type=int, help="number of trials (sampled configurations) in all")
     add("--max-epochs", type=int, help="epochs of a trial that is never stopped; the rungs are scaled with it")
-    add("--trials-at-once", type=int, help="trials that share the machine")
-    add("--gpus", type=int, help="graphics cards to use, if not all that are here")
-    add("--gpu-memory", type=float, metavar="GIB", help="with --dry-run: plan for cards of so much memory")
-    add("--epochs", type=int, help="epochs of all trials together, after which running trials pause")
-    add("--hours", type=float, help="wall clock of this session, after which running trials pause")
+    add("--trials-at-once", type=int, help="number of trials that share the machine")
+    add("--gpus", type=int, help="number of graphics cards to use (default: all)")
+    add("--gpu-memory", type=float, metavar="GIB", help="with --dry-run: plan for cards with this much memory")
+    add("--epochs", type=int, help="total epochs of all trials, after which running trials pause")
+    add("--hours", type=float, help="wall-clock time of this session, after which running trials pause")
     add(
         "--stop-when-converged",
         action=argparse.BooleanOptionalAction,
-        help="start no more trials when none gets better",
+        help="start no more trials when the score no longer improves",
     )
-    add("--seed", type=int, help="seed of the search (default 0); the training's own is the override seed=")
-    add("--name", help="the folder under outputs/sweeps, if not the spec's name")
-    add("--fresh", action="store_true", help="if the folder exists, move it aside and start anew")
+    add("--seed", type=int, help="seed of the search (default 0); the seed of the trainings is the override seed=")
+    add("--name", help="the folder under outputs/sweeps (default: the spec's name)")
+    add("--fresh", action="store_true", help="if the folder exists, move it aside and start over")
     add("--resume", action="store_true", help="continue a sweep that was interrupted")
-    add("--extend", type=int, metavar="N", help="continue a sweep with N trials more than it was to have")
+    add("--extend", type=int, metavar="N", help="continue a sweep with N more trials than planned")
     add("--warm-start", metavar="SWEEP", help="let the search use the trials of another sweep")
-    add("--check", action="store_true", help="compare the sweep's ledger, folders and leaderboard; change nothing")
-    add("--accept-changes", action="store_true", help="continue though settings, code or data have changed since")
-    add("--accept-data-warnings", action="store_true", help="search though the data has problems; python -m src.check")
+    add("--check", action="store_true", help="check that the sweep's ledger, folders and leaderboard agree")
+    add("--accept-changes", action="store_true", help="continue although settings, code or data have changed")
+    add("--accept-data-warnings", action="store_true", help="search although the data has problems (src.check)")
     add("--debug", action="store_true", help="show the traceback of an error")
     words: dict[str, Any] = vars(parser.parse_intermixed_args(argv))
     words["overrides"] = tuple(Overrides.parse(words["overrides"]))
@@ -170,6 +170,6 @@ def option(name: str) -> str:
 
 
 def replaced(before: Iterable[str], now: Iterable[str]) -> tuple[str, ...]:
-    """The overrides of the session before, with the present ones in place of others of their keys."""
+    """The overrides of the previous session, in which the present ones replace those with the same key."""
     new = Overrides.parse(now)
     return tuple(Overrides.parse(before).without(*new.keys).plus(new))

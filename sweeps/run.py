@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
 def with_known_spec(request: SweepRequest) -> SweepRequest:
     """The request with the whole path of a spec that is a file; one that does not exist is a ``UserError``."""
     if not request.spec:
-        raise UserError(f"Which sweep? Legal: {', '.join(list_specs())}; --list says what each one asks.")
+        raise UserError(f"Which sweep? Legal: {', '.join(list_specs())}; --list shows the question of each one.")
     if is_path(request.spec):
         return replace(request, spec=str(spec_path(request.spec)))
     if request.spec not in list_specs():
@@ -45,7 +45,7 @@ def with_known_spec(request: SweepRequest) -> SweepRequest:
 
 
 def name_of(request: SweepRequest) -> str:
-    """The sweep's name, which is its folder's."""
+    """The sweep's name, which is also the name of its folder."""
     name = request.name or user_path(request.spec).stem
     if not FOLDER_NAME.fullmatch(name):
         raise UserError(f"'{name}' cannot be a folder's name: use --name with letters, digits, '_', '-' and '.'.")
@@ -61,7 +61,7 @@ def print_check(folder: Path) -> int:
 
 
 def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> int:
-    """Print what a sweep, or one that is extended, would take. Nothing is written in its folder."""
+    """Print what a new or extended sweep would cost. Nothing is written to its folder."""
     if request.continues:
         request = completed(request, folder)
     spec = checked(request.applied_to(spec))
@@ -76,7 +76,7 @@ def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -
 
 
 def start(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> int:
-    """A new sweep. Nothing is written before everything that can be checked without training is right."""
+    """Start a new sweep. Nothing is written to its folder before all checks that need no training have passed."""
     outlive_reader()
     refuse_second_writer(folder)
     refuse_existing_sweep(folder, request.fresh)
@@ -93,7 +93,7 @@ def start(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> in
 
 
 def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> int:
-    """One more session of a sweep."""
+    """Continue a sweep in a new session."""
     outlive_reader()
     request = completed(request, folder)
     spec = checked(request.applied_to(spec))
@@ -101,12 +101,12 @@ def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> i
     from sweeps import sweep
     from sweeps.preflight import prepare
 
-    plan = prepare(name, spec, request.seed or 0, accept_data=True)  # as when it was begun
+    plan = prepare(name, spec, request.seed or 0, accept_data=True)  # the data was accepted when the sweep was started
     return sweep.resume(plan, request.spec, request.saved(), request.accept_changes)
 
 
 def checked(spec: SweepSpec) -> SweepSpec:
-    """The spec, after all that can be checked before the seconds that torch and Ray take: values, space, files."""
+    """Check the spec's values, space and files before torch and Ray are imported, which takes seconds."""
     from src.config.compose import load_config
     from src.config.schema import SPLITS
     from src.data.pairs import find_pairs
@@ -121,20 +121,20 @@ def checked(spec: SweepSpec) -> SweepSpec:
 
 
 def other_sweep(folder: Path, word: str) -> Path:
-    """The folder of the sweep that ``--warm-start`` means: a name beside this one's folder, or a path."""
+    """The folder of the sweep for ``--warm-start``: a name next to this sweep's folder, or a path."""
     other = user_path(word) if "/" in word else folder.with_name(word)
     if not (other / LEDGER_FILE).is_file():
-        there = sorted(path.parent.name for path in folder.parent.glob(f"*/{LEDGER_FILE}"))
+        sweeps = sorted(path.parent.name for path in folder.parent.glob(f"*/{LEDGER_FILE}"))
         raise (
-            unknown("sweep to start from", word, there)
-            if there
-            else UserError(f"--warm-start={word}: there is no sweep in {in_full(folder.parent)} to start from.")
+            unknown("sweep to start from", word, sweeps)
+            if sweeps
+            else UserError(f"--warm-start={word}: there is no sweep in {in_full(folder.parent)}.")
         )
     return other
 
 
 def refuse_name_of_a_sweep(request: SweepRequest) -> None:
-    """The name of a sweep's folder in place of its spec's is a ``UserError`` with the right command."""
+    """If the user gave the name of a sweep's folder instead of a spec, raise a ``UserError`` with the right command."""
     folder = sweep_folder(None, request.overrides, request.spec)
     if FOLDER_NAME.fullmatch(request.spec) and (folder / LEDGER_FILE).is_file():
         ledger = Ledger(folder / LEDGER_FILE, read_only=True)
@@ -147,25 +147,25 @@ def refuse_name_of_a_sweep(request: SweepRequest) -> None:
 
 
 def refuse_existing_sweep(folder: Path, fresh: bool) -> None:
-    """A sweep that is there already is a ``UserError`` with the options there are."""
+    """Raise a ``UserError`` with the possible options if the folder already holds a sweep."""
     if fresh or not (folder / "sweep.yaml").exists():
         return
     if not (folder / LEDGER_FILE).is_file():
-        raise UserError(f"{folder} holds a sweep without a ledger: use --name OTHER, or --fresh to move it aside.")
+        raise UserError(f"{folder} is a sweep without a ledger: use --name OTHER, or --fresh to move it aside.")
     ledger = Ledger(folder / LEDGER_FILE, read_only=True)
     more = "--extend 10 adds ten trials" if is_finished(ledger) else "--resume continues it"
     ledger.close()
-    raise UserError(f"{folder} exists: {more}, --fresh moves it aside and starts anew, --name OTHER keeps both.")
+    raise UserError(f"{folder} exists: {more}, --fresh moves it aside and starts over, --name OTHER keeps both.")
 
 
 def require_existing_sweep(folder: Path) -> None:
-    """A folder without a sweep to continue is a ``UserError``."""
-    if not (folder / "sweep.yaml").is_file():  # the last that is written before the first trial
-        raise UserError(f"{in_full(folder)} holds no sweep to continue: leave out --resume and --extend.")
+    """Raise a ``UserError`` if the folder has no sweep to continue."""
+    if not (folder / "sweep.yaml").is_file():  # the last file that is written before the first trial
+        raise UserError(f"There is no sweep to continue in {in_full(folder)}: leave out --resume and --extend.")
 
 
 def completed(request: SweepRequest, folder: Path) -> SweepRequest:
-    """The request with the options that the sweep was begun with."""
+    """The request, completed with the options that the sweep was started with."""
     ledger = Ledger(folder / LEDGER_FILE, read_only=True)
     before, planned = ledger.get("command"), ledger.get("trials")
     finished, started = is_finished(ledger), len(ledger.trials())
@@ -173,7 +173,7 @@ def completed(request: SweepRequest, folder: Path) -> SweepRequest:
     if before["spec"] != request.spec:
         raise UserError(f"{folder} is a sweep of {before['spec']}, not of {request.spec}.")
     if finished and request.extend is None and request.trials is None:
-        raise UserError(f"{folder} is finished: --extend N continues it with N trials more.")
+        raise UserError(f"{folder} is finished: --extend N continues it with N more trials.")
     if request.trials is None:
         return request.completed(before, planned + (request.extend or 0))
     if request.trials < started or (finished and request.trials == started):

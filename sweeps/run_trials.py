@@ -1,4 +1,4 @@
-"""Runs a study's trials under Ray, with the live view, the checkpoint quota and the handling of signals."""
+"""Runs a study's trials under Ray, with live view, checkpoint quota and signal handling."""
 
 import os
 
@@ -16,17 +16,17 @@ from trainable.trial import TrialPlan
 
 
 def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
-    """Run all trials that are left; returns the signal that ended it before they were done, if one did."""
+    """Run the remaining trials. Returns the signal that interrupted them, if there was one."""
     if study.at_rest:
         return None
-    console.print(plan.place)
-    os.environ["HF_HUB_OFFLINE"] = "1"  # the rehearsal has fetched what there is; trials never download side by side
+    console.print(plan.resources_in_words)
+    os.environ["HF_HUB_OFFLINE"] = "1"  # the smoke test has downloaded all weights; trials must not download at once
     view, resources, budget = LiveView(study, plan.folder, console), plan.resources, plan.spec.budget
     trial_plan = TrialPlan(
         plan.folder.resolve(),
         plan.fixed,
         plan.spec.metric,
-        plan.searched,
+        plan.example_values,
         rungs=tuple(plan.spec.scheduler.rungs),
         trials_at_once=resources.trials_at_once,
         trials_per_card=resources.trials_per_card,

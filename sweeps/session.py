@@ -1,4 +1,4 @@
-"""A session of a sweep: it opens the ledger, runs trials until it ends, and says how. Search and retraining use it."""
+"""A session of a sweep: opens the ledger and runs trials until the session ends. Search and retraining use it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from sweeps.search.state import SearchState, replay
 from sweeps.search.study import Study
 
 NEVER_CHANGED = ("metric", "rungs")
-"""Parts of a sweep's identity that cannot be changed: the decisions that were made by the old ones would be wrong."""
+"""Parts of a sweep's identity that cannot be changed, because the decisions made so far would be invalid."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Session:
     ledger: Ledger
 
     def run(self, console: Console) -> int | None:
-        """Run all trials that are left; returns the signal that ended it before they were done, if one did."""
-        from sweeps.run_trials import run_trials  # Ray: seconds to import, and nothing to do before all is checked
+        """Run the remaining trials. Returns the signal that interrupted them, if there was one."""
+        from sweeps.run_trials import run_trials  # imports Ray, which takes seconds: only after all checks
 
         received = run_trials(self.plan, self.study, console)
         if self.study.complete:
@@ -43,9 +43,9 @@ class Session:
 
 
 def new_ledger(plan: SweepPlan) -> Ledger:
-    """Make a new sweep's folder, and the ledger in it; a sweep that is there is moved aside."""
+    """Make the folder and the ledger of a new sweep. An existing sweep is moved aside."""
     if (plan.folder / "sweep.yaml").exists():
-        print(f"The sweep that was there is now {move_aside(plan.folder)}.")
+        print(f"The previous sweep was moved to {move_aside(plan.folder)}.")
     plan.folder.mkdir(parents=True, exist_ok=True)
     return Ledger(plan.folder / LEDGER_FILE)
 
@@ -58,10 +58,11 @@ def open_session(
     keep: Mapping[str, Any],
     question: str,
 ) -> Session:
-    """One session more of a sweep.
+    """Open a new session of a sweep.
 
-    ``identity``: of the sweep now; what differs from the session before was accepted. ``keep``: values for the ledger,
-    by their keys. Nothing is written before all recorded events were applied and gave the recorded decisions.
+    ``identity``: the sweep's present identity; the caller has accepted all changes since the last session. ``keep``:
+    values to store in the ledger, by key. Nothing is written before the recorded events were replayed and gave the
+    recorded decisions.
     """
     spec, about = plan.spec, provenance()
     state = replay(SearchState(spec.scheduler.build(), spec.metric), ledger.records())
@@ -74,31 +75,31 @@ def open_session(
             ledger.put(key, value)
         changes = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
         study.begin_session(about["commit"], about["packages"], changes)
-    plan.save(plan.folder / "sweep.yaml", question)  # from now on there is something to continue
+    plan.save(plan.folder / "sweep.yaml", question)  # from now on the sweep can be resumed
     return Session(plan, study, ledger)
 
 
 def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None:
-    """A sweep that is no longer the same is a ``UserError`` with the differences, unless they are accepted.
+    """Raise a ``UserError`` with the differences if the sweep has changed, unless ``accept``.
 
-    Another metric and other rungs cannot be accepted.
+    A different metric or different rungs are never accepted.
     """
     before = ledger.get("identity")
     never = [name for name in NEVER_CHANGED if before[name] != now[name]]
     lines = "\n".join(differences(before, now))
     if accept and lines and not never:
-        print(f"Accepted, though trials before and after it cannot be compared:\n{lines}")
+        print(f"Accepted changes; trials before and after them cannot be compared:\n{lines}")
     if not lines or (accept and not never):
         return
-    way = "" if never else "use --accept-changes to continue anyway, or "
+    or_accept = "" if never else "use --accept-changes to continue anyway, or "
     raise UserError(
-        f"{ledger.path.parent} was begun with other settings, code or data, so its trials could not be compared:\n"
-        f"{lines}\nUndo that, or {way}--fresh to start anew."
+        f"{ledger.path.parent} was started with other settings, code or data, so its trials could not be compared:\n"
+        f"{lines}\nUndo the changes, or {or_accept}--fresh to start over."
     )
 
 
 def changed_packages(ledger: Ledger) -> list[str]:
-    """Packages whose version is not that of the session before, as texts."""
+    """Packages with another version than in the last session, as ``NAME OLD -> NEW``."""
     sessions = [record.event for record in ledger.records() if isinstance(record.event, SessionBegan)]
     before = sessions[-1].packages if sessions else {}
     now = provenance()["packages"]

@@ -1,4 +1,4 @@
-"""What a sweep is: fixed overrides, a search space, a scheduler, a sampler and a budget."""
+"""The spec of a sweep: fixed overrides, a search space, a scheduler, a sampler and a budget; and how it is loaded."""
 
 import ast
 import importlib
@@ -26,32 +26,34 @@ from sweeps.search.space import Space
 SPECS_DIR = Path(__file__).with_name("specs")
 
 SCHEDULERS: dict[str, type[SchedulerSettings]] = {"asha": Asha, "hyperband": Hyperband, "no_stopping": NoStopping}
-"""What a spec can have as its scheduler, by the name under which a ledger keeps it."""
+"""The schedulers that a spec can use, by their names in the ledger."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepSpec:
-    """One search. The module's docstring holds its question."""
+    """The description of one search. The docstring of the spec's module asks its question."""
 
     fixed: tuple[str, ...] = ()
     """Overrides that all trials share."""
     space: Space
-    """Override key to Optuna distribution, or a function that suggests on an Optuna trial (conditional spaces)."""
+    """Optuna distributions by override key; or, for a conditional space, a function that calls ``trial.suggest_*``."""
     scheduler: SchedulerSettings
     """Which trials are stopped early: ``Asha``, ``Hyperband`` or ``NoStopping``."""
     sampler: str | Model = "gp"
-    """What proposes trials: a word of ``SAMPLERS``, or a function from a seed to an Optuna sampler."""
+    """What proposes trials: a name in ``SAMPLERS``, or a function from a seed to an Optuna sampler."""
     budget: Budget
     metric: str = "val/iou_best"
-    """What the search maximises. IoU at the best threshold: at 0.5, early epochs measure calibration, not quality."""
+    """The metric to maximise. IoU at the best threshold: at 0.5, early epochs measure calibration, not quality."""
     points: tuple[Mapping[str, object], ...] = ()
-    """Known-good points that are tried right after the default; keys that one leaves out are the default's."""
+    """Known-good points that are tried right after the default. Missing keys get the default's values."""
     synthetic_without_data: bool = False
-    """If no ``data.root`` is given and the default one does not exist, make synthetic data and use that."""
+    """Make and use synthetic data if no ``data.root`` is given and the default one does not exist."""
 
     def __post_init__(self) -> None:
         if not (callable(self.space) or _is_space(self.space)):
-            raise UserError(f"space={self.space}: must be keys with Optuna's distributions, or a function of a trial.")
+            raise UserError(
+                f"space={self.space}: must be a dictionary of Optuna distributions, or a function of an Optuna trial."
+            )
         for name, kind in {"budget": Budget, "fixed": tuple, "points": tuple}.items():
             if not isinstance(getattr(self, name), kind):
                 raise UserError(f"{name}={getattr(self, name)}: must be of the type {kind.__name__}.")
@@ -65,12 +67,12 @@ class SweepSpec:
 
     @property
     def model(self) -> Model | None:
-        """The sampler's model; None: every point at random."""
+        """The sampler's model; None for random search."""
         return self.sampler if callable(self.sampler) else SAMPLERS[self.sampler]
 
     @property
     def sampler_name(self) -> str:
-        """``gp``, or the name of the function."""
+        """The sampler's name, such as ``gp``, or the name of its function."""
         return getattr(self.sampler, "__qualname__", repr(self.sampler)) if callable(self.sampler) else self.sampler
 
 
@@ -90,14 +92,14 @@ def list_specs() -> dict[str, str]:
 def _question(path: Path) -> str:
     try:
         return ast.get_docstring(ast.parse(path.read_text())) or ""
-    except (SyntaxError, ValueError):  # to import it will say what is wrong
-        return "(no Python)"
+    except (SyntaxError, ValueError):  # the error is reported when the spec is imported
+        return "(not valid Python)"
 
 
 def spec_path(name: str) -> Path:
-    """The file of a spec: of a name in ``sweeps/specs``, or where it is if ``name`` is a path that ends in ``.py``.
+    """The file of a spec. ``name`` is the name of a module in ``sweeps/specs``, or a path that ends in ``.py``.
 
-    An unknown name, or no such file, is a ``UserError``.
+    An unknown name or a missing file is a ``UserError``.
     """
     if not is_path(name):
         if name not in list_specs():
@@ -108,36 +110,36 @@ def spec_path(name: str) -> Path:
 
 
 def is_path(name: str) -> bool:
-    """Whether a spec is given by its file."""
+    """Whether a spec is given by its path, not by its name."""
     return name.endswith(".py")
 
 
 def question(name: str) -> str:
-    """What a spec asks, in the first line of its docstring."""
+    """The question of a spec: the first line of its docstring."""
     return _question(spec_path(name)).partition("\n")[0]
 
 
 def load_spec(name: str) -> SweepSpec:
-    """The ``SPEC`` of a module in ``sweeps/specs``, or of a file. An impossible spec is a ``UserError``."""
+    """The ``SPEC`` of a module in ``sweeps/specs``, or of a file. An invalid spec is a ``UserError``."""
     path = spec_path(name)
     shown = path if is_path(name) else f"sweeps/specs/{name}.py"
     try:
         module = _import_file(path) if is_path(name) else importlib.import_module(f"sweeps.specs.{name}")
     except UserError as error:
         raise UserError(f"{shown}: {error}") from error
-    except (Exception, SystemExit) as error:  # of Python that a user wrote; Optuna's of a reversed range
-        raise UserError(f"{shown}: {type(error).__name__}: {error}. --debug says where.") from error
+    except (Exception, SystemExit) as error:  # the file is the user's code; Optuna raises for a reversed range
+        raise UserError(f"{shown}: {type(error).__name__}: {error}. --debug shows where.") from error
     if not isinstance(spec := getattr(module, "SPEC", None), SweepSpec):
-        raise UserError(f"{shown} must have a SPEC = SweepSpec(...); it is {spec!r}.")
+        raise UserError(f"{shown}: SPEC={spec!r}: must be a SweepSpec(...).")
     return spec
 
 
 def _import_file(path: Path) -> ModuleType:
-    """Run a Python file as a module that is no part of a package."""
+    """Import a Python file that does not belong to a package."""
     name = f"sweep_spec_{path.stem}"
-    found = importlib.util.spec_from_file_location(name, path)
-    assert found is not None
-    assert found.loader is not None  # there is one for .py
-    module = sys.modules[name] = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    module_spec = importlib.util.spec_from_file_location(name, path)
+    assert module_spec is not None
+    assert module_spec.loader is not None  # .py files always have one
+    module = sys.modules[name] = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
     return module

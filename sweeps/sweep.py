@@ -1,4 +1,4 @@
-"""Runs one session of a sweep by name: last checks, trials, results, and what the user can do next."""
+"""Runs one session of a sweep: the last checks, the trials, the results, and a hint what to do next."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -22,27 +22,27 @@ from sweeps.warm_start import WarmStart, warm_start
 from trainable.trial import trial_overrides
 
 WARM_TRIALS, WARM_POINTS = "warm_rows", "warm_points"
-"""Keys in a ledger of what a sweep has taken from another one."""
+"""The ledger's keys for trials and points from another sweep."""
 
 
 def start(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], other: Path | None) -> int:
-    """A new sweep. ``other``: the folder of the sweep that it is started from. Returns the exit code."""
+    """Start a new sweep; ``other`` is the folder of the sweep for a warm start. Returns the exit code."""
     print_warnings(plan)
     warm = warm_start(other, plan) if other else WarmStart()
     for line in warm.lines() if other else ():
         console.print(f"From {other}: {line}.")
     check_memory(plan, check_corners(plan, few_corners(plan.spec.space)))
     ledger = new_ledger(plan)
-    return run(plan, ledger, spec_name, command, to_keep(warm))
+    return run(plan, ledger, spec_name, command, warm_start_to_json(warm))
 
 
 def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_changes: bool) -> int:
-    """One session more of a sweep. Returns the exit code."""
+    """Continue a sweep in a new session. Returns the exit code."""
     print_warnings(plan)
     ledger = Ledger(plan.folder / LEDGER_FILE)
     refuse_changes(ledger, identity(plan, spec_name), accept_changes)
     for change in changed_packages(ledger):
-        console.print(f"Another version than in the session before: {change}")
+        console.print(f"The version has changed since the last session: {change}")
     check_memory(plan, [trial_overrides(plan.fixed, point) for point in few_corners(plan.spec.space)])
     warm = {key: ledger.get(key) for key in (WARM_TRIALS, WARM_POINTS)}
     return run(plan, ledger, spec_name, command, warm)
@@ -54,47 +54,47 @@ def print_warnings(plan: SweepPlan) -> None:
 
 
 def run(plan: SweepPlan, ledger: Ledger, spec_name: str, command: Mapping[str, Any], warm: Mapping[str, Any]) -> int:
-    """Run all trials that are left, write the results, print the leaderboard."""
+    """Run the remaining trials, write the results, print the leaderboard."""
     keep = {"command": dict(command), "trials": plan.spec.budget.trials, **warm}
-    sampler = sampler_of(plan, warm)
+    sampler = build_sampler(plan, warm)
     session = open_session(plan, ledger, sampler, identity(plan, spec_name), keep, question(spec_name))
     received = session.run(console)
     write_results(session)
     ledger.close()
-    return conclude(plan, session.study, received, resume_command(plan, spec_name))
+    return print_results(plan, session.study, received, resume_command(plan, spec_name))
 
 
-def to_keep(warm: WarmStart) -> dict[str, Any]:
-    """What a sweep has taken from another one, as its ledger keeps it."""
+def warm_start_to_json(warm: WarmStart) -> dict[str, Any]:
+    """Trials and points from another sweep, as the ledger keeps them."""
     trials = [{"params": trial.params, "values": trial.values, "state": trial.state} for trial in warm.trials]
     return {WARM_TRIALS: trials, WARM_POINTS: warm.points}
 
 
-def sampler_of(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
-    """The plan's sampler, with the trials and points of another sweep that this one was started from."""
+def build_sampler(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
+    """The plan's sampler, with the trials and points of a warm start."""
     before = [
         Trial("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
         for kept in warm[WARM_TRIALS]
     ]
-    given = [*plan.given, *warm[WARM_POINTS]]
-    return ModelSampler(plan.spec.space, plan.seed, plan.first, given, before, plan.spec.model)
+    points = [*plan.known_points, *warm[WARM_POINTS]]
+    return ModelSampler(plan.spec.space, plan.seed, plan.default_params, points, before, plan.spec.model)
 
 
 def write_results(session: Session) -> None:
-    """Write ``leaderboard.csv`` and ``study.db`` anew from what the ledger holds."""
+    """Write ``leaderboard.csv`` and ``study.db`` from the ledger."""
     plan, trials = session.plan, session.study.trials.values()
     try:
         write_csv(trials, plan.spec.metric, plan.folder / "leaderboard.csv")
         export(trials, session.ledger, plan.spec.space, plan.name, plan.folder / "study.db")
     except OSError as error:
-        raise UserError(f"{error}: the ledger has all of it, and the next session writes this again.") from error
+        raise UserError(f"{error}: the ledger has all results, and the next session writes this file again.") from error
 
 
-def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -> int:
+def print_results(plan: SweepPlan, study: Study, received: int | None, resume: str) -> int:
     """Print the leaderboard and what to do next; returns the exit code."""
     for table in tables(study.trials.values(), plan.spec.metric, console.width):
         console.print(table)
-    console.print(f"All of it: {plan.folder / 'leaderboard.csv'}, and one folder per trial beside it.")
+    console.print(f"All results: {plan.folder / 'leaderboard.csv'}, with one folder per trial next to it.")
     if received is not None and not study.complete:
         console.print(f"Interrupted; every completed epoch is kept. Continue: {resume}")
         return EXIT_SIGNAL + received
@@ -112,17 +112,17 @@ def conclude(plan: SweepPlan, study: Study, received: int | None, resume: str) -
 
 
 def how_to_continue(study: Study, resume: str) -> str:
-    """Why the session is over before the search, and the command that continues it."""
-    more = "" if study.ended else f" --epochs {2 * study.state.epochs}"  # hours are a session's, epochs the sweep's
+    """Why the session ended before the search, and the command that continues it."""
+    more = "" if study.ended else f" --epochs {2 * study.state.epochs}"  # hours limit a session, epochs the sweep
     why = study.why_ended or "The budget of epochs is spent"
-    again = " (for as long again)" if study.ended is SessionEnd.HOURS else ""
+    again = " (for the same time)" if study.ended is SessionEnd.HOURS else ""
     return f"{why}; not all trials are done, and every completed epoch is kept. Continue{again}: {resume}{more}"
 
 
 def next_steps(plan: SweepPlan, best: Trial) -> Iterator[str]:
     overrides = plan.folder / best.name / "overrides.yaml"
-    yield f"Look: tensorboard --logdir {shlex.quote(str(plan.folder))}"
-    yield f"Train the best again, on fresh seeds, scored on the test split: retrain-best {plan.name}"
+    yield f"Learning curves and predictions: tensorboard --logdir {shlex.quote(str(plan.folder))}"
+    yield f"Train the best trials again on fresh seeds and score them on the test split: retrain-best {plan.name}"
     yield f"Repeat the best trial: python run.py {shlex.quote(str(overrides))}"
 
 

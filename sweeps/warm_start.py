@@ -1,7 +1,7 @@
-"""What a new sweep takes from an earlier one: ``--warm-start OTHER``.
+"""Warm start: what a new sweep uses from an earlier one (``--warm-start OTHER``).
 
-The model uses a trial of the other sweep only if the new sweep would train exactly the same at that point: the same
-data, code and configuration. Of all other trials only the best points are taken, to be tried first.
+The sampler's model uses a trial of the other sweep only if the new sweep would train exactly the same configuration at
+that point, with the same data and code. From all other trials, only the best points are used; they are tried first.
 """
 
 from collections import Counter
@@ -27,15 +27,15 @@ from sweeps.search.trial import Trial, TrialState, ranked
 from trainable.trial import trial_overrides
 
 POINTS = 3
-"""How many of the best points of all other trials are tried first."""
-OF_TRAINING = ("data", "src/", "trainable/", "configs/")
-"""How the names of data and code in a sweep's identity begin."""
+"""How many points of the other trials are tried first."""
+TRAINING_PARTS = ("data", "src/", "trainable/", "configs/")
+"""Prefixes of the names of data and code in a sweep's identity."""
 IRRELEVANT = tuple(
     f"{key}."
     for key in (
         *PATH_KEYS,
         "experiment_name",
-        "seed",  # chance, which is in every score
+        "seed",  # every score has its noise
         "threads",
         "data.num_workers",
         "training.log_gpu_memory",
@@ -43,18 +43,18 @@ IRRELEVANT = tuple(
         "evaluation",
     )
 )
-"""Keys, or the beginnings of keys, that do not decide how good a training becomes, each with a full stop at its end."""
+"""Prefixes of keys that do not change how good a training becomes, each with a full stop at the end."""
 
 
 class Difference(NamedTuple):
-    """The first setting in which a trial of another sweep differs from ours."""
+    """The first setting in which a trial of another sweep differs from the new sweep."""
 
     key: str
     ours: str
     theirs: str
 
 
-class Known(NamedTuple):
+class TrialPoint(NamedTuple):
     """A trial of another sweep as a point of our space, and its whole configuration."""
 
     point: Params
@@ -63,74 +63,75 @@ class Known(NamedTuple):
 
 @dataclass
 class WarmStart:
-    """What another sweep gives to a new one."""
+    """The trials and points that a new sweep uses from another one."""
 
     trials: list[Trial] = field(default_factory=list[Trial])
     """Trials for the model: points of our space with values at our rungs."""
     points: list[Params] = field(default_factory=list[Params])
     """Points to try right after the default."""
     differing: list[Difference] = field(default_factory=list[Difference])
-    """Of each trial that does not enter the model, why."""
+    """For each trial that the model does not use: the reason."""
     outside: int = 0
-    """Trials at points that our space does not have."""
+    """The number of trials outside of our search space."""
 
     def lines(self) -> Iterator[str]:
-        """What is taken and what is not, in words."""
+        """What is used and what is not, in words."""
         yield f"{len(self.trials)} trials for the model, {len(self.points)} points to try first"
-        first = {found.key: found for found in reversed(self.differing)}
-        for key, count in Counter(found.key for found in self.differing).most_common():
-            more = ", among others" if len({found for found in self.differing if found.key == key}) > 1 else ""
+        first = {difference.key: difference for difference in reversed(self.differing)}
+        for key, count in Counter(difference.key for difference in self.differing).most_common():
+            several = len({difference for difference in self.differing if difference.key == key}) > 1
             yield (
-                f"{count} not for the model, since they were trained otherwise: {key} is {first[key].ours} here, "
-                f"{first[key].theirs} there{more}"
+                f"{count} trials not used by the model, because they were trained differently: {key} is "
+                f"{first[key].ours} here, {first[key].theirs} there{', among other_points' if several else ''}"
             )
         if self.outside:
-            yield f"{self.outside} left out, since their points lie outside of what is searched here"
+            yield f"{self.outside} trials not used, because their points are outside of this search space"
 
 
 def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
-    """What the sweep in ``folder`` knows of the plan's space; one of another metric is a ``UserError``."""
+    """Read the trials and points of the sweep in ``folder`` for the plan. Another metric is a ``UserError``."""
     ledger = Ledger(folder / LEDGER_FILE, read_only=True)
     try:
         state = read_state(ledger)
         if state.metric != plan.spec.metric:
             raise UserError(
-                f"{folder} was ranked by {state.metric}, this sweep is by {plan.spec.metric}: not comparable."
+                f"{folder} was ranked by {state.metric}, but this sweep by {plan.spec.metric}: they are not comparable."
             )
-        fixed, of_all = Overrides.parse(read_about(folder)["fixed"]), surroundings_differ(plan, ledger.get("identity"))
-        of_some, found, others = changed_since(ledger), WarmStart(), list[Params]()
+        fixed = Overrides.parse(read_about(folder)["fixed"])
+        general_difference, changed_later = surroundings_differ(plan, ledger.get("identity")), changed_since(ledger)
+        warm, other_points = WarmStart(), list[Params]()
         for trial in ranked(state.trials.values()):
-            known = point_of(trial_overrides(fixed, trial.params), plan)
-            if known is None:
-                found.outside += 1
-            elif differs := settings_differ(plan, *known) or of_all or of_some.get(trial.name):
-                found.differing.append(differs)
-                others += [known.point] if trial.state != TrialState.FAILED else []
+            trial_point = point_of(trial_overrides(fixed, trial.params), plan)
+            if trial_point is None:
+                warm.outside += 1
+            elif differs := settings_differ(plan, *trial_point) or general_difference or changed_later.get(trial.name):
+                warm.differing.append(differs)
+                other_points += [trial_point.point] if trial.state != TrialState.FAILED else []
             else:
-                found.trials += as_ours(trial, known.point, ledger, plan)
+                warm.trials += convert_trial(trial, trial_point.point, ledger, plan)
     finally:
         ledger.close()
-    tried = [plan.first, *plan.given, *(trial.params for trial in found.trials)]
-    new = [point for number, point in enumerate(others) if point not in [*tried, *others[:number]]]
-    found.points = new[:POINTS]
-    return found
+    tried = [plan.default_params, *plan.known_points, *(trial.params for trial in warm.trials)]
+    new = [point for number, point in enumerate(other_points) if point not in [*tried, *other_points[:number]]]
+    warm.points = new[:POINTS]
+    return warm
 
 
-def as_ours(trial: Trial, point: Params, ledger: Ledger, plan: SweepPlan) -> list[Trial]:
-    """A trial as one of ours, with its values at our rungs; none if it says nothing there."""
+def convert_trial(trial: Trial, point: Params, ledger: Ledger, plan: SweepPlan) -> list[Trial]:
+    """Convert a trial to one of ours, with its values at our rungs; an empty list if it has no value there."""
     values = {epoch: value for epoch, value in ledger.values(trial.name).items() if value is not None} | trial.values
     ours = [*plan.spec.scheduler.rungs, plan.spec.scheduler.max_epochs]
     kept = {epoch: values[epoch] for epoch in ours if epoch in values}
-    says = kept or trial.state == TrialState.FAILED
-    return [Trial(trial.name, point, values=kept, state=trial.state, score=trial.score)] if says else []
+    useful = kept or trial.state == TrialState.FAILED
+    return [Trial(trial.name, point, values=kept, state=trial.state, score=trial.score)] if useful else []
 
 
 def changed_since(ledger: Ledger) -> dict[str, Difference]:
-    """Of each trial that was begun when its sweep went on with other data, code or settings: the first of those.
+    """For each trial that started before its sweep changed data, code or settings: the first change after its start.
 
-    What the sweep's folder says of itself is of the time after that.
+    The sweep's folder describes only the time after the last change.
     """
-    begun, found = set[str](), dict[str, Difference]()
+    begun, first_changes = set[str](), dict[str, Difference]()
     for event in (record.event for record in ledger.records()):
         if isinstance(event, Reported | Failed):
             begun.add(event.trial)
@@ -138,29 +139,29 @@ def changed_since(ledger: Ledger) -> dict[str, Difference]:
         for name, (then, now) in changes.items():
             if decides_training(name):
                 first = Difference(name.removeprefix("fixed: "), now or "nothing", then or "nothing")
-                found = dict.fromkeys(begun, first) | found
-    return found
+                first_changes = dict.fromkeys(begun, first) | first_changes
+    return first_changes
 
 
 def decides_training(name: str) -> bool:
-    """Whether a part of a sweep's identity decides how good its trainings become."""
+    """Whether a part of a sweep's identity changes how good its trainings become."""
     kind, fixed, key = name.partition("fixed: ")
-    return not f"{key}.".startswith(IRRELEVANT) if fixed and not kind else name.startswith(OF_TRAINING)
+    return not f"{key}.".startswith(IRRELEVANT) if fixed and not kind else name.startswith(TRAINING_PARTS)
 
 
 def surroundings_differ(plan: SweepPlan, before: Mapping[str, str]) -> Difference | None:
-    """Whether all trials of a sweep of that identity had other data or code than ours will have.
+    """The first difference in data or code between our trainings and those of a sweep with the identity ``before``.
 
-    A file of code that is new cannot have been a part of theirs.
+    New files of code are ignored, because the other sweep cannot have used them.
     """
     now = {"data": data_fingerprint(plan.config.data), **training_code()}
-    names = [name for name in before if name.startswith(OF_TRAINING)]
+    names = [name for name in before if name.startswith(TRAINING_PARTS)]
     changed = (Difference(name, now.get(name, "nothing"), before[name]) for name in names)
     return next((found for found in changed if found.ours != found.theirs), None)
 
 
 def settings_differ(plan: SweepPlan, point: Params, theirs: Mapping[str, Any]) -> Difference | None:
-    """The first key with another value in a trial's configuration than in that of ours at the point."""
+    """The first key whose value differs between a trial's configuration and ours at the same point."""
     here, there = dict(leaves(compose(trial_overrides(plan.fixed, point)).values)), dict(leaves(theirs))
     keys = [key for key in dict.fromkeys([*here, *there]) if not f"{key}.".startswith(IRRELEVANT)]
     values = (Difference(key, str(here.get(key, "nothing")), str(there.get(key, "nothing"))) for key in keys)
@@ -176,8 +177,8 @@ def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
             yield f"{above}{name}", value
 
 
-def point_of(overrides: Iterable[str], plan: SweepPlan) -> Known | None:
-    """The point of the plan's space that a trial of these overrides trained; None: it lies outside."""
+def point_of(overrides: Iterable[str], plan: SweepPlan) -> TrialPoint | None:
+    """The point of the plan's space that a trial with these overrides trained; None if it is outside of the space."""
 
     def answer(key: str, distribution: BaseDistribution) -> Choice:
         value = cast(Choice, composed.value(key))
@@ -187,7 +188,7 @@ def point_of(overrides: Iterable[str], plan: SweepPlan) -> Known | None:
 
     try:
         composed = compose(overrides)
-        return Known(walk(plan.spec.space, answer), composed.values)
+        return TrialPoint(walk(plan.spec.space, answer), composed.values)
     except (_Outside, UserError):  # a key that its configuration does not have
         return None
 

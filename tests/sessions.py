@@ -7,14 +7,14 @@ from sweeps.ledger import Ledger
 from sweeps.plan import SweepPlan
 from sweeps.search.study import Study
 from sweeps.session import new_ledger, open_session
-from sweeps.sweep import WARM_POINTS, WARM_TRIALS, sampler_of, to_keep
+from sweeps.sweep import WARM_POINTS, WARM_TRIALS, build_sampler, warm_start_to_json
 from sweeps.warm_start import WarmStart
 
 
 def begin(plan: SweepPlan, warm: WarmStart | None = None) -> Ledger:
     """The ledger of a new sweep, as it is before its first session."""
     ledger = new_ledger(plan)
-    for key, value in to_keep(warm or WarmStart()).items():
+    for key, value in warm_start_to_json(warm or WarmStart()).items():
         ledger.put(key, value)
     return ledger
 
@@ -23,4 +23,4 @@ def open_study(plan: SweepPlan, ledger: Ledger, command: Mapping[str, Any], now:
     """One session more of the sweep in a ledger."""
     warm = {key: ledger.get(key) for key in (WARM_TRIALS, WARM_POINTS)}
     keep = {"command": dict(command), "trials": plan.spec.budget.trials, **warm}
-    return open_session(plan, ledger, sampler_of(plan, warm), now, keep, "Why?").study
+    return open_session(plan, ledger, build_sampler(plan, warm), now, keep, "Why?").study

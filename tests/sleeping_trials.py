@@ -39,7 +39,7 @@ def sleeping(said: Path, together: int) -> type[tune.Trainable]:
             self.reset_config(config)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
-            self.trial, self.epoch = new_config["trial"], new_config["known"]
+            self.trial, self.epoch = new_config["trial"], new_config["reported_epochs"]
             return True
 
         def step(self) -> dict[str, Any]:

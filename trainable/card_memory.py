@@ -1,4 +1,4 @@
-"""Whether the trainings of a sweep fit on its graphics cards, before any is started."""
+"""Predicts, before a sweep starts, whether its networks fit into the memory of its graphics cards."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,55 +13,55 @@ from src.training.memory import fitting_micro_batch, needed, predict_peak
 from trainable.resources import Resources
 
 BUILT = ("model", "data", "training.loss", "training.optimizer", "training.ema", "training.gradient", "training.mixed")
-"""How the keys begin that can decide what is built and held."""
+"""Prefixes of the keys that can change the network and its memory."""
 FRACTION = re.compile(r"\d*\.\d*(e[+-]?\d+)?|\d+e[+-]?\d+")
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A network of a space on the card of a trial; MiB by prediction."""
+    """How a network of the search space fits on a trial's card. All MiB are predicted."""
 
     name: str
-    """Its sampled overrides that decide what is built."""
+    """The sampled overrides that decide what is built."""
     needed_mib: int
-    """With ``data.batch_size`` images at once."""
+    """Memory with ``data.batch_size`` images at once."""
     least_mib: int
-    """With as few images at once as it can learn from."""
+    """Memory with the smallest micro-batch that it can learn from."""
     batch_size: int
     micro_batch: int | None
-    """Images at once that fit; None: not even the fewest do."""
+    """The largest number of images at once that fits. None: not even the smallest micro-batch fits."""
 
     @property
     def halved(self) -> bool:
         return self.micro_batch is not None and self.micro_batch < self.batch_size
 
     def __str__(self) -> str:
-        fate = f"; batches of {self.batch_size} will be halved to {self.micro_batch} at once" if self.halved else ""
-        fate = f"; it does not fit, for it needs {self.least_mib} MiB at least" if self.micro_batch is None else fate
-        return f"{self.name}: {self.needed_mib} MiB{fate}"
+        note = f"; batches of {self.batch_size} will be halved to {self.micro_batch} at once" if self.halved else ""
+        note = f"; does not fit, needs at least {self.least_mib} MiB" if self.micro_batch is None else note
+        return f"{self.name}: {self.needed_mib} MiB{note}"
 
 
 def fit_networks(networks: Iterable[Iterable[str]], resources: Resources, fixed: Iterable[str]) -> list[Fit]:
-    """How each network, a list of overrides that begins with ``fixed``, fits on the card of a trial.
+    """Check each network against the memory of a trial's card; an empty list on a machine without cards.
 
-    Without a card there is nothing to fit on.
+    A network is given as a list of overrides that begins with ``fixed``.
     """
     limit = resources.share_mib
     if limit is None:
         return []
-    known, parsed = len(Overrides.parse(fixed)), map(Overrides.parse, networks)
-    fits = (_fit(load_config(overrides), _name(overrides.items[known:]), limit) for overrides in parsed)
-    return list(dict.fromkeys(fits))  # rates make other networks that take as much
+    skipped, parsed = len(Overrides.parse(fixed)), map(Overrides.parse, networks)
+    fits = (_fit(load_config(overrides), _name(overrides.items[skipped:]), limit) for overrides in parsed)
+    return list(dict.fromkeys(fits))  # networks that differ only in rates need the same memory
 
 
 def refuse_misfits(fits: Iterable[Fit], limit_mib: int | None) -> None:
-    """A network that does not fit on the card of a trial is a ``UserError``."""
+    """Raise a ``UserError`` for the first network that does not fit on a trial's card."""
     for fit in fits:
         if fit.micro_batch is None:
             raise UserError(
-                f"{fit.name} needs {fit.least_mib} MiB of a graphics card at least, by prediction, and a trial has "
-                f"{limit_mib}. A smaller data.image_size or another model or encoder needs less; fewer trials at once "
-                "have more."
+                f"{fit.name} needs at least {fit.least_mib} MiB of GPU memory (predicted), but each trial has "
+                f"{limit_mib} MiB. Use a smaller data.image_size, another model or encoder, or a smaller "
+                "--trials-at-once."
             )
 
 
@@ -73,6 +73,6 @@ def _fit(config: Config, name: str, limit_mib: int) -> Fit:
 
 
 def _name(sampled: Sequence[Override]) -> str:
-    """The overrides that decide what is built: no rates and weights, which are fractions."""
+    """The overrides that decide what is built. Fractions are left out: they are rates and weights."""
     built = [item for item in sampled if item.key.startswith(BUILT) and not FRACTION.fullmatch(item.value or "")]
     return " ".join(map(str, built)) or "all networks"

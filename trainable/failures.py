@@ -1,7 +1,7 @@
-"""Why a trial failed, decided in its own process, where the exception still has its type.
+"""Classifies why a trial failed. This happens in the trial's own process, where the exception still has its type.
 
-Ray passes on nothing but the text of an exception. So a trial raises ``TrialFailed``, whose text is JSON with the kind
-and the message, and ``read_failure`` finds it in Ray's text.
+Ray only passes on the text of an exception. So a trial raises ``TrialFailed``, whose text is JSON with the kind and the
+message, and ``read_failure`` finds it in Ray's text.
 """
 
 import errno
@@ -17,16 +17,16 @@ from trainable.guard import CardLost, OutOfCardMemory
 
 
 class FailureKind(StrEnum):
-    """What a failure says of the next try."""
+    """The kind of a failure. It decides whether the trial is tried again."""
 
     CONFIGURATION = "configuration"
-    """It would only come again: the training diverged, does not fit on a card, or cannot be built."""
+    """Would happen again: the training diverged, does not fit on a card, or cannot be built."""
     MACHINE = "machine"
-    """It may not come again: the process was killed, memory that others held, a fault of a driver."""
+    """May not happen again: the process was killed, other programs used the memory, the driver failed."""
     DISK_FULL = "disk_full"
-    """All trials would fail of it."""
+    """Would make all trials fail."""
     CARD_LOST = "card_lost"
-    """All trials would fail of it."""
+    """Would make all trials fail."""
 
 
 KINDS: dict[FailureKind, tuple[type[Exception], ...]] = {
@@ -35,11 +35,11 @@ KINDS: dict[FailureKind, tuple[type[Exception], ...]] = {
 }
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_TEXTS = (*map(os.strerror, FULL), "StreamWriter failed writing")
-"""Texts of a full disk in exceptions that have lost their errno: of a loader's process, and of torch's writer."""
+"""Messages of a full disk in exceptions without an errno: from a data loader's process, and from torch's writer."""
 
 
 class Failure(NamedTuple):
-    """A failed trial's kind of failure, and what happened in one line."""
+    """Why a trial failed: the kind, and a message of one line."""
 
     kind: FailureKind
     message: str
@@ -50,16 +50,16 @@ class TrialFailed(Exception):
 
 
 def trial_failed(error: Exception) -> TrialFailed:
-    """What a trial raises in place of an error."""
-    first = str(error).strip().partition("\n")[0]  # CUDA's have lines of advice after it
+    """The exception that a trial raises in place of ``error``."""
+    first = str(error).strip().partition("\n")[0]  # CUDA's messages continue with lines of advice
     name = type(error).__name__
     failure = Failure(kind_of(error), f"{name}: {first}" if first else name)
     return TrialFailed(json.dumps(failure._asdict()))
 
 
 def kind_of(error: BaseException) -> FailureKind:
-    """The kind of failure that an exception is."""
-    if any(is_disk_full(one) for one in chain(error)):
+    """The kind of failure that an exception stands for."""
+    if any(is_disk_full(cause) for cause in chain(error)):
         return FailureKind.DISK_FULL
     return next((kind for kind, types in KINDS.items() if isinstance(error, types)), FailureKind.MACHINE)
 
@@ -71,20 +71,20 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and those that led to it."""
+    """An exception and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def read_failure(text: str) -> Failure:
-    """The failure in Ray's text of it. Without a ``TrialFailed`` there, the process died, or Ray itself has failed."""
+    """Find the failure in Ray's error text. Without a ``TrialFailed`` in it, the process died or Ray itself failed."""
     lines = [line.strip() for line in reversed(text.splitlines()) if line.strip()]
     head = f"{TrialFailed.__module__}.{TrialFailed.__name__}: "
     for line in lines:
         if line.startswith(head):
-            found = json.loads(line.removeprefix(head))
-            return Failure(FailureKind(found["kind"]), found["message"])
+            failure = json.loads(line.removeprefix(head))
+            return Failure(FailureKind(failure["kind"]), failure["message"])
     first = next((line for line in lines if line.partition(":")[0].endswith("Error")), lines[0] if lines else "")
     message = first.rpartition("ray.exceptions.")[2] or "the process died"
     return Failure(FailureKind.DISK_FULL if any(word in text for word in FULL_TEXTS) else FailureKind.MACHINE, message)

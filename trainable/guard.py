@@ -1,4 +1,4 @@
-"""What keeps one bad trial from spoiling the others: a watchdog over its steps, and limits on its memory."""
+"""Keeps one bad trial from harming the others: a watchdog over its steps, and checks of host and GPU memory."""
 
 import faulthandler
 import os
@@ -11,30 +11,30 @@ from src.cards import MIB, count_cards
 from src.errors import UserError
 from src.models.micro_batch import is_out_of_memory
 
-SPARE_SHARE = 0.05  # of the machine's memory, below which the largest trial has to go
+SPARE_SHARE = 0.05  # share of the machine's memory; with less free memory, the largest trial is ended
 CGROUP = Path("/sys/fs/cgroup")
 HELD_MIB = 512
-"""Less free on a card than was planned with: another program, or a process that is still ending, holds it."""
+"""If so much less is free on a card than planned, another program or a process that is still ending uses it."""
 
 
 class OutOfHostMemory(MemoryError):
-    """The machine's memory is almost gone, and this process has more of it than its share."""
+    """The machine's memory is almost used up, and this process uses more than its share."""
 
 
 class OutOfCardMemory(Exception):
-    """A trial does not fit on the graphics card that it had to itself: it would not fit the next time either."""
+    """A trial does not fit on a graphics card that no other trial used: it would not fit the next time either."""
 
 
 class CardWasFull(Exception):
-    """A trial ran out of the memory of a graphics card that others used too: the next time it may fit."""
+    """A trial ran out of memory on a graphics card that others used too: it may fit the next time."""
 
 
 class CardLost(Exception):
-    """The graphics card that a sweep was planned for cannot be used any more: no trial could be trained now."""
+    """The graphics card that a sweep was planned for cannot be used any more, so no trial can be trained."""
 
 
 def require_card() -> None:
-    """A card that torch can use, or ``CardLost``."""
+    """Raise ``CardLost`` if torch cannot use any graphics card."""
     try:
         count_cards("cuda")
     except UserError as error:
@@ -42,10 +42,10 @@ def require_card() -> None:
 
 
 @contextmanager
-def judging_full_cards(trials_per_card: int, missing_mib: int) -> Generator[None]:
-    """Say of a card whose memory runs out within whether the trial had it to itself.
+def classify_gpu_out_of_memory(trials_per_card: int, missing_mib: int) -> Generator[None]:
+    """Turn torch's out-of-memory error into ``OutOfCardMemory``, or ``CardWasFull`` if others used the card too.
 
-    ``missing_mib``: of the memory that was planned with, what was not free when the trial began.
+    ``missing_mib``: how much of the planned memory was not free when the trial began.
     """
     try:
         yield
@@ -56,15 +56,15 @@ def judging_full_cards(trials_per_card: int, missing_mib: int) -> Generator[None
         if trials_per_card > 1:
             raise CardWasFull(f"{trials_per_card} trials share the card. {first}") from error
         if missing_mib > HELD_MIB:
-            raise CardWasFull(f"{missing_mib} MiB of the card were held by others when it began. {first}") from error
+            raise CardWasFull(f"{missing_mib} MiB of the card were in use when the trial began. {first}") from error
         raise OutOfCardMemory(first) from error
 
 
 class Watchdog:
-    """Ends the process, with the stacks of all its threads in a file, when ``feed`` is not called for some time.
+    """Ends the process if ``feed`` is not called for some time, after writing the stacks of all threads to a file.
 
-    It is a thread in C, so it also works while Python itself hangs in a library. Stacks stay in the file, also when the
-    trial is tried again and goes well.
+    It is a C thread, so it also works while Python hangs in a library. The file is kept, even if the trial succeeds in
+    its second attempt.
     """
 
     def __init__(self, seconds: float, path: Path) -> None:
@@ -72,13 +72,13 @@ class Watchdog:
         self.file: TextIO | None = None
 
     def feed(self) -> None:
-        """There was progress: count anew from here."""
+        """Report progress: the time starts again."""
         if self.file is None:
             self.file = self.path.open("a")
         faulthandler.dump_traceback_later(self.seconds, exit=True, file=self.file)
 
-    def rest(self) -> None:
-        """No progress is expected until the next ``feed``."""
+    def pause(self) -> None:
+        """Stop watching until the next ``feed``."""
         faulthandler.cancel_dump_traceback_later()
         if self.file is not None:
             self.file.close()
@@ -88,19 +88,19 @@ class Watchdog:
 
 
 def guard_memory(trials_at_once: int) -> None:
-    """Raise ``OutOfHostMemory`` if the machine's memory is almost gone and this process has more than its share.
+    """Raise ``OutOfHostMemory`` if the machine's memory is almost used up, and by this process more than by others.
 
-    Ray's own monitor would end the whole sweep, and may choose an innocent trial.
+    Ray's own memory monitor would end the whole sweep, and may choose a trial that is not the cause.
     """
     total, free = machine_memory()
     if free < SPARE_SHARE * total and (own := own_memory()) > (1 - SPARE_SHARE) * total / (trials_at_once + 1):
         raise OutOfHostMemory(
-            f"{free // MIB} MiB of this machine's {total // MIB} MiB are left, and this trial has {own // MIB} MiB"
+            f"{free // MIB} of this machine's {total // MIB} MiB are free, and this trial uses {own // MIB} MiB"
         )
 
 
 def machine_memory() -> tuple[int, int]:
-    """Bytes of memory in total, and those that are free; those of the control group, where it has fewer."""
+    """Bytes of memory: total and free. A control group with a lower limit counts instead of the machine."""
     pages = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     total, free = (int(pages[key].split()[0]) * 1024 for key in ("MemTotal", "MemAvailable"))
     limit = _number(CGROUP / "memory.max")
@@ -111,19 +111,19 @@ def machine_memory() -> tuple[int, int]:
 
 
 def own_memory() -> int:
-    """Bytes that this process holds and shares with none."""
+    """Bytes that only this process uses."""
     _, resident, shared, *_ = map(int, Path("/proc/self/statm").read_text().split())
     return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _number(path: Path) -> int | None:
-    """The number in a file; None if there is no such file, or it says ``max``."""
+    """The number in a file; None if the file does not exist or contains ``max``."""
     text = path.read_text().strip() if path.is_file() else "max"
     return int(text) if text != "max" else None
 
 
 def _reclaimable() -> int:
-    """Bytes of the control group that are a cache of files: the kernel gives them back."""
+    """Bytes of the control group that are file cache, which the kernel frees when needed."""
     path = CGROUP / "memory.stat"
     lines = path.read_text().splitlines() if path.is_file() else []
     counts = dict(line.split() for line in lines)

@@ -1,4 +1,4 @@
-"""What one trial may use: cores of this machine, and a share of its graphics cards."""
+"""Divides the machine among trials: CPU cores, and a share of a graphics card for each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from src.cores import available_cores
 from src.errors import UserError
 
 LEAST_MIB = 1024
-"""Of a card for one trial: below it not even a small network trains."""
+"""GPU memory that a trial needs at least: with less, not even a small network trains."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """The budget of one machine, cut into equal parts."""
+    """One machine, divided equally among the trials that run at once."""
 
     trials_at_once: int
     cores_per_trial: int
@@ -39,22 +39,22 @@ class Resources:
 
     @property
     def card_free_mib(self) -> int:
-        """Free for one training on the fullest of the cards; 0 without one."""
+        """Free memory on the card that has the least; 0 without a card."""
         return min((card.free_mib for card in self.cards), default=0)
 
     @property
     def share_mib(self) -> int | None:
-        """What each trial's tensors may take on its card, the fullest one; None without a card."""
+        """Memory for each trial's tensors, on the card that has the least free; None without a card."""
         return min((card.share(self.trials_per_card) for card in self.cards), default=None)
 
     @property
     def memory_limit_mib(self) -> int | None:
-        """The same where trials share a card; one that has it to itself may take what is there."""
+        """The limit for trials that share a card. None: a trial has its card to itself, or there is no card."""
         return self.share_mib if self.trials_per_card > 1 else None
 
     @property
     def described(self) -> dict[str, Any]:
-        """What ``sweep.yaml`` keeps; what happened to be free on the cards is no part of it."""
+        """The part of ``sweep.yaml`` about the machine. Free memory is left out, as it changes all the time."""
         cards = [str(card) for card in self.cards]
         return {"trials_at_once": self.trials_at_once, "cores_per_trial": self.cores_per_trial, "cards": cards}
 
@@ -62,16 +62,16 @@ class Resources:
         return {"cpu": self.cores_per_trial, "gpu": self.gpus_per_trial}
 
     def overrides(self) -> list[str]:
-        """The cores of a trial: on a CPU sums depend on them in the last bit; beside a card they load the images."""
+        """The threads of a trial. On a CPU their number changes sums in the last bit; with a GPU they load images."""
         return [f"threads={self.cores_per_trial}"]
 
 
 def share_machine(trials_at_once: int | None, cards: Sequence[Card] = (), cores: int | None = None) -> Resources:
-    """Resources of each of ``trials_at_once`` trials; None: one a card, or one a core, at most 4, without one.
+    """Divide the machine among ``trials_at_once`` trials. None: one per card; without cards one per core, at most 4.
 
-    Fewer trials than cards leave cards unused; more share them evenly. Small batches do not speed up much with threads,
-    so on a CPU a trial a core does more than all cores on one trial; but with more than a few at once the search knows
-    too little of the trials before.
+    If there are fewer trials than cards, some cards stay unused; if there are more, they share the cards evenly. Small
+    batches hardly get faster with more threads, so on a CPU one trial per core is faster than one trial on all cores.
+    But with more than a few trials at once, the search has too few results when it proposes the next trial.
     """
     cores = cores or available_cores()
     at_once = trials_at_once or len(cards) or min(4, cores)
@@ -85,19 +85,20 @@ def share_machine(trials_at_once: int | None, cards: Sequence[Card] = (), cores:
     resources = Resources(at_once, max(1, cores // at_once), used)
     if resources.memory_limit_mib is not None and resources.memory_limit_mib < LEAST_MIB:
         raise UserError(
-            f"trials_at_once={at_once}: each trial would have {resources.memory_limit_mib} MiB of its card; at least "
-            f"{LEAST_MIB} are needed. Fewer trials at once have more."
+            f"trials_at_once={at_once}: each trial would get {resources.memory_limit_mib} MiB of GPU memory, but needs "
+            f"at least {LEAST_MIB}. Use a smaller --trials-at-once."
         )
     return resources
 
 
 def choose_cards(cards: Sequence[Card], gpus: int | None, trials_at_once: int | None) -> tuple[Card, ...]:
-    """The first ``gpus`` of the cards; None: all. More than there are, or than trials, is a ``UserError``."""
+    """The first ``gpus`` cards (None: all). More than there are, or more than trials, is a ``UserError``."""
     if gpus is None:
         return tuple(cards)
     if gpus > len(cards):
-        there = f"only {len(cards)} can be used here" if cards else "none is used: device=cpu, or there is none"
-        raise UserError(f"gpus={gpus}: more graphics cards than there are; {there}.")
+        if not cards:
+            raise UserError(f"gpus={gpus}: no graphics card is available (none was found, or device=cpu).")
+        raise UserError(f"gpus={gpus}: only {len(cards)} graphics cards are available.")
     if trials_at_once is not None and trials_at_once < gpus:
-        raise UserError(f"gpus={gpus}: trials_at_once={trials_at_once} would leave some of them unused.")
+        raise UserError(f"gpus={gpus}: with trials_at_once={trials_at_once} some of them would stay unused.")
     return tuple(cards[:gpus])

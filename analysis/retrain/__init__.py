@@ -1,1 +1,1 @@
-"""Trains the best configurations of a sweep again on fresh seeds, and says which one to use (``retrain-best``)."""
+"""Retrains the best configurations of a sweep on fresh seeds and decides which one to use (``retrain-best``)."""

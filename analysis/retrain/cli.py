@@ -1,8 +1,8 @@
-"""Train the best configurations again on fresh seeds, beside the default, and say which one to use: ``retrain-best``.
+"""Train a sweep's best configurations and its default again on fresh seeds, and decide which to use: ``retrain-best``.
 
-The winner of many trials on one seed looks better than it is. So the best few of a sweep and its default configuration
-are trained to the end with seeds that the search has not seen, and scored once on the test split, at the threshold that
-validation chose.
+The best of many trials on one seed looks better than it is. So the best few configurations of a sweep and its default
+are trained to the end with seeds that the search has not used. Each training is scored once on the test split, at the
+threshold that was chosen on validation.
 """
 
 import shlex
@@ -20,7 +20,7 @@ SEEDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainRequest:
-    """One command line. None stands for an option that was not given."""
+    """A parsed command line. None means that an option was not given."""
 
     name: str
     top: int | None = None
@@ -36,20 +36,20 @@ class RetrainRequest:
     debug: bool = False
 
     def __post_init__(self) -> None:
-        """Options that exclude each other, or are out of range, are a ``UserError``."""
+        """Raise a ``UserError`` for options that exclude each other or are out of range."""
         for name in ("top", "seeds", "epochs", "trials_at_once", "gpus"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise UserError(f"--{name.replace('_', '-')}={value}: must be at least 1.")
         for name in ("fresh", "top", "epochs", "metric"):
             if self.resume and getattr(self, name):
-                raise UserError(f"--{name} cannot be changed on --resume, which continues what was begun.")
+                raise UserError(f"--{name} cannot be combined with --resume, which continues with the same options.")
 
 
 def main(argv: list[str]) -> int:
     request = parse(argv)
-    from sweeps.ray_requirements import refuse_places
+    from sweeps.ray_requirements import require_ray_environment
 
-    refuse_places()
+    require_ray_environment()
     outlive_reader()
     return retrain(request)
 
@@ -58,22 +58,22 @@ def parse(argv: list[str]) -> RetrainRequest:
     parser = Parser(prog="retrain-best", description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("name", help="the sweep's folder under outputs/sweeps")
-    add("--top", type=int, help=f"how many of its best configurations, beside the default (default {TOP})")
-    add("--seeds", type=int, help=f"fresh seeds for each, counted from 0 (default {SEEDS})")
-    add("--epochs", type=int, help="epochs of each training, if not the sweep's own")
-    add("--metric", help="metric to choose the best by and to compare, if not the sweep's own")
-    add("--trials-at-once", type=int, help="trainings that share the machine")
-    add("--gpus", type=int, help="graphics cards to use, if not all that are here")
-    add("--output-root", type=user_path, help="the output_root of the sweep, if it was not the configured one")
-    add("--data-root", type=user_path, help="where the data of the sweep is now, if its folder was moved")
-    add("--resume", action="store_true", help="continue what was begun, though the sweep has others at the top now")
-    add("--fresh", action="store_true", help="move what was begun aside and start anew")
+    add("--top", type=int, help=f"number of best configurations besides the default (default {TOP})")
+    add("--seeds", type=int, help=f"number of fresh seeds for each configuration, from 0 (default {SEEDS})")
+    add("--epochs", type=int, help="epochs of each training (default: as in the sweep)")
+    add("--metric", help="metric for choosing and comparing configurations (default: the sweep's metric)")
+    add("--trials-at-once", type=int, help="number of trainings that share the machine")
+    add("--gpus", type=int, help="number of graphics cards to use (default: all)")
+    add("--output-root", type=user_path, help="the output_root of the sweep (default: the configured one)")
+    add("--data-root", type=user_path, help="the new data folder of the sweep, if it was moved")
+    add("--resume", action="store_true", help="continue an interrupted retraining with the same configurations")
+    add("--fresh", action="store_true", help="move an existing retraining aside and start over")
     add("--debug", action="store_true", help="show the traceback of an error")
     return RetrainRequest(**vars(parser.parse_args(argv)))
 
 
 def retrain(request: RetrainRequest) -> int:
-    """Train, score, compare, write ``{output_root}/retrain/{name}/``; returns the exit code."""
+    """Train, score and compare; write ``{output_root}/retrain/{name}/``; returns the exit code."""
     from analysis.results import load_sweep
 
     sweep = load_sweep(request.name, request.output_root)
@@ -82,7 +82,7 @@ def retrain(request: RetrainRequest) -> int:
         raise unknown("metric to compare by", metric, RANKABLE)
 
     from analysis.retrain.retraining import RaceSettings, fixed_of, folder_of, open_retraining
-    from analysis.retrain.verdict_page import conclude  # torch and Optuna: seconds to import
+    from analysis.retrain.verdict_page import write_verdict  # torch and Optuna: seconds to import
     from src.cards import find_cards
     from src.config.compose import load_config
     from sweeps.ledger import locked
@@ -90,11 +90,11 @@ def retrain(request: RetrainRequest) -> int:
     from trainable.resources import choose_cards, share_machine
 
     if sweep.state != "finished":
-        console.print(f"{sweep.name} is {sweep.state}: its best may not be the best yet.")
+        console.print(f"{sweep.name} is {sweep.state}: its best trials may still change.")
     seeds = request.seeds or (0 if request.resume else SEEDS)
     settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric)
-    there = find_cards(load_config(fixed_of(sweep, request.data_root)).device)
-    resources = share_machine(request.trials_at_once, choose_cards(there, request.gpus, request.trials_at_once))
+    cards = find_cards(load_config(fixed_of(sweep, request.data_root)).device)
+    resources = share_machine(request.trials_at_once, choose_cards(cards, request.gpus, request.trials_at_once))
     with locked(folder_of(sweep)):
         retraining = open_retraining(sweep, settings, resources, request.resume, request.fresh, request.data_root)
         received = retraining.session.run(console)
@@ -102,12 +102,12 @@ def retrain(request: RetrainRequest) -> int:
             why = retraining.session.study.why_ended or "Interrupted"
             console.print(f"{why}; every completed epoch is kept. Continue: {resume_command(request)}")
             return EXIT_USER if received is None else EXIT_SIGNAL + received
-        conclude(retraining, console)
+        write_verdict(retraining, console)
     return 0
 
 
 def resume_command(request: RetrainRequest) -> str:
-    """The command that continues, on the same share of the machine."""
+    """The command that continues the retraining with the same resources."""
     words = ["retrain-best", request.name]
     for name in ("trials_at_once", "gpus", "output_root", "data_root"):
         if (value := getattr(request, name)) is not None:

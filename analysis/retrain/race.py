@@ -1,9 +1,9 @@
-"""Decides which configuration is trained with which seed next: contenders take turns, and hopeless ones drop out.
+"""A race between configurations: decides which one is trained with which seed next, and drops clearly worse ones.
 
-A race in the sense of F-Race (Birattari et al. 2002): every contender has the first seed, then every one the second.
-One that is worse than the leader by more than seeds explain (a paired t test on validation, at 95 % for all looks
-together) gets no more seeds, nor does one whose training has failed. The default stays, whatever it does: the answer
-is about it.
+This follows F-Race (Birattari et al. 2002): every contender is trained with the first seed, then with the second, and
+so on. A contender is dropped if it is significantly worse than the leader (paired t test on validation, 95 % over all
+comparisons together), or if one of its trainings failed. The default is never dropped, because all others are compared
+with it.
 """
 
 import json
@@ -31,11 +31,11 @@ class Contender:
     score: float | None
     """Its score in the search, by the metric of the race."""
     epochs: int = 0
-    """How long the search has trained it; 0: not known."""
+    """The epochs that it was trained in the search; 0: unknown."""
 
 
 class Race:
-    """The sampler of a retraining: each contender with each seed, as long as it has a chance."""
+    """The sampler of a retraining: proposes each contender with each seed until it is dropped."""
 
     def __init__(self, contenders: Sequence[Contender], default: str, seeds: Sequence[int]) -> None:
         self.contenders = {contender.trial: contender for contender in contenders}
@@ -43,7 +43,7 @@ class Race:
 
     def propose(self, number: int, trials: Sequence[Trial]) -> Proposal | None:
         begun = {(self.contender_of(trial), trial.params[SEED]) for trial in trials}
-        out = self.out(trials)
+        out = self.dropped(trials)
         for seed in self.seeds:
             for name, contender in self.contenders.items():
                 if name not in out and (name, seed) not in begun:
@@ -51,12 +51,12 @@ class Race:
         return None
 
     def contender_of(self, trial: Trial) -> str:
-        """Whose training this is."""
+        """The name of the contender that this trial trains."""
         params = {key: value for key, value in trial.params.items() if key != SEED}
-        return next(name for name, contender in self.contenders.items() if same(contender.params, params))
+        return next(name for name, contender in self.contenders.items() if same_params(contender.params, params))
 
-    def out(self, trials: Sequence[Trial]) -> dict[str, str]:
-        """Contenders that get no more seeds, and why."""
+    def dropped(self, trials: Sequence[Trial]) -> dict[str, str]:
+        """The dropped contenders, with the reasons."""
         scores: dict[str, dict[int, float]] = {name: {} for name in self.contenders}
         failed: dict[str, str] = {}
         for trial in trials:
@@ -70,27 +70,28 @@ class Race:
             key=lambda name: fmean(scores[name].values()) if scores[name] else 0.0,
             default=None,
         )
-        looks = max(1, len(self.seeds) - 1)
+        comparisons = max(1, len(self.seeds) - 1)
         worse = {
-            name: f"was worse than {leader} by more than seeds explain, after {len(found)}"
+            name: f"was significantly worse than {leader} after {len(found)} seeds"
             for name, found in scores.items()
-            if leader is not None and name != leader and hopeless(found, scores[leader], looks)
+            if leader is not None and name != leader and is_clearly_worse(found, scores[leader], comparisons)
         }
         return {name: why for name, why in (worse | failed).items() if name != self.default}
 
 
-def hopeless(scores: Mapping[int, float], leading: Mapping[int, float], looks: int) -> bool:
-    """Whether one is below the other by more than the differences of the same seeds explain.
+def is_clearly_worse(scores: Mapping[int, float], leading: Mapping[int, float], comparisons: int) -> bool:
+    """Whether ``scores`` are significantly below ``leading``, by a paired t test on the common seeds.
 
-    There are so many ``looks``, a seed more each, and an equal one should survive all of them (Bonferroni).
+    The test is repeated after each seed. With all ``comparisons`` together, an equal contender should survive at 95 %
+    (Bonferroni).
     """
     differences = [scores[seed] - leading[seed] for seed in scores if seed in leading]
     if len(differences) < 2:
         return False
     count = len(differences)
-    margin = float(stats.t.ppf(1 - (1 - LEVEL) / looks / 2, count - 1)) * stdev(differences) / count**0.5
+    margin = float(stats.t.ppf(1 - (1 - LEVEL) / comparisons / 2, count - 1)) * stdev(differences) / count**0.5
     return fmean(differences) + margin < 0
 
 
-def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def same_params(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)

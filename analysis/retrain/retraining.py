@@ -1,6 +1,6 @@
-"""Trains the best configurations of a sweep again, as a sweep of its own in ``{output_root}/retrain/{name}/``.
+"""Retrains the best configurations of a sweep, as a separate sweep in ``{output_root}/retrain/{name}/``.
 
-Same session, ledger and executor as the search, but the sampler is a race, and no trial is stopped.
+It uses the same session, ledger and executor as a search, but the sampler is a race, and no trial is stopped early.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from analysis.counted import Counted, groups_of
+from analysis.image_counts import ImageCounts, groups_of
 from analysis.results import SweepResults
 from analysis.retrain.race import SEED, Contender, Race
 from analysis.verdict import Run
@@ -22,43 +22,43 @@ from src.scoring.evaluate import evaluate
 from src.scoring.inference import load_network
 from sweeps.identity import differences, surroundings
 from sweeps.ledger import LEDGER_FILE, Ledger
-from sweeps.plan import SweepPlan, chosen_by
+from sweeps.plan import SweepPlan, keep_best_by
 from sweeps.search.trial import Trial, TrialState
 from sweeps.session import Session, open_session
 from sweeps.spec import Budget, NoStopping, SweepSpec
 from trainable.card_memory import fit_networks, refuse_misfits
-from trainable.rehearsal import rehearse
 from trainable.resources import Resources
+from trainable.smoke_test import run_smoke_test
 from trainable.trial import trial_overrides
 
-SET_ANEW = ("seed", "threads", "training.epochs", "training.metric", "output_root")
+RESET_KEYS = ("seed", "threads", "training.epochs", "training.metric", "output_root")
 """Keys of the search that a retraining sets itself."""
-KEPT = "asked"
-"""The key in a ledger of what a race was begun with."""
+RACE_KEY = "asked"
+"""The ledger's key for the race's settings and contenders."""
 TEST_DATA = "test data"
-"""The name of its fingerprint in a race's identity; older ledgers do not have it."""
+"""The name of the test data's fingerprint in a race's identity; older ledgers do not have it."""
 
 
 @dataclass(frozen=True)
 class RaceSettings:
-    """What is trained again."""
+    """The settings of a race."""
 
     top: int
-    """How many of the best configurations, beside the default."""
+    """The number of best configurations besides the default."""
     seeds: int
     epochs: int | None
-    """Of each training. None: as many as the sweep's longest."""
+    """Epochs of each training. None: the sweep's ``max_epochs``."""
     metric: str
 
 
 @dataclass(frozen=True)
 class Retraining:
-    """A race that is open in its folder."""
+    """A race with its open session."""
 
     session: Session
     race: Race
     sweep_begun: str
-    """When the sweep was begun whose best these are."""
+    """The start time of the sweep whose configurations are retrained."""
 
     @property
     def plan(self) -> SweepPlan:
@@ -70,25 +70,25 @@ class Retraining:
 
     @property
     def epochs(self) -> int:
-        """Of each training."""
+        """Epochs of each training."""
         return self.plan.spec.scheduler.max_epochs
 
     def groups(self) -> tuple[str, ...]:
-        """Of the test images, in their order."""
+        """The groups of the test images, in their order."""
         data = self.plan.config.data
         return groups_of(data.root, open_split(data, "test").stems)
 
     def runs(self) -> list[Run]:
-        """All trainings that came to their end, each scored on the test split, which is done once."""
+        """All complete trainings, scored on the test split. Each one is scored only once; the counts are stored."""
         complete = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
         return [score(trial, self.race.contender_of(trial), self.plan) for trial in complete]
 
 
 def contenders_of(sweep: SweepResults, settings: RaceSettings) -> list[Contender]:
-    """The default first, then the best others, by the best value of the metric over their epochs."""
+    """The contenders: the default first, then the best others, by the best value of the metric over their epochs."""
     values = best_values(sweep, settings.metric)
     if not values:
-        raise UserError(f"{sweep.folder} holds no trial with a {settings.metric}: so there is no best.")
+        raise UserError(f"No trial in {sweep.folder} has a value of {settings.metric}, so there is no best one.")
     if any(SEED in params for params in sweep.params.values()):
         raise UserError(
             f"{sweep.name} has searched the key '{SEED}', so its trials differ by seed; retrain-best, which uses fresh "
@@ -101,36 +101,36 @@ def contenders_of(sweep: SweepResults, settings: RaceSettings) -> list[Contender
 
 
 def epochs_of(sweep: SweepResults, trial: str) -> int:
-    """How long the search has trained a trial; one that early stopping has ended counts as trained to the end."""
+    """The epochs that the search trained a trial. A trial that ended by early stopping counts as fully trained."""
     row = sweep.trials.set_index("trial").loc[trial].to_dict()
     return sweep.rungs[-1] if row["state"] == "complete" else int(row["epochs"])
 
 
 def best_values(sweep: SweepResults, metric: str) -> dict[str, float]:
-    """The best value over its epochs of each trial that did not fail."""
+    """The best value over the epochs of each trial that did not fail."""
     if metric == sweep.metric:
-        found = sweep.ranked
-        return dict(zip(found["trial"], found["score"].astype(float), strict=True))
+        ranked = sweep.ranked
+        return dict(zip(ranked["trial"], ranked["score"].astype(float), strict=True))
     if metric not in sweep.reports:
-        raise UserError(f"--metric {metric}: the sweep's trials have not reported it.")
+        raise UserError(f"--metric {metric}: the trials of the sweep did not report this metric.")
     best: dict[str, float] = sweep.reports.groupby("trial")[metric].max().to_dict()  # type: ignore[reportUnknownMemberType]
     return {name: best[name] for name in sweep.ranked["trial"] if name in best}
 
 
 def folder_of(sweep: SweepResults) -> Path:
-    """Where the best of a sweep are trained again."""
+    """The folder of a sweep's retraining."""
     return sweep.folder.parents[1] / "retrain" / sweep.name
 
 
 def fixed_of(sweep: SweepResults, data_root: Path | None = None) -> Overrides:
-    """The search's fixed overrides, without what is decided anew; ``data_root``: where its data is now."""
-    fixed = Overrides.parse(sweep.about["fixed"]).without(*SET_ANEW)
+    """The search's fixed overrides without ``RESET_KEYS``; ``data_root`` replaces the data folder."""
+    fixed = Overrides.parse(sweep.about["fixed"]).without(*RESET_KEYS)
     if data_root:
         fixed = fixed.without("data.root").plus([f"data.root={data_root}"])
     root = load_config(fixed).data.root
     if not root.is_dir():
         raise UserError(
-            f"{root}, where the data of {sweep.name} was, is not a folder: give its place now with --data-root."
+            f"{root}, the data folder of {sweep.name}, does not exist: use --data-root=FOLDER with its new path."
         )
     return fixed
 
@@ -142,13 +142,14 @@ def plan_of(
     resources: Resources,
     data_root: Path | None = None,
 ) -> SweepPlan:
-    """The race as a sweep on the machine it runs on, which need not be the search's."""
-    kept = fixed_of(sweep, data_root)
+    """The plan of the race as a sweep on this machine, which may differ from the search's machine."""
+    search_overrides = fixed_of(sweep, data_root)
     epochs = settings.epochs or sweep.rungs[-1]
     budget: dict[str, Any] = sweep.about["budget"]
     root = sweep.folder.parents[1]
-    place = () if root == load_config().output_root else (f"output_root={root}",)
-    fixed = kept.plus([*place, chosen_by(settings.metric), f"training.epochs={epochs}", *resources.overrides()])
+    output = () if root == load_config().output_root else (f"output_root={root}",)
+    own = [*output, keep_best_by(settings.metric), f"training.epochs={epochs}", *resources.overrides()]
+    fixed = search_overrides.plus(own)
     spec = SweepSpec(
         fixed=tuple(fixed),
         space={},
@@ -156,12 +157,12 @@ def plan_of(
         budget=Budget(
             trials=len(contenders) * settings.seeds,
             hang_minutes=budget["hang_minutes"],
-            checkpoints_gib=float("inf"),  # they are what one wants
+            checkpoints_gib=float("inf"),  # the checkpoints are the result
         ),
         metric=settings.metric,
     )
     points = tuple({SEED: 0, **contender.params} for contender in contenders)
-    return SweepPlan(sweep.name, spec, 0, fixed, {}, points, resources, home="retrain")
+    return SweepPlan(sweep.name, spec, 0, fixed, {}, points, resources, parent_folder="retrain")
 
 
 def open_retraining(
@@ -172,62 +173,64 @@ def open_retraining(
     fresh: bool,
     data_root: Path | None = None,
 ) -> Retraining:
-    """Begin the race, or continue it.
+    """Start the race, or continue an existing one.
 
-    If one is there of other configurations, epochs, data or code, that is a ``UserError`` with the differences.
-    ``resume``: its configurations and options count, and not what the sweep would propose now; only the number of
-    seeds may be another (0: as before).
+    An existing race with other configurations, epochs, data or code is a ``UserError`` with the differences. With
+    ``resume`` its configurations and options are used again, even if the sweep has other best trials now. Only the
+    number of seeds may change (0: as before).
     """
     folder = folder_of(sweep)
     if fresh and folder.exists():
-        print(f"What was there is now {move_aside(folder)}.")
-    before = read_kept(folder)
+        print(f"The previous retraining was moved to {move_aside(folder)}.")
+    before = read_race(folder)
     if resume and before is None:
-        raise UserError(f"{folder} holds nothing to continue: leave out --resume.")
+        raise UserError(f"There is no retraining to continue in {folder}: leave out --resume.")
     if resume and before:
         then = RaceSettings(**before["asked"])
         settings = replace(then, seeds=settings.seeds or then.seeds)
-        contenders = [Contender(**found) for found in before["contenders"]]
+        contenders = [Contender(**one) for one in before["contenders"]]
     else:
         contenders = contenders_of(sweep, settings)
     plan = plan_of(sweep, settings, contenders, resources, data_root)
-    names = ", ".join(found.trial for found in contenders)
+    names = ", ".join(one.trial for one in contenders)
     now = {"sweep begun": sweep.begun, "configurations": names, "metric": settings.metric}
     now |= surroundings(plan) | {TEST_DATA: open_split(plan.config.data, "test").fingerprint}
     if before and (changes := differences({TEST_DATA: now[TEST_DATA]} | before["identity"], now)):
         raise UserError(
-            f"{folder} was begun with something else:\n" + "\n".join(changes) + "\n--fresh moves it aside and starts "
-            "anew; --resume continues what was begun, if code and data are the same."
+            f"The retraining in {folder} was started with other settings, code or data:\n"
+            + "\n".join(changes)
+            + "\nUse --resume to continue it as it was started, if code and data are the same, or --fresh to move it "
+            "aside and start over."
         )
     changed = [name for name in now if (name in sweep.identity and name == "data") or name.endswith((".py", ".yaml"))]
     if changed := [name for name in changed if sweep.identity.get(name, now[name]) != now[name]]:
-        print(f"Changed since the search, so its scores are of something else: {', '.join(changed)}.")
-    check(plan, contenders)
+        print(f"Changed since the search, so the search scores are not comparable: {', '.join(changed)}.")
+    check_contenders(plan, contenders)
     race = Race(contenders, contenders[0].trial, fresh_seeds(sweep, settings.seeds))
     kept = {"asked": asdict(settings), "contenders": [asdict(one) for one in contenders], "identity": now}
-    question = f"Which of the best of {plan.name}, and is it better than the default?"
+    question = f"Which of the best configurations of {plan.name} is to be used, and is it better than the default?"
     folder.mkdir(parents=True, exist_ok=True)
-    session = open_session(plan, Ledger(folder / LEDGER_FILE), race, now, {KEPT: kept}, question)
+    session = open_session(plan, Ledger(folder / LEDGER_FILE), race, now, {RACE_KEY: kept}, question)
     return Retraining(session, race, now["sweep begun"])
 
 
-def read_kept(folder: Path) -> dict[str, Any] | None:
-    """What the race in a folder was begun with; None: there is none."""
+def read_race(folder: Path) -> dict[str, Any] | None:
+    """The settings, contenders and identity of the race in a folder; None if there is no race."""
     if not (folder / LEDGER_FILE).is_file():
         return None
     ledger = Ledger(folder / LEDGER_FILE, read_only=True)
-    found = ledger.get(KEPT)
+    race = ledger.get(RACE_KEY)
     ledger.close()
-    return cast(dict[str, Any] | None, found)
+    return cast(dict[str, Any] | None, race)
 
 
-def check(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
-    """Check before the race begins: images, and that every configuration still builds, steps and fits on its card."""
+def check_contenders(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
+    """Check the images, and that every configuration can still be built and trained and fits on its card."""
     data = plan.config.data
     for split in SPLITS:
         open_split(data, split)
-    overrides = (trial_overrides(plan.fixed, found.params) for found in contenders)
-    networks = rehearse(overrides, bool(plan.resources.cards))
+    overrides = (trial_overrides(plan.fixed, one.params) for one in contenders)
+    networks = run_smoke_test(overrides, bool(plan.resources.cards))
     fits = fit_networks(networks, plan.resources, plan.fixed)
     refuse_misfits(fits, plan.resources.share_mib)
     for fit in fits:
@@ -236,28 +239,33 @@ def check(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
 
 
 def fresh_seeds(sweep: SweepResults, count: int) -> list[int]:
-    """0, 1, 2, ... without the seed that the search has used."""
+    """The seeds 0, 1, 2, ... without the one that the search used."""
     used = load_config(sweep.about["fixed"]).seed
     return [seed for seed in range(count + 1) if seed != used][:count]
 
 
 def score(trial: Trial, contender: str, plan: SweepPlan) -> Run:
-    """A training's test scores: its best network on the test split, at the threshold that validation chose."""
+    """Score a training's best network on the test split, at the threshold that was chosen on validation."""
     folder, data = plan.folder / trial.name, plan.config.data
-    counted = Counted.load(folder)
-    if counted is None:
-        asked = [f"data.root={data.root}", "evaluation.split=test", "evaluation.metrics=[iou]", "evaluation.tta=none"]
-        scores = evaluate(load_network(folder / "checkpoints" / "best_model.pth", asked))
-        counted = Counted(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))
-        counted.save(folder)
+    counts = ImageCounts.load(folder)
+    if counts is None:
+        overrides = [
+            f"data.root={data.root}",
+            "evaluation.split=test",
+            "evaluation.metrics=[iou]",
+            "evaluation.tta=none",
+        ]
+        scores = evaluate(load_network(folder / "checkpoints" / "best_model.pth", overrides))
+        counts = ImageCounts(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))
+        counts.save(folder)
     assert trial.score is not None
     return Run(
         contender=contender,
         seed=trial.params[SEED],
         folder=trial.name,
         validated=trial.score,
-        threshold=counted.threshold,
-        scores=counted.scores,
-        parts=counted.parts(plan.spec.metric),
+        threshold=counts.threshold,
+        scores=counts.scores,
+        parts=counts.parts(plan.spec.metric),
         epoch_seconds=trial.seconds / trial.epochs,
     )

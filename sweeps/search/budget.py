@@ -1,4 +1,4 @@
-"""What a sweep may spend."""
+"""The budget of a sweep: trials, epochs, hours, cores, graphics cards and disk."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -11,7 +11,7 @@ MOST_AT_ONCE = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a sweep may spend on this machine."""
+    """The limits of what a sweep may use on this machine."""
 
     trials: int
     trials_at_once: int | None = None

@@ -1,4 +1,4 @@
-"""What a search is going to take, before anything is spent: its scheduler is run with trials of random scores."""
+"""Estimates the cost of a search before it starts, by simulating its scheduler with random scores."""
 
 import math
 import random
@@ -24,9 +24,9 @@ class Forecast(NamedTuple):
 
 
 def forecast(settings: SchedulerSettings, trials: int) -> Forecast:
-    """What ``trials`` trials are expected to take, if each keeps its place among the others from rung to rung.
+    """Estimate the cost of ``trials`` trials, assuming that their ranking is the same at all rungs.
 
-    Trials that are promoted early and would not be later make it more than 1/eta at each rung.
+    More than 1/eta of the trials pass a rung, because some are promoted early that would not be promoted later.
     """
     runs = [simulate(settings, trials, seed) for seed in range(max(1, SIMULATED_TRIALS // trials))]
     at = {epoch: fmean(run.trials_at[epoch] for run in runs) for epoch in runs[0].trials_at}
@@ -60,9 +60,9 @@ def simulate(settings: SchedulerSettings, trials: int, seed: int) -> Forecast:
 
 
 def epochs_to_come(state: SearchState, trials: int, expected: float, limit: float | None = None) -> int:
-    """What is left of the epochs that ``trials`` trials are expected to take, and at most of ``limit``.
+    """The remaining epochs of ``trials`` trials, of which ``expected`` are needed in all, and at most ``limit``.
 
-    At least what the trials that run, wait or are still to start take to their next rung.
+    The result includes at least the epochs to the next rung of all trials that run, wait or have not started yet.
     """
     active = [
         trial.epochs for trial in state.trials.values() if trial.state in (TrialState.RUNNING, TrialState.WAITING)

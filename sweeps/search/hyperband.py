@@ -60,8 +60,8 @@ class Brackets:
 
     def start(self, trial: str) -> None:
         """Put a new trial into the bracket that is furthest behind its share; of equal ones into the first."""
-        there = list(self.bracket_of.values())
-        filled = [there.count(number) / share for number, share in enumerate(self.shares)]
+        assigned = list(self.bracket_of.values())
+        filled = [assigned.count(number) / share for number, share in enumerate(self.shares)]
         self.bracket_of[trial] = filled.index(min(filled))
         self._of(trial).start(trial)
 

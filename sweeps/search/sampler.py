@@ -1,4 +1,4 @@
-"""Which configuration is tried next: by default a Gaussian process of Optuna over the trials of all rungs.
+"""Samplers propose the next configuration. The default is Optuna's Gaussian process over the trials of all rungs.
 
 Trials that stopped early cannot be compared with those that continued, and most stop early. So each trial enters the
 model with its extrapolated final value: its last value, plus the mean gain from there on of the trials that continued
@@ -7,8 +7,8 @@ model with its extrapolated final value: its last value, plus the mean gain from
 A proposal is a function of the search's seed, its own number and the trials before: nothing is kept between proposals,
 so a search that was interrupted continues with the proposals that it would have made.
 
-A new sampler is a function from a seed to an Optuna sampler, and a word for it in ``SAMPLERS``; one that proposes in
-another way than by a model of the trials is a class with ``propose``, as ``analysis.retrain.race`` has it.
+To add a sampler, write a function from a seed to an Optuna sampler, and give it a name in ``SAMPLERS``. A sampler that
+does not model the trials is a class with ``propose``, such as ``analysis.retrain.race.Race``.
 """
 
 import heapq
@@ -45,11 +45,11 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 STARTUP = 2
 """Trials with a value before there is a model."""
 RANDOM_SHARE = 0.1
-"""Share of random proposals after that, so that a wrong model is found out."""
+"""The share of random proposals after that. They protect against a wrong model."""
 MODELLED = 200
-"""Trials in a model at most: the best half and the latest half. So the cost of a proposal has a bound, about 1 s."""
+"""The maximum number of trials in a model: the best half and the latest half. It limits a proposal to about 1 s."""
 REDRAWS = 50
-"""Random points that are drawn to find one that was not tried."""
+"""How many random points are drawn to find one that was not tried."""
 
 
 class Proposal(NamedTuple):
@@ -85,25 +85,25 @@ def tpe(seed: int) -> BaseSampler:
 
 
 SAMPLERS: dict[str, Model | None] = {"gp": gaussian_process, "tpe": tpe, "random": None}
-"""The words of a spec for its sampler; None: every point at random."""
+"""The samplers that a spec can use, by name; None for random search."""
 
 
 class ModelSampler:
-    """Proposes the default, the given points, and then points of a model, one in ten at random (``Sampler``)."""
+    """Proposes the default, the known points, and then points of a model; one in ten is random (``Sampler``)."""
 
     def __init__(
         self,
         space: Space,
         seed: int,
-        first: Params,
-        given: Sequence[Params] = (),
+        default_params: Params,
+        known_points: Sequence[Params] = (),
         before: Sequence[Trial] = (),
         model: Model | None = gaussian_process,
     ) -> None:
-        """``first`` is trial 0, ``given`` points are the next; ``before``: trials of another sweep, for the model."""
+        """The default is trial 0, the known points are next. ``before``: trials of another sweep, for the model."""
         self.space, self.seed, self.before, self.model = space, seed, list(before), model
         self.names = Names(branches(space))
-        once = {_key(point): point for point in (first, *given)}
+        once = {_key(point): point for point in (default_params, *known_points)}
         self.queue = [
             Proposal(point, Origin.GIVEN if number else Origin.DEFAULT, distributions(space, point) or {})
             for number, point in enumerate(once.values())
@@ -114,11 +114,11 @@ class ModelSampler:
         if number < len(self.queue):
             return self.queue[number]
         random = np.random.default_rng([self.seed, number])
-        known = [*self.before, *trials]
+        all_trials = [*self.before, *trials]
         tried = {_key(trial.params) for trial in trials}
-        enough = self.model is not None and sum(bool(trial.values) for trial in known) >= STARTUP
-        if random.random() >= RANDOM_SHARE and enough and self.model and (seen := self._modelled(known)):
-            params, branch = self._ask(self.model(_seed(random)), seen)
+        enough = self.model is not None and sum(bool(trial.values) for trial in all_trials) >= STARTUP
+        if random.random() >= RANDOM_SHARE and enough and self.model and (modelled := self._modelled(all_trials)):
+            params, branch = self._ask(self.model(_seed(random)), modelled)
             if _key(params) not in tried:
                 return Proposal(params, Origin.MODEL, branch)
         for _ in range(REDRAWS):
@@ -140,41 +140,41 @@ class ModelSampler:
         return walk(self.space, suggest), branch
 
     def _modelled(self, trials: Sequence[Trial]) -> list[FrozenTrial]:
-        """The trials as the model sees them: ended with a value, or running and known by their parameters only.
+        """The trials for the model, as Optuna's type; running trials have parameters but no value.
 
-        Trials outside of a space that was changed since are left out; empty if no value is left.
+        Trials outside of a space that was changed later are left out. The result is empty if no value is left.
         """
         running = [(trial, None) for trial in trials if trial.state == TrialState.RUNNING and not trial.values]
-        seen = [self._frozen(trial, value) for trial, value in [*observations(trials), *running]]
-        found = [one for one in seen if one is not None]
-        return found if any(one.value is not None for one in found) else []
+        converted = [self._frozen(trial, value) for trial, value in [*observations(trials), *running]]
+        inside = [trial for trial in converted if trial is not None]
+        return inside if any(trial.value is not None for trial in inside) else []
 
     def _frozen(self, trial: Trial, value: float | None) -> FrozenTrial | None:
-        found = distributions(self.space, trial.params)
-        if found is None:
+        branch = distributions(self.space, trial.params)
+        if branch is None:
             return None
         state = OptunaState.RUNNING if value is None else OptunaState.COMPLETE
-        params, named = self.names.named(found, trial.params), self.names.named(found, found)
+        params, named = self.names.named(branch, trial.params), self.names.named(branch, branch)
         return create_trial(params=params, distributions=named, value=value, state=state)
 
 
 def observations(trials: Sequence[Trial]) -> list[tuple[Trial, float]]:
-    """What a model is made of: trials and what they are expected to come to, ``MODELLED`` at most.
+    """The trials for a model, at most about ``MODELLED``, with their extrapolated final values.
 
-    Trials that failed, out of memory for instance, count as the worst, so that the model keeps away from them.
+    Failed trials, out of memory for instance, get the worst value, so that the model avoids their region.
     """
     scored = [trial for trial in trials if trial.values and trial.state != TrialState.FAILED]
-    seen = list(zip(scored, expected(scored), strict=True))
-    worst = min((value for _, value in seen), default=0.0)
+    with_value = list(zip(scored, expected(scored), strict=True))
+    worst = min((value for _, value in with_value), default=0.0)
     failed = [(trial, worst) for trial in trials if trial.state == TrialState.FAILED]
-    if len(seen) > MODELLED:
+    if len(with_value) > MODELLED:
         half = MODELLED // 2
-        seen = heapq.nlargest(half, seen[:-half], key=itemgetter(1)) + seen[-half:]
-    return seen + failed[-MODELLED // 4 :]
+        with_value = heapq.nlargest(half, with_value[:-half], key=itemgetter(1)) + with_value[-half:]
+    return with_value + failed[-MODELLED // 4 :]
 
 
 def expected(trials: Sequence[Trial]) -> list[float]:
-    """What each trial would come to: its last value, plus the mean gains from rung to rung of those that went on."""
+    """The extrapolated final value of each trial: its last value, plus the mean gains of the trials that continued."""
     rungs = sorted({epoch for trial in trials for epoch in trial.values})
     gains = dict.fromkeys(rungs, 0.0)  # from a rung to the end
     for rung, following in reversed(list(pairwise(rungs))):

@@ -1,4 +1,4 @@
-"""What a scheduler is: it decides after each report whether a trial continues, and which paused trial is next.
+"""The interface of schedulers. A scheduler decides after each report whether a trial continues, and which is resumed.
 
 A spec holds the settings, a frozen dataclass such as ``Asha``; ``build`` makes the scheduler of one search from them. A
 new scheduler is one file with both, and one line in ``sweeps.spec.SCHEDULERS``;

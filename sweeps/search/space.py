@@ -25,12 +25,12 @@ Space = Mapping[str, BaseDistribution] | Callable[[Trial], None]
 """Override key to Optuna distribution, or a function that suggests on an Optuna trial (conditional spaces)."""
 
 GRID_TOLERANCE = 1e-8
-"""Of a step: 0.1 + 0.2 lies on a grid of tenths."""
+"""Tolerance in steps, so that 0.1 + 0.2 is on a grid of tenths."""
 
 Choice = bool | int | float | str | None
 Params = dict[str, Choice]
 Branch = dict[str, BaseDistribution]
-"""What a space asks for on one way through it, key by key."""
+"""The distributions on one branch of a space, by key."""
 
 
 def as_function(space: Space) -> Callable[[Trial], None]:
@@ -124,19 +124,19 @@ def contains(distribution: BaseDistribution, value: Choice) -> bool:
 
 
 def distributions(space: Space, params: Mapping[str, Choice]) -> Branch | None:
-    """The distributions that the space asks for on its way to a point; None: it is no point of this space."""
-    found: Branch = {}
+    """The distributions on the branch of a point; None if the point is not in the space."""
+    branch: Branch = {}
     outside: list[str] = []
 
     def answer(key: str, distribution: BaseDistribution) -> Choice:
-        found[key] = distribution
+        branch[key] = distribution
         if key not in params or not contains(distribution, params[key]):
             outside.append(key)
             return extremes(distribution)[0]
         return params[key]
 
     walk(space, answer)
-    return None if outside or found.keys() != params.keys() else found
+    return None if outside or branch.keys() != params.keys() else branch
 
 
 def corners(space: Space) -> Iterator[Params]:
@@ -190,12 +190,12 @@ def few_corners(space: Space) -> list[Params]:
 
 
 def keys(space: Space) -> set[str]:
-    """Every key that the space can ask for."""
+    """Every key that a point of the space may have."""
     return set().union(*few_corners(space))
 
 
 def branches(space: Space) -> list[Branch]:
-    """The different ways through a space that its corners take."""
+    """The different branches of a space that its corners are on."""
     found = [distributions(space, point) or {} for point in few_corners(space)]
     return [branch for number, branch in enumerate(found) if branch not in found[:number]]
 

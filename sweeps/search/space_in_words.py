@@ -1,4 +1,4 @@
-"""A search space in words, for the screen and for the comparison of two sessions."""
+"""Describes a search space in words, for the screen and for comparing two sessions."""
 
 from collections.abc import Sequence
 
@@ -6,19 +6,19 @@ from sweeps.search.space import Params, Space, describe, distributions, few_corn
 
 
 def described(space: Space) -> dict[str, str]:
-    """What is searched of every key, in words: all of it where branches differ, and which branches have the key."""
+    """The range or choices of every key in words; for a conditional key, also the choice that it depends on."""
     points = few_corners(space)
-    ways = [distributions(space, point) or {} for point in points]
-    found: dict[str, str] = {}
-    for key in dict.fromkeys(key for way in ways for key in way):
-        texts = dict.fromkeys(describe(way[key]) for way in ways if key in way)
-        has = [key in way for way in ways]
-        found[key] = " or ".join(texts) + ("" if all(has) else f" ({condition(points, has)})")
-    return found
+    branches = [distributions(space, point) or {} for point in points]
+    texts: dict[str, str] = {}
+    for key in dict.fromkeys(key for branch in branches for key in branch):
+        ranges = dict.fromkeys(describe(branch[key]) for branch in branches if key in branch)
+        has = [key in branch for branch in branches]
+        texts[key] = " or ".join(ranges) + ("" if all(has) else f" ({condition(points, has)})")
+    return texts
 
 
 def condition(points: Sequence[Params], has: Sequence[bool]) -> str:
-    """By which choice the points that ``has`` marks differ from the others: ``only with training.optimizer=sgd``."""
+    """The choice that only the points marked by ``has`` have in common: ``only with training.optimizer=sgd``."""
     for key in dict.fromkeys(key for point in points for key in point):
         values = dict.fromkeys(point.get(key) for point, there in zip(points, has, strict=True) if there)
         others = {point.get(key) for point, there in zip(points, has, strict=True) if not there}

@@ -1,4 +1,4 @@
-"""The state of all trials of a search. Events are its only change, so it is rebuilt by applying a ledger's again."""
+"""The state of all trials of a search. Only events change it, so it can be rebuilt by replaying a ledger's events."""
 
 import math
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from sweeps.search.scheduler import Decision, Scheduler
 from sweeps.search.trial import Trial, TrialState
 
 CONVERGED_GAIN = 0.001
-"""A trial that is not better than all before it by more than this counts as one more without a gain."""
+"""A trial counts as an improvement if it is better than all trials before it by more than this."""
 
 
 class SearchState:
@@ -33,17 +33,17 @@ class SearchState:
         self.scheduler, self.metric = scheduler, metric
         self.trials: dict[str, Trial] = {}
         self.waiting: list[str] = []
-        """Trials that were started and have no process: the next to continue."""
+        """Trials that were started but have no process now. They are the next to continue."""
         self.epochs = 0
-        """Trained by all trials; those that had to be trained again count once."""
+        """Epochs of all trials together. Epochs that were trained again count once."""
         self.exhausted = False
         """Whether the sampler found no point that was not tried."""
         self.trials_planned = 0
-        """In all, when the last session began."""
+        """The total number of trials that was planned when the last session began."""
         self.best, self.since_best = -math.inf, 0
         """The best score, and how many trials have paused or ended since then without a better one."""
         self.judged = set[str]()
-        """Trials that have paused or ended, once at least."""
+        """Trials that have paused or ended at least once."""
 
     @property
     def running(self) -> list[Trial]:
@@ -51,7 +51,7 @@ class SearchState:
 
     @property
     def paused(self) -> list[Trial]:
-        """At a rung, whether the search has finished since or not."""
+        """The trials that are paused at a rung, even if the search has finished."""
         return [self.trials[name] for name in self.scheduler.paused]
 
     def apply(self, event: Event) -> Decision | None:

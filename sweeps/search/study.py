@@ -1,7 +1,7 @@
-"""One search: which trial runs next, and what is recorded of it, each event in the log before anything acts on it.
+"""A study runs one search: it decides which trial is next, and logs every event before it takes effect.
 
-No clock, no Ray, no training: ``next_trial``, ``report`` and ``fail`` may be called by Ray, a benchmark or a test. The
-events in a log can be applied again, and give the same search in the same state (``sweeps.search.state``).
+It uses no clock, no Ray and no training: ``next_trial``, ``report`` and ``fail`` may be called by Ray, a benchmark or a
+test. Replaying the logged events gives the same state (``sweeps.search.state``).
 """
 
 import hashlib
@@ -73,7 +73,7 @@ class NoLog:
 
 
 class Study:
-    """A search's state, what may still be spent on it, and who proposes the next trial."""
+    """A search's state, with its sampler, budget and log."""
 
     def __init__(self, state: SearchState, sampler: Sampler, budget: Budget, log: EventLog | None = None) -> None:
         self.state, self.sampler, self.budget = state, sampler, budget

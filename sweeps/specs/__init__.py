@@ -1,1 +1,1 @@
-"""One question per module: the docstring asks it, ``SPEC`` says how it is searched."""
+"""Specs of sweeps, one per module: the docstring asks a question, ``SPEC`` defines the search that answers it."""

@@ -1,7 +1,7 @@
 """Which architecture, each with the learning rate that suits its family?
 
-The rate is searched relative to that of the encoder's family (``model.encoder.base_lr``): most transformers want a
-fifth of what a ResNet learns best with. At 512 px and batch 4 all of these are expected to fit a card of 8 GB.
+The learning rate is searched relative to that of the encoder's family (``model.encoder.base_lr``): most transformers
+need a fifth of the rate of a ResNet. At 512 px and batch size 4 all of these are expected to fit on a card of 8 GB.
 """
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution

@@ -1,8 +1,8 @@
 """Which learning rate, and which regularisation with it, trains Swin-UNet best?
 
-A transformer, from random weights or from ImageNet's, wants another learning rate than a CNN, and the wrong one costs
-more than anything else that can be chosen. Expected: a night on an 8 GB card at 512x512
-with a few hundred photographs (not measured yet).
+A transformer needs another learning rate than a CNN, with random or ImageNet weights, and a wrong learning rate harms
+more than any other wrong choice. Expected: a night on an 8 GB card at 512x512 with a few hundred photographs (not
+measured yet).
 """
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution

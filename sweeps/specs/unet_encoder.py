@@ -1,7 +1,7 @@
 """Which encoder under a U-Net, each with the learning rate that suits it?
 
-Encoders of different families want learning rates an order of magnitude apart, so the rate is searched relative to the
-family's own (``model.encoder.base_lr``): a good encoder cannot lose by a rate that suits another.
+The best learning rates of encoder families differ by an order of magnitude, so the rate is searched relative to that of
+the family (``model.encoder.base_lr``). No encoder loses because the rate suits another one.
 """
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution

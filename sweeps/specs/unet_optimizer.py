@@ -1,7 +1,8 @@
 """Which optimizer, each with the parameters that only it has?
 
-The rate is searched relative to that of the optimizer's own file, as those of AdamW and SGD lie an order of magnitude
-apart. What depends on the choice is asked only where it applies: SGD's momentum, and another range of weight decay.
+The learning rate is searched relative to the one in the optimizer's file, because those of AdamW and SGD differ by an
+order of magnitude. The space is conditional: momentum is searched only for SGD, whose range of weight decay also
+differs.
 """
 
 from optuna import Trial

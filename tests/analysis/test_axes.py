@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from finished import FinishedSweep
 
-from analysis.axes import Scale, scale_of, shares
+from analysis.axes import Scale, fractions, scale_of
 from analysis.figures import FIGURES
-from analysis.report import picture
+from analysis.report import encode_figure
 from analysis.results import Range, SweepResults, load_sweep
 
 RATE, LOSS = "training.optimizer.lr_scale", "training.loss"
@@ -23,23 +23,23 @@ def sweep(finished_sweep: FinishedSweep) -> SweepResults:
 def test_a_range_that_was_searched_on_a_log_scale_is_halved_at_its_geometric_mean(sweep: SweepResults):
     scale = scale_of(sweep, RATE)
     assert scale == Scale(RATE, 0.005, 10.0, log=True)
-    assert scale.share(scale.place({RATE: (0.005 * 10.0) ** 0.5})) == pytest.approx(0.5)
+    assert scale.fraction(scale.position({RATE: (0.005 * 10.0) ** 0.5})) == pytest.approx(0.5)
     assert scale.ticks() == [(0.005, "0.005"), (10.0, "10")]
-    assert Scale("x", 1.0, 3.0).share(2.5) == 0.75
+    assert Scale("x", 1.0, 3.0).fraction(2.5) == 0.75
 
 
 def test_choices_lie_side_by_side_in_the_order_of_the_space(sweep: SweepResults):
     scale = scale_of(sweep, LOSS)
     assert scale.choices == ("bce", "dice_bce", "dice_focal")
-    assert [scale.share(scale.place({LOSS: name})) for name in scale.choices] == [0, 0.5, 1]
+    assert [scale.fraction(scale.position({LOSS: name})) for name in scale.choices] == [0, 0.5, 1]
     assert [name for _, name in scale.ticks()] == list(scale.choices)
 
 
 def test_none_is_a_choice_and_a_key_that_a_trial_lacks_is_nowhere():
     scale = Scale("clip", choices=("None", "5.0"))
-    assert scale.place({"clip": None}) == 0
-    assert math.isnan(scale.place({}))
-    assert math.isnan(scale.share(scale.place({})))
+    assert scale.position({"clip": None}) == 0
+    assert math.isnan(scale.position({}))
+    assert math.isnan(scale.fraction(scale.position({})))
 
 
 def conditional(sweep: SweepResults) -> SweepResults:
@@ -57,7 +57,7 @@ def test_what_trials_have_tried_widens_what_is_known(sweep: SweepResults):
     assert scale_of(made, "depth") == Scale("depth", 2.0, 11.0)
     assert scale_of(made, LOSS).choices == ("bce", "dice_bce", "dice_focal", "focal")
     assert scale_of(made, RATE).high == 100.0
-    assert sum(math.isnan(share) for share in shares(made, scale_of(made, "depth"))) == 2
+    assert sum(math.isnan(share) for share in fractions(made, scale_of(made, "depth"))) == 2
 
 
 def test_a_key_with_other_ranges_on_other_ways_has_an_axis_for_all(sweep: SweepResults):
@@ -78,7 +78,7 @@ def test_a_label_is_short_whatever_the_value(sweep: SweepResults):
     params = {name: {"depth": 0.6767642610528996} for name in sweep.params}
     scale = scale_of(replace(sweep, params=params), "depth")
     assert scale.ticks() == [(0.0, "0.677")]
-    assert scale.place({"depth": 0.6767642610528996}) == 0
+    assert scale.position({"depth": 0.6767642610528996}) == 0
     names = ["None", "resnet18", "1e-06", "0.0", "16", "tu-swin_tiny_patch4_window7_224.ms_in22k"]
     labels = ["None", "resnet18", "1e-06", "0", "16", "tu-swin_t…ms_in22k"]
     assert [name for _, name in Scale("x", choices=tuple(names)).ticks()] == labels
@@ -88,7 +88,7 @@ def test_a_label_is_short_whatever_the_value(sweep: SweepResults):
 def test_figures_of_a_conditional_space_are_drawn(sweep: SweepResults, name: str):
     drawn = FIGURES[name][1](conditional(sweep))
     assert drawn is not None
-    assert picture(drawn[0]).startswith(b"\x89PNG")
+    assert encode_figure(drawn[0]).startswith(b"\x89PNG")
 
 
 def test_a_trial_without_a_key_is_drawn_to_its_score_all_the_same(sweep: SweepResults):

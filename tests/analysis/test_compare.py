@@ -10,9 +10,17 @@ import pandas as pd
 import pytest
 from finished import FinishedSweep
 
-from analysis.compare import best_at, differing, drawn_curves, fresh, main, other_data, told
-from analysis.counted import Counted
+from analysis.compare import (
+    best_at,
+    curves_table,
+    difference_sentences,
+    different_data_warning,
+    differing,
+    fresh_seed_sentences,
+    main,
+)
 from analysis.figures import best_so_far
+from analysis.image_counts import ImageCounts
 from analysis.intervals import Interval
 from analysis.results import SweepResults, load_sweep
 from src.errors import UserError
@@ -46,14 +54,14 @@ def retrained(sweep: SweepResults, seeds: int, luck: float, size: int = 6, epoch
         found = (np.arange(size) + 50 + 100 * luck + seed).astype(int)
         histogram[:, 1, 255], histogram[:, 1, 0] = found, 200 - found
         names = tuple(str(number) for number in range(size))
-        Counted(histogram, 128, names, names).save(run)
+        ImageCounts(histogram, 128, names, names).save(run)
         rows.append(f"t0001,{seed},t{seed}")
     (folder / "runs.csv").write_text("\n".join(rows))
 
 
 def test_the_same_sweep_twice_differs_in_nothing(pair: tuple[SweepResults, SweepResults]):
     assert differing(*pair) == []
-    assert other_data(*pair) == []
+    assert different_data_warning(*pair) == []
 
 
 def test_what_differs_is_named_with_both_values(pair: tuple[SweepResults, SweepResults]):
@@ -90,7 +98,7 @@ def test_the_best_so_far_is_told_at_equal_epochs(pair: tuple[SweepResults, Sweep
     assert best_at(curve, len(pair[0].reports)) == f"{pair[0].trials['score'].max():.4f}"
     assert (best_at(curve, 0), best_at(curve, len(pair[0].reports) + 1)) == ("", "")
     short = curve.iloc[:4]
-    table = drawn_curves({"mine": curve, "theirs": short}, METRIC)
+    table = curves_table({"mine": curve, "theirs": short}, METRIC)
     epochs, mine, theirs = (list(column.cells) for column in table.columns)
     assert epochs == ["1", "2", "4", str(len(curve))]
     assert mine[:3] == theirs[:3]
@@ -110,17 +118,17 @@ def test_a_failed_trial_has_spent_epochs_but_is_not_the_best(pair: tuple[SweepRe
 def test_a_difference_on_fresh_seeds_has_an_interval(pair: tuple[SweepResults, SweepResults]):
     for sweep, luck in zip(pair, (0.0, 0.2), strict=True):
         retrained(sweep, seeds=3, luck=luck)
-    (sentence,) = fresh(*pair, METRIC)
+    (sentence,) = fresh_seed_sentences(*pair, METRIC)
     assert sentence.startswith("mine's choice t0001 is worse than theirs's t0001 on the test split, with 3 fresh seeds")
     assert "iou_best -0.1000 [-0.1000, -0.1000]" in sentence
-    (other_way,) = fresh(pair[1], pair[0], METRIC)
+    (other_way,) = fresh_seed_sentences(pair[1], pair[0], METRIC)
     assert "is better than mine's t0001" in other_way
 
 
 def test_choices_that_were_not_trained_as_long_are_called_so(pair: tuple[SweepResults, SweepResults]):
     for sweep, epochs in zip(pair, (6, 18), strict=True):
         retrained(sweep, seeds=3, luck=0.0, epochs=epochs)
-    *_, sentence = fresh(*pair, METRIC)
+    *_, sentence = fresh_seed_sentences(*pair, METRIC)
     assert "for 6 epochs, the other for 18" in sentence
 
 
@@ -131,18 +139,18 @@ def test_folders_that_were_moved_are_no_difference(pair: tuple[SweepResults, Swe
 
 def test_what_cannot_be_told_says_why(pair: tuple[SweepResults, SweepResults]):
     retrained(pair[0], seeds=3, luck=0.0)
-    assert fresh(*pair, METRIC)[0].endswith("takes fresh seeds: retrain-best theirs.")
+    assert fresh_seed_sentences(*pair, METRIC)[0].endswith(": retrain-best theirs.")
     retrained(pair[1], seeds=1, luck=0.0)
-    assert "two seeds in common" in fresh(*pair, METRIC)[0]
+    assert "two common seeds" in fresh_seed_sentences(*pair, METRIC)[0]
     shutil.rmtree(pair[1].folder.parents[1] / "retrain" / "theirs")
     retrained(pair[1], seeds=3, luck=0.0, size=5)
-    assert "test images are not the same" in fresh(*pair, METRIC)[0]
-    assert "told apart" in told("a", "b", Interval(0.01, 5, 0.02, 20, 0.0), METRIC)[0]
+    assert "test images are not the same" in fresh_seed_sentences(*pair, METRIC)[0]
+    assert "no clear difference" in difference_sentences("a", "b", Interval(0.01, 5, 0.02, 20, 0.0), METRIC)[0]
 
 
 def test_scores_of_other_photographs_are_called_so(pair: tuple[SweepResults, SweepResults]):
     one, other = pair
-    assert "cannot be compared" in other_data(one, replace(other, identity={"data": "others"}))[0]
+    assert "cannot be compared" in different_data_warning(one, replace(other, identity={"data": "others"}))[0]
 
 
 @pytest.mark.parametrize(

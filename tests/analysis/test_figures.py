@@ -8,7 +8,7 @@ import pytest
 from finished import FinishedSweep
 
 from analysis.figures import FIGURES, NARROW, WIDTH
-from analysis.report import picture
+from analysis.report import encode_figure
 from analysis.results import Range, SweepResults, load_sweep
 
 
@@ -22,7 +22,7 @@ def test_a_figure_is_drawn_with_its_table(sweep: SweepResults, name: str):
     drawn = FIGURES[name][1](sweep)
     assert drawn is not None
     figure, table = drawn
-    assert picture(figure).startswith(b"\x89PNG")
+    assert encode_figure(figure).startswith(b"\x89PNG")
     assert not table.empty
 
 

@@ -50,7 +50,7 @@ def test_tiles_of_one_photograph_count_as_one_image():
     one, many = interval(alone), interval(tiles)
     assert (many.mean, many.low, many.high) == pytest.approx((one.mean, one.low, one.high))
     careless = interval(Scored(tiles.parts, [str(tile) for tile in range(48)]))
-    assert careless.half() < 0.8 * many.half()
+    assert careless.half_width() < 0.8 * many.half_width()
 
 
 def test_what_two_have_in_common_cancels_in_their_difference():
@@ -58,9 +58,9 @@ def test_what_two_have_in_common_cancels_in_their_difference():
     better = Scored(one.parts + np.array([0.02, 0.0]) * one.parts[..., 1:], one.groups)
     found = interval(better, one)
     assert found.mean == pytest.approx(0.02)
-    assert found.half() < 1e-6
-    assert interval(one).half() > 0.01
-    assert interval(one, one).half() == 0.0
+    assert found.half_width() < 1e-6
+    assert interval(one).half_width() > 0.01
+    assert interval(one, one).half_width() == 0.0
 
 
 def test_one_seed_or_one_group_has_no_interval():
@@ -72,7 +72,7 @@ def test_the_seeds_needed_are_the_first_number_that_tells_the_difference_from_no
     found = Interval(mean=0.02, seeds=5, sd=0.03, groups=30, images_sd=0.002)
     needed = found.seeds_needed
     assert needed
-    assert found.half(needed) < 0.02 <= found.half(needed - 1)
+    assert found.half_width(needed) < 0.02 <= found.half_width(needed - 1)
     assert Interval(mean=0.02, seeds=5, sd=0.03, groups=30, images_sd=0.02).seeds_needed is None
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.results import SweepResults
-from analysis.score_rules import RULES, by_rules, picks
+from analysis.score_rules import RULES, best_by_rule, scores_by_rule
 
 
 def sweep(**values: list[float]) -> SweepResults:
@@ -34,7 +34,7 @@ def test_a_lucky_epoch_is_the_best_and_not_the_smoothed(values: list[float], sco
 
 
 def test_rules_may_pick_different_trials():
-    found = picks(sweep(lucky=[0.1, 0.9, 0.1, 0.1], steady=[0.5, 0.6, 0.6, 0.6], late=[0.1, 0.2, 0.3, 0.7]))
+    found = best_by_rule(sweep(lucky=[0.1, 0.9, 0.1, 0.1], steady=[0.5, 0.6, 0.6, 0.6], late=[0.1, 0.2, 0.3, 0.7]))
     assert {rule: trial for rule, (trial, _) in found.items()} == {
         "best": "lucky",
         "last": "late",
@@ -45,7 +45,7 @@ def test_rules_may_pick_different_trials():
 def test_a_trial_without_a_value_or_that_failed_is_nobodys_pick():
     found = sweep(good=[0.5], failed=[0.9])
     found.trials.loc[found.trials["trial"] == "failed", "state"] = "failed"
-    assert {trial for trial, _ in picks(found).values()} == {"good"}
+    assert {trial for trial, _ in best_by_rule(found).values()} == {"good"}
     none = replace(found, reports=found.reports.iloc[:0])
-    assert by_rules(none) == {"good": {}, "failed": {}}
-    assert picks(replace(found, trials=found.trials.iloc[:0])) == {}
+    assert scores_by_rule(none) == {"good": {}, "failed": {}}
+    assert best_by_rule(replace(found, trials=found.trials.iloc[:0])) == {}

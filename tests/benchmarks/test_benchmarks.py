@@ -8,7 +8,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from analysis.counted import Counted
+from analysis.image_counts import ImageCounts
 from benchmarks import (
     architecture_memory,
     cache_building,
@@ -122,7 +122,7 @@ def test_the_noise_of_retraining_is_measured_in_its_parts(tmp_path: Path):
             run = tmp_path / f"{name}-{seed}"
             (run / "results").mkdir(parents=True)
             names = tuple(str(image) for image in range(images))
-            Counted(histogram, 128, names, names).save(run)
+            ImageCounts(histogram, 128, names, names).save(run)
             rows.append(f"{name},{seed},{run.name}")
     (tmp_path / "runs.csv").write_text("\n".join(rows))
     found = interval_coverage.measured(tmp_path)

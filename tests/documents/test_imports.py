@@ -160,7 +160,7 @@ MISTAKES = {
     "sweeps.run quickstart data.image_size=wide --dry-run": "data.image_size=wide: must be height and width",
     "sweeps.run quickstart training.epcohs=3": "Unknown key 'training.epcohs'",
     "sweeps.run swin_unet_lr data.root=nowhere": "nowhere",
-    "sweeps.run quickstart training.optimizer=sgd --resume": "holds no sweep to continue",
+    "sweeps.run quickstart training.optimizer=sgd --resume": "no sweep to continue",
     "sweeps.run nope": "Unknown sweep 'nope'",
     "analysis.retrain.cli nope": "No sweep in",
     "analysis.retrain.cli nope --top 0": "--top=0",

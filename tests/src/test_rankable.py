@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.counted import Counted
+from analysis.image_counts import ImageCounts
 from src.config.compose import load_config
 from src.config.keys import list_options
 from src.errors import UserError
@@ -59,4 +59,4 @@ def test_a_new_metric_needs_one_entry(monkeypatch: pytest.MonkeyPatch):
     tn, fp = (HISTOGRAM[:, 0, half].sum() for half in (slice(0, HALF), slice(HALF, None)))
     assert validation_scores(HISTOGRAM)[new] == pytest.approx(tn / (tn + fp))
     names = ("a", "b", "c", "d")
-    assert Counted(HISTOGRAM, 90, names, names).parts(new).sum(axis=0) == pytest.approx([tn, tn + fp])
+    assert ImageCounts(HISTOGRAM, 90, names, names).parts(new).sum(axis=0) == pytest.approx([tn, tn + fp])

@@ -26,14 +26,15 @@ def test_a_small_number_of_epochs_that_puts_a_rung_at_epoch_1_is_warned_of():
     asha = load_spec("quickstart").scheduler.scaled(6)
     assert asha.rungs == [1, 3]
     (line,) = early_rungs(asha, FLAT, ["training.epochs=6"])
-    assert line.startswith("The rung at epoch 1 is too early: one epoch tells little")
+    assert line.startswith("The rung at epoch 1 ")
     assert "epoch 2 or later" in line
     assert "--max-epochs" in line
 
 
 def test_rungs_before_the_end_of_the_warm_up_are_warned_of():
     (line,) = rungs(2, 40, FLAT, f"{WARMUP}=0.16")
-    assert line.startswith("The rungs at epochs 2, 6 are too early: the learning rate rises until epoch 6.4")
+    assert line.startswith("The rungs at epochs 2, 6 ")
+    assert "until epoch 6.4" in line
     assert "epoch 7 or later" in line
     assert rungs(7, 40, FLAT, f"{WARMUP}=0.16") == []
 

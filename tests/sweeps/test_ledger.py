@@ -255,7 +255,7 @@ def test_a_second_writer_is_told_who_writes_until_that_one_dies(tmp_path: Path):
     process = context.Process(target=hold, args=(tmp_path / "sweep", theirs))
     process.start()
     pid = ours.recv()
-    with pytest.raises(UserError, match=f"is being written by process {pid}"), locked(tmp_path / "sweep"):
+    with pytest.raises(UserError, match=f"process {pid}"), locked(tmp_path / "sweep"):
         pass
     os.kill(pid, signal.SIGKILL)
     process.join()

@@ -24,7 +24,7 @@ def study() -> Study:
     plan = make_plan("quickstart", load_spec("quickstart"), seed=0)
     return Study(
         SearchState(plan.spec.scheduler.build(), plan.spec.metric),
-        ModelSampler(plan.spec.space, 0, plan.first),
+        ModelSampler(plan.spec.space, 0, plan.default_params),
         plan.spec.budget,
     )
 

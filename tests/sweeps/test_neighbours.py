@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from src.cards import Card
 from sweeps import neighbours
-from sweeps.neighbours import Share, announced, place, running, share_of, sharing
+from sweeps.neighbours import Share, announced, registry_folder, running, share_of, sharing
 from trainable.resources import Resources
 
 ALL = Resources(trials_at_once=1, cores_per_trial=len(os.sched_getaffinity(0)))
@@ -40,28 +41,28 @@ def test_a_sweep_that_plans_the_same_cores_is_told_of_until_it_dies(tmp_path: Pa
     process.start()
     ours.recv()
     (line,) = sharing("mine", ALL)
-    assert line.startswith(f"theirs (process {process.pid}) runs on this machine now, with {ALL.cores_per_trial} of")
+    assert re.match(rf"theirs \(process {process.pid}\) .* {ALL.cores_per_trial} of ", line)
     with announced("mine", ALL) as lines:
         assert lines == [line]
         assert {share.name for share in running()} == {"mine", "theirs"}
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert len(list(place().iterdir())) == 1  # as a kill leaves it
+    assert len(list(registry_folder().iterdir())) == 1  # as a kill leaves it
     assert sharing("mine", ALL) == []
-    assert list(place().iterdir()) == []
+    assert list(registry_folder().iterdir()) == []
 
 
 def test_a_sweep_that_has_ended_leaves_nothing():
     with announced("mine", ALL):
         assert [share.name for share in running()] == ["mine"]
-    assert list(place().iterdir()) == []
-    assert place().stat().st_mode & 0o777 == 0o700
+    assert list(registry_folder().iterdir()) == []
+    assert registry_folder().stat().st_mode & 0o777 == 0o700
 
 
 def test_a_file_that_is_none_of_ours_is_passed_over():
     with announced("mine", ALL):
-        (path,) = place().iterdir()
+        (path,) = registry_folder().iterdir()
         path.write_text(json.dumps({"name": "of another version"}))
         assert running() == []
 
@@ -79,7 +80,7 @@ def test_a_file_that_is_none_of_ours_is_passed_over():
     ],
 )
 def test_only_what_both_have_planned_is_told(other: Share, what: str):
-    assert replace(OURS, cards=("0",)).beside(other) == what
+    assert replace(OURS, cards=("0",)).overlap(other) == what
 
 
 def test_cards_are_those_that_the_environment_shows(monkeypatch: pytest.MonkeyPatch):
@@ -106,4 +107,4 @@ def test_a_place_without_locks_is_said_too_and_nothing_is_left_there(monkeypatch
     with announced("mine", ALL) as lines:
         assert len(lines) == 1
         assert "No locks available" in lines[0]
-        assert list(place().iterdir()) == []
+        assert list(registry_folder().iterdir()) == []

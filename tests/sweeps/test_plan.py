@@ -35,14 +35,16 @@ def test_every_choice_of_a_network_is_a_family():
 
 def test_all_keys_of_a_conditional_space_are_known_with_a_value():
     plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0)
-    assert plan.searched.keys() == plan.first.keys()
+    assert plan.example_values.keys() == plan.default_params.keys()
 
     def space(trial: Trial) -> None:
         if trial.suggest_categorical("training.loss", ["bce", "tversky"]) == "tversky":
             trial.suggest_float("training.loss.tversky.alpha", 0.2, 0.8)
 
-    conditional = replace(plan, spec=replace(plan.spec, space=space), first={"training.loss": "bce"}, given=({"x": 1},))
-    assert conditional.searched == {"training.loss": "bce", "training.loss.tversky.alpha": 0.2, "x": 1}
+    conditional = replace(
+        plan, spec=replace(plan.spec, space=space), default_params={"training.loss": "bce"}, known_points=({"x": 1},)
+    )
+    assert conditional.example_values == {"training.loss": "bce", "training.loss.tversky.alpha": 0.2, "x": 1}
 
 
 @pytest.mark.parametrize(("metric", "kept"), [("val/f1", "val/f1"), ("val/iou_image", "val/iou_image")])
@@ -66,7 +68,7 @@ def test_rungs_that_come_too_early_are_said_and_kept(tmp_path: Path):
 def test_a_card_is_one_resource_of_the_plan():
     plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, cards=[CARD])
     assert (plan.resources.trials_at_once, plan.resources.gpus_per_trial) == (1, 1.0)
-    assert plan.place == "1 at once, each on NVIDIA GeForce RTX 3070 Ti, 7.8 GiB"
+    assert plan.resources_in_words == "1 at once, each on NVIDIA GeForce RTX 3070 Ti, 7.8 GiB"
 
 
 def test_the_sweep_is_kept_as_run(tmp_path: Path):

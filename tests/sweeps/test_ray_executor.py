@@ -118,13 +118,13 @@ def test_ray_gets_no_more_trials_than_run_at_once(study: Study, monkeypatch: pyt
     assert third is None
     assert first.trial_id == f"{first.config['trial']}-1"
     assert first.config["params"] == {"lr": 0.5}
-    assert first.config["known"] == 0
+    assert first.config["reported_epochs"] == 0
     study.report(second.config["trial"], 1, {METRIC: 0.5})
     study.fail(second.config["trial"], "it broke")
     jobs.on_trial_complete(second.trial_id, error=True)
     again = cast(Any, jobs.next_trial())
     assert again.trial_id == f"{second.config['trial']}-2"
-    assert again.config["known"] == 1
+    assert again.config["reported_epochs"] == 1
     assert not jobs.is_finished()
 
 

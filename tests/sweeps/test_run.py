@@ -23,47 +23,45 @@ from sweeps.run import main
         (["swin_unet_lr", "data.root=/nowhere"], "No such folder: /nowhere"),
         (["swin_unet_lr", "training.optimizer.lrr=1"], "Unknown key"),
         (["swin_unet_lr", "training.loss=dise"], "Unknown option"),
-        (["swin_unet_lr", "training.epochs=3"], "say --max-epochs"),
-        (["swin_unet_lr", "threads=2"], "say --trials-at-once"),
-        (["swin_unet_lr", "training.optimizer.lr=7"], "training.optimizer.lr is what this sweep searches"),
-        (["quickstart", "training/loss=bce"], "training.loss is what this sweep searches"),
-        (["swin_unet_lr", "++training.epochs=3"], "say --max-epochs"),
-        (["swin_unet_lr", "experiment_name=mine"], "say --name"),
-        (["swin_unet_lr", "training.resume_from=last.pth"], "every trial begins anew"),
+        (["swin_unet_lr", "training.epochs=3"], "--max-epochs"),
+        (["swin_unet_lr", "threads=2"], "--trials-at-once"),
+        (["swin_unet_lr", "training.optimizer.lr=7"], "training.optimizer.lr=7"),
+        (["quickstart", "training/loss=bce"], "training.loss"),
+        (["swin_unet_lr", "++training.epochs=3"], "--max-epochs"),
+        (["swin_unet_lr", "experiment_name=mine"], "experiment_name"),
+        (["swin_unet_lr", "training.resume_from=last.pth"], "training.resume_from"),
         (["quickstart", "data.root=data/typo"], "No such folder: data/typo"),
         (["swin_unet_lr", "--max-epochs", "0"], "--max-epochs=0"),
         (["swin_unet_lr", "--trials", "0"], "trials=0"),
         (["swin_unet_lr", "datas"], "is not an override"),
-        (["quickstart", "device=cpu", "--gpus", "2"], "gpus=2: more graphics cards than there are"),
-        (["swin_unet_lr", "--gpus", "0"], "gpus=0: must be above 0"),
-        (["swin_unet_lr", "--gpu-memory", "8"], "--gpu-memory plans for a card that is not here"),
-        (["swin_unet_lr", "--gpu-memory", "-1", "--dry-run"], "--gpu-memory=-1.0: must be the GiB"),
-        (["swin_unet_lr", "--gpu-memory", "nan", "--dry-run"], "--gpu-memory=nan: must be the GiB"),
-        (["swin_unet_lr", "--gpu-memory"], "argument --gpu-memory: expected one argument"),
-        (["quickstart", "--gpu-memory", "8", "--dry-run", "device=cpu"], "--gpu-memory is for graphics cards"),
-        (["quickstart", "--seed", "-1"], "--seed=-1: must be at least 0"),
-        (["quickstart", "--resume", "--fresh"], "--resume and --fresh cannot be said together"),
-        (["quickstart", "--extend", "0"], "--extend=0: must be at least 1"),
-        (["quickstart", "--extend", "3", "--trials", "9"], "--extend and --trials cannot be said together"),
-        (["quickstart", "--extend", "3", "--warm-start", "other"], "--extend and --warm-start cannot be said together"),
-        (["quickstart", "--dry-run", "--resume"], "--resume and --dry-run cannot be said together"),
-        (["quickstart", "--dry-run", "--accept-changes"], "say it with --resume or --extend"),
-        (["quickstart", "--dry-run", "--extend", "3", "output_root=/nowhere"], "holds no sweep to go on with"),
-        (["quickstart", "--check", "--fresh"], "--check and --fresh cannot be said together"),
-        (["quickstart", "--accept-changes"], "say it with --resume or --extend"),
-        (["quickstart", "--warm-start", "other"], "--warm-start=other: there is no sweep in outputs/sweeps"),
-        (["quickstart", "--warm-start", "outputs/other/"], "--warm-start=outputs/other/: there is no sweep in"),
-        (["quickstart", "--name", "../other"], "--name=../other: a folder's name"),
+        (["quickstart", "device=cpu", "--gpus", "2"], "gpus=2"),
+        (["swin_unet_lr", "--gpus", "0"], "gpus=0"),
+        (["swin_unet_lr", "--gpu-memory", "8"], "--dry-run"),
+        (["swin_unet_lr", "--gpu-memory", "-1", "--dry-run"], "--gpu-memory=-1.0"),
+        (["swin_unet_lr", "--gpu-memory", "nan", "--dry-run"], "--gpu-memory=nan"),
+        (["swin_unet_lr", "--gpu-memory"], "--gpu-memory"),
+        (["quickstart", "--gpu-memory", "8", "--dry-run", "device=cpu"], "device=cpu"),
+        (["quickstart", "--seed", "-1"], "--seed=-1"),
+        (["quickstart", "--resume", "--fresh"], "--resume and --fresh"),
+        (["quickstart", "--extend", "0"], "--extend=0"),
+        (["quickstart", "--extend", "3", "--trials", "9"], "--extend and --trials"),
+        (["quickstart", "--extend", "3", "--warm-start", "other"], "--extend and --warm-start"),
+        (["quickstart", "--dry-run", "--resume"], "--resume and --dry-run"),
+        (["quickstart", "--dry-run", "--accept-changes"], "--resume or --extend"),
+        (["quickstart", "--dry-run", "--extend", "3", "output_root=/nowhere"], "/nowhere"),
+        (["quickstart", "--check", "--fresh"], "--check and --fresh"),
+        (["quickstart", "--accept-changes"], "--resume or --extend"),
+        (["quickstart", "--warm-start", "other"], "--warm-start=other"),
+        (["quickstart", "--warm-start", "outputs/other/"], "--warm-start=outputs/other/"),
+        (["quickstart", "--name", "../other"], "--name=../other"),
         (["quickstart", "--trails", "3"], "Unknown option '--trails'. Did you mean '--trials'?"),
-        (["quickstart", "--trials", "many"], "invalid int value: 'many'; --help lists the options"),
-        (["quickstart", "--check"], "No ledger in outputs/sweeps/quickstart"),
+        (["quickstart", "--trials", "many"], "'many'; --help"),
+        (["quickstart", "--check"], "outputs/sweeps/quickstart"),
     ],
 )
 def test_a_mistake_is_named_before_ray_starts(
-    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_data: Path
+    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "synthetic").symlink_to(tiny_data)  # as if they had been made before, which takes seconds
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "ray", None)  # importing it now fails
     with pytest.raises(UserError, match=re.escape(sentence)):
@@ -72,13 +70,13 @@ def test_a_mistake_is_named_before_ray_starts(
 
 
 def test_going_on_needs_a_sweep(tmp_path: Path):
-    with pytest.raises(UserError, match="holds no sweep to go on with"):
+    with pytest.raises(UserError, match=f"{tmp_path}.*--resume"):
         main(["quickstart", f"output_root={tmp_path}", "--resume"])
     assert not list(tmp_path.iterdir())
 
 
 def test_a_sweep_by_its_folders_name_is_told_how_to_be_called(finished_sweep: FinishedSweep):
-    with pytest.raises(UserError, match="'tiny_sweep' is a sweep of quickstart: say quickstart --name tiny_sweep"):
+    with pytest.raises(UserError, match="quickstart --name tiny_sweep"):
         main(["tiny_sweep", f"output_root={finished_sweep.output_root}", "--resume"])
 
 
@@ -87,7 +85,7 @@ def test_what_a_sweep_is_written_by_is_said_before_anything_else(finished_sweep:
     folder.mkdir(parents=True)
     with locked(folder):
         for words in ([], ["--fresh"]):
-            with pytest.raises(UserError, match=f"is being written by process {os.getpid()}"):
+            with pytest.raises(UserError, match=f"process {os.getpid()}"):
                 main(["quickstart", f"output_root={tmp_path}", "--name", "mine", "data.root=nowhere", *words])
 
 
@@ -95,7 +93,7 @@ def test_a_sweep_of_an_older_version_is_refused(tmp_path: Path):
     folder = tmp_path / "sweeps" / "quickstart"
     folder.mkdir(parents=True)
     (folder / "sweep.yaml").write_text("old")
-    with pytest.raises(UserError, match="a sweep without a ledger: say --name OTHER, or --fresh"):
+    with pytest.raises(UserError, match=r"--name OTHER.*--fresh"):
         main(["quickstart", f"output_root={tmp_path}"])
 
 

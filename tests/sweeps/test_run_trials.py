@@ -52,7 +52,7 @@ def test_a_trial_is_told_its_rungs_and_its_share_of_the_card(
     plan = make_plan("quickstart", spec, seed=0, cards=[card])
     plan.folder.mkdir(parents=True)
     study = Study(
-        SearchState(spec.scheduler.build(), spec.metric), ModelSampler(spec.space, 0, plan.first), spec.budget
+        SearchState(spec.scheduler.build(), spec.metric), ModelSampler(spec.space, 0, plan.default_params), spec.budget
     )
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said = Console(file=StringIO(), width=500)

@@ -51,7 +51,7 @@ def test_the_same_sweep_goes_on(plan: SweepPlan, ledger: Ledger):
     ("change", "line"),
     [
         ({"seed": 7}, "search seed: 0 -> 7"),
-        ({"first": {"training.optimizer.lr_scale": 2.0, "training.loss": "bce"}}, "first points: "),
+        ({"default_params": {"training.optimizer.lr_scale": 2.0, "training.loss": "bce"}}, "first points: "),
         ({"fixed": ("model.encoder=resnet18",)}, "fixed: model.encoder: tiny -> resnet18"),
     ],
 )

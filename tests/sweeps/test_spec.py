@@ -18,7 +18,7 @@ from sweeps import spec as spec_module
 from sweeps.plan import make_plan
 from sweeps.search.space import Params, corners, few_corners
 from sweeps.spec import Asha, Budget, Space, SweepSpec, list_specs, load_spec
-from trainable.rehearsal import rehearse
+from trainable.smoke_test import run_smoke_test
 from trainable.trial import trial_overrides
 
 asha_shapes = st.builds(
@@ -82,13 +82,13 @@ def test_every_spec_follows_the_rules_and_contains_its_default(name: str):
     spec = load_spec(name)
     assert spec.scheduler.rungs[0] / spec.scheduler.max_epochs >= 0.06
     plan = make_plan(name, spec, seed=0)
-    assert plan.first
+    assert plan.default_params
     assert f"training.epochs={spec.scheduler.max_epochs}" in plan.fixed
 
 
-def rehearsed(name: str, walk: Callable[[Space], Iterable[Params]]) -> int:
+def networks_trained(name: str, walk: Callable[[Space], Iterable[Params]]) -> int:
     plan = make_plan(name, load_spec(name), seed=0)
-    return len(rehearse(trial_overrides(plan.fixed, point) for point in walk(plan.spec.space)))
+    return len(run_smoke_test(trial_overrides(plan.fixed, point) for point in walk(plan.spec.space)))
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def rehearsed(name: str, walk: Callable[[Space], Iterable[Params]]) -> int:
     ],
 )
 def test_each_choice_of_every_spec_composes_and_makes_a_step(name: str, networks: int):
-    assert rehearsed(name, few_corners) >= networks
+    assert networks_trained(name, few_corners) >= networks
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list_specs())
 def test_every_corner_of_every_spec_composes_and_makes_a_step(name: str):
-    assert rehearsed(name, corners) >= 1
+    assert networks_trained(name, corners) >= 1
 
 
 def test_an_unknown_spec_is_refused_with_the_nearest():
@@ -186,12 +186,12 @@ def test_a_budget_that_no_machine_has_is_refused(value: float):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "must have a SPEC"),
-        ("SPEC = 3", "it is 3"),
+        ("", "SPEC=None"),
+        ("SPEC = 3", "SPEC=3"),
         ("def (", "SyntaxError"),
         ("import nothing_of_the_kind", "No module named 'nothing_of_the_kind'"),
         ("raise SystemExit(0)", "SystemExit"),
-        ("1 / 0", "ZeroDivisionError: division by zero. --debug says where"),
+        ("1 / 0", "ZeroDivisionError: division by zero.*--debug"),
     ],
 )
 def test_a_module_that_holds_no_spec_is_refused_with_its_file(

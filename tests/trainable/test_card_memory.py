@@ -38,7 +38,7 @@ def test_a_network_fits_is_halved_or_does_not_fit_by_what_a_trial_has(network: l
         if micro_batch is not None:
             refuse_misfits([fit], share)
             continue
-        with pytest.raises(UserError, match=rf"training\.loss=bce needs \d+ MiB .* a trial has {share}"):
+        with pytest.raises(UserError, match=rf"training\.loss=bce needs .*\d+ MiB .* has {share}"):
             refuse_misfits([fit], share)
 
 

@@ -17,7 +17,7 @@ KINDS = [
     (Diverged("epoch 1: train/loss=nan"), FailureKind.CONFIGURATION),
     (OutOfCardMemory("CUDA out of memory"), FailureKind.CONFIGURATION),
     (UserError("Unknown encoder"), FailureKind.CONFIGURATION),
-    (AssertionError("lr=0.1 was sampled, but the configuration holds 0.2"), FailureKind.CONFIGURATION),
+    (AssertionError("lr=0.1 was sampled, but the configuration has lr=0.2"), FailureKind.CONFIGURATION),
     (CardWasFull("2 trials share the card"), FailureKind.MACHINE),
     (OutOfHostMemory("3 MiB are left"), FailureKind.MACHINE),
     (RuntimeError("CUDA out of memory"), FailureKind.MACHINE),  # nothing says whose the memory was

@@ -61,7 +61,7 @@ def test_the_fullest_card_is_the_measure_of_all():
 
 
 def test_so_many_trials_on_a_card_that_none_could_train_are_refused():
-    with pytest.raises(UserError, match="trials_at_once=8: each trial would have"):
+    with pytest.raises(UserError, match="trials_at_once=8"):
         share_machine(8, [CARD], 16)
 
 
@@ -75,11 +75,11 @@ def test_all_cards_are_used_or_as_many_as_asked_for():
     assert choose_cards([CARD] * 4, None, 2) == (CARD,) * 4
     assert choose_cards([CARD] * 4, 2, None) == (CARD,) * 2
     for cards in ([], [CARD]):
-        with pytest.raises(UserError, match="gpus=2: more graphics cards than there are"):
+        with pytest.raises(UserError, match="gpus=2"):
             choose_cards(cards, 2, None)
 
 
 def test_cards_that_were_asked_for_and_would_be_unused_are_refused():
     assert choose_cards([CARD] * 3, 3, 6) == (CARD,) * 3
-    with pytest.raises(UserError, match="gpus=3: trials_at_once=2 would leave some of them unused"):
+    with pytest.raises(UserError, match=r"gpus=3.*trials_at_once=2"):
         choose_cards([CARD] * 3, 3, 2)

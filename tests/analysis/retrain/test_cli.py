@@ -69,13 +69,13 @@ def test_retraining_takes_the_cards_of_the_machine_it_runs_on(
     monkeypatch.setattr("sweeps.run_trials.run_trials", run_trials)
     there = [Card("RTX", memory_mib=8000, free_mib=7000)] * 3
     monkeypatch.setattr("src.cards.find_cards", lambda device: [] if device == "cpu" else there)
-    with pytest.raises(UserError, match="gpus=2: more graphics cards than there are"):  # the search was on the CPU
+    with pytest.raises(UserError, match="gpus=2"):  # the search was on the CPU
         main(words(output_root, "--gpus", "2"))
     path = output_root / "sweeps" / "tiny_sweep" / "sweep.yaml"
     path.write_text(path.read_text().replace("- device=cpu\n", ""))
     assert main(words(output_root, "--top", "1", "--gpus", "2")) == 128 + 15
     assert (plans[0].resources.trials_at_once, len(plans[0].resources.cards)) == (2, 2)
-    assert plans[0].place == "2 at once, each on RTX, 7.8 GiB"
+    assert plans[0].resources_in_words == "2 at once, each on RTX, 7.8 GiB"
     said = capsys.readouterr().out
     assert f"retrain-best tiny_sweep --gpus 2 --output-root {shlex.quote(str(output_root))} --resume" in said
 
@@ -102,7 +102,7 @@ def test_one_is_chosen_and_said_why_and_its_network_and_overrides_are_there(retr
     folder = output_root / "retrain" / "tiny_sweep"
     for text in (said, (folder / "verdict.md").read_text()):
         assert re.search(r"t0000-\w+ \(default\)", text)
-        assert re.search(r"cannot be told apart with 2 seeds|is better than|No other configuration is better", text)
+        assert re.search(r"2 seeds|is better than|no other configuration is better", text)
         assert "python run.py" in text
     assert load_network(folder / "best_model.pth").config.training.epochs == 3
     assert load_config(load_overrides(folder / "best.yaml")).threads == "auto"
@@ -118,7 +118,7 @@ def test_the_same_again_trains_nothing_and_says_the_same(
     assert main(words(output_root, "--top", "1", "--seeds", "2")) == 0
     assert {path: path.stat().st_mtime_ns for path in folder.glob("t*/checkpoints/last.pth")} == before
     assert capsys.readouterr().out in said
-    with pytest.raises(UserError, match=r"fixed: training.epochs: 3 -> 2(.|\n)*--fresh moves it aside"):
+    with pytest.raises(UserError, match=r"fixed: training.epochs: 3 -> 2(.|\n)*--fresh"):
         main(words(output_root, "--top", "1", "--seeds", "2", "--epochs", "2"))
 
 
@@ -135,7 +135,7 @@ def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep,
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130, said
     again = f"--output-root {shlex.quote(str(output_root))} --resume"
-    assert f"Go on: retrain-best tiny_sweep {again}" in said
+    assert f"Continue: retrain-best tiny_sweep {again}" in said
     begun = {path.name for path in folder.glob("t*")}
     command = [sys.executable, "-m", "analysis.retrain", *words(output_root, "--resume")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
@@ -147,11 +147,11 @@ def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep,
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--seeds", "0"], "--seeds=0: must be at least 1"),
-        (["--top", "0"], "--top=0: must be at least 1"),
-        (["--resume", "--fresh"], "so --fresh cannot be said with it"),
-        (["--resume", "--top", "2"], "so --top cannot be said with it"),
-        (["--resume"], "holds nothing to go on with"),
+        (["--seeds", "0"], "--seeds=0"),
+        (["--top", "0"], "--top=0"),
+        (["--resume", "--fresh"], "--fresh cannot be combined with --resume"),
+        (["--resume", "--top", "2"], "--top cannot be combined with --resume"),
+        (["--resume"], "leave out --resume"),
         (["--metric", "val/dice"], "Unknown metric to compare by 'val/dice'"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.retrain.race import SEED, Contender, Race, hopeless
+from analysis.retrain.race import SEED, Contender, Race, is_clearly_worse
 from sweeps.search.trial import Trial
 
 CONTENDERS = [Contender(name, {"x": number}, 0.5) for number, name in enumerate(("default", "a", "b"))]
@@ -46,7 +46,7 @@ def test_the_default_stays_however_bad_it_is():
 
 def test_one_whose_training_failed_gets_no_more_seeds_and_the_reason_is_kept():
     rows = [row(0, 0, 0.5), row(1, 0, None, "failed", "Diverged"), row(2, 0, 0.4)]
-    assert race().out(rows) == {"a": "failed with seed 0: Diverged"}
+    assert race().dropped(rows) == {"a": "failed with seed 0: Diverged"}
     proposal = race().propose(3, rows)
     assert proposal
     assert proposal.params == {"x": 0, SEED: 1}
@@ -68,13 +68,13 @@ def test_one_whose_training_failed_gets_no_more_seeds_and_the_reason_is_kept():
 def test_hopeless_is_who_is_worse_by_more_than_seeds_explain(
     scores: dict[int, float], leading: dict[int, float], out: bool
 ):
-    assert hopeless(scores, leading, looks=1) is out
+    assert is_clearly_worse(scores, leading, comparisons=1) is out
 
 
 def test_the_more_looks_there_are_the_more_it_takes_to_drop_out():
     scores, leading = {0: 0.5, 1: 0.64, 2: 0.68}, {0: 0.6, 1: 0.7, 2: 0.81}
-    assert hopeless(scores, leading, looks=1)
-    assert not hopeless(scores, leading, looks=10)
+    assert is_clearly_worse(scores, leading, comparisons=1)
+    assert not is_clearly_worse(scores, leading, comparisons=10)
 
 
 @given(st.lists(st.floats(0, 1), min_size=12, max_size=12))

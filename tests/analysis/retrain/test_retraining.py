@@ -59,7 +59,7 @@ def test_another_metric_ranks_by_its_own_best_epochs(sweep: SweepResults):
 
 def test_a_sweep_without_scores_has_nothing_to_train_again(sweep: SweepResults):
     sweep.trials["state"] = "failed"
-    with pytest.raises(UserError, match="nothing can be called best"):
+    with pytest.raises(UserError, match=r"val/\w+"):
         contenders_of(sweep, asked())
 
 
@@ -70,7 +70,7 @@ def test_the_race_has_the_searchs_overrides_without_those_it_decides_anew(
     contenders = contenders_of(sweep, asked())
     plan = plan_of(sweep, asked(epochs=7), contenders, ONE_CORE)
     assert plan.folder == folder_of(sweep) == finished_sweep.output_root / "retrain" / "tiny_sweep"
-    assert plan.searched == {"seed": 0, **contenders[-1].params}
+    assert plan.example_values == {"seed": 0, **contenders[-1].params}
     assert "training.epochs=7" in plan.fixed
     assert not any(word.startswith("seed=") for word in plan.fixed)
     assert "training.metric=iou_best" in plan.fixed
@@ -127,7 +127,7 @@ def test_code_and_data_that_changed_since_the_search_are_said(
     assert "Changed since the search" not in capsys.readouterr().out
     sweep.identity["data"] = sweep.identity["src/training/losses.py"] = "another"
     open_retraining(sweep, asked(top=1), ONE_CORE, resume=False, fresh=False).session.ledger.close()
-    said = "Changed since the search, so its scores are of something else: data, src/training/losses.py"
+    said = ": data, src/training/losses.py"
     assert said in capsys.readouterr().out
 
 
@@ -150,9 +150,7 @@ def test_a_race_goes_on_with_what_it_was_begun_with_and_fresh_moves_it_aside(
     more = open_retraining(sweep, asked(top=1, seeds=5), ONE_CORE, resume=False, fresh=False)  # seeds may be added
     assert (len(more.session.study.state.waiting), more.session.study.budget.trials) == (2, 10)
     more.session.ledger.close()
-    with pytest.raises(
-        UserError, match=r"configurations: t0000-\w+, t\d+-\w+ -> t0000-\w+, (.|\n)*--fresh moves it aside"
-    ):
+    with pytest.raises(UserError, match=r"configurations: t0000-\w+, t\d+-\w+ -> t0000-\w+, (.|\n)*--fresh"):
         open_retraining(sweep, asked(top=2), ONE_CORE, resume=False, fresh=False)
     again = open_retraining(sweep, asked(top=2, seeds=0), ONE_CORE, resume=True, fresh=False)
     assert (len(again.race.contenders), again.session.study.budget.trials) == (2, 10)

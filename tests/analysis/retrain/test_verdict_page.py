@@ -6,14 +6,14 @@ import pytest
 from rich.console import Console
 
 from analysis.intervals import Interval
-from analysis.retrain.verdict_page import HEADS, cells, drawn, markdown, within
-from analysis.verdict import Line, Searched, Verdict, span
+from analysis.retrain.verdict_page import HEADS, cells, markdown, render_tables, score_interval
+from analysis.verdict import ConfigResult, SearchScore, Verdict, interval_text
 
 TEST = Interval(mean=0.6, seeds=5, sd=0.01, groups=20, images_sd=0.0)
 GAIN = Interval(mean=0.05, seeds=5, sd=0.01, groups=20, images_sd=0.0)
 EPOCHS = 6
-GOOD = Line("t0003-good", Searched(0.71, EPOCHS), 0.7, TEST, GAIN, 2.0, "")
-DEFAULT = Line("t0000-here", Searched(None), 0.65, TEST, None, 2.5, "")
+GOOD = ConfigResult("t0003-good", SearchScore(0.71, EPOCHS), 0.7, TEST, GAIN, 2.0, "")
+DEFAULT = ConfigResult("t0000-here", SearchScore(None), 0.65, TEST, None, 2.5, "")
 
 
 def test_a_line_has_a_cell_a_heading_and_says_how_lucky_the_search_was():
@@ -23,7 +23,7 @@ def test_a_line_has_a_cell_a_heading_and_says_how_lucky_the_search_was():
         "seeds": "5",
         "search": "0.7100",
         "validation": "0.7000",
-        "luck": "+0.0100",
+        "optimism": "+0.0100",
         "test": "0.6000",
         "±": "0.0100",
     }
@@ -40,23 +40,23 @@ def test_the_default_is_called_that_and_has_no_gain_over_itself():
 
 @pytest.mark.parametrize(("epochs", "shown"), [(3, "0.7100 (3)"), (9, "0.7100 (9)"), (0, "0.7100")])
 def test_luck_is_told_only_of_trainings_of_equal_length(epochs: int, shown: str):
-    line = replace(GOOD, searched=Searched(0.71, epochs))
+    line = replace(GOOD, search=SearchScore(0.71, epochs))
     found = dict(zip(HEADS[:7], cells(line, "", EPOCHS), strict=False))
-    assert (found["search"], found["luck"]) == (shown, "-")
+    assert (found["search"], found["optimism"]) == (shown, "-")
 
 
 def test_an_interval_ends_where_scores_and_their_differences_end():
     wide = Interval(mean=0.0268, seeds=2, sd=0.5, groups=20, images_sd=0.0)
     assert wide.low < -1
-    assert within(wide) == "[0.0000, 1.0000]"
-    assert span(wide) == "[-1.0000, +1.0000]"
+    assert score_interval(wide) == "[0.0000, 1.0000]"
+    assert interval_text(wide) == "[-1.0000, +1.0000]"
 
 
 @pytest.mark.parametrize("width", [120, 80])
 def test_the_table_fits_a_terminal_with_every_interval_on_one_line(width: int):
     console = Console(width=width)
     with console.capture() as capture:
-        for table in drawn(Verdict([GOOD, DEFAULT], "t0003-good", []), "t0000-here", EPOCHS, width):
+        for table in render_tables(Verdict([GOOD, DEFAULT], "t0003-good", []), "t0000-here", EPOCHS, width):
             console.print(table)
     lines = [line.rstrip() for line in capture.get().splitlines()]
     assert max(len(line) for line in lines) <= width

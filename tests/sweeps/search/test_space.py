@@ -97,7 +97,7 @@ def test_a_space_that_does_not_fit_the_configuration_is_refused(
 
 
 def test_an_empty_space_is_refused():
-    with pytest.raises(UserError, match="nothing to search"):
+    with pytest.raises(UserError, match="search space is empty"):
         default_point({}, [])
 
 

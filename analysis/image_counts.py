@@ -1,4 +1,4 @@
-"""Per-image counts of trainings on the test split, kept so that every metric can be computed from them."""
+"""Per-image histograms of a training on the test split, stored so that every metric can be computed later."""
 
 import csv
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from src.data.pairs import manifest_groups
 from src.scoring.metrics import BINS, Int64Array, rankable_parts, scores_at
 
 KEPT = Path("results", "test_histogram.npz")
-"""In a training's folder."""
+"""The path of the file in a training's folder."""
 
 
 @dataclass(frozen=True)
-class Counted:
-    """One training's test images, counted."""
+class ImageCounts:
+    """The predictions of one training on the test images, as a histogram per image."""
 
     histogram: Int64Array
     """(images, 2, 256), see ``src.scoring.metrics``."""
     number: int
-    """Of the threshold that validation chose."""
+    """The index of the threshold that was chosen on validation."""
     images: tuple[str, ...]
     groups: tuple[str, ...]
-    """The photograph or scene that each image is of."""
+    """The photograph or scene of each image."""
 
     @property
     def threshold(self) -> float:
@@ -41,7 +41,7 @@ class Counted:
 
     @property
     def crack_pixels(self) -> list[int]:
-        """Of each image's mask: with the names the mark of a test split at its resolution."""
+        """Crack pixels in each image's mask. With the names they identify a test split and its resolution."""
         return self.histogram[:, 1].sum(axis=1).tolist()
 
     def parts(self, metric: str) -> Float64Array:
@@ -49,7 +49,7 @@ class Counted:
         return rankable_parts(metric, self.histogram, self.number)
 
     def save(self, run: Path) -> None:
-        """Keep it in a training's folder, whole or not at all."""
+        """Write the file into a training's folder, atomically."""
         kept = run / KEPT
         images, groups = np.array(self.images), np.array(self.groups)
         with replaced_file(kept) as partial:
@@ -57,23 +57,23 @@ class Counted:
 
     @classmethod
     def load(cls, run: Path) -> Self | None:
-        """What a training's folder keeps; None if it was not scored."""
+        """Read the file in a training's folder; None if the training was not scored yet."""
         if not (run / KEPT).is_file():
             return None
-        with np.load(run / KEPT) as found:
-            images, groups = (tuple(str(name) for name in found[key]) for key in ("images", "groups"))
-            return cls(found["histogram"], int(found["number"]), images, groups)
+        with np.load(run / KEPT) as arrays:
+            images, groups = (tuple(str(name) for name in arrays[key]) for key in ("images", "groups"))
+            return cls(arrays["histogram"], int(arrays["number"]), images, groups)
 
 
 def groups_of(root: Path, stems: Sequence[str]) -> tuple[str, ...]:
-    """The photograph or scene that each test image is of, by the manifest; without one, its own name."""
-    known = manifest_groups(root)
-    return tuple(known.get(f"test/{stem}", stem) for stem in stems)
+    """The photograph or scene of each test image, from the manifest; without a manifest, the image's own name."""
+    groups = manifest_groups(root)
+    return tuple(groups.get(f"test/{stem}", stem) for stem in stems)
 
 
-def counted_runs(folder: Path, configuration: str) -> dict[int, Counted]:
-    """By seed, what the trainings of a configuration have scored, of a folder that ``retrain-best`` has written."""
+def load_image_counts(folder: Path, configuration: str) -> dict[int, ImageCounts]:
+    """Read the image counts of a configuration's trainings by seed, from a folder that ``retrain-best`` has written."""
     with (folder / "runs.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["configuration"] == configuration]
-    found = {int(row["seed"]): Counted.load(folder / row["folder"]) for row in rows}
-    return {seed: counted for seed, counted in found.items() if counted is not None}
+    by_seed = {int(row["seed"]): ImageCounts.load(folder / row["folder"]) for row in rows}
+    return {seed: counts for seed, counts in by_seed.items() if counts is not None}

@@ -1,4 +1,4 @@
-"""Checks before a sweep: compose, build and train for one step; measure an epoch."""
+"""Smoke test before a sweep: compose, build and train each network for one step; measure the cost of an epoch."""
 
 import json
 import time
@@ -25,13 +25,13 @@ from src.training.trainer import Trainer
 TINY = 128  # pixels: a size that every architecture accepts
 
 
-def rehearse(corners: Iterable[Iterable[str]], on_card: bool = False) -> list[Overrides]:
-    """Compose every corner, build and step each different network once; returns a corner for each of these networks.
+def run_smoke_test(corners: Iterable[Iterable[str]], on_card: bool = False) -> list[Overrides]:
+    """Compose every corner; build each different network and train it for one step. Returns a corner per network.
 
-    The steps are the CPU's. ``on_card``: what a graphics card cannot do is refused too.
+    The step runs on the CPU. With ``on_card``, configurations that do not work on a graphics card are refused too.
 
-    A corner that fails is a ``UserError`` that names its overrides. Corners which differ only in numbers that do not
-    change what is built (learning rate, decay, weights of terms) share one step.
+    If a corner fails, a ``UserError`` names its overrides. Corners that differ only in numbers that do not change what
+    is built (learning rate, decay, weights of loss terms) share one step.
     """
     device = torch.device("cuda" if on_card else "cpu")
     stepped: dict[str, Overrides] = {}
@@ -39,17 +39,17 @@ def rehearse(corners: Iterable[Iterable[str]], on_card: bool = False) -> list[Ov
         try:
             config = load_config(overrides)
             check_trainable(config, device)
-            build_loss(config.training.loss)  # its numbers have rules too, and it costs nothing
+            build_loss(config.training.loss)  # cheap, and it also checks the loss's parameters
             if (identity := _structure(config)) not in stepped:
                 step_once(config)
                 stepped[identity] = overrides
-        except Exception as error:  # whatever a library says of it
+        except Exception as error:  # libraries raise errors of any type
             raise UserError(f"The corner {' '.join(overrides)} cannot be trained: {error}") from error
     return list(stepped.values())
 
 
 def step_once(config: Config) -> None:
-    """One forward and backward pass on two tiny random images, on the CPU, with everything the configuration names."""
+    """Run one forward and backward pass on two tiny random images on the CPU, with all parts of the configuration."""
     height, width = config.data.image_size
     augment = build_augmentation(config.data.augmentation, (height, width))
     augment(image=np.zeros((height, width, 3), np.uint8), mask=np.zeros((height, width), np.uint8))
@@ -65,19 +65,21 @@ def step_once(config: Config) -> None:
 
 @dataclass(frozen=True)
 class EpochCost:
+    """What one epoch costs on this machine."""
+
     seconds: float
-    """Of one epoch: training, validation and what is kept of it."""
+    """Time of one epoch: training, validation, and writing its files."""
     checkpoint_mib: float
     device: str
     first_seconds: float = 0.0
-    """What a process's first epoch takes more than the next: loaders start, and on a card libraries choose kernels."""
+    """Extra time of a process's first epoch, in which loaders start and GPU libraries choose kernels."""
 
 
 def measure_epoch(overrides: Iterable[str], limit_seconds: float = 60.0) -> EpochCost:
-    """The cost of one epoch on this machine, measured; after ``limit_seconds`` the rest is extrapolated from the steps.
+    """Measure the cost of one epoch on this machine; after ``limit_seconds`` the rest is extrapolated from the steps.
 
-    Where the first epoch has left time for it, a second one is measured, with all that a trial writes after an epoch.
-    The first step is left out of an extrapolation: it warms up caches.
+    If there is time after the first epoch, a second one is measured, including the files that a trial writes after an
+    epoch. An extrapolation leaves out the first step, which warms up caches.
     """
     trainer = Trainer(load_config(overrides), overrides)
     marks: list[float] = []
@@ -97,7 +99,7 @@ def measure_epoch(overrides: Iterable[str], limit_seconds: float = 60.0) -> Epoc
             first_seconds = max(0.0, first - seconds)
     except _LongEnough:
         step_seconds = (marks[-1] - marks[0]) / (len(marks) - 1)
-        # a validation image costs about a third of a training image: a forward pass of forward and backward
+        # a validation image costs about a third of a training image, as it has no backward pass
         validation = len(trainer.val_loader.dataset) / len(trainer.train_loader.dataset) / 3
         seconds = step_seconds * len(trainer.train_loader) * (1 + validation)
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
@@ -106,7 +108,7 @@ def measure_epoch(overrides: Iterable[str], limit_seconds: float = 60.0) -> Epoc
 
 
 def _recorded_epoch(trainer: Trainer) -> float:
-    """Seconds of one more epoch with its checkpoint, events and pictures, until the disk has them."""
+    """Seconds of one more epoch with its checkpoint, events and pictures, until they are on the disk."""
     with TemporaryDirectory(dir=trainer.config.data.cache_dir) as folder:
         experiment = Experiment(Path(folder), trainer.config, trainer.overrides)
         started = time.perf_counter()
@@ -120,7 +122,7 @@ class _LongEnough(Exception):
 
 
 def _structure(config: Config) -> str:
-    """What decides whether the pieces fit each other, and a card: network, data, terms of the loss, other names."""
+    """The settings that decide whether the parts work together and fit on a card, as a text that can be compared."""
     training = config.training
     parts = [config.model.model_dump(mode="json"), config.data.model_dump(mode="json"), list(training.loss)]
     optimizer = training.optimizer

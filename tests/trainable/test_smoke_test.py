@@ -8,14 +8,14 @@ import pytest
 from src.config.compose import load_config
 from src.errors import UserError
 from src.training.trainer import EpochReport, Trainer
-from trainable import rehearsal
-from trainable.rehearsal import measure_epoch, rehearse
+from trainable import smoke_test
+from trainable.smoke_test import measure_epoch, run_smoke_test
 
 
 def test_numbers_that_change_no_network_share_a_step(tiny: list[str]):
-    assert len(rehearse([[*tiny, f"training.optimizer.lr={lr}"] for lr in (1e-4, 1e-3, 1e-2)])) == 1
+    assert len(run_smoke_test([[*tiny, f"training.optimizer.lr={lr}"] for lr in (1e-4, 1e-3, 1e-2)])) == 1
     losses = [[*tiny, f"training.loss={loss}"] for loss in ("bce", "dice_bce", "dice_focal")]
-    assert list(map(list, rehearse([*losses, losses[0]]))) == losses
+    assert list(map(list, run_smoke_test([*losses, losses[0]]))) == losses
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ def test_numbers_that_change_no_network_share_a_step(tiny: list[str]):
 )
 def test_a_corner_that_cannot_be_trained_is_named_with_its_overrides(tiny: list[str], override: str, sentence: str):
     with pytest.raises(UserError, match=sentence) as raised:
-        rehearse([tiny, [*tiny, override]])
+        run_smoke_test([tiny, [*tiny, override]])
     assert override in str(raised.value)
 
 
-def test_rehearsing_leaves_the_users_data_alone(tiny: list[str]):
-    assert len(rehearse([[*tiny, "data.root=/nowhere"]])) == 1
+def test_a_smoke_test_leaves_the_users_data_alone(tiny: list[str]):
+    assert len(run_smoke_test([[*tiny, "data.root=/nowhere"]])) == 1
 
 
 def test_an_epoch_is_measured_whole_if_it_is_short(tiny: list[str]):
@@ -67,8 +67,8 @@ def test_what_a_trial_writes_after_an_epoch_is_measured_and_the_first_epochs_sur
             now += 1.0
             return super().snapshot()
 
-    monkeypatch.setattr(rehearsal, "Trainer", Steady)
-    monkeypatch.setattr(rehearsal.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(smoke_test, "Trainer", Steady)
+    monkeypatch.setattr(smoke_test.time, "perf_counter", lambda: now)
     cost = measure_epoch(tiny, limit_seconds=60.0)
     assert (cost.seconds, cost.first_seconds) == (6.0, 14.0)
     before, epochs = epochs, 0
@@ -91,8 +91,8 @@ def test_a_long_epoch_is_extrapolated_from_its_steps_after_the_first(tiny: list[
                 on_step(step, 100)
             raise AssertionError("it was to be interrupted")
 
-    monkeypatch.setattr(rehearsal, "Trainer", SlowTrainer)
-    monkeypatch.setattr(rehearsal.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(smoke_test, "Trainer", SlowTrainer)
+    monkeypatch.setattr(smoke_test.time, "perf_counter", lambda: now)
     cost = measure_epoch(tiny, limit_seconds=60.0)
     # 14 training images in 4 steps; 3 validation images that cost a third of a training image each
     assert cost.seconds == pytest.approx(10.0 * 4 * (1 + 3 / 14 / 3))
@@ -101,6 +101,6 @@ def test_a_long_epoch_is_extrapolated_from_its_steps_after_the_first(tiny: list[
 def test_what_a_card_cannot_do_is_refused_where_trials_are_to_have_one(tiny: list[str]):
     pspnet = [word for word in tiny if not word.startswith("model.")] + ["model=architectures/pspnet"]
     words = [*pspnet, "training.deterministic=true", "data.image_size=[64,64]"]
-    assert len(rehearse([words])) == 1
+    assert len(run_smoke_test([words])) == 1
     with pytest.raises(UserError, match=r"training\.deterministic=true: pspnet"):
-        rehearse([words], on_card=True)
+        run_smoke_test([words], on_card=True)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.counted import Counted, counted_runs, groups_of
+from analysis.image_counts import ImageCounts, groups_of, load_image_counts
 from src.scoring.metrics import scores_at
 
 HISTOGRAM = np.random.default_rng(0).integers(0, 50, (4, 2, 256))
-COUNTED = Counted(HISTOGRAM, 90, ("a", "b", "c", "d"), ("road7", "road7", "c", "d"))
+COUNTED = ImageCounts(HISTOGRAM, 90, ("a", "b", "c", "d"), ("road7", "road7", "c", "d"))
 
 
 def test_the_parts_of_a_metric_are_at_the_threshold_of_validation():
@@ -28,9 +28,9 @@ def test_crack_pixels_are_those_of_the_masks_whatever_was_found():
 
 def test_it_comes_back_as_it_was_kept_and_from_an_unscored_run_nothing(tmp_path: Path):
     (tmp_path / "results").mkdir()
-    assert Counted.load(tmp_path) is None
+    assert ImageCounts.load(tmp_path) is None
     COUNTED.save(tmp_path)
-    found = Counted.load(tmp_path)
+    found = ImageCounts.load(tmp_path)
     assert found is not None
     assert (found.histogram == HISTOGRAM).all()
     assert (found.number, found.images, found.groups) == (COUNTED.number, COUNTED.images, COUNTED.groups)
@@ -49,4 +49,4 @@ def test_the_runs_of_one_configuration_that_were_scored_are_found_by_seed(tmp_pa
     for name in ("t0", "t1", "t2"):
         (tmp_path / name / "results").mkdir(parents=True)
         COUNTED.save(tmp_path / name)
-    assert list(counted_runs(tmp_path, "good")) == [0, 2]
+    assert list(load_image_counts(tmp_path, "good")) == [0, 2]
