@@ -20,8 +20,8 @@ def read_about(folder: Path) -> dict[str, Any]:
     path = folder / "sweep.yaml"
     content = read_yaml(path)
     parts = cast(dict[str, Any], content) if isinstance(content, dict) else {}
-    if "asha" in parts:  # written by an older version
-        asha = parts.pop("asha")
+    if isinstance(asha := parts.get("asha"), dict):  # written by an older version
+        asha = cast(dict[str, Any], asha)
         parts["scheduler"] = {"name": "asha", "described": f"one in {asha.get('reduction_factor')}", **asha}
     for key, kind in PARTS.items():
         if not isinstance(parts.get(key), kind):

@@ -15,8 +15,10 @@ from sweeps.spec import spec_path
 ROOT = Path(__file__).parents[1]
 TRAINING = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml")
 """Files that decide what a trial trains."""
-SEARCH = ("sweeps/search/*.py",)
-"""Files that decide which trials are tried."""
+CORE = ("events", "scheduler", "state", "study", "trial")
+"""Modules of ``sweeps.search`` that decide in every search and retraining."""
+PROPOSALS = ("sampler", "space")
+"""Those that decide what a search proposes."""
 CORES = "threads"
 """With a GPU, CPU threads only load images, and their number does not change the images."""
 
@@ -33,23 +35,35 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
         "sampler": spec.sampler_name,
         "first points": json.dumps([plan.default_params, *plan.known_points]),
         **surroundings(plan),
+        **digests({search_file(name) for name in PROPOSALS}),
         f"sweeps/specs/{Path(spec_name).stem}.py": _digest(spec_path(spec_name)),
     }
 
 
 def surroundings(plan: SweepPlan) -> dict[str, str]:
-    """Fixed overrides, data, and the code of trainings and of the search."""
+    """Fixed overrides, data, and the code of trainings, of the search core and of the scheduler in use."""
     left_out = {*PATH_KEYS, CORES} if plan.resources.cards else {*PATH_KEYS}
     return {
         **{f"fixed: {item.key}": str(item.value) for item in plan.fixed.items if item.key not in left_out},
         "data": data_fingerprint(plan.config.data),
-        **digests({path for pattern in (*TRAINING, *SEARCH) for path in ROOT.glob(pattern)}),
+        **training_code(),
+        **digests({search_file(name) for name in (*CORE, *scheduler_modules(plan))}),
     }
 
 
 def training_code() -> dict[str, str]:
     """Digests of the files that decide what a trial trains, by name."""
     return digests({path for pattern in TRAINING for path in ROOT.glob(pattern)})
+
+
+def search_file(name: str) -> Path:
+    return ROOT / "sweeps" / "search" / f"{name}.py"
+
+
+def scheduler_modules(plan: SweepPlan) -> set[str]:
+    """The modules of ``sweeps.search`` with the scheduler of a plan and the classes it is derived from."""
+    modules = (kind.__module__.rpartition(".") for kind in type(plan.spec.scheduler).__mro__)
+    return {name for package, _, name in modules if package == "sweeps.search"}
 
 
 def digests(paths: set[Path]) -> dict[str, str]:

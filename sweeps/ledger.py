@@ -26,7 +26,9 @@ from sweeps.search.scheduler import Decision
 from sweeps.search.trial import Trial
 
 LEDGER_FILE = "ledger.sqlite"
-FORMAT = 1  # raise it when a table changes
+FORMAT = 2  # raise it when a table or an event changes
+READABLE = (1, FORMAT)
+"""In format 1 a decision may be ``wait``, and the rules of a search have another form (``sweeps.recorded``)."""
 
 SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -58,6 +60,8 @@ class Ledger:
         self.path = path
         self.failure: Exception | None = None
         """Why the last write failed, if it did."""
+        self.rolled_back = False
+        """Whether a write was undone, by a failure or a second Ctrl-C: then the study is ahead of what is recorded."""
         if read_only and not path.is_file():
             raise UserError(f"No ledger in {path.parent}: it has no sweep, or one of an older version.")
         # without a WAL file nobody is writing; "immutable" also allows reading from a read-only folder
@@ -78,10 +82,17 @@ class Ledger:
             raise UserError(f"{path} cannot be opened: {error}.") from error
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path} is not a ledger, or it is damaged: {error}.") from error
+        self._check(version, sound)
+        if not read_only and version != FORMAT:
+            self.database.execute(f"PRAGMA user_version={FORMAT}")  # an older version cannot read what is added now
+
+    def _check(self, version: int, sound: str) -> None:
         if sound != "ok":
-            raise UserError(f"{path} is damaged: {sound}.")
-        if version != FORMAT:
-            raise UserError(f"{path} has the ledger format {version}; this version reads format {FORMAT}.")
+            raise UserError(f"{self.path} is damaged: {sound}.")
+        if version not in READABLE:
+            raise UserError(
+                f"{self.path} has the ledger format {version}; this version reads the formats 1 and {FORMAT}."
+            )
 
     def close(self) -> None:
         self.database.close()
@@ -114,19 +125,17 @@ class Ledger:
         for seq, kind, trial, detail, epoch, value, metrics, decision in self.database.execute(query):
             if kind not in KINDS:
                 raise UserError(f"{self.path}: event {seq} is of the unknown kind '{kind}'; a newer version wrote it.")
-            content: dict[str, Any] = json.loads(detail)
-            if trial:
-                content["trial"] = trial
-            if kind == "report":
-                value = math.nan if value is None else value
-                content |= {"epoch": epoch, "value": value, "metrics": json.loads(metrics)}
-            waits = decision == WAIT
             try:
+                content: dict[str, Any] = json.loads(detail) | ({"trial": trial} if trial else {})
+                if kind == "report":
+                    value = math.nan if value is None else value
+                    content |= {"epoch": epoch, "value": value, "metrics": json.loads(metrics)}
                 event = KINDS[kind](**content)
-            except TypeError as error:
-                raise UserError(f"{self.path}: event {seq} of the kind '{kind}' is damaged: {detail}.") from error
-            yield Record(seq, event, Decision.CONTINUE if waits else Decision(decision) if decision else None)
-            if waits:
+                decided = Decision.CONTINUE if decision == WAIT else Decision(decision) if decision else None
+            except (TypeError, ValueError) as error:
+                raise UserError(f"{self.path}: event {seq} ({kind}) cannot be read: {error}.") from error
+            yield Record(seq, event, decided)
+            if decision == WAIT:
                 yield Record(seq, Requeued(trial), None)
 
     def trials(self) -> list[dict[str, Any]]:
@@ -162,6 +171,7 @@ class Ledger:
         except BaseException as error:
             if self.database.in_transaction:
                 self.database.execute("ROLLBACK")
+            self.rolled_back = True
             if not isinstance(error, sqlite3.OperationalError):
                 raise
             self.failure = UserError(

@@ -20,6 +20,7 @@ from sweeps.default_point import default_point
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.ray_requirements import require_ray_environment
 from sweeps.search.budget import Budget
+from sweeps.search.sampler import ModelSampler
 from sweeps.search.space import Params
 from sweeps.spec import SweepSpec
 from trainable.card_memory import fit_networks, refuse_misfits
@@ -69,7 +70,18 @@ def prepare(
             f"More: python -m src.check {shlex.quote(str(data.root))}. To search anyway: --accept-data-warnings."
         )
     plan = make_plan(name, spec, seed, cards)
+    check_sampler(plan)
     return replace(plan, accepted=tuple(problems))
+
+
+def check_sampler(plan: SweepPlan) -> None:
+    """Let a sampler that is a function make one proposal; one that cannot is a ``UserError``."""
+    if not callable(plan.spec.sampler):
+        return
+    try:
+        ModelSampler(plan.spec.space, plan.seed, plan.default_params, model=plan.spec.sampler).check_model()
+    except Exception as error:  # from Python that a user wrote
+        raise UserError(f"sampler={plan.spec.sampler_name}: {type(error).__name__}: {error}") from error
 
 
 def cards_for(device: str, budget: Budget, gpu_memory: float | None) -> tuple[Card, ...]:

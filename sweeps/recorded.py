@@ -24,10 +24,13 @@ def read_state(ledger: Ledger) -> SearchState:
     rules: dict[str, Any] | None = ledger.get(RULES)
     if rules is None:
         raise UserError(f"{ledger.path} has no sweep: it was killed before it started.")
-    if "asha" in rules:  # written by an older version
-        rules["scheduler"] = {"name": "asha", "variant": rules["form"], **rules["asha"]}
-    scheduler = scheduler_from_json(rules["scheduler"])
-    return replay(SearchState(scheduler.build(), rules["metric"]), ledger.records())
+    try:
+        if "asha" in rules:  # written by an older version
+            rules["scheduler"] = {"name": "asha", "variant": rules["form"], **rules["asha"]}
+        state = SearchState(scheduler_from_json(rules["scheduler"]).build(), rules["metric"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{ledger.path} has rules that this version cannot read ({error!r}): {rules}.") from error
+    return replay(state, ledger.records())
 
 
 def scheduler_to_json(settings: SchedulerSettings) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import cast
 
 from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
 
 from src.errors import UserError, unknown
 from src.folders import refuse_irregular, user_path
@@ -27,6 +29,12 @@ SPECS_DIR = Path(__file__).with_name("specs")
 
 SCHEDULERS: dict[str, type[SchedulerSettings]] = {"asha": Asha, "hyperband": Hyperband, "no_stopping": NoStopping}
 """The schedulers that a spec can use, by their names in the ledger."""
+
+RENAMED = {
+    "asha": "Use scheduler=Asha(...) instead of asha=.",
+    "form": "Use Asha(..., variant=...) instead of form=.",
+}
+"""Fields of specs of an older version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +68,12 @@ class SweepSpec:
         if type(self.scheduler) not in SCHEDULERS.values():
             legal = ", ".join(kind.__name__ for kind in SCHEDULERS.values())
             raise UserError(f"scheduler={self.scheduler}: must be one of {legal}, with its settings.")
-        if not callable(self.sampler) and self.sampler not in SAMPLERS:
+        if isinstance(self.sampler, type | BaseSampler):
+            raise UserError(
+                f"sampler={self.sampler}: must be a function from a seed to an Optuna sampler, such as "
+                "lambda seed: TPESampler(seed=seed), or one of " + ", ".join(SAMPLERS) + "."
+            )
+        if not callable(self.sampler) and str(self.sampler) not in SAMPLERS:
             raise unknown("sampler of a sweep", str(self.sampler), SAMPLERS)
         if self.metric not in RANKABLE:
             raise unknown("metric of a sweep", self.metric, RANKABLE)
@@ -73,7 +86,10 @@ class SweepSpec:
     @property
     def sampler_name(self) -> str:
         """The sampler's name, such as ``gp``, or the name of its function."""
-        return getattr(self.sampler, "__qualname__", repr(self.sampler)) if callable(self.sampler) else self.sampler
+        if isinstance(self.sampler, str):
+            return self.sampler
+        function = self.sampler.func if isinstance(self.sampler, partial) else self.sampler
+        return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _is_space(space: object) -> bool:
@@ -128,7 +144,8 @@ def load_spec(name: str) -> SweepSpec:
     except UserError as error:
         raise UserError(f"{shown}: {error}") from error
     except (Exception, SystemExit) as error:  # the file is the user's code; Optuna raises for a reversed range
-        raise UserError(f"{shown}: {type(error).__name__}: {error}. --debug shows where.") from error
+        hint = next((text for field, text in RENAMED.items() if f"'{field}'" in str(error)), "--debug shows where.")
+        raise UserError(f"{shown}: {type(error).__name__}: {error}. {hint}") from error
     if not isinstance(spec := getattr(module, "SPEC", None), SweepSpec):
         raise UserError(f"{shown}: SPEC={spec!r}: must be a SweepSpec(...).")
     return spec

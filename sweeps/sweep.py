@@ -33,19 +33,20 @@ def start(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], other: Pa
         console.print(f"From {other}: {line}.")
     check_memory(plan, check_corners(plan, few_corners(plan.spec.space)))
     ledger = new_ledger(plan)
-    return run(plan, ledger, spec_name, command, warm_start_to_json(warm))
+    return run(plan, ledger, spec_name, identity(plan, spec_name), command, warm_start_to_json(warm))
 
 
 def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_changes: bool) -> int:
     """Continue a sweep in a new session. Returns the exit code."""
     print_warnings(plan)
     ledger = Ledger(plan.folder / LEDGER_FILE)
-    refuse_changes(ledger, identity(plan, spec_name), accept_changes)
+    now = identity(plan, spec_name)
+    refuse_changes(ledger, now, accept_changes)
     for change in changed_packages(ledger):
         console.print(f"The version has changed since the last session: {change}")
     check_memory(plan, [trial_overrides(plan.fixed, point) for point in few_corners(plan.spec.space)])
     warm = {key: ledger.get(key) for key in (WARM_TRIALS, WARM_POINTS)}
-    return run(plan, ledger, spec_name, command, warm)
+    return run(plan, ledger, spec_name, now, command, warm)
 
 
 def print_warnings(plan: SweepPlan) -> None:
@@ -53,11 +54,18 @@ def print_warnings(plan: SweepPlan) -> None:
         console.print(f"warning: {line}")
 
 
-def run(plan: SweepPlan, ledger: Ledger, spec_name: str, command: Mapping[str, Any], warm: Mapping[str, Any]) -> int:
+def run(
+    plan: SweepPlan,
+    ledger: Ledger,
+    spec_name: str,
+    now: Mapping[str, str],
+    command: Mapping[str, Any],
+    warm: Mapping[str, Any],
+) -> int:
     """Run the remaining trials, write the results, print the leaderboard."""
     keep = {"command": dict(command), "trials": plan.spec.budget.trials, **warm}
     sampler = build_sampler(plan, warm)
-    session = open_session(plan, ledger, sampler, identity(plan, spec_name), keep, question(spec_name))
+    session = open_session(plan, ledger, sampler, now, keep, question(spec_name))
     received = session.run(console)
     write_results(session)
     ledger.close()

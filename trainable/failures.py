@@ -7,6 +7,7 @@ message, and ``read_failure`` finds it in Ray's text.
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
@@ -29,17 +30,23 @@ class FailureKind(StrEnum):
     """Would make all trials fail."""
 
 
+class NotAsSampled(Exception):
+    """A trial's configuration holds another value than the search has sampled: a fault of the space or of the code."""
+
+
 KINDS: dict[FailureKind, tuple[type[Exception], ...]] = {
-    FailureKind.CONFIGURATION: (Diverged, OutOfCardMemory, UserError, AssertionError),
+    FailureKind.CONFIGURATION: (Diverged, OutOfCardMemory, UserError, NotAsSampled),
     FailureKind.CARD_LOST: (CardLost,),
 }
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_TEXTS = (*map(os.strerror, FULL), "StreamWriter failed writing")
-"""Messages of a full disk in exceptions without an errno: from a data loader's process, and from torch's writer."""
+"""Texts of a full disk in exceptions that have lost their errno: of a loader's process, and of torch's writer."""
+IN_WORKER = re.compile(r"Caught (\w+) in DataLoader worker")
+"""How torch begins the message of an exception of a loader's process. The traceback follows, then ``Type: message``."""
 
 
 class Failure(NamedTuple):
-    """Why a trial failed: the kind, and a message of one line."""
+    """A failed trial's kind of failure, and what happened in one line."""
 
     kind: FailureKind
     message: str
@@ -50,18 +57,28 @@ class TrialFailed(Exception):
 
 
 def trial_failed(error: Exception) -> TrialFailed:
-    """The exception that a trial raises in place of ``error``."""
-    first = str(error).strip().partition("\n")[0]  # CUDA's messages continue with lines of advice
+    """What a trial raises in place of an error."""
+    return TrialFailed(json.dumps(Failure(kind_of(error), message_of(error))._asdict()))
+
+
+def message_of(error: Exception) -> str:
+    """Type and message in one line."""
+    lines = str(error).strip().splitlines()
+    if lines and IN_WORKER.match(lines[0]):
+        return lines[-1].strip().rpartition(".errors.")[2]
     name = type(error).__name__
-    failure = Failure(kind_of(error), f"{name}: {first}" if first else name)
-    return TrialFailed(json.dumps(failure._asdict()))
+    return f"{name}: {lines[0]}" if lines else name  # CUDA's messages have lines of advice after the first
 
 
 def kind_of(error: BaseException) -> FailureKind:
-    """The kind of failure that an exception stands for."""
-    if any(is_disk_full(cause) for cause in chain(error)):
+    """The kind of failure that an exception is; the errors that led to it count only if it has no type of its own."""
+    if is_disk_full(error):
         return FailureKind.DISK_FULL
-    return next((kind for kind, types in KINDS.items() if isinstance(error, types)), FailureKind.MACHINE)
+    worker = IN_WORKER.match(str(error))
+    for kind, types in KINDS.items():
+        if isinstance(error, types) or (worker and worker[1] in [one.__name__ for one in types]):
+            return kind
+    return FailureKind.DISK_FULL if any(map(is_disk_full, chain(error))) else FailureKind.MACHINE
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -71,10 +88,10 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and its causes."""
+    """An exception and those that led to it."""
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def read_failure(text: str) -> Failure:

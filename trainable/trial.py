@@ -21,7 +21,7 @@ from src.config.overrides import Overrides
 from src.lines import append_line, read_lines, replace_lines
 from src.training.experiment import Experiment
 from src.training.trainer import Trainer
-from trainable.failures import trial_failed
+from trainable.failures import NotAsSampled, trial_failed
 from trainable.guard import MIB, Watchdog, classify_gpu_out_of_memory, guard_memory, require_card
 
 LEFT_OVER_MIB = 256  # more GPU memory than this, still in use after a trial, is logged
@@ -225,10 +225,11 @@ def override_value(value: Any) -> str:
 
 
 def check_sampled(composed: Composed, params: Mapping[str, Any]) -> None:
-    """Assert that the resolved configuration has the sampled value of every key.
+    """Raise ``NotAsSampled`` unless the resolved configuration has the sampled value of every key.
 
     Otherwise all trials of a sweep might train the same configuration, and nothing in its results would show it.
     """
     for key, sampled in params.items():
         resolved = composed.value(key)
-        assert resolved == sampled, f"{key}={sampled} was sampled, but the configuration has {key}={resolved}"
+        if resolved != sampled:
+            raise NotAsSampled(f"{key}={sampled} was sampled, but the configuration has {key}={resolved}")

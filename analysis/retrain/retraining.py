@@ -20,7 +20,7 @@ from src.errors import UserError
 from src.folders import move_aside
 from src.scoring.evaluate import evaluate
 from src.scoring.inference import load_network
-from sweeps.identity import differences, surroundings
+from sweeps.identity import differences, digests, surroundings
 from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.plan import SweepPlan, keep_best_by
 from sweeps.search.trial import Trial, TrialState
@@ -35,6 +35,8 @@ RESET_KEYS = ("seed", "threads", "training.epochs", "training.metric", "output_r
 """Keys of the search that a retraining sets itself."""
 RACE_KEY = "asked"
 """The ledger's key for the race's settings and contenders."""
+RACE = Path(__file__).with_name("race.py")
+"""The code that decides which configuration gets the next seed."""
 TEST_DATA = "test data"
 """The name of the test data's fingerprint in a race's identity; older ledgers do not have it."""
 
@@ -194,7 +196,7 @@ def open_retraining(
     plan = plan_of(sweep, settings, contenders, resources, data_root)
     names = ", ".join(one.trial for one in contenders)
     now = {"sweep begun": sweep.begun, "configurations": names, "metric": settings.metric}
-    now |= surroundings(plan) | {TEST_DATA: open_split(plan.config.data, "test").fingerprint}
+    now |= surroundings(plan) | digests({RACE}) | {TEST_DATA: open_split(plan.config.data, "test").fingerprint}
     if before and (changes := differences({TEST_DATA: now[TEST_DATA]} | before["identity"], now)):
         raise UserError(
             f"The retraining in {folder} was started with other settings, code or data:\n"

@@ -43,7 +43,7 @@ class Asha:
         if self.reduction_factor < 2:
             raise UserError(f"reduction_factor={self.reduction_factor}: must be at least 2.")
         if self.variant not in get_args(Variant):
-            raise unknown("variant of a scheduler", self.variant, get_args(Variant))
+            raise unknown("variant of a scheduler", str(self.variant), get_args(Variant))
 
     @property
     def rungs(self) -> list[int]:
@@ -70,11 +70,18 @@ class Asha:
         return SuccessiveHalving(self)
 
 
+class Place(NamedTuple):
+    """A trial that is paused, and where."""
+
+    rung: int
+    trial: str
+
+
 class Position(NamedTuple):
     """A trial in a rung. Positions sort best first: by falling value, then by order of coming."""
 
-    loss: float
-    """The value with its sign changed; inf where it was not finite."""
+    minus_value: float
+    """inf where the value was not finite."""
     order: int
     trial: str
 
@@ -94,7 +101,7 @@ class Rung:
 
     def passes(self, position: Position, allowed: int) -> bool:
         """Whether a position is among the best ``allowed`` of the rung."""
-        return position.loss < math.inf and bisect_left(self.ranked, position) < allowed
+        return position.minus_value < math.inf and bisect_left(self.ranked, position) < allowed
 
 
 class SuccessiveHalving:
@@ -146,23 +153,22 @@ class SuccessiveHalving:
 
     def next(self, no_new_trials: bool = False) -> str | None:
         if found := self.promotable():
-            return found[1]
+            return found.trial
         if no_new_trials and not self.running and not self.completed and (found := self.best_paused()):
-            return found[1]
+            return found.trial
         return None
 
-    def promotable(self) -> tuple[int, str] | None:
-        """The best trial that may pass its rung, and that rung; the highest rung that has one."""
+    def promotable(self) -> Place | None:
+        """The best trial that may pass its rung, in the highest rung that has one."""
         for epoch, rung in reversed(self.rungs.items()):
             if rung.paused and rung.passes(rung.paused[0], self._allowed(rung)):
-                return epoch, rung.paused[0].trial
+                return Place(epoch, rung.paused[0].trial)
         return None
 
-    def best_paused(self) -> tuple[int, str] | None:
-        """The best trial of the highest rung where any is paused, and that rung."""
-        return next(
-            ((epoch, rung.paused[0].trial) for epoch, rung in reversed(self.rungs.items()) if rung.paused), None
-        )
+    def best_paused(self) -> Place | None:
+        """The best trial of the highest rung where any is paused."""
+        paused = ((epoch, rung.paused[0].trial) for epoch, rung in reversed(self.rungs.items()) if rung.paused)
+        return next((Place(epoch, trial) for epoch, trial in paused), None)
 
     def resume(self, trial: str) -> None:
         epoch, position = self.paused.pop(trial)

@@ -1,6 +1,6 @@
 """Everything that can happen to a search. ``SearchState.apply`` takes an event in, the ledger keeps it.
 
-``KINDS`` names each event as it is written in a ledger. Fields with a default are missing in older ledgers.
+``KINDS`` names each event as it is written in a ledger. Fields with a default may be missing in older ledgers.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ class CheckpointsDeleted(TrialEvent):
 
 @dataclass(frozen=True)
 class SessionBegan:
-    """A process opened the search. Trials that still run by the events before wait: the session before was killed."""
+    """A process opened the search. If trials still run, the last session was killed: they wait now."""
 
     trials: int
     """That the search is to have in all."""

@@ -2,10 +2,11 @@
 
 Hyperband: Li et al. 2018, JMLR 18(185). Asynchronous brackets: Li et al. 2020, arXiv 1810.05934, section 3.3.
 A trial whose curve rises late is lost at an early rung; the brackets that begin later give some trials more epochs
-before the first decision, and the last one trains its trials to the end. Bracket s begins at the s-th rung and gets its
-share of the trials by Hyperband's n = ceil((s_max + 1) / (s_max - s + 1) * eta^(s_max - s)).
+before the first decision, and the last one trains its trials to the end. Each bracket gets its share of the
+trials by Hyperband's n = ceil((s_max + 1) / (s_max - s + 1) * eta^(s_max - s)).
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sweeps.search.asha import Asha, SuccessiveHalving
@@ -18,13 +19,18 @@ class Hyperband(Asha):
 
     @property
     def described(self) -> str:
-        return f"{super().described}, {len(self.rungs) + 1} brackets"
+        return f"{super().described}, {len(self.brackets())} brackets"
 
     def build(self) -> "Brackets":  # type: ignore[override]
         return Brackets(self)
 
     def brackets(self) -> list[Asha]:
-        """The settings of each bracket; the last one has no rungs."""
+        """The settings of each bracket; the last one has no rungs.
+
+        A rung that is nearer to the end than half a step (the root of the reduction factor) begins no bracket, as that
+        would be almost the last one again.
+        """
+        firsts = [rung for rung in self.rungs if rung * self.reduction_factor**0.5 <= self.max_epochs]
         return [
             Asha(
                 grace_period=first,
@@ -32,13 +38,13 @@ class Hyperband(Asha):
                 max_epochs=self.max_epochs,
                 variant=self.variant,
             )
-            for first in (*self.rungs, self.max_epochs)
+            for first in (*firsts, self.max_epochs)
         ]
 
     def shares(self) -> list[int]:
-        """How many of so many trials each bracket gets, in Hyperband's own numbers."""
-        most = len(self.rungs)
-        return [-(-(most + 1) * self.reduction_factor**left // (left + 1)) for left in range(most, -1, -1)]
+        """The trials of each bracket in Hyperband's own numbers: n of table 1, which are shares here."""
+        s_max = len(self.brackets()) - 1
+        return [-(-(s_max + 1) * self.reduction_factor**s // (s + 1)) for s in range(s_max, -1, -1)]
 
 
 class Brackets:
@@ -59,21 +65,25 @@ class Brackets:
         return [trial for bracket in self.brackets for trial in bracket.paused]
 
     def start(self, trial: str) -> None:
-        """Put a new trial into the bracket that is furthest behind its share; of equal ones into the first."""
-        assigned = list(self.bracket_of.values())
-        filled = [assigned.count(number) / share for number, share in enumerate(self.shares)]
+        """Put a new trial into the bracket that is furthest behind its share.
+
+        Of equal ones it is the first, so the first trials go to one bracket each, one of them to the last.
+        """
+        counts = Counter(self.bracket_of.values())
+        filled = [counts[number] / share for number, share in enumerate(self.shares)]
         self.bracket_of[trial] = filled.index(min(filled))
         self._of(trial).start(trial)
 
     def report(self, trial: str, epoch: int, value: float) -> Decision:
+        """Decided within the trial's bracket, although another bracket may have a trial at a higher rung."""
         return self._of(trial).report(trial, epoch, value)
 
     def next(self, no_new_trials: bool = False) -> str | None:
         """The trial of the highest rung that may pass, in the first bracket that has one there."""
-        found = [at for bracket in self.brackets if (at := bracket.promotable())]
+        found = [place for bracket in self.brackets if (place := bracket.promotable())]
         if not found and no_new_trials and not self.running and not any(one.completed for one in self.brackets):
-            found = [at for bracket in self.brackets if (at := bracket.best_paused())]
-        return max(found, key=lambda at: at[0])[1] if found else None
+            found = [place for bracket in self.brackets if (place := bracket.best_paused())]
+        return max(found, key=lambda place: place.rung).trial if found else None
 
     def resume(self, trial: str) -> None:
         self._of(trial).resume(trial)

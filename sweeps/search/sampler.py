@@ -18,7 +18,7 @@ from itertools import pairwise
 from operator import itemgetter
 from statistics import fmean
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import optuna
@@ -74,7 +74,7 @@ Model = Callable[[int], BaseSampler]
 
 
 def gaussian_process(seed: int) -> BaseSampler:
-    """Optuna's Gaussian process; keys that not every trial has (conditional ones) are left to TPE."""
+    """Optuna's Gaussian process. It uses TPE for the keys of a conditional space that not every trial has."""
     rest = tpe(seed)
     return GPSampler(seed=seed, n_startup_trials=0, independent_sampler=rest, warn_independent_sampling=False)
 
@@ -126,6 +126,15 @@ class ModelSampler:
             if _key(params) not in tried:
                 return Proposal(params, Origin.RANDOM, branch)
         return None
+
+    def check_model(self) -> None:
+        """Make one proposal of the model, after a made-up trial. Whatever is wrong with it is raised."""
+        assert self.model
+        sampler = self.model(0)
+        if not isinstance(cast(object, sampler), BaseSampler):
+            raise TypeError(f"it returns {sampler!r} for a seed, and not an Optuna sampler")
+        default = Trial("", dict(self.queue[0].params), state=TrialState.COMPLETE, values={1: 0.0})
+        self._ask(sampler, self._modelled([default]))
 
     def _ask(self, sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> tuple[Params, Branch]:
         study = optuna.create_study(direction="maximize", sampler=sampler)

@@ -2,7 +2,7 @@
 
 A spec holds the settings, a frozen dataclass such as ``Asha``; ``build`` makes the scheduler of one search from them. A
 new scheduler is one file with both, and one line in ``sweeps.spec.SCHEDULERS``;
-``tests/sweeps/search/test_schedulers.py`` is the contract that it must keep.
+``tests/sweeps/search/test_scheduler.py`` is the contract that it must keep.
 """
 
 from collections.abc import Collection, Sequence
@@ -34,7 +34,7 @@ class SchedulerSettings(Protocol):
 
     @property
     def described(self) -> str:
-        """The rule in a few words. Sessions of one sweep must have the same words and the same rungs."""
+        """The rule in a few words. A sweep is not continued if its rungs or these words have changed."""
         ...
 
     def scaled(self, max_epochs: int) -> Self:
@@ -70,8 +70,8 @@ class Scheduler(Protocol):
         """Take in the value, the higher the better, that a trial has after ``epoch`` epochs.
 
         The first value at a rung counts; an epoch that is reported again changes nothing. A report that skips a rung
-        counts for that rung too. A value that is not finite ends the trial, as the worst at its next rung. A trial that
-        is paused or has ended is told so again.
+        counts for that rung too. A value that is not finite ends the trial and is the worst at its next rung.
+        For a trial that is already paused or has ended, the answer is that again.
         """
         ...
 

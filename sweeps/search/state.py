@@ -143,7 +143,7 @@ class SearchState:
         self._judge(trial, Decision.STOP)
 
     def _begin_session(self, trials: int) -> None:
-        """Paused trials may be resumed again; who asks for more trials than before wants them tried."""
+        """Paused trials may be resumed again. If more trials are planned than before, the search starts new ones."""
         self._interrupt()
         if trials > self.trials_planned:
             self.since_best, self.exhausted = 0, False
@@ -162,6 +162,8 @@ def replay(state: SearchState, records: Iterable[Record]) -> SearchState:
         event = record.event
         if isinstance(event, TrialEvent) and not isinstance(event, Started) and event.trial not in state.trials:
             raise UserError(f"The ledger's event {record.seq} is of trial '{event.trial}', which was never started.")
+        if isinstance(event, Started) and event.trial in state.trials:
+            raise UserError(f"The ledger's event {record.seq} starts trial '{event.trial}' a second time.")
         decision = state.apply(event)
         if decision is not record.decision and isinstance(event, Reported):
             raise UserError(

@@ -93,7 +93,7 @@ class Study:
         return self._session_over(0)
 
     def _session_over(self, running: int) -> bool:
-        """The same, when so many trials run, each of which will have trained one epoch more at least."""
+        """The same, when ``running`` trials will each spend one more epoch at least."""
         spent = self.budget.epochs is not None and self.state.epochs + running >= self.budget.epochs
         return self.ended is not None or spent
 
@@ -141,7 +141,7 @@ class Study:
                 value = metrics.get(self.state.metric, math.nan)
                 decision = self._commit(Reported(name, epoch, value, metrics, finished)) or decision
             else:
-                others = 0
+                others = 0  # epochs that are trained again are spent already
             if decision is Decision.CONTINUE and self._session_over(others):
                 self._commit(Requeued(name))
                 decision = Decision.PAUSE

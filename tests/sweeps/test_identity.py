@@ -10,7 +10,7 @@ from sweeps import identity as module
 from sweeps.about import PATH_KEYS
 from sweeps.identity import differences, identity, surroundings, training_code
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.spec import load_spec
+from sweeps.spec import Hyperband, load_spec
 
 
 @pytest.fixture
@@ -63,6 +63,15 @@ def test_changed_code_data_and_configuration_files_are_differences(plan: SweepPl
 def test_code_that_no_trial_runs_is_no_difference(plan: SweepPlan):
     names = identity(plan, "quickstart").keys()
     assert not {"sweeps/live.py", "analysis/results.py", "README.md", "sweeps/specs/unet_encoder.py"} & names
+
+
+def test_of_schedulers_only_the_code_of_the_one_in_use_counts(plan: SweepPlan):
+    names = identity(plan, "quickstart").keys()
+    assert {"sweeps/search/state.py", "sweeps/search/sampler.py", "sweeps/search/asha.py"} <= names
+    assert not {"sweeps/search/hyperband.py", "sweeps/search/forecast.py", "sweeps/search/no_stopping.py"} & names
+    scheduler = Hyperband(grace_period=1, reduction_factor=3, max_epochs=9)
+    other = identity(replace(plan, spec=replace(plan.spec, scheduler=scheduler)), "quickstart").keys()
+    assert {"sweeps/search/hyperband.py", "sweeps/search/asha.py"} <= other
 
 
 def test_the_code_of_a_training_is_without_that_of_the_search():

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from src.errors import UserError
-from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, locked, refuse_second_writer, writer
+from sweeps.ledger import FORMAT, LEDGER_FILE, Ledger, is_finished, locked, refuse_second_writer, writer
 from sweeps.search.events import (
     KINDS,
     CheckpointsDeleted,
@@ -66,6 +66,28 @@ def test_every_kind_of_event_comes_back_as_it_was_in_the_order_of_recording(ledg
     assert [record.seq for record in records] == list(range(1, len(EVENTS) + 1))
 
 
+def test_a_write_that_was_undone_is_known(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    ledger.append(Finished(), None, [])
+    assert not ledger.rolled_back
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "_put_event", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.append(Finished(), None, [])
+    assert ledger.rolled_back
+    assert len(list(ledger.records())) == 1
+
+
+def test_a_ledger_of_the_format_before_is_of_the_present_one_once_it_is_written(ledger: Ledger):
+    ledger.database.execute("PRAGMA user_version=1")
+    Ledger(ledger.path, read_only=True).close()
+    assert ledger.database.execute("PRAGMA user_version").fetchone() == (1,)
+    Ledger(ledger.path).close()
+    assert ledger.database.execute("PRAGMA user_version").fetchone() == (FORMAT,)
+
+
 def test_a_missing_value_comes_back_as_no_number(ledger: Ledger):
     ledger.append(Reported(TRIAL.name, 1, math.nan, {}), Decision.STOP, [TRIAL])
     (record,) = ledger.records()
@@ -86,7 +108,15 @@ def test_a_ledger_of_the_version_before_is_read(ledger: Ledger):
     assert found[2:] == [(Reported(TRIAL.name, 1, 0.5, {}), Decision.CONTINUE), (Requeued(TRIAL.name), None)]
 
 
-@pytest.mark.parametrize(("change", "words"), [("kind = 'dance'", "'dance'"), ("detail = '{\"stars\": 3}'", "stars")])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("kind = 'dance'", "'dance'"),
+        ("detail = '{\"stars\": 3}'", "stars"),
+        ("detail = '{ half'", "finish"),
+        ("kind = 'report'", "report"),
+    ],
+)
 def test_an_event_that_cannot_be_read_is_named(ledger: Ledger, change: str, words: str):
     ledger.append(Finished(), None, [])
     ledger.database.execute(f"UPDATE event SET {change}")

@@ -49,3 +49,12 @@ def test_a_scheduler_that_is_not_known_here_is_named(ledger: Ledger):
     ledger.put(RULES, {"scheduler": {"name": "median"}, "metric": METRIC})
     with pytest.raises(UserError, match=r"'median'.*asha"):
         read_state(ledger)
+
+
+@pytest.mark.parametrize(
+    "rules", [{}, {"metric": METRIC}, {"scheduler": {"name": "asha", "stars": 3}, "metric": METRIC}, {"scheduler": {}}]
+)
+def test_rules_that_cannot_be_read_are_named(ledger: Ledger, rules: dict[str, object]):
+    ledger.put(RULES, rules)
+    with pytest.raises(UserError, match=LEDGER_FILE):
+        read_state(ledger)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
-from optuna.samplers import BaseSampler, QMCSampler
+from optuna.samplers import BaseSampler, TPESampler
 
 from src.errors import UserError
 from sweeps import spec as spec_module
@@ -169,12 +170,30 @@ def test_an_unknown_sampler_is_refused_with_those_there_are(sampler: Any, legal:
 
 
 def test_a_sampler_may_be_a_function_from_a_seed_to_an_optuna_sampler():
-    spec = SweepSpec(**cast(dict[str, Any], GOOD | {"sampler": quasi_random}))
-    assert (spec.model, spec.sampler_name) == (quasi_random, "quasi_random")
+    spec = SweepSpec(**cast(dict[str, Any], GOOD | {"sampler": multivariate}))
+    assert (spec.model, spec.sampler_name) == (multivariate, "multivariate")
 
 
-def quasi_random(seed: int) -> BaseSampler:
-    return QMCSampler(seed=seed)
+def test_a_sampler_has_the_same_name_in_every_session():
+    spec = SweepSpec(**cast(dict[str, Any], GOOD | {"sampler": partial(multivariate)}))
+    assert spec.sampler_name == "multivariate"
+
+
+@pytest.mark.parametrize("sampler", [TPESampler, TPESampler(seed=0)])
+def test_a_sampler_in_place_of_a_function_that_makes_one_is_refused(sampler: Any):
+    with pytest.raises(UserError, match="lambda seed"):
+        SweepSpec(**cast(dict[str, Any], GOOD | {"sampler": sampler}))
+
+
+@pytest.mark.parametrize(("field", "cure"), [("asha", "scheduler="), ("form", "variant=")])
+def test_a_field_of_an_older_version_is_refused_with_its_new_name(tmp_path: Path, field: str, cure: str):
+    (tmp_path / "old.py").write_text(f"from sweeps.spec import SweepSpec\nSPEC = SweepSpec({field}=3)\n")
+    with pytest.raises(UserError, match=cure):
+        load_spec(str(tmp_path / "old.py"))
+
+
+def multivariate(seed: int) -> BaseSampler:
+    return TPESampler(seed=seed, multivariate=True)
 
 
 @pytest.mark.parametrize("value", [float("nan"), 65])

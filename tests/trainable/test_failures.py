@@ -8,7 +8,7 @@ import pytest
 
 from src.errors import UserError
 from src.training.trainer import Diverged
-from trainable.failures import FailureKind, kind_of, read_failure, trial_failed
+from trainable.failures import FailureKind, NotAsSampled, kind_of, read_failure, trial_failed
 from trainable.guard import CardLost, CardWasFull, OutOfCardMemory, OutOfHostMemory
 
 CUDA_ADVICE = "CUDA kernel errors might be reported later\nCompile with `TORCH_USE_CUDA_DSA` to enable"
@@ -50,6 +50,20 @@ def test_a_full_disk_is_known_behind_another_error():
     error = ValueError("the checkpoint is not written")
     error.__cause__ = OSError(errno.ENOSPC, "full")
     assert kind_of(error) is FailureKind.DISK_FULL
+
+
+def test_an_error_with_a_type_of_its_own_is_not_judged_by_what_led_to_it():
+    """As where shared memory is too small: torch says that no space is left, and the loader says what to do."""
+    error = UserError("data.num_workers=4: too little shared memory")
+    error.__context__ = RuntimeError("unable to write to file </torch_1>: No space left on device (28)")
+    assert kind_of(error) is FailureKind.CONFIGURATION
+
+
+def test_an_error_of_a_loaders_process_keeps_its_type_and_message():
+    for kind, name in ((FailureKind.CONFIGURATION, "UserError"), (FailureKind.MACHINE, "ValueError")):
+        text = f"Caught {name} in DataLoader worker process 0.\nOriginal Traceback:\n  ...\nsrc.errors.{name}: 7.png is torn"
+        failure = read_failure(f"trainable.failures.TrialFailed: {trial_failed(RuntimeError(text))}")
+        assert failure == (kind, f"{name}: 7.png is torn")
 
 
 @pytest.mark.parametrize(

@@ -48,3 +48,10 @@ def test_the_trial_of_the_highest_rung_is_resumed_first():
     chosen = brackets.next()
     assert chosen is not None
     assert brackets.bracket_of[chosen] == 1  # at rung 3, where the first bracket's are at rung 1
+
+
+def test_a_rung_just_below_the_end_begins_no_bracket_of_its_own():
+    for epochs, firsts in ((72, [8, 24, 72]), (73, [8, 24, 73]), (125, [8, 24, 72, 125])):
+        settings = Hyperband(grace_period=8, reduction_factor=3, max_epochs=epochs)
+        assert [bracket.grace_period for bracket in settings.brackets()] == firsts
+        assert len(settings.shares()) == len(firsts)

@@ -5,7 +5,7 @@ from made_up_search import ASHA, METRIC, MemoryLog, make
 
 from src.errors import UserError
 from sweeps.search.asha import Asha
-from sweeps.search.events import Record, Resumed
+from sweeps.search.events import Record, Resumed, Started
 from sweeps.search.scheduler import Decision
 from sweeps.search.state import SearchState, replay
 from sweeps.search.study import Study
@@ -71,3 +71,9 @@ def test_the_trials_of_a_session_that_was_killed_wait_when_the_next_begins(log: 
     assert [trial.name for trial in running if trial] == again.state.waiting
     first = again.state.waiting[0]
     assert again.next_trial() is again.trials[first]
+
+
+def test_a_trial_that_is_started_twice_is_named():
+    start = Started("t0007", {}, "default")
+    with pytest.raises(UserError, match=r"event 2 .*'t0007'"):
+        replay(SearchState(ASHA.build(), METRIC), [Record(1, start, None), Record(2, start, None)])
