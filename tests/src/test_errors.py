@@ -12,7 +12,7 @@ from src.errors import EXIT_NO_READER, EXIT_USER, Parser, UserError, run_command
 MAKERS = {
     "src": ("prepare", "predict", "evaluation", "synthetic"),
     "sweeps": ("run",),
-    "analysis": ("retrain", "leaderboard", "compare"),
+    "analysis": ("retrain/cli", "leaderboard", "compare"),
 }
 
 

@@ -5,12 +5,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
 from sweeps.leaderboard import short_names, tables, write_csv
-from sweeps.search.trial import Trial, ranked
+from sweeps.search.trial import Trial
 
 
 def row(name: str, *scores: float, state: str = "stopped", **params: object) -> Trial:
@@ -26,21 +24,6 @@ def printed(rows: list[Trial], width: int) -> list[str]:
     for table in tables(rows, "val/iou_best", width):
         console.print(table)
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-
-
-def test_a_trial_counts_by_its_best_epoch():
-    trial = row("t0000", 0.2, 0.5, 0.4)
-    assert (trial.score, trial.best_epoch, trial.epochs, trial.seconds) == (0.5, 2, 3, 6.0)
-    assert trial.metrics["val/iou"] == 0.25
-
-
-@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
-def test_the_ranking_is_best_first_and_unscored_last(scores: list[float | None]):
-    rows = [Trial(f"t{number:04d}", {}, score=score) for number, score in enumerate(scores)]
-    found = [trial.score for trial in ranked(rows)]
-    known = [score for score in found if score is not None]
-    assert known == sorted(known, reverse=True)
-    assert found == known + [None] * (len(found) - len(known))
 
 
 def test_the_file_has_a_line_a_trial_and_a_column_a_parameter(tmp_path: Path):
@@ -85,10 +68,3 @@ def test_a_narrow_terminal_breaks_no_cell_of_the_table(width: int):
 def test_parameters_are_named_by_as_little_as_tells_them_apart():
     keys = ["training.optimizer.lr", "model.encoder.name", "training.optimizer.name"]
     assert short_names(keys) == ["lr", "encoder.name", "optimizer.name"]
-
-
-def test_a_failed_trial_is_never_the_best():
-    assert [trial.name for trial in ranked([row("t0000", 0.9, state="failed"), row("t0001", 0.1)])] == [
-        "t0001",
-        "t0000",
-    ]

@@ -17,7 +17,8 @@ KINDS = [
     (Diverged("epoch 1: train/loss=nan"), FailureKind.CONFIGURATION),
     (OutOfCardMemory("CUDA out of memory"), FailureKind.CONFIGURATION),
     (UserError("Unknown encoder"), FailureKind.CONFIGURATION),
-    (AssertionError("lr=0.1 was sampled, but the configuration has lr=0.2"), FailureKind.CONFIGURATION),
+    (NotAsSampled("lr=0.1 was sampled, but the configuration has lr=0.2"), FailureKind.CONFIGURATION),
+    (AssertionError("of a library"), FailureKind.MACHINE),
     (CardWasFull("2 trials share the card"), FailureKind.MACHINE),
     (OutOfHostMemory("3 MiB are left"), FailureKind.MACHINE),
     (RuntimeError("CUDA out of memory"), FailureKind.MACHINE),  # nothing says whose the memory was
@@ -61,7 +62,8 @@ def test_an_error_with_a_type_of_its_own_is_not_judged_by_what_led_to_it():
 
 def test_an_error_of_a_loaders_process_keeps_its_type_and_message():
     for kind, name in ((FailureKind.CONFIGURATION, "UserError"), (FailureKind.MACHINE, "ValueError")):
-        text = f"Caught {name} in DataLoader worker process 0.\nOriginal Traceback:\n  ...\nsrc.errors.{name}: 7.png is torn"
+        caught = f"Caught {name} in DataLoader worker process 0.\nOriginal Traceback:"
+        text = f"{caught}\n  ...\nsrc.errors.{name}: 7.png is torn"
         failure = read_failure(f"trainable.failures.TrialFailed: {trial_failed(RuntimeError(text))}")
         assert failure == (kind, f"{name}: 7.png is torn")
 
