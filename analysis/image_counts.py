@@ -45,7 +45,7 @@ class ImageCounts:
         return self.histogram[:, 1].sum(axis=1).tolist()
 
     def parts(self, metric: str) -> Float64Array:
-        """(images, 2): numerator and denominator of a metric of ``RANKABLE``, at the threshold of validation."""
+        """(images, 2): numerator and denominator of a metric of ``RANKABLE``, at the threshold of its rule."""
         return rankable_parts(metric, self.histogram, self.number)
 
     def save(self, run: Path) -> None:

@@ -1,6 +1,7 @@
 """Reads and writes a trial's ``result.json``: one JSON line for each reported epoch."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def append_line(path: Path, line: Mapping[str, Any]) -> None:
-    """Add the line of one epoch."""
+    """Add the line of one epoch. It is on the disk on return, also after a power failure."""
     with path.open("a") as file:
         file.write(json.dumps(dict(line)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def replace_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

@@ -42,4 +42,4 @@ RANKABLE = {
     "val/iou_image": Rankable(iou_parts, mean_of_images=True),
     "val/f1": Rankable(f1_parts),
 }
-"""Metric key to its formula. The first is the default."""
+"""Metric key to its formula."""

@@ -1,4 +1,4 @@
-"""The ledger of a sweep: an SQLite file with every event in order. Each event is written before it takes effect.
+"""The ledger of a sweep: an SQLite file with every event in order, each written before anything acts on it.
 
 Only one process at a time writes (``locked``). A commit is on the disk when it returns (``synchronous=FULL``), so
 recorded events survive a crash. ``seq`` gives the order; the clock does not matter. Tables:
@@ -83,8 +83,10 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path} is not a ledger, or it is damaged: {error}.") from error
         self._check(version, sound)
-        if not read_only and version != FORMAT:
-            self.database.execute(f"PRAGMA user_version={FORMAT}")  # an older version cannot read what is added now
+
+    def upgrade(self) -> None:
+        """Mark the ledger as of this version's format: an older version cannot read what will be added."""
+        self.database.execute(f"PRAGMA user_version={FORMAT}")
 
     def _check(self, version: int, sound: str) -> None:
         if sound != "ok":

@@ -153,7 +153,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
         failure, name = failure_of(trial), name_of(trial)
         if failure.kind is FailureKind.DISK_FULL:
-            self.study.end_session(SessionEnd.DISK_FULL)
+            self.study.end_session(SessionEnd.DISK_FULL, failure.message.partition(": ")[2])
             self.study.requeue(name)
         elif failure.kind is FailureKind.CARD_LOST:
             self.study.end_session(SessionEnd.CARD_LOST, failure.message.partition(": ")[2].removesuffix("."))

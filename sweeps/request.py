@@ -143,8 +143,8 @@ def parse(argv: list[str]) -> SweepRequest:
     add("--trials-at-once", type=int, help="number of trials that share the machine")
     add("--gpus", type=int, help="number of graphics cards to use (default: all)")
     add("--gpu-memory", type=float, metavar="GIB", help="with --dry-run: plan for cards with this much memory")
-    add("--epochs", type=int, help="total epochs of all trials, after which running trials pause")
-    add("--hours", type=float, help="wall-clock time of this session, after which running trials pause")
+    add("--epochs", type=int, help="total epochs of all trials, after which running trials wait")
+    add("--hours", type=float, help="wall-clock time of this session, after which running trials wait")
     add(
         "--stop-when-converged",
         action=argparse.BooleanOptionalAction,

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
 def with_known_spec(request: SweepRequest) -> SweepRequest:
     """The request with the whole path of a spec that is a file; one that does not exist is a ``UserError``."""
     if not request.spec:
-        raise UserError(f"Which sweep? Legal: {', '.join(list_specs())}; --list shows the question of each one.")
+        raise UserError(f"Which spec? Legal: {', '.join(list_specs())}; --list shows the question of each one.")
     if is_path(request.spec):
         return replace(request, spec=str(spec_path(request.spec)))
     if request.spec not in list_specs():

@@ -72,6 +72,7 @@ def open_session(
     then = ledger.get("identity") or identity
     pairs = {name: [then.get(name, ""), identity.get(name, "")] for name in {**then, **identity}}
     with ledger.transaction():
+        ledger.upgrade()
         record_rules(ledger, spec.scheduler, spec.metric)
         for key, value in {**keep, "identity": dict(identity)}.items():
             ledger.put(key, value)

@@ -119,7 +119,7 @@ def spec_path(name: str) -> Path:
     """
     if not is_path(name):
         if name not in list_specs():
-            raise unknown("sweep", name, list_specs())
+            raise unknown("spec", name, list_specs())
         return SPECS_DIR / f"{name}.py"
     refuse_irregular(user_path(name))
     return user_path(name).resolve()

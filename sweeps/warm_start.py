@@ -82,7 +82,7 @@ class WarmStart:
             several = len({difference for difference in self.differing if difference.key == key}) > 1
             yield (
                 f"{count} trials not used by the model, because they were trained differently: {key} is "
-                f"{first[key].ours} here, {first[key].theirs} there{', among other_points' if several else ''}"
+                f"{first[key].ours} here, {first[key].theirs} there{', among others' if several else ''}"
             )
         if self.outside:
             yield f"{self.outside} trials not used, because their points are outside of this search space"

@@ -11,7 +11,9 @@ from src.cards import MIB, count_cards
 from src.errors import UserError
 from src.models.micro_batch import is_out_of_memory
 
-SPARE_SHARE = 0.05  # share of the machine's memory; with less free memory, the largest trial is ended
+SPARE_SHARE = (
+    0.05  # share of the machine's memory; with less free memory, a trial that uses more than its share is ended
+)
 CGROUP = Path("/sys/fs/cgroup")
 HELD_MIB = 512
 """If so much less is free on a card than planned, another program or a process that is still ending uses it."""
@@ -88,7 +90,7 @@ class Watchdog:
 
 
 def guard_memory(trials_at_once: int) -> None:
-    """Raise ``OutOfHostMemory`` if the machine's memory is almost used up, and by this process more than by others.
+    """Raise ``OutOfHostMemory`` if the machine's memory is almost used up and this process uses more than its share.
 
     Ray's own memory monitor would end the whole sweep, and may choose a trial that is not the cause.
     """

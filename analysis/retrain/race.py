@@ -1,9 +1,9 @@
 """A race between configurations: decides which one is trained with which seed next, and drops clearly worse ones.
 
 This follows F-Race (Birattari et al. 2002): every contender is trained with the first seed, then with the second, and
-so on. A contender is dropped if it is significantly worse than the leader (paired t test on validation, 95 % over all
-comparisons together), or if one of its trainings failed. The default is never dropped, because all others are compared
-with it.
+so on. A contender is dropped if it is significantly worse than the leader (paired t test on validation, at 95 % for its
+comparisons after each seed together), or if one of its trainings failed. The default is never dropped, because all
+others are compared with it.
 """
 
 import json

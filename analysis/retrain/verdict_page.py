@@ -205,7 +205,8 @@ def notes(retraining: Retraining, verdict: Verdict) -> list[str]:
     groups, made = retraining.groups(), provenance()
     grouped = f"in {len(set(groups))} groups" if len(set(groups)) < len(groups) else "each in a separate group"
     return [
-        f"- {spec.metric} of the best epoch; on test at the threshold from validation, or at 0.5 if that is its rule.",
+        f"- {spec.metric} of the best epoch; on test at the threshold that was chosen on validation; val/iou, val/iou_image and "
+        "val/f1 always at 0.5.",
         "- optimism: search score minus validation on fresh seeds, if both were trained for the same number of epochs; "
         "otherwise the search's epochs are in brackets. gain: test score minus the default's, seed by seed.",
         f"- intervals: 95 %, over seeds and {len(groups)} test images, {grouped}.",

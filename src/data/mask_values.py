@@ -2,7 +2,7 @@
 
 | stored | crack is |
 |---|---|
-| JPEG | what is brighter than 127; above 0, its blurred edges would widen the crack |
+| JPEG | what is brighter than 127 (with a limit of 0, blurred edges would widen the crack) |
 | two values, such as 0 and 1, or 0 and 255 | the higher value |
 | more values, as of antialiased edges | what is brighter than half the range of 8 or of 16 bits |
 | one colour on black, with or without a palette | what is at least half as bright as the brightest pixel |

@@ -30,7 +30,7 @@ class Asha:
     grace_period: int
     """Epochs before the first rung (r). Choose it after the warm-up, and at least 6 % of ``max_epochs``."""
     reduction_factor: int
-    """One in so many trials passes a rung (eta), and each rung is at so many times the epochs of the one before."""
+    """1/eta of the trials pass a rung, and each rung is at eta times the epochs of the one before (eta)."""
     max_epochs: int
     """Epochs of a trial that is never stopped (R): its ``training.epochs``, so the length of its learning-rate
     schedule."""

@@ -41,7 +41,7 @@ class Reported(TrialEvent):
     """Of the search's metric; not finite if it is missing or the training diverged."""
     metrics: Mapping[str, float]
     finished: bool = False
-    """Whether early stopping has ended the training."""
+    """Whether the training has ended, at its last epoch or by early stopping."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class SessionBegan:
     """A process opened the search. If trials still run, the last session was killed: they wait now."""
 
     trials: int
-    """That the search is to have in all."""
+    """Total number of trials planned."""
     commit: str = ""
     packages: Mapping[str, str] = field(default_factory=dict[str, str])
     """Versions."""

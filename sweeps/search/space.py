@@ -190,7 +190,7 @@ def few_corners(space: Space) -> list[Params]:
 
 
 def keys(space: Space) -> set[str]:
-    """Every key that a point of the space may have."""
+    """Every key that a corner of ``few_corners`` has."""
     return set().union(*few_corners(space))
 
 

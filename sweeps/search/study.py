@@ -1,4 +1,4 @@
-"""A study runs one search: it decides which trial is next, and logs every event before it takes effect.
+"""A study runs one search: it decides which trial is next, and logs every event before anything acts on it.
 
 It uses no clock, no Ray and no training: ``next_trial``, ``report`` and ``fail`` may be called by Ray, a benchmark or a
 test. Replaying the logged events gives the same state (``sweeps.search.state``).

@@ -161,7 +161,7 @@ MISTAKES = {
     "sweeps.run quickstart training.epcohs=3": "Unknown key 'training.epcohs'",
     "sweeps.run swin_unet_lr data.root=nowhere": "nowhere",
     "sweeps.run quickstart training.optimizer=sgd --resume": "no sweep to continue",
-    "sweeps.run nope": "Unknown sweep 'nope'",
+    "sweeps.run nope": "Unknown spec 'nope'",
     "analysis.retrain.cli nope": "No sweep in",
     "analysis.retrain.cli nope --top 0": "--top=0",
     "analysis.report nope": "No sweep in",

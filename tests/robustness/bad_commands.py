@@ -82,7 +82,7 @@ def of_sweeps() -> Iterator[Case]:
     for name, (module, named) in MODULES.items():
         yield sweep_case("specs of sweeps", name, named, module)
     for name in ("", "../bad", "/etc/passwd", "bad.py", "os", "quikstart", "sweeps.specs.quickstart"):
-        yield Case("names of sweeps", name, name or "Unknown sweep", "sweeps.run", partial(name_sweep, name))
+        yield Case("names of sweeps", name, name or "Unknown spec", "sweeps.run", partial(name_sweep, name))
     for words in ("--resume", "--check", "--extend 2", "--warm-start bad --name other"):
         for name, content in LEDGERS.items():
             spoil = partial(give_ledger, content, words)

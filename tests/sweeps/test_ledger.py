@@ -80,11 +80,13 @@ def test_a_write_that_was_undone_is_known(ledger: Ledger, monkeypatch: pytest.Mo
     assert len(list(ledger.records())) == 1
 
 
-def test_a_ledger_of_the_format_before_is_of_the_present_one_once_it_is_written(ledger: Ledger):
+def test_a_ledger_of_the_format_before_stays_so_until_a_session_is_opened(ledger: Ledger):
     ledger.database.execute("PRAGMA user_version=1")
     Ledger(ledger.path, read_only=True).close()
     assert ledger.database.execute("PRAGMA user_version").fetchone() == (1,)
     Ledger(ledger.path).close()
+    assert ledger.database.execute("PRAGMA user_version").fetchone() == (1,)  # a refused --resume changes nothing
+    ledger.upgrade()
     assert ledger.database.execute("PRAGMA user_version").fetchone() == (FORMAT,)
 
 

@@ -31,7 +31,11 @@ def test_a_budget_of_cards_takes_the_first_of_them(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("sampler", "words"),
-    [(lambda seed: None, "None"), (lambda seed: TPESampler(sead=seed), "sead"), (lambda: TPESampler(), "argument")],
+    [
+        (lambda seed: None, "None"),
+        (lambda seed: TPESampler(**{"sead": seed}), "sead"),
+        (lambda: TPESampler(), "argument"),
+    ],
 )
 def test_a_sampler_that_cannot_propose_is_refused_before_the_first_trial(sampler: Any, words: str):
     plan = make_plan("quickstart", load_spec("quickstart"), seed=0)

@@ -19,7 +19,7 @@ from sweeps.run import main
     ("words", "sentence"),
     [
         (["quikstart"], "Did you mean 'quickstart'"),
-        ([], "Which sweep"),
+        ([], "Which spec"),
         (["swin_unet_lr", "data.root=/nowhere"], "No such folder: /nowhere"),
         (["swin_unet_lr", "training.optimizer.lrr=1"], "Unknown key"),
         (["swin_unet_lr", "training.loss=dise"], "Unknown option"),
