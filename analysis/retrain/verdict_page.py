@@ -19,6 +19,7 @@ from src.config.overrides import Overrides, save_overrides
 from src.errors import UserError
 from src.models.checkpoint import link_checkpoint
 from src.provenance import provenance
+from src.rankable import RANKABLE
 from src.tables import fitted
 from trainable.trial import trial_overrides
 
@@ -204,9 +205,10 @@ def notes(retraining: Retraining, verdict: Verdict) -> list[str]:
     spec, data = retraining.plan.spec, retraining.plan.config.data
     groups, made = retraining.groups(), provenance()
     grouped = f"in {len(set(groups))} groups" if len(set(groups)) < len(groups) else "each in a separate group"
+    chosen = RANKABLE[spec.metric].at_best_threshold
+    threshold = "the threshold that was chosen on validation" if chosen else "the threshold 0.5"
     return [
-        f"- {spec.metric} of the best epoch; on test at the threshold that was chosen on validation; val/iou, val/iou_image and "
-        "val/f1 always at 0.5.",
+        f"- {spec.metric} of the best epoch; on test at {threshold}.",
         "- optimism: search score minus validation on fresh seeds, if both were trained for the same number of epochs; "
         "otherwise the search's epochs are in brackets. gain: test score minus the default's, seed by seed.",
         f"- intervals: 95 %, over seeds and {len(groups)} test images, {grouped}.",

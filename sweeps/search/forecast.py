@@ -62,7 +62,8 @@ def simulate(settings: SchedulerSettings, trials: int, seed: int) -> Forecast:
 def epochs_to_come(state: SearchState, trials: int, expected: float, limit: float | None = None) -> int:
     """The remaining epochs of a search of ``trials`` trials.
 
-    ``expected``: its total epochs by the forecast; ``limit``: its budget of epochs. The result includes at least the epochs to the next rung of all trials that run, wait or have not started yet.
+    ``expected``: its total epochs by the forecast; ``limit``: its budget of epochs. The result includes at least the
+    epochs to the next rung of all trials that run, wait or have not started yet.
     """
     active = [
         trial.epochs for trial in state.trials.values() if trial.state in (TrialState.RUNNING, TrialState.WAITING)
