@@ -16,6 +16,7 @@ from src.data.cache import open_split
 from src.errors import UserError
 from src.synthetic import write_dataset
 from src.tables import PlainConsole
+from sweeps.data_root import lacks_data
 from sweeps.default_point import default_point
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.ray_requirements import require_ray_environment
@@ -45,9 +46,8 @@ def prepare(
     ``gpu_memory``, the plan is for cards with so many GiB instead of the cards of this machine.
     """
     require_ray_environment()
-    root = load_config(spec.fixed).data.root
-    unset = root == load_config().data.root and not (root / "train").is_dir()
-    if spec.synthetic_without_data and unset:
+    if spec.synthetic_without_data and lacks_data(spec):
+        root = load_config(spec.fixed).data.root
         console.print(f"There are no photographs in {root}: the sweep uses synthetic ones in {SYNTHETIC}.")
         if not SYNTHETIC.is_dir():
             write_dataset(SYNTHETIC)

@@ -110,13 +110,13 @@ def checked(spec: SweepSpec) -> SweepSpec:
     from src.config.compose import load_config
     from src.config.schema import SPLITS
     from src.data.pairs import find_pairs
+    from sweeps.data_root import lacks_data
     from sweeps.default_point import default_point
 
     default_point(spec.space, spec.fixed)
-    root = load_config(spec.fixed).data.root
-    if (root / "train").is_dir() or not spec.synthetic_without_data:
+    if not (spec.synthetic_without_data and lacks_data(spec)):
         for split in SPLITS:
-            find_pairs(root, split)
+            find_pairs(load_config(spec.fixed).data.root, split)
     return spec
 
 

@@ -55,7 +55,7 @@ class SweepSpec:
     points: tuple[Mapping[str, object], ...] = ()
     """Known-good points that are tried right after the default. Missing keys get the default's values."""
     synthetic_without_data: bool = False
-    """Make and use synthetic data if no ``data.root`` is given and the default one does not exist."""
+    """Make and use synthetic data if no data folder is named and the default one has no photographs."""
 
     def __post_init__(self) -> None:
         if not (callable(self.space) or _is_space(self.space)):
