@@ -27,7 +27,7 @@ from sweeps.preflight import prepare
 from sweeps.request import SweepRequest
 from sweeps.search.space import Params
 from sweeps.spec import Asha, load_spec
-from trainable.trial import trial_overrides
+from trainable.overrides import trial_overrides
 
 COLUMNS = {"a quarter": 0.25, "half": 0.5, "all": 1.0}
 

@@ -123,7 +123,7 @@ def check_files(pairs: Sequence[Pair], found: Findings) -> Reading:
     bits = used_bits(pair.image for pair in pairs)
     if bits and bits < 16:
         found.warnings["data set of 16-bit photographs with fewer bits"].append(
-            f"they use {bits} bits: pass data.bits={bits} to every command"
+            f"they use {bits} bits: add data.bits={bits} when you train, search or predict"
         )
     for path, count in pages:
         if count:

@@ -12,8 +12,8 @@ from sweeps.recorded import read_state
 from sweeps.search.space import corners
 from sweeps.search.state import SearchState
 from sweeps.session import refuse_changes
+from trainable.overrides import trial_overrides
 from trainable.smoke_test import EpochCost, measure_epoch
-from trainable.trial import trial_overrides
 
 
 def dry_run(plan: SweepPlan, measure: bool = True, state: SearchState | None = None) -> int:

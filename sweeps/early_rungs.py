@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from src.config.compose import load_config
 from sweeps.search.scheduler import SchedulerSettings
 from sweeps.search.space import Params, Space, few_corners
-from trainable.trial import trial_overrides
+from trainable.overrides import trial_overrides
 
 LEAST = 2
 """The first epoch at which trials can be compared: after one epoch the ranking is mostly noise."""

@@ -25,9 +25,9 @@ from sweeps.search.sampler import ModelSampler
 from sweeps.search.space import Params
 from sweeps.spec import SweepSpec
 from trainable.card_memory import fit_networks, refuse_misfits
+from trainable.overrides import trial_overrides
 from trainable.resources import choose_cards
 from trainable.smoke_test import run_smoke_test
-from trainable.trial import trial_overrides
 
 SYNTHETIC = Path("data") / "synthetic"
 

@@ -161,7 +161,10 @@ def refuse_existing_sweep(folder: Path, fresh: bool) -> None:
 def require_existing_sweep(folder: Path) -> None:
     """Raise a ``UserError`` if the folder has no sweep to continue."""
     if not (folder / "sweep.yaml").is_file():  # the last file that is written before the first trial
-        raise UserError(f"There is no sweep to continue in {in_full(folder)}: leave out --resume and --extend.")
+        raise UserError(
+            f"There is no sweep to continue in {in_full(folder)}. Was it started with --name or output_root=? To start "
+            "a new one, leave out --resume and --extend."
+        )
 
 
 def completed(request: SweepRequest, folder: Path) -> SweepRequest:

@@ -19,7 +19,7 @@ from sweeps.search.trial import Trial, TrialState, ranked
 from sweeps.session import Session, changed_packages, new_ledger, open_session, refuse_changes
 from sweeps.spec import question
 from sweeps.warm_start import WarmStart, warm_start
-from trainable.trial import trial_overrides
+from trainable.overrides import trial_overrides
 
 WARM_TRIALS, WARM_POINTS = "warm_rows", "warm_points"
 """The ledger's keys for trials and points from another sweep."""

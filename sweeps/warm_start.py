@@ -24,7 +24,7 @@ from sweeps.recorded import read_state
 from sweeps.search.events import Failed, Reported, SessionBegan
 from sweeps.search.space import Choice, Params, contains, walk
 from sweeps.search.trial import Trial, TrialState, ranked
-from trainable.trial import trial_overrides
+from trainable.overrides import trial_overrides
 
 POINTS = 3
 """How many points of the other trials are tried first."""

@@ -5,9 +5,8 @@ trial resumes from the checkpoint in its folder, in any process; Ray's own check
 """
 
 import gc
-import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from src.training.experiment import Experiment
 from src.training.trainer import Trainer
 from trainable.failures import NotAsSampled, trial_failed
 from trainable.guard import MIB, Watchdog, classify_gpu_out_of_memory, guard_memory, require_card
+from trainable.overrides import trial_overrides
 
 LEFT_OVER_MIB = 256  # more GPU memory than this, still in use after a trial, is logged
 NOT_METRICS = ("trial", "params", "epoch")
@@ -212,16 +212,6 @@ class CrackTrial(tune.Trainable):
             self.left_over_mib = torch.cuda.memory_allocated() // MIB
         if "watchdog" in self.__dict__:
             self.__dict__.pop("watchdog").pause()
-
-
-def trial_overrides(fixed: Iterable[str], params: Mapping[str, Any]) -> Overrides:
-    """All overrides of the trial: with them ``run.py`` repeats it, bit for bit on a CPU."""
-    return Overrides.parse(fixed).plus(f"{key}={override_value(value)}" for key, value in params.items())
-
-
-def override_value(value: Any) -> str:
-    """A sampled value as text that Hydra reads back exactly: floats with all digits, ``null``, lists in brackets."""
-    return str(value) if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def check_sampled(composed: Composed, params: Mapping[str, Any]) -> None:

@@ -27,9 +27,9 @@ from sweeps.search.trial import Trial, TrialState
 from sweeps.session import Session, open_session
 from sweeps.spec import Budget, NoStopping, SweepSpec
 from trainable.card_memory import fit_networks, refuse_misfits
+from trainable.overrides import trial_overrides
 from trainable.resources import Resources
 from trainable.smoke_test import run_smoke_test
-from trainable.trial import trial_overrides
 
 RESET_KEYS = ("seed", "threads", "training.epochs", "training.metric", "output_root")
 """Keys of the search that a retraining sets itself."""

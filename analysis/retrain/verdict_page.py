@@ -21,7 +21,7 @@ from src.models.checkpoint import link_checkpoint
 from src.provenance import provenance
 from src.rankable import RANKABLE
 from src.tables import fitted
-from trainable.trial import trial_overrides
+from trainable.overrides import trial_overrides
 
 PAGE = """\
 # {name}: which configuration to use

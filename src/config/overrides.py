@@ -86,7 +86,10 @@ class Overrides:
 
 def _read(word: str) -> Override:
     if len(word) > LONGEST or max(word.count("["), word.count("{")) > DEEPEST or "\0" in word:
-        raise UserError(f"'{word[:40]}...': an override must be shorter and less nested, and without NUL characters.")
+        raise UserError(
+            f"'{word[:40]}...': an override has at most {LONGEST} characters and "
+            f"{DEEPEST} brackets of a kind, and no NUL character."
+        )
     sign = next(sign for sign in SIGNS if word.startswith(sign))
     key, equals, value = word[len(sign) :].partition("=")
     if not key or not (equals or sign == "~"):

@@ -19,8 +19,8 @@ from sweeps import spec as spec_module
 from sweeps.plan import make_plan
 from sweeps.search.space import Params, corners, few_corners
 from sweeps.spec import Asha, Budget, Space, SweepSpec, list_specs, load_spec
+from trainable.overrides import trial_overrides
 from trainable.smoke_test import run_smoke_test
-from trainable.trial import trial_overrides
 
 asha_shapes = st.builds(
     lambda grace, more, factor: Asha(grace_period=grace, reduction_factor=factor, max_epochs=grace + more),

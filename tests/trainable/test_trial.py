@@ -20,7 +20,7 @@ from src.training.trainer import EpochReport
 from sweeps.checkpoint_quota import keep_best_only
 from trainable.failures import NotAsSampled, TrialFailed
 from trainable.guard import CardWasFull, OutOfCardMemory
-from trainable.trial import CrackTrial, TrialPlan, check_sampled, override_value, trial_overrides
+from trainable.trial import CrackTrial, TrialPlan, check_sampled
 
 
 def plan(tiny: list[str], tmp_path: Path) -> TrialPlan:
@@ -384,20 +384,6 @@ def test_memory_that_did_not_come_back_is_said_and_the_process_goes_on(
     assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0001-next"))
     trial.begin()
     assert "300 MiB" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [(1e-05, "1e-05"), (None, "null"), (True, "true"), ("bce", "bce"), ([1, 2], "[1,2]"), (3, "3")],
-)
-def test_a_sampled_value_is_written_as_the_configuration_reads_it(value: object, written: str):
-    assert override_value(value) == written
-
-
-def test_a_sampled_float_comes_back_with_all_its_digits():
-    lr = 0.00012345678901234567
-    config = load_config(trial_overrides((), {"training.optimizer.lr": lr}))
-    assert config.training.optimizer.lr == lr
 
 
 def test_a_sampled_key_that_the_configuration_does_not_hold_is_noticed():
