@@ -73,6 +73,7 @@ def run_placed(tmp_path: Path, *words: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in (tmp_path / "said.txt").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_all_places_train_on_a_card_each_though_rungs_come_sooner_than_a_process_starts(tmp_path: Path):
     said = run_placed(tmp_path, "--places", "2", "--gpus", "2", "--trials", "16")
     assert sorted({line["pid"]: line["cards"] for line in said}.values()) == ["0", "1"]
