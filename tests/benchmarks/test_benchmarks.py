@@ -35,7 +35,9 @@ def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_surrogate
 @pytest.mark.usefixtures("small_budget")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.slow) if name == "ours" else name for name in METHODS]
+)
 def test_a_search_spends_its_budget_and_without_noise_its_pick_only_gets_better(method: str):
     found = efficiency.regrets((method, TASK, 0, 0.0))
     assert len(found) == 2 * efficiency.EPOCHS
@@ -74,6 +76,7 @@ def test_the_rungs_of_ray_stop_what_is_below_the_best_quarter():
     assert decisions == ["CONTINUE", "CONTINUE", "STOP", "CONTINUE"]
 
 
+@pytest.mark.slow
 def test_the_cost_of_a_trial_is_measured_at_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(search_cost, "WINDOW", 1)
     early, late = search_cost.seconds_per_trial(60, [20, 59], tmp_path)
@@ -81,6 +84,7 @@ def test_the_cost_of_a_trial_is_measured_at_its_place(monkeypatch: pytest.Monkey
     assert 0 < late < 60
 
 
+@pytest.mark.slow
 def test_searches_on_images_spend_the_same_epochs_and_their_best_only_gets_better(tiny: list[str], tmp_path: Path):
     words = [word for word in tiny if not word.startswith(("threads=", "training.epochs="))]
     shape = ["--epochs", "4", "--max-epochs", "3", "--seeds", "2", "--json", str(tmp_path / "found.json")]
@@ -150,6 +154,7 @@ def test_the_cache_is_built_by_as_many_threads_as_are_timed(tiny_data: Path, tmp
     assert len({folder.name for folder in tmp_path.glob("*/*-32x32")}) == 3
 
 
+@pytest.mark.slow
 def test_predicted_and_real_memory_of_architectures_are_told_side_by_side(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

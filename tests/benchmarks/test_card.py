@@ -59,6 +59,7 @@ def real_run(out: Path, *words: str) -> tuple[int, dict[str, Any]]:
     return code, json.loads((out / "card.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_a_section_ends_well_and_claims_no_number(tmp_path: Path):
     found = dry_run(tmp_path / "new" / "out", "scores")
     assert found["sections"]["scores"]["state"] == "ended"
@@ -155,6 +156,7 @@ def test_the_shares_are_seconds_of_the_minutes_that_all_sections_have():
     assert set(RULES) == set(runs.SHARES)
 
 
+@pytest.mark.slow
 def test_a_part_of_a_section_is_done_alone(tmp_path: Path):
     code, content = real_run(tmp_path, "--dry", "speed.histogram")
     found = content["sections"]["speed"]
@@ -163,6 +165,7 @@ def test_a_part_of_a_section_is_done_alone(tmp_path: Path):
     assert set(found["figures"]) == {"import_seconds", "failed", "histogram.bincount_ms", "histogram.scatter_add_ms"}
 
 
+@pytest.mark.slow
 def test_a_part_that_a_section_does_not_have_is_told_with_those_that_it_has(tmp_path: Path):
     code, content = real_run(tmp_path, "--dry", "numbers.gradients")
     assert code == EXIT_FAILED

@@ -174,6 +174,7 @@ def long_sweep(tiny: list[str]) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_keeps_its_board_says_how_to_go_on_and_ends_with_the_signal(
     long_sweep: subprocess.Popen[str], tiny: list[str], tmp_path: Path
 ):

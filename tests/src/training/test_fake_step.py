@@ -84,6 +84,7 @@ def test_accumulation_holds_gradients_through_the_next_forward_pass_and_no_more(
     assert bytes_of(words, sizes=(4, 4, 4)) == bytes_of(words, sizes=(4, 4))
 
 
+@pytest.mark.slow
 def test_every_optimizer_has_its_state(tiny: list[str]):
     found = {name: bytes_of(tiny, f"training.optimizer={name}") for name in fake_step.STEPPED}
     weights = sum(item.nbytes for item in network_of(load_config(tiny)).parameters())

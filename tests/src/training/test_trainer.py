@@ -71,7 +71,10 @@ def test_the_number_of_loader_workers_does_not_change_the_weights(tiny: list[str
     assert same(weights(alone.model), weights(beside.model))
 
 
-@pytest.mark.parametrize("more", [[], ["training.ema_decay=0.9"], ["training.mixed_precision=fp16"]])
+@pytest.mark.parametrize(
+    "more",
+    [[], ["training.ema_decay=0.9"], pytest.param(["training.mixed_precision=fp16"], marks=pytest.mark.slow)],
+)
 def test_an_interrupted_run_goes_on_bit_for_bit(tiny: list[str], tmp_path: Path, more: list[str]):
     whole = trainer(tiny, "training.epochs=3", *more)
     reports = [whole.train_epoch() for _ in range(3)]

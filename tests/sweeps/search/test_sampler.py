@@ -68,6 +68,7 @@ def test_a_given_point_that_is_the_default_or_was_given_before_is_tried_once():
     assert [proposal.params for proposal in sampler.queue] == [FIRST, other]
 
 
+@pytest.mark.slow
 def test_the_model_finds_where_the_good_points_are():
     rows = play(ModelSampler(SPACE, 0, FIRST), distance, 30)
     early, late = rows[1:STARTUP], rows[20:]
@@ -164,6 +165,7 @@ def test_a_model_has_a_bound_and_keeps_the_best_and_the_latest():
     assert {0, 1, 2, 3 * MODELLED - 1, 3 * MODELLED - 2} <= kept
 
 
+@pytest.mark.slow
 def test_trials_of_another_sweep_enter_the_model():
     before = play(ModelSampler(SPACE, 10, FIRST), distance, 25)
     warm = ModelSampler(SPACE, 0, FIRST, before=before)
