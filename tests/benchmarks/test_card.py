@@ -112,6 +112,7 @@ def test_a_section_that_dies_is_named_with_its_error_and_the_others_are_kept(
     assert "no good" in (tmp_path / "card.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_section_over_its_limit_is_ended_with_its_children_and_keeps_what_it_found(tmp_path: Path):
     code = "child = subprocess.Popen(['sleep', '60']); note('child', child.pid); time.sleep(60)"
     place = Place(tmp_path, tmp_path / "main.json", True, 8.0)

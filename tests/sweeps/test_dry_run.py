@@ -57,6 +57,7 @@ def test_a_dry_run_of_more_trials_says_what_they_cost_and_changes_nothing(
     assert content_of(sweeps) == before
 
 
+@pytest.mark.slow
 def test_a_dry_run_for_a_card_that_is_not_here_says_what_networks_need_of_it(
     tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -332,6 +332,7 @@ def test_a_missing_card_is_named_before_ray_starts(tiny: list[str]):
         main(["quickstart", *words, "device=cuda"])
 
 
+@pytest.mark.slow
 def test_networks_that_do_not_fit_the_card_are_refused_before_ray_starts(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

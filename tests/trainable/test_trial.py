@@ -234,6 +234,7 @@ def test_a_process_survives_a_trial_that_could_not_start(trial: CrackTrial):
     assert trial.step()["epoch"] == 1
 
 
+@pytest.mark.slow
 def test_a_trial_that_makes_no_step_ends_itself_and_leaves_its_stacks(tiny: list[str], tmp_path: Path):
     code = f"""
 import time

@@ -79,7 +79,7 @@ ENCODERS = {"dpt": ("model.encoder.name=tu-vit_tiny_patch16_224",), "segformer":
 ARCHITECTURES = list(smp.MODEL_ARCHITECTURES_MAPPING)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (100, 150)])
+@pytest.mark.parametrize("size", [pytest.param((64, 64), marks=pytest.mark.slow), (100, 150)])
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_takes_images_of_any_size_and_learns(name: str, size: tuple[int, int]) -> None:
     size = (128, 128) if name == "pan" else size  # its pyramid is three levels deep at 1/16

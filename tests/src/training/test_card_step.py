@@ -86,7 +86,13 @@ def expect_two_right_steps(overrides: list[str], waits: Waits) -> Trainer:
     return one
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        name if name.endswith(("/unet", "swin_unet")) else pytest.param(name, marks=pytest.mark.slow)
+        for name in ARCHITECTURES
+    ],
+)
 def test_every_architecture_steps_on_the_card_and_waits_nowhere(waits: Waits, words: list[str], architecture: str):
     size = SMALL.get(architecture, ["model.encoder=tiny"])
     one = expect_two_right_steps([*words, f"model={architecture}", *size, "model.encoder.pretrained=false"], waits)

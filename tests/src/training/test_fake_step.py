@@ -56,6 +56,7 @@ def fake_card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (8, 6))
 
 
+@pytest.mark.slow
 def test_the_peak_grows_with_the_batch_and_with_the_images(tiny: list[str]):
     small = bytes_of(tiny, "data.image_size=[128,96]")
     assert small < bytes_of(tiny, "data.image_size=[128,96]", sizes=(8,))
@@ -68,6 +69,7 @@ def test_averaged_weights_are_one_copy_more(tiny: list[str]):
     assert bytes_of(tiny, "training.ema_decay=0.99") - bytes_of(tiny) == pytest.approx(copy, rel=0.05)
 
 
+@pytest.mark.slow
 def test_float32_takes_more_than_bfloat16(tiny: list[str]):
     words = [*tiny, "data.image_size=[128,128]"]
     single = bytes_of(words, "training.mixed_precision=false")
@@ -103,7 +105,11 @@ def test_the_seed_is_not_spent_on_predictions(tiny: list[str]):
     assert not torch.__future__.get_overwrite_module_params_on_conversion()
 
 
-@pytest.mark.parametrize("more", [["model=architectures/linknet"], ["training.ema_decay=0.9"]], ids=["linknet", "unet"])
+@pytest.mark.parametrize(
+    "more",
+    [pytest.param(["model=architectures/linknet"], marks=pytest.mark.slow), ["training.ema_decay=0.9"]],
+    ids=["linknet", "unet"],
+)
 def test_bytes_are_counted_as_by_the_tracker_of_torch(tiny: list[str], more: list[str]):
     words = [word for word in tiny if word != "model.decoder=tiny"]
     config = load_config([*words, *more, "data.image_size=[64,64]"])
@@ -121,7 +127,7 @@ def test_bytes_are_counted_as_by_the_tracker_of_torch(tiny: list[str], more: lis
     assert peak_bytes(config, [4]) == pytest.approx(counted["Total"], rel=0.02)
 
 
-@pytest.mark.parametrize("encoder", ["tiny", "resnet18"])
+@pytest.mark.parametrize("encoder", ["tiny", pytest.param("resnet18", marks=pytest.mark.slow)])
 def test_a_real_training_holds_what_was_predicted(tiny: list[str], tmp_path: Path, encoder: str):
     """In the tiny network activations are most, in the other one weights and the optimizer."""
     words = [*tiny, f"model.encoder={encoder}", "model.encoder.pretrained=false", "training.mixed_precision=false"]
