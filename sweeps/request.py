@@ -62,7 +62,6 @@ class SweepRequest:
     check: bool = False
     accept_changes: bool = False
     accept_data_warnings: bool = False
-    debug: bool = False
 
     def checked(self) -> Self:
         """The same request. Options that exclude each other or are out of range are a ``UserError``."""
@@ -161,6 +160,7 @@ def parse(argv: list[str]) -> SweepRequest:
     add("--accept-data-warnings", action="store_true", help="search although the data has problems (src.check)")
     add("--debug", action="store_true", help="show the traceback of an error")
     words: dict[str, Any] = vars(parser.parse_intermixed_args(argv))
+    del words["debug"]  # ``src.errors.run_command`` reads it
     words["overrides"] = tuple(Overrides.parse(words["overrides"]))
     return SweepRequest(**words).checked()
 

@@ -35,8 +35,8 @@ class Session:
         from sweeps.run_trials import run_trials  # imports Ray, which takes seconds: only after all checks
 
         received = run_trials(self.plan, self.study, console)
-        if self.ledger.rolled_back:  # the study knows an event that is not recorded; the next session starts without it
-            return received
+        if self.ledger.rolled_back:  # by a second Ctrl-C: the study knows an event that is not recorded
+            self.study.state = recorded_state(self.plan, self.ledger)
         if self.study.complete:
             self.study.finish()
         else:
@@ -67,8 +67,7 @@ def open_session(
     recorded decisions.
     """
     spec, about = plan.spec, provenance()
-    state = replay(SearchState(spec.scheduler.build(), spec.metric), ledger.records())
-    study = Study(state, sampler, spec.budget, ledger)
+    study = Study(recorded_state(plan, ledger), sampler, spec.budget, ledger)
     then = ledger.get("identity") or identity
     pairs = {name: [then.get(name, ""), identity.get(name, "")] for name in {**then, **identity}}
     with ledger.transaction():
@@ -80,6 +79,11 @@ def open_session(
         study.begin_session(about["commit"], about["packages"], changes)
     plan.save(plan.folder / "sweep.yaml", question)  # from now on the sweep can be resumed
     return Session(plan, study, ledger)
+
+
+def recorded_state(plan: SweepPlan, ledger: Ledger) -> SearchState:
+    """The state of the plan's search after all recorded events."""
+    return replay(SearchState(plan.spec.scheduler.build(), plan.spec.metric), ledger.records())
 
 
 def refuse_changes(ledger: Ledger, now: Mapping[str, str], accept: bool) -> None:

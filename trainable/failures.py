@@ -65,9 +65,15 @@ def message_of(error: Exception) -> str:
     """Type and message in one line."""
     lines = str(error).strip().splitlines()
     if lines and IN_WORKER.match(lines[0]):
-        return lines[-1].strip().rpartition(".errors.")[2]
+        return without_module(lines[-1].strip())
     name = type(error).__name__
     return f"{name}: {lines[0]}" if lines else name  # CUDA's messages have lines of advice after the first
+
+
+def without_module(line: str) -> str:
+    """``src.errors.UserError: text`` as ``UserError: text``."""
+    kind, colon, text = line.partition(": ")
+    return f"{kind.rpartition('.')[2]}{colon}{text}" if colon else line
 
 
 def kind_of(error: BaseException) -> FailureKind:
@@ -103,5 +109,5 @@ def read_failure(text: str) -> Failure:
             failure = json.loads(line.removeprefix(head))
             return Failure(FailureKind(failure["kind"]), failure["message"])
     first = next((line for line in lines if line.partition(":")[0].endswith("Error")), lines[0] if lines else "")
-    message = first.rpartition("ray.exceptions.")[2] or "the process died"
+    message = without_module(first) or "the process died"
     return Failure(FailureKind.DISK_FULL if any(word in text for word in FULL_TEXTS) else FailureKind.MACHINE, message)

@@ -33,7 +33,6 @@ class RetrainRequest:
     data_root: Path | None = None
     resume: bool = False
     fresh: bool = False
-    debug: bool = False
 
     def __post_init__(self) -> None:
         """Raise a ``UserError`` for options that exclude each other or are out of range."""
@@ -69,7 +68,9 @@ def parse(argv: list[str]) -> RetrainRequest:
     add("--resume", action="store_true", help="continue an interrupted retraining with the same configurations")
     add("--fresh", action="store_true", help="move an existing retraining aside and start over")
     add("--debug", action="store_true", help="show the traceback of an error")
-    return RetrainRequest(**vars(parser.parse_args(argv)))
+    words = vars(parser.parse_args(argv))
+    del words["debug"]  # ``src.errors.run_command`` reads it
+    return RetrainRequest(**words)
 
 
 def retrain(request: RetrainRequest) -> int:

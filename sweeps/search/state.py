@@ -99,7 +99,8 @@ class SearchState:
         if not math.isfinite(event.value):
             what = event.value if self.metric in event.metrics else "missing"
             trial.state, trial.reason = TrialState.FAILED, f"{self.metric} is {what} after epoch {epoch}"
-            return self._judge(trial, Decision.STOP)
+            self._judge(trial)
+            return Decision.STOP
         trial.report(epoch, event.value, event.metrics)
         trial.values |= dict.fromkeys(passed, event.value)
         if event.finished or epoch >= settings.max_epochs:
@@ -107,20 +108,20 @@ class SearchState:
                 self.scheduler.end(trial.name, complete=True)
             trial.values[settings.max_epochs] = event.value  # also where early stopping has ended it before
             trial.state = TrialState.COMPLETE
-            return self._judge(trial, Decision.STOP)
-        if decision is Decision.CONTINUE:
-            return decision
-        trial.state = TrialState.PAUSED if decision is Decision.PAUSE else TrialState.STOPPED
-        return self._judge(trial, decision)
+            self._judge(trial)
+            return Decision.STOP
+        if decision is not Decision.CONTINUE:
+            trial.state = TrialState.PAUSED if decision is Decision.PAUSE else TrialState.STOPPED
+            self._judge(trial)
+        return decision
 
-    def _judge(self, trial: Trial, decision: Decision) -> Decision:
+    def _judge(self, trial: Trial) -> None:
         """A trial has paused or ended: either its score is better than all before, or it is one more without a gain."""
         if trial.name not in self.judged:
             self.judged.add(trial.name)
             self.since_best += 1
         if trial.score is not None and trial.score > self.best + CONVERGED_GAIN:
             self.best, self.since_best = trial.score, 0
-        return decision
 
     def _resume(self, trial: Trial) -> None:
         if trial.name in self.waiting:
@@ -140,7 +141,7 @@ class SearchState:
             return
         trial.state, trial.reason = TrialState.FAILED, event.reason
         self.scheduler.end(trial.name)
-        self._judge(trial, Decision.STOP)
+        self._judge(trial)
 
     def _begin_session(self, trials: int) -> None:
         """Paused trials may be resumed again. If more trials are planned than before, the search starts new ones."""

@@ -129,7 +129,7 @@ class Study:
         return None if self.closed else self._start()
 
     def report(self, name: str, epoch: int, metrics: Mapping[str, float], finished: bool = False) -> Decision:
-        """Take in a trial's metrics after ``epoch`` epochs; ``finished``: early stopping has ended its training.
+        """Take in a trial's metrics after ``epoch`` epochs; ``finished``: its training has ended.
 
         An epoch that was reported before, as after an interruption, changes nothing. A trial without a finite value of
         the search's metric has failed. Where the session is over, a trial that would continue waits instead.

@@ -1,9 +1,11 @@
 """Sessions of a sweep: what makes two of them parts of the same one."""
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from sessions import begin, open_study
 
 from src.errors import UserError
@@ -12,8 +14,8 @@ from sweeps import session
 from sweeps.identity import identity
 from sweeps.ledger import Ledger
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.search.events import Reported, Resumed, SessionBegan, Started
-from sweeps.session import NEVER_CHANGED, changed_packages, refuse_changes
+from sweeps.search.events import Interrupted, Reported, Resumed, SessionBegan, Started
+from sweeps.session import NEVER_CHANGED, Session, changed_packages, refuse_changes
 from sweeps.spec import Asha, load_spec
 
 
@@ -134,3 +136,31 @@ def test_a_new_sweep_moves_the_old_one_aside(plan: SweepPlan, ledger: Ledger, ca
     (aside,) = (path for path in plan.folder.parent.glob("mine-*"))
     assert (aside / "sweep.yaml").read_text() == "old"
     assert str(aside) in capsys.readouterr().out
+
+
+def test_a_write_that_a_second_interrupt_undid_is_not_taken_for_done(
+    plan: SweepPlan, now: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    one = replace(plan, spec=replace(plan.spec, budget=replace(plan.spec.budget, trials=1)))
+    ledger = begin(one)
+    study = open_study(one, ledger, COMMAND, now)
+    trial = study.next_trial()
+    assert trial
+
+    def interrupted(*_: object) -> int:
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "_put_event", killed)
+            with pytest.raises(KeyboardInterrupt):
+                study.report(trial.name, 1, {"val/iou_best": 0.5}, finished=True)
+        assert study.complete
+        return signal.SIGINT
+
+    monkeypatch.setattr("sweeps.run_trials.run_trials", interrupted)
+    assert Session(one, study, ledger).run(Console()) == signal.SIGINT
+    assert not study.complete
+    assert study.trials[trial.name].state == "waiting"
+    assert [type(record.event) for record in ledger.records()] == [SessionBegan, Started, Interrupted]
+    assert ledger.trials()[0]["state"] == "waiting"

@@ -8,7 +8,7 @@ import pytest
 
 from src.errors import UserError
 from src.training.trainer import Diverged
-from trainable.failures import FailureKind, NotAsSampled, kind_of, read_failure, trial_failed
+from trainable.failures import FailureKind, NotAsSampled, kind_of, read_failure, trial_failed, without_module
 from trainable.guard import CardLost, CardWasFull, OutOfCardMemory, OutOfHostMemory
 
 CUDA_ADVICE = "CUDA kernel errors might be reported later\nCompile with `TORCH_USE_CUDA_DSA` to enable"
@@ -66,6 +66,11 @@ def test_an_error_of_a_loaders_process_keeps_its_type_and_message():
         text = f"{caught}\n  ...\nsrc.errors.{name}: 7.png is torn"
         failure = read_failure(f"trainable.failures.TrialFailed: {trial_failed(RuntimeError(text))}")
         assert failure == (kind, f"{name}: 7.png is torn")
+
+
+def test_only_the_module_of_the_exception_is_left_out_of_a_message():
+    assert without_module("src.errors.UserError: a.errors.b: no file") == "UserError: a.errors.b: no file"
+    assert without_module("of another kind") == "of another kind"
 
 
 @pytest.mark.parametrize(
