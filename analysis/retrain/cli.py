@@ -1,8 +1,8 @@
 """Train a sweep's best configurations and its default again on fresh seeds, and decide which to use: ``retrain-best``.
 
 The best of many trials on one seed looks better than it is. So the best few configurations of a sweep and its default
-are trained to the end with seeds that the search has not used. Each training is scored once on the test split, at the
-threshold that was chosen on validation.
+are trained, unless early stopping ends them, with seeds that the search has not used. Each training is scored once on
+the test split.
 """
 
 import shlex

@@ -1,6 +1,7 @@
 """Retrains the best configurations of a sweep, as a separate sweep in ``{output_root}/retrain/{name}/``.
 
-It uses the same session, ledger and executor as a search, but the sampler is a race, and no trial is stopped early.
+It uses the same session, ledger and executor as a search, but the sampler is a race, and no scheduler stops
+a training.
 """
 
 from collections.abc import Sequence

@@ -212,7 +212,7 @@ def notes(retraining: Retraining, verdict: Verdict) -> list[str]:
         "- optimism: search score minus validation on fresh seeds, if both were trained for the same number of epochs; "
         "otherwise the search's epochs are in brackets. gain: test score minus the default's, seed by seed.",
         f"- intervals: 95 %, over seeds and {len(groups)} test images, {grouped}.",
-        f"- {retraining.epochs} epochs each; up to {seeds} seeds each, none of them used in the search.",
+        f"- at most {retraining.epochs} epochs each; up to {seeds} seeds each, none of them used in the search.",
         f"- data: {data.root}; commit {made['commit']}{', changed since' if made['dirty'] else ''}.",
     ]
 

@@ -89,6 +89,8 @@ def link_checkpoint(source: Path, target: Path) -> None:
             os.link(source, partial)
         except OSError:
             shutil.copyfile(source, partial)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
