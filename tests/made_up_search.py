@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 
 from sweeps.search.asha import Asha, Variant
@@ -67,6 +68,19 @@ def summary(study: Study) -> dict[str, Any]:
         "exhausted": state.exhausted,
         "since_best": state.since_best,
     }
+
+
+def asha_settings(grace_period: int, more: int, reduction_factor: int) -> st.SearchStrategy[Asha]:
+    """Settings of ASHA up to these numbers; ``more``: epochs after the grace period."""
+    return st.builds(
+        lambda grace, after, factor, variant: Asha(
+            grace_period=grace, reduction_factor=factor, max_epochs=grace + after, variant=variant
+        ),
+        st.integers(1, grace_period),
+        st.integers(0, more),
+        st.integers(2, reduction_factor),
+        st.sampled_from(["promotion", "stopping"]),
+    )
 
 
 class MemoryLog(NoLog):

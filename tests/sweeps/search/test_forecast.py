@@ -3,22 +3,14 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up_search import METRIC, make
+from made_up_search import METRIC, asha_settings, make
 
 from sweeps.search.asha import Asha
 from sweeps.search.forecast import epochs_to_come, forecast
 from sweeps.search.hyperband import Hyperband
 from sweeps.search.no_stopping import NoStopping
 
-shapes = st.builds(
-    lambda grace, more, factor, variant: Asha(
-        grace_period=grace, reduction_factor=factor, max_epochs=grace + more, variant=variant
-    ),
-    st.integers(1, 10),
-    st.integers(0, 60),
-    st.integers(2, 5),
-    st.sampled_from(["promotion", "stopping"]),
-)
+shapes = asha_settings(10, 60, 5)
 
 
 @settings(max_examples=30, deadline=None)
