@@ -5,7 +5,7 @@ import math
 import os
 import subprocess
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partialmethod
@@ -101,10 +101,12 @@ class TrialSource(NotPickled, SearchAlgorithm):
     sweeps work in the same way, and Ray's own records are not needed.
     """
 
-    def __init__(self, study: Study, trials_at_once: int) -> None:
-        self.study, self.trials_at_once = study, trials_at_once
-        self.live: dict[str, str] = {}
-        """The names of our trials by Ray's trial id."""
+    def __init__(self, study: Study, resources: Resources) -> None:
+        self.study = study
+        self.free = deque(places(resources))
+        """Places that no trial uses; those whose process is known to be ready come first."""
+        self.live: dict[str, tune.PlacementGroupFactory] = {}
+        """The places in use, by Ray's trial id."""
         self.begun: Counter[str] = Counter()
 
     def add_configurations(self, experiments: Any) -> None:
@@ -113,23 +115,25 @@ class TrialSource(NotPickled, SearchAlgorithm):
         self.spec: Any = experiment.spec
 
     def next_trial(self) -> RayTrial | None:
-        if len(self.live) >= self.trials_at_once or (trial := self.study.next_trial()) is None:
+        if not self.free or (trial := self.study.next_trial()) is None:
             return None
         self.begun[trial.name] += 1
         ray_id = f"{trial.name}-{self.begun[trial.name]}"
-        self.live[ray_id] = trial.name
+        self.live[ray_id] = place = self.free.popleft()
         return RayTrial(
             self.spec["run"],
             config={"trial": trial.name, "params": trial.params, "reported_epochs": trial.epochs},
             trial_id=ray_id,
             storage=self.spec["storage"],
-            placement_group_factory=self.spec["resources_per_trial"],
+            placement_group_factory=place,
             trial_name_creator=id_of,
             trial_dirname_creator=id_of,
         )
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        self.live.pop(trial_id, None)
+        place = self.live.pop(trial_id, None)
+        if place is not None:
+            (self.free.append if error else self.free.appendleft)(place)  # a process ends with its trial's failure
 
     def is_finished(self) -> bool:
         return self._finished or (not self.live and self.study.at_rest)
@@ -144,6 +148,15 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     def __init__(self, study: Study) -> None:
         super().__init__()
         self.study = study
+        self.kept = set[Any]()
+        """The places whose processes Ray has been told to keep."""
+
+    def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
+        """Let Ray keep the process of the trial's place until another trial takes it, whatever other places do."""
+        place = trial.placement_group_factory
+        if place not in self.kept:
+            self.kept.add(place)
+            tune_controller._actor_cache.increase_max(place)  # Ray has no public setting for it
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
         name, finished = name_of(trial), bool(result["finished"])
@@ -178,6 +191,17 @@ class SessionStopper(NotPickled, Stopper):
         return self.signals.received is not None
 
 
+def places(resources: Resources) -> list[tune.PlacementGroupFactory]:
+    """A request for resources for each trial that runs at once; its name makes it differ from the others.
+
+    Ray Tune gives a free process to any trial that asks for the same resources, even if another process is starting for
+    that trial, which is then given up. With short rungs a single process would do all the work. So each place has a
+    process of its own, and only trials of this place use it.
+    """
+    bundle = {"CPU": resources.cores_per_trial, "GPU": resources.gpus_per_trial}
+    return [tune.PlacementGroupFactory([bundle], name=f"place {number}") for number in range(resources.trials_at_once)]
+
+
 def build_tuner(
     study: Study,
     resources: Resources,
@@ -188,19 +212,17 @@ def build_tuner(
 ) -> Tuner:
     """Build the Ray Tune tuner that executes a study's trials.
 
-    With ``reuse_actors`` a trial's process takes the next trial, which saves seconds of imports. Ray's own files of a
-    session are in ``ray/`` in the sweep's folder; nothing reads them.
-
-    All processes start together. By default Tune starts one at a time, and abandons it if a running trial ends before
-    the new process is ready; with short rungs a single process would then do all the work.
+    With ``reuse_actors`` a trial's process takes the next trial, which saves seconds of imports. All processes start
+    together; by default Tune starts one at a time. Ray's own files of a session are in ``ray/`` in the sweep's folder;
+    nothing reads them.
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.trials_at_once)  # read by fit()
     storage = trial_plan.sweep_dir / "ray"
     sessions = len(list(storage.glob("session*")))
     return Tuner(
-        tune.with_resources(tune.with_parameters(CrackTrial, plan=trial_plan), resources.as_ray()),
+        tune.with_parameters(CrackTrial, plan=trial_plan),
         tune_config=TuneConfig(
-            search_alg=TrialSource(study, resources.trials_at_once),
+            search_alg=TrialSource(study, resources),
             scheduler=StudyScheduler(study),
             reuse_actors=reuse_actors,
         ),

@@ -1,6 +1,7 @@
 """A search through the real Ray whose trials only sleep: ``python -m tests.sleeping_trials FOLDER --places 2 ...``.
 
-Each process writes a line into FOLDER/said.txt for every epoch: its pid, the cards it may use, and the trial.
+Each process writes a line into FOLDER/starts.txt when it starts, and one into FOLDER/said.txt for every epoch: its pid,
+the cards it may use, and the trial.
 """
 
 import argparse
@@ -30,12 +31,18 @@ METRIC = "val/iou_best"
 START_SECONDS, EPOCH_SECONDS, PATIENCE_SECONDS = 4.0, 0.4, 60.0
 
 
-def sleeping(said: Path, together: int) -> type[tune.Trainable]:
-    """The trainable; an epoch ends when ``together`` processes have begun one."""
+def sleeping(said: Path, together: int, first_at_once: bool, dies: int | None) -> type[tune.Trainable]:
+    """The trainable; an epoch ends when ``together`` processes have begun one.
+
+    ``first_at_once``: the first process to start is ready at once. ``dies``: the number of a trial whose process dies
+    in its first epoch, once.
+    """
 
     class Sleeping(tune.Trainable):
         def setup(self, config: dict[str, Any], plan: TrialPlan | None = None) -> None:
-            time.sleep(START_SECONDS)
+            append_line(said.with_name("starts.txt"), {"pid": os.getpid()})
+            if not (first_at_once and is_first(said.with_name("started"))):
+                time.sleep(START_SECONDS)
             self.reset_config(config)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -43,6 +50,8 @@ def sleeping(said: Path, together: int) -> type[tune.Trainable]:
             return True
 
         def step(self) -> dict[str, Any]:
+            if int(self.trial[1:5]) == dies and is_first(said.with_name("died")):
+                os._exit(1)
             cards = os.environ.get("CUDA_VISIBLE_DEVICES", "")
             append_line(said, {"pid": os.getpid(), "cards": cards, "trial": self.trial})
             end = time.monotonic() + PATIENCE_SECONDS
@@ -56,6 +65,15 @@ def sleeping(said: Path, together: int) -> type[tune.Trainable]:
     return Sleeping
 
 
+def is_first(mark: Path) -> bool:
+    """Whether no process has asked with this file before."""
+    try:
+        mark.touch(exist_ok=False)
+        return True
+    except FileExistsError:
+        return False
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -63,11 +81,12 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=0, help="made-up cards")
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--together", type=int, default=1, help="processes that wait for each other")
+    parser.add_argument("--first-at-once", action="store_true", help="one process starts sooner than the others")
+    parser.add_argument("--dies", type=int, help="the number of a trial whose process dies once")
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
-    sweeps.ray_executor.CrackTrial = sleeping(
-        folder / "said.txt", options.together
-    )  # pyright: ignore[reportAttributeAccessIssue]
+    trainable = sleeping(folder / "said.txt", options.together, options.first_at_once, options.dies)
+    sweeps.ray_executor.CrackTrial = trainable  # pyright: ignore[reportAttributeAccessIssue]
     resources = share_machine(options.places, [Card("made up", 8192, 8000)] * options.gpus)
     asha = Asha(grace_period=2, reduction_factor=2, max_epochs=4)
     sampler = ModelSampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})

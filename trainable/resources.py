@@ -58,9 +58,6 @@ class Resources:
         cards = [str(card) for card in self.cards]
         return {"trials_at_once": self.trials_at_once, "cores_per_trial": self.cores_per_trial, "cards": cards}
 
-    def as_ray(self) -> dict[str, float]:
-        return {"cpu": self.cores_per_trial, "gpu": self.gpus_per_trial}
-
     def overrides(self) -> list[str]:
         """The threads of a trial. On a CPU their number changes sums in the last bit; with a GPU they load images."""
         return [f"threads={self.cores_per_trial}"]

@@ -10,10 +10,15 @@ rung k is at epoch r * eta^k, and s, the number of rungs that are left out below
 
 Both decide by what is recorded so far. Of ``n`` values at a rung the top ``n // eta`` may pass (with ``stopping`` at
 least one); of equal values the one that came first is better.
+
+One rule is not in the paper. When no new trial will start, a free process would have nothing to do until the running
+trials reach their rungs. Then those on their way to a rung count for ``n`` already, as if their values were the worst.
 """
 
 import math
 from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Self, get_args
 
@@ -138,7 +143,9 @@ class SuccessiveHalving:
     def _decide(self, trial: str, epoch: int, position: Position) -> Decision:
         rung = self.rungs[epoch]
         if self.settings.variant == "stopping":
-            allowed = max(1, self._allowed(rung))  # or else none of the first few would ever pass
+            allowed = max(
+                1, len(rung.ranked) // self.settings.reduction_factor
+            )  # or else none of the first few would ever pass
             if rung.passes(position, allowed):
                 return Decision.CONTINUE
             self.end(trial)
@@ -152,16 +159,30 @@ class SuccessiveHalving:
         return Decision.CONTINUE
 
     def next(self, no_new_trials: bool = False) -> str | None:
-        if found := self.promotable():
-            return found.trial
-        if no_new_trials and not self.running and not self.completed and (found := self.best_paused()):
-            return found.trial
-        return None
+        found = self.promotable()
+        if not found and no_new_trials:
+            found = self.soon_promotable() if self.running or self.completed else self.best_paused()
+        return found.trial if found else None
 
     def promotable(self) -> Place | None:
         """The best trial that may pass its rung, in the highest rung that has one."""
+        return self._passing({epoch: len(rung.ranked) for epoch, rung in self.rungs.items()})
+
+    def soon_promotable(self) -> Place | None:
+        """The same, if all running trials had reached their next rung, and with the worst values."""
+        coming = Counter(self.running.values())
+        before = [0, *self.rungs]
+        return self._passing(
+            {
+                epoch: len(rung.ranked) + coming[last]
+                for last, (epoch, rung) in zip(before, self.rungs.items(), strict=False)
+            }
+        )
+
+    def _passing(self, counts: Mapping[int, int]) -> Place | None:
+        """The best paused trial among the top 1/eta of its rung, the highest rung first. ``counts``: n, by rung."""
         for epoch, rung in reversed(self.rungs.items()):
-            if rung.paused and rung.passes(rung.paused[0], self._allowed(rung)):
+            if rung.paused and rung.passes(rung.paused[0], counts[epoch] // self.settings.reduction_factor):
                 return Place(epoch, rung.paused[0].trial)
         return None
 
@@ -180,6 +201,3 @@ class SuccessiveHalving:
             self.resume(trial)
         self.running.pop(trial, None)
         self.completed += complete
-
-    def _allowed(self, rung: Rung) -> int:
-        return len(rung.ranked) // self.settings.reduction_factor

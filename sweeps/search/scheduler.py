@@ -79,7 +79,8 @@ class Scheduler(Protocol):
         """The paused trial that is resumed now. None: start a new one, or wait for those that run, or end.
 
         ``no_new_trials``: none will start any more. If then nothing runs and no trial is complete, the best trial of
-        the highest rung is resumed however few are there, so that every search trains at least one to the end.
+        the highest rung is resumed however few are there, so that every search trains at least one to the end. If
+        some trials run, one may be resumed that would wait for them otherwise, so that no process is idle.
         """
         ...
 

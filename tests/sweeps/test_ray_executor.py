@@ -14,13 +14,14 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from sweeps.interrupts import Signals
-from sweeps.ray_executor import SessionStopper, StudyScheduler, TrialSource
+from sweeps.ray_executor import SessionStopper, StudyScheduler, TrialSource, places
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.state import SearchState
 from sweeps.search.study import SessionEnd, Study
 from sweeps.spec import Asha, Budget
 from trainable.failures import trial_failed
 from trainable.guard import CardLost, OutOfCardMemory
+from trainable.resources import Resources
 
 METRIC = "val/iou_best"
 
@@ -110,33 +111,69 @@ def test_a_lost_card_ends_the_session_and_no_trial_has_failed(study: Study, tmp_
     assert study.next_trial() is None
 
 
-def test_ray_gets_no_more_trials_than_run_at_once(study: Study, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def source(study: Study, monkeypatch: pytest.MonkeyPatch) -> TrialSource:
+    """Of trials for two places, which are made without Ray."""
     monkeypatch.setattr("sweeps.ray_executor.RayTrial", lambda run, **about: SimpleNamespace(run=run, **about))
-    jobs = TrialSource(study, trials_at_once=2)
-    jobs.spec = {"run": "CrackTrial", "storage": None, "resources_per_trial": None}
-    first, second, third = (cast(Any, jobs.next_trial()) for _ in range(3))
+    source = TrialSource(study, Resources(trials_at_once=2, cores_per_trial=1))
+    source.spec = {"run": "CrackTrial", "storage": None}
+    return source
+
+
+def test_ray_gets_no_more_trials_than_run_at_once(study: Study, source: TrialSource):
+    first, second, third = (cast(Any, source.next_trial()) for _ in range(3))
     assert third is None
     assert first.trial_id == f"{first.config['trial']}-1"
     assert first.config["params"] == {"lr": 0.5}
     assert first.config["reported_epochs"] == 0
     study.report(second.config["trial"], 1, {METRIC: 0.5})
     study.fail(second.config["trial"], "it broke")
-    jobs.on_trial_complete(second.trial_id, error=True)
-    again = cast(Any, jobs.next_trial())
+    source.on_trial_complete(second.trial_id, error=True)
+    again = cast(Any, source.next_trial())
     assert again.trial_id == f"{second.config['trial']}-2"
     assert again.config["reported_epochs"] == 1
-    assert not jobs.is_finished()
+    assert not source.is_finished()
 
 
-def test_the_search_is_finished_when_the_study_is_and_nothing_lives(study: Study):
-    jobs = TrialSource(study, 1)
-    assert not jobs.is_finished()
+def test_each_place_asks_for_resources_of_its_own_so_that_ray_gives_no_process_to_another_place():
+    first, second = places(Resources(trials_at_once=2, cores_per_trial=3))
+    assert first != second
+    assert first.required_resources == second.required_resources == {"CPU": 3.0}
+
+
+def test_a_trial_goes_to_the_place_whose_process_is_ready_before_one_whose_process_has_died(
+    study: Study, source: TrialSource
+):
+    first, second = (cast(Any, source.next_trial()) for _ in range(2))
+    study.report(first.config["trial"], 6, {METRIC: 0.5})
+    source.on_trial_complete(first.trial_id)
+    study.fail(second.config["trial"], "it died")
+    source.on_trial_complete(second.trial_id, error=True)
+    third, fourth = (cast(Any, source.next_trial()) for _ in range(2))
+    assert third.placement_group_factory == first.placement_group_factory
+    assert fourth.placement_group_factory == second.placement_group_factory
+
+
+def test_ray_is_told_once_to_keep_the_process_of_a_place(study: Study):
+    told: list[object] = []
+    controller = SimpleNamespace(_actor_cache=SimpleNamespace(increase_max=told.append))
+    scheduler = StudyScheduler(study)
+    one, other = places(Resources(trials_at_once=2, cores_per_trial=1))
+    for place in (one, other, one):
+        scheduler.on_trial_complete(controller, cast(Trial, SimpleNamespace(placement_group_factory=place)), {})
+    assert told == [one, other]
+
+
+def test_the_search_is_finished_when_the_study_is_and_nothing_lives(study: Study, source: TrialSource):
+    assert not source.is_finished()
+    trial = cast(Any, source.next_trial())
+    study.requeue(trial.config["trial"])
     study.end_session(SessionEnd.HOURS)
-    assert jobs.is_finished()
-    jobs.live["t0000-1"] = "t0000"
-    assert not jobs.is_finished()
-    jobs.set_finished()  # Ray ends the session
-    assert jobs.is_finished()
+    assert not source.is_finished()
+    source.on_trial_complete(trial.trial_id)
+    assert source.is_finished()
+    source.set_finished()  # Ray ends the session
+    assert source.is_finished()
 
 
 def test_after_the_hours_nothing_begins_and_running_trials_end_their_epoch(study: Study):
@@ -148,5 +185,5 @@ def test_after_the_hours_nothing_begins_and_running_trials_end_their_epoch(study
 
 
 def test_ray_may_pickle_the_adapters(study: Study):
-    for adapter in (TrialSource(study, 1), StudyScheduler(study), SessionStopper(study, Signals(), None)):
+    for adapter in (TrialSource(study, Resources(1, 1)), StudyScheduler(study), SessionStopper(study, Signals(), None)):
         assert type(pickle.loads(pickle.dumps(adapter))) is object

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
 from io import StringIO
@@ -66,17 +67,40 @@ def test_a_trial_is_told_its_rungs_and_its_share_of_the_card(
 
 
 def run_placed(tmp_path: Path, *words: str) -> list[dict[str, str]]:
-    """What the processes of a search of trials that only sleep say of themselves, a line a start or epoch."""
+    """What the processes of a search of trials that only sleep say of themselves, a line an epoch."""
     command = [sys.executable, "-m", "tests.sleeping_trials", str(tmp_path), *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     return [json.loads(line) for line in (tmp_path / "said.txt").read_text().splitlines()]
 
 
+def started(tmp_path: Path) -> int:
+    """How many processes were started, whether or not they trained anything."""
+    return len((tmp_path / "starts.txt").read_text().splitlines())
+
+
 @pytest.mark.slow
 def test_all_places_train_on_a_card_each_though_rungs_come_sooner_than_a_process_starts(tmp_path: Path):
     said = run_placed(tmp_path, "--places", "2", "--gpus", "2", "--trials", "16")
     assert sorted({line["pid"]: line["cards"] for line in said}.values()) == ["0", "1"]
+    assert started(tmp_path) == 2
+
+
+def test_a_process_that_starts_later_than_another_is_not_given_up(tmp_path: Path):
+    said = run_placed(tmp_path, "--places", "2", "--trials", "24", "--first-at-once")
+    assert started(tmp_path) == 2
+    epochs = Counter(line["pid"] for line in said)
+    assert len(epochs) == 2
+    assert min(epochs.values()) > 0.2 * sum(epochs.values())
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_replaced_once_and_its_place_goes_on(tmp_path: Path):
+    said = run_placed(tmp_path, "--places", "2", "--trials", "24", "--dies", "3")
+    assert started(tmp_path) == 3
+    epochs = Counter(line["pid"] for line in said)
+    assert len(epochs) == 3
+    assert sorted(epochs.values())[1] > 0.2 * len(said)  # the process that came later, though rungs are short
 
 
 @pytest.mark.slow

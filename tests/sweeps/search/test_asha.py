@@ -49,11 +49,13 @@ class Search:
             trial = self.rules.next(closing)
             if trial is not None:
                 rung = self.rules.paused[trial][0]
-                self.rules.resume(trial)
-                if not self.within_top(trial, rung):  # only the last rule of a search that closes
+                if not self.within_top(trial, rung):  # only the last rules of a search that closes
                     assert closing
-                    assert not self.rules.completed
-                    assert len(self.rules.running) == 1
+                    if self.rules.running or self.rules.completed:
+                        before = [0, *self.asha.rungs][self.asha.rungs.index(rung)]
+                        coming = list(self.rules.running.values()).count(before)
+                        assert self.within_top(trial, rung, coming)
+                self.rules.resume(trial)
             elif closing:
                 break
             else:
@@ -83,15 +85,18 @@ class Search:
         if epoch == self.asha.max_epochs:
             assert decision == Decision.STOP
 
-    def within_top(self, trial: str, rung: int) -> bool:
-        """Whether fewer than n // eta are better or as good and earlier (stopping: at least one may pass)."""
+    def within_top(self, trial: str, rung: int, coming: int = 0) -> bool:
+        """Whether fewer than n // eta are better or as good and earlier (stopping: at least one may pass).
+
+        ``coming``: how many more will be there, all of them worse.
+        """
         there = self.recorded[rung]
         order = list(there)
         better = sum(
             there[other] > there[trial] or (there[other] == there[trial] and order.index(other) < order.index(trial))
             for other in there
         )
-        return better < max(len(there) // self.asha.reduction_factor, self.asha.variant == "stopping")
+        return better < max((len(there) + coming) // self.asha.reduction_factor, self.asha.variant == "stopping")
 
 
 @settings(deadline=None, max_examples=150)
@@ -133,6 +138,40 @@ def test_a_trial_that_would_be_resumed_at_once_is_not_paused():
         -1
     ] == Decision.CONTINUE
     assert rules.running == {"c": 1}
+
+
+def test_at_the_end_of_a_search_a_free_process_does_not_wait_for_the_trials_on_their_way_to_a_rung():
+    rules = SuccessiveHalving(THREE)
+    for name, value in zip("abc", (0.3, 0.1, 0.2), strict=True):
+        rules.start(name)
+        if name != "c":
+            rules.report(name, 1, value)
+    assert rules.next() is None  # of two the top third is nobody
+    assert rules.next(no_new_trials=True) == "a"  # of three, when c comes, it would be a
+    rules.resume("a")
+    assert rules.next(no_new_trials=True) is None  # and nobody else
+    assert rules.report("c", 1, 0.2) == Decision.PAUSE
+    assert rules.next(no_new_trials=True) is None
+
+
+def test_one_that_overtakes_a_trial_that_passed_early_passes_too():
+    rules = SuccessiveHalving(THREE)
+    for name, value in zip("ab", (0.3, 0.1), strict=True):
+        climb(rules, name, value)
+    rules.start("c")
+    rules.resume("a")
+    assert rules.report("c", 1, 0.4) == Decision.CONTINUE
+
+
+def test_trials_on_their_way_to_another_rung_do_not_count():
+    rules = SuccessiveHalving(THREE)
+    for name in "abc":
+        climb(rules, name, 0.1)
+    rules.resume("a")
+    assert rules.report("a", 3, 0.1) == Decision.PAUSE
+    rules.start("d")
+    rules.start("e")  # on their way to rung 1: at rung 3 there is one, and of five at rung 1 one may pass
+    assert rules.next(no_new_trials=True) is None
 
 
 def test_the_highest_rung_is_served_first():
