@@ -22,6 +22,7 @@ from src.config.compose import load_config
 from src.errors import UserError, run_command
 from src.folders import user_path
 from src.training.trainer import Diverged, Trainer
+from sweeps.machine import cards_for
 from sweeps.plan import SweepPlan
 from sweeps.preflight import prepare
 from sweeps.request import SweepRequest
@@ -68,7 +69,7 @@ def main(argv: list[str]) -> None:
         spec=options.spec, overrides=words, trials=options.trials, max_epochs=options.max_epochs, trials_at_once=1
     )
     spec = request.applied_to(load_spec(options.spec))
-    plan = prepare(options.spec, spec, seed=0)
+    plan = prepare(options.spec, spec, seed=0, cards=cards_for(spec))
     if not isinstance(spec.space, Mapping):
         raise UserError(f"{options.spec} has a conditional space, which the peers do not search.")
     epochs = options.epochs or round(plan.forecast().epochs)

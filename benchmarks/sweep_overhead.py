@@ -13,25 +13,26 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from optuna.distributions import FloatDistribution
-from ray.tune import Callback
 
 from src.errors import run_command
 from src.folders import user_path
 from src.synthetic import write_dataset
+from sweeps.interrupts import Signals
 from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.local_ray import LocalRay
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.ray_executor import SessionStopper, Signals, build_tuner, local_ray
+from sweeps.ray_executor import Executor
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.state import SearchState
 from sweeps.search.study import Study
+from sweeps.search.trial import Trial
 from sweeps.spec import Asha, Budget, SweepSpec
-from trainable.trial import TrialPlan
+from trainable.plan import TrialPlan
 
 
-class Stopwatch(Callback):
+class Stopwatch:
     """Notes when each trial ended, and how long its epochs took."""
 
     ends: list[float]
@@ -40,10 +41,10 @@ class Stopwatch(Callback):
     def __init__(self) -> None:
         self.ends, self.epoch_seconds = [], []
 
-    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
-        self.epoch_seconds.append(float(result["epoch_seconds"]))
+    def reported(self, trial: Trial) -> None:
+        self.epoch_seconds.append(trial.metrics["epoch_seconds"])
 
-    def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+    def left(self, trial: Trial) -> None:
         self.ends.append(time.perf_counter())
 
     def overhead(self) -> float:
@@ -70,9 +71,12 @@ def measure(plan: SweepPlan, sweep_dir: Path, reuse: bool) -> Stopwatch:
     sampler = ModelSampler(plan.spec.space, plan.seed, plan.default_params)
     ledger = Ledger(sweep_dir / LEDGER_FILE)
     study = Study(SearchState(plan.spec.scheduler.build(), plan.spec.metric), sampler, plan.spec.budget, ledger)
-    with local_ray(plan.resources), Signals() as signals:
-        halt = SessionStopper(study, signals, None)
-        build_tuner(study, plan.resources, trial_plan, halt, [watch], reuse_actors=reuse).fit()
+    with (
+        LocalRay(plan.resources) as ray,
+        Signals() as signals,
+        Executor(trial_plan, plan.resources, ray, reuse_actors=reuse) as executor,
+    ):
+        executor.run(study, signals, None, [watch])
     return watch
 
 

@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
-
 from src.errors import UserError, run_command
 
 MIB = 2**20
@@ -26,6 +24,8 @@ CONTEXT_MIB = 450
 OLDEST_DRIVER = {"12": "525", "13": "580"}
 """Oldest Linux driver for each major version of CUDA (NVIDIA's CUDA compatibility tables)."""
 DEVICES = Path("/dev")
+DRIVERS = ("nvidia*", "nvhost*", "dxg", "kfd")
+"""Files in ``DEVICES`` of a driver that torch may use: NVIDIA's, that of a Jetson, of WSL, and AMD's."""
 LOOK_SECONDS = 120
 
 
@@ -61,6 +61,20 @@ def count_cards(device: str = "auto") -> int:
     """
     if device == "cpu":
         return 0
+    found = 0 if no_driver() else _count_by_torch()
+    if device == "cuda" and not found:
+        raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
+    return found
+
+
+def no_driver() -> bool:
+    """Whether there is surely no card, which is known without torch: to import it takes seconds."""
+    return "torch" not in sys.modules and not any(next(DEVICES.glob(name), None) for name in DRIVERS)
+
+
+def _count_by_torch() -> int:
+    import torch
+
     if torch.cuda.is_available():
         return torch.cuda.device_count()
     shown = torch.cuda.device_count()  # uses the driver's library, which works even if the driver is too old for torch
@@ -70,13 +84,13 @@ def count_cards(device: str = "auto") -> int:
             f"There is a graphics card that torch {torch.__version__} cannot use: {'; '.join(_shown_by_driver())}. "
             f"{_reason()} Until that is fixed, use device=cpu."
         )
-    if device == "cuda":
-        raise UserError("device=cuda: torch finds no CUDA device here. Legal: auto, cpu.")
     return 0
 
 
 def refuse_old_card(index: int = 0) -> None:
     """A ``UserError`` if this torch has no kernels for the card."""
+    import torch
+
     kernels = torch.cuda.get_arch_list()
     capability = torch.cuda.get_device_capability(index)
     if not kernels or any(_runs(kernel, capability) for kernel in kernels):
@@ -110,6 +124,8 @@ def find_cards(device: str = "auto") -> list[Card]:
 
 def look(index: int) -> Card:
     """Inspect one card. This creates a CUDA context in the process."""
+    import torch
+
     refuse_old_card(index)
     about = torch.cuda.get_device_properties(index)
     before = _free_by_driver().get(str(getattr(about, "uuid", "")))
@@ -136,6 +152,8 @@ def _runs(kernel: str, capability: tuple[int, int]) -> bool:
 
 def _reason() -> str:
     """Why torch cannot use a card: the driver is too old, or the error of torch."""
+    import torch
+
     version, driver = torch.version.cuda, driver_version() or ""
     if version is None:
         return "This torch was built without CUDA: install one that was built with it."

@@ -146,8 +146,8 @@ def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
 
 def write_scores(scores: "Scores", network: "Network", folder: Path) -> None:
     """Write metrics.json, images.csv, the precision-recall curve and, if configured, the confusion matrix."""
+    from src.scoring.charts import draw_confusion_matrix, draw_curve
     from src.scoring.metrics import BINS, curve, oracle_scores, threshold_counts
-    from src.scoring.pictures import draw_confusion_matrix, draw_curve
 
     (folder / "metrics.json").write_text(json.dumps(about(scores, network), indent=2))
     rows = [[stem, *image.values()] for stem, image in zip(scores.stems, scores.images, strict=True)]

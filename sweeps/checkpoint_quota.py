@@ -3,32 +3,25 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from ray.tune import Callback
-from ray.tune.experiment import Trial as RayTrial
-
-from sweeps.ray_executor import NotPickled, name_of
 from sweeps.search.study import Study
 from sweeps.search.trial import Trial, TrialState, ranked
 
 GIB = 2**30
 
 
-class CheckpointQuota(NotPickled, Callback):
+class CheckpointQuota:
     """Deletes checkpoints when trials end, so that all of them together stay below ``budget.checkpoints_gib``."""
 
     def __init__(self, study: Study, sweep_dir: Path) -> None:
-        super().__init__()
         self.study, self.sweep_dir = study, sweep_dir
 
-    def on_trial_complete(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
-        ours = self.study.trials[name_of(trial)]
-        if ours.state in (TrialState.COMPLETE, TrialState.STOPPED):
-            keep_best_only(self.sweep_dir / ours.name)
-        self.keep_below()
+    def reported(self, trial: Trial) -> None:
+        pass
 
-    def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
+    def left(self, trial: Trial) -> None:
+        if trial.state in (TrialState.COMPLETE, TrialState.STOPPED):
+            keep_best_only(self.sweep_dir / trial.name)
         self.keep_below()
 
     def keep_below(self) -> None:

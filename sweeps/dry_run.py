@@ -22,7 +22,7 @@ def dry_run(plan: SweepPlan, measure: bool = True, state: SearchState | None = N
     ``measure``: False if the plan is for a card that this machine does not have. ``state``: the state of the sweep that
     the plan continues, if any.
     """
-    networks = check_corners(plan, corners(plan.spec.space), "all of them")
+    networks = check_corners(plan, corners(plan.spec.space), which="all of them")
     check_memory(plan, networks, all_of_them=True)
     for line in sharing(plan.name, plan.resources):
         console.print(line)

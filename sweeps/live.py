@@ -4,16 +4,12 @@ import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from ray.tune import Callback
-from ray.tune.experiment import Trial as RayTrial
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from sweeps.leaderboard import tables, write_csv
-from sweeps.ray_executor import NotPickled, name_of
 from sweeps.search.forecast import epochs_to_come, forecast
 from sweeps.search.study import Study
 from sweeps.search.trial import Trial, TrialState, ranked
@@ -24,11 +20,10 @@ SAVE_SECONDS = 1.0
 QUIET_SECONDS = 60  # without a terminal, a status line is printed if nothing else was printed for so long
 
 
-class LiveView(NotPickled, Callback):
-    """Shows a study after each of Ray's events, and keeps ``leaderboard.csv`` up to date."""
+class LiveView:
+    """Shows a study while its trials run, and keeps ``leaderboard.csv`` up to date."""
 
     def __init__(self, study: Study, sweep_dir: Path, console: Console) -> None:
-        super().__init__()
         self.study, self.metric, self.console = study, study.state.metric, console
         self.path = sweep_dir / "leaderboard.csv"
         self.started = self.printed_at = time.monotonic()
@@ -47,19 +42,14 @@ class LiveView(NotPickled, Callback):
         self.live.stop()
         self.save()
 
-    def on_trial_result(
-        self, iteration: int, trials: list[RayTrial], trial: RayTrial, result: dict[str, Any], **info: Any
-    ) -> None:
+    def reported(self, trial: Trial) -> None:
         if time.monotonic() - self.saved_at > SAVE_SECONDS:
             self.save()
         if not self.console.is_terminal and time.monotonic() - self.printed_at > QUIET_SECONDS:
             self._print(self.status())
 
-    def on_trial_complete(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
-        self._print_trial(self.study.trials[name_of(trial)])
-
-    def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: Any) -> None:
-        self._print_trial(self.study.trials[name_of(trial)])
+    def left(self, trial: Trial) -> None:
+        self._print_trial(trial)
 
     def save(self) -> None:
         self.saved_at = time.monotonic()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -31,7 +32,9 @@ from sweeps.search.space import (
 from sweeps.search.state import SearchState
 from sweeps.spec import SweepSpec
 from trainable.resources import Resources, share_machine
-from trainable.smoke_test import EpochCost
+
+if TYPE_CHECKING:
+    from trainable.smoke_test import EpochCost  # imports torch
 
 DEFAULT_METRIC = "val/iou_best"
 """The metric by which a training keeps its best checkpoint, unless ``training.metric`` is set."""
@@ -98,7 +101,7 @@ class SweepPlan:
         at = {epoch: count - (before.trials_at[epoch] if before else 0) for epoch, count in whole.trials_at.items()}
         return Forecast(at, epochs, whole.starts - (before.starts if before else 0))
 
-    def hours(self, cost: EpochCost, expected: Forecast) -> float:
+    def hours(self, cost: "EpochCost", expected: Forecast) -> float:
         """Wall-clock hours of the ``expected`` epochs, if every epoch takes as long as the measured one.
 
         Trials on separate cores run in parallel. Trials that share one graphics card slow each other down: they are

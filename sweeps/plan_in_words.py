@@ -1,16 +1,19 @@
 """Describes a plan in words, as a dry run prints it."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sweeps.plan import SweepPlan
 from sweeps.search.space_in_words import described
 from sweeps.search.state import SearchState
-from trainable.smoke_test import EpochCost
+
+if TYPE_CHECKING:
+    from trainable.smoke_test import EpochCost  # imports torch
 
 HOURS_A_DAY = 24
 
 
-def plan_lines(plan: SweepPlan, cost: EpochCost | None, state: SearchState | None = None) -> Iterator[str]:
+def plan_lines(plan: SweepPlan, cost: "EpochCost | None", state: SearchState | None = None) -> Iterator[str]:
     """The plan in lines. With a measured ``cost`` it includes hours and disk space.
 
     ``state``: the state of the sweep that is continued, if any.
@@ -37,7 +40,7 @@ def plan_lines(plan: SweepPlan, cost: EpochCost | None, state: SearchState | Non
         yield from limit_lines(plan, cost, hours)
 
 
-def limit_lines(plan: SweepPlan, cost: EpochCost, hours: float) -> Iterator[str]:
+def limit_lines(plan: SweepPlan, cost: "EpochCost", hours: float) -> Iterator[str]:
     """Limits of the sweep: the budget of hours, a slow CPU, disk space."""
     budget = plan.spec.budget
     if budget.hours is not None and hours > budget.hours:

@@ -3,11 +3,12 @@
 import logging
 import shlex
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from src.cards import Card, absent_card, find_cards
+from src.cards import Card
 from src.check import quick_problems
 from src.config.compose import load_config
 from src.config.overrides import Overrides
@@ -19,15 +20,14 @@ from src.tables import PlainConsole
 from sweeps.data_root import lacks_data
 from sweeps.default_point import default_point
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.ray_requirements import require_ray_environment
-from sweeps.search.budget import Budget
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.space import Params
 from sweeps.spec import SweepSpec
-from trainable.card_memory import fit_networks, refuse_misfits
+from trainable.corners import by_network
 from trainable.overrides import trial_overrides
-from trainable.resources import choose_cards
-from trainable.smoke_test import run_smoke_test
+
+if TYPE_CHECKING:
+    from sweeps.ray_executor import Executor
 
 SYNTHETIC = Path("data") / "synthetic"
 
@@ -37,15 +37,11 @@ FEW = "all low, all high and each choice; a dry run checks all"
 console = PlainConsole(width=160)
 
 
-def prepare(
-    name: str, spec: SweepSpec, seed: int, accept_data: bool = False, gpu_memory: float | None = None
-) -> SweepPlan:
-    """Make the plan of a sweep, after all checks that need no training: cards, keys, ranges, every image.
+def prepare(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card], accept_data: bool = False) -> SweepPlan:
+    """Make the plan of a sweep for ``cards``, after all checks that need no training: keys, ranges, every image.
 
-    Data problems that would make the results unreliable are a ``UserError``, unless ``accept_data``. With
-    ``gpu_memory``, the plan is for cards with so many GiB instead of the cards of this machine.
+    Data problems that would make the results unreliable are a ``UserError``, unless ``accept_data``.
     """
-    require_ray_environment()
     if spec.synthetic_without_data and lacks_data(spec):
         root = load_config(spec.fixed).data.root
         console.print(f"There are no photographs in {root}: the sweep uses synthetic ones in {SYNTHETIC}.")
@@ -53,9 +49,7 @@ def prepare(
             write_dataset(SYNTHETIC)
         spec = replace(spec, fixed=(*spec.fixed, f"data.root={SYNTHETIC}"))
     default_point(spec.space, spec.fixed)  # most mistakes are in the keys: check them before anything slow
-    config = load_config(spec.fixed)
-    cards = cards_for(config.device, spec.budget, gpu_memory)
-    data = config.data
+    data = load_config(spec.fixed).data
     sizes = [len(open_split(data, split)) for split in SPLITS]
     counts = ", ".join(f"{size} {split}" for size, split in zip(sizes, SPLITS, strict=True))
     console.print(f"{name}: images in {data.root}: {counts}")
@@ -84,28 +78,28 @@ def check_sampler(plan: SweepPlan) -> None:
         raise UserError(f"sampler={plan.spec.sampler_name}: {type(error).__name__}: {error}") from error
 
 
-def cards_for(device: str, budget: Budget, gpu_memory: float | None) -> tuple[Card, ...]:
-    """The graphics cards to plan for: those of this machine, or hypothetical ones with ``gpu_memory`` GiB."""
-    if gpu_memory is not None and device == "cpu":
-        raise UserError("--gpu-memory plans for graphics cards, but device=cpu uses none: leave out one of the two.")
-    cards = find_cards(device) if gpu_memory is None else [absent_card(gpu_memory)] * (budget.gpus or 1)
-    return choose_cards(cards, budget.gpus, budget.trials_at_once)
-
-
-def check_corners(plan: SweepPlan, points: Iterable[Params], which: str = FEW) -> list[Overrides]:
+def check_corners(
+    plan: SweepPlan, points: Iterable[Params], executor: "Executor | None" = None, which: str = FEW
+) -> list[Overrides]:
     """Run the smoke test on these points of the space; returns the overrides of one point per different network.
 
-    ``which`` describes the points in words.
+    It runs in the places of the sweep, or in this process without an ``executor``. ``which`` describes the points.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    warnings.simplefilter("ignore")
-    points = list(points)
-    networks = run_smoke_test((trial_overrides(plan.fixed, point) for point in points), bool(plan.resources.cards))
+    corners = [trial_overrides(plan.fixed, point) for point in points]
+    networks = by_network(corners)
+    if executor:
+        executor.check(networks)
+    else:
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
+        warnings.simplefilter("ignore")
+        from trainable.smoke_test import run_smoke_test
+
+        run_smoke_test(corners, bool(plan.resources.cards))
     console.print(
-        f"{len(points)} corners of the space ({which}) are valid configurations; {len(networks)} different networks "
+        f"{len(corners)} corners of the space ({which}) are valid configurations; {len(networks)} different networks "
         "and losses were trained for one step."
     )
-    return networks
+    return [corners[0] for corners in networks]
 
 
 def check_memory(plan: SweepPlan, networks: Iterable[Overrides], all_of_them: bool = False) -> None:
@@ -113,6 +107,10 @@ def check_memory(plan: SweepPlan, networks: Iterable[Overrides], all_of_them: bo
 
     A network that does not fit at all is a ``UserError``.
     """
+    if not plan.resources.cards:
+        return
+    from trainable.card_memory import fit_networks, refuse_misfits  # imports torch, which takes seconds
+
     fits = fit_networks(networks, plan.resources, plan.fixed)
     if fits and all_of_them:
         console.print(f"GPU memory per trial: {plan.resources.share_mib} MiB. Predicted need of each network:")

@@ -1,130 +1,165 @@
-"""Ray adapter: runs a study's trials as processes with shares of one machine. Every decision is the study's."""
+"""Runs checks and a study's trials with Ray Tune, in processes that share a machine. Decisions are the study's."""
 
-import logging
 import math
 import os
-import subprocess
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partialmethod
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, Protocol, Self
 
-# read when ray is imported: no usage report, no warnings about checkpoints, no SIGINT handler of Ray's
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-os.environ.setdefault(
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1"
-)  # trials write their own TensorBoard events and JSON lines
-os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # data.root and output_root are relative to the user's folder
-os.environ.setdefault("RAY_worker_niceness", "0")  # with Ray's default of 15, any other load starves the trials
-os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # Ray's monitor kills a trial, which ends the whole sweep
+from sweeps.local_ray import LocalRay, environment
 
-import ray
+os.environ.update(environment())
 from ray import tune
-from ray.tune import RunConfig, TuneConfig, Tuner
-from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
+from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Experiment
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search.search_algorithm import SearchAlgorithm
-from ray.tune.stopper import Stopper
 
+from src.config.overrides import Overrides
+from src.errors import UserError
 from sweeps.interrupts import Signals
 from sweeps.search.scheduler import Decision
 from sweeps.search.study import SessionEnd, Study
+from sweeps.search.trial import Trial
 from trainable.failures import Failure, FailureKind, read_failure
+from trainable.plan import TrialPlan
+from trainable.ray_trial import CrackTrial
 from trainable.resources import Resources
-from trainable.trial import CrackTrial, TrialPlan
 
 METRICS = "metrics/"
-OBJECT_STORE_BYTES = 100 * 2**20  # trials share images through mapped files, not through Ray
-# trials inherit our environment anyway; Ray would write these keys to a log that every user of the machine can read
-ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
+Place = tune.PlacementGroupFactory
+# Trials inherit our environment. With variables of their own they could not use the processes that wait for them
+# (``LocalRay``), and Ray would write the values, AWS keys among them, to a log that every user of the machine can read.
+DEFAULT_ENV_VARS.clear()
+ENV_VARS_TO_PROPAGATE.clear()
 
 
-@contextmanager
-def local_ray(resources: Resources) -> Generator[None]:
-    """Start a local Ray without dashboard for the block. Its login token is readable only by this user."""
-    token = Path.home() / ".ray" / "auth_token"
-    token.parent.mkdir(mode=0o700, exist_ok=True)
-    token.parent.chmod(0o700)  # before Ray writes the token there; a umask would be inherited by the trials' files
-    with own_process_groups():
-        ray.init(
-            address="local",
-            num_cpus=resources.cores_per_trial * resources.trials_at_once,
-            num_gpus=len(resources.cards),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=OBJECT_STORE_BYTES,
-        )
-    try:
-        if token.is_file():  # the user may have configured another path for it
-            token.chmod(0o600)
-        yield
-    finally:
-        ray.shutdown()
+class Observer(Protocol):
+    """What is told of trials while they run."""
+
+    def reported(self, trial: Trial) -> None:
+        """The study has taken in an epoch of the trial."""
+        ...
+
+    def left(self, trial: Trial) -> None:
+        """The trial has left its place: it has paused, ended or failed."""
+        ...
 
 
-@contextmanager
-def own_process_groups() -> Generator[None]:
-    """Start all processes within the block in their own process groups, so that they do not get our signals.
+class Executor:
+    """The places of a session, each with a process. Within its block they check networks, and then run trials.
 
-    Otherwise a SIGTERM or SIGHUP from a terminal or batch system would also kill Ray's processes, and with them the
-    running epochs. The kernel still ends them when our process ends.
-    """
-    start: Any = subprocess.Popen.__init__
-    subprocess.Popen.__init__ = partialmethod(start, process_group=0)  # pyright: ignore[reportAttributeAccessIssue]
-    try:
-        yield
-    finally:
-        subprocess.Popen.__init__ = start
-
-
-class NotPickled:
-    """Ray pickles every callback so that it could restore them. We do not use that, and a ledger cannot be pickled."""
-
-    def __reduce__(self) -> tuple[type[object], tuple[()]]:
-        return object, ()
-
-
-class TrialSource(NotPickled, SearchAlgorithm):
-    """Gives Ray a trial only when a process is free, so that each proposal uses the latest results.
-
-    To Ray a resumed trial is a new trial, whose id is our trial's name plus a counter. So pauses, retries and resumed
-    sweeps work in the same way, and Ray's own records are not needed.
+    With ``reuse_actors`` a trial's process takes the next trial, which saves seconds of imports.
     """
 
-    def __init__(self, study: Study, resources: Resources) -> None:
-        self.study = study
-        self.free = deque(places(resources))
+    def __init__(self, plan: TrialPlan, resources: Resources, ray: LocalRay, reuse_actors: bool = True) -> None:
+        self.plan, self.resources, self.ray, self.reuse_actors = plan, resources, ray, reuse_actors
+        self.folder = TemporaryDirectory(prefix="crack-sweeps-", ignore_cleanup_errors=True)
+        self.source, self.scheduler = TrialSource(places(resources)), StudyScheduler()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.ray.stop()
+        self.folder.cleanup()
+
+    @cached_property
+    def controller(self) -> "Controller":
+        self.ray.wait()
+        trainable = tune.with_parameters(CrackTrial, plan=self.plan)
+        experiment = Experiment("session", trainable, storage_path=self.folder.name)
+        return Controller(self.source, self.scheduler, experiment, self.reuse_actors)
+
+    def check(self, corners: Sequence[Sequence[Overrides]]) -> None:
+        """Run the smoke test on groups of corners, each group in one process.
+
+        If one cannot be trained, a ``UserError`` names its overrides.
+        """
+        on_card = bool(self.resources.cards)
+        self.source.checks += [{"corners": [list(one) for one in group], "on_card": on_card} for group in corners]
+        while len(self.scheduler.answers) < len(corners):
+            self.controller.step()
+        refused = next((answer for answer in self.scheduler.answers if answer), "")
+        if refused:
+            raise UserError(refused)
+
+    def run(self, study: Study, signals: Signals, hours: float | None, observers: Iterable[Observer]) -> None:
+        """Run the study's trials until it is at rest, or a signal comes. After ``hours`` they end their epochs."""
+        deadline = math.inf if hours is None else time.monotonic() + hours * 3600
+        self.source.study = self.scheduler.study = study
+        self.scheduler.observers = list(observers)
+        while not self.controller.is_finished() and signals.received is None:
+            if time.monotonic() > deadline and study.ended is None:
+                study.end_session(SessionEnd.HOURS)
+            self.controller.step()
+        self.source.set_finished()
+        self.controller.cleanup()
+
+
+class Controller(TuneController):
+    """Ray Tune's loop over the processes of the places."""
+
+    def __init__(
+        self, source: "TrialSource", scheduler: "StudyScheduler", experiment: Experiment, reuse_actors: bool
+    ) -> None:
+        super().__init__(search_alg=source, scheduler=scheduler, storage=experiment.storage, reuse_actors=reuse_actors)
+        source.experiment = experiment
+        self._max_pending_trials = len(source.free)  # all processes start together
+        for place in source.free:
+            self._actor_cache.increase_max(place)  # a process waits for the next trial of its place
+
+    def checkpoint(self, force: bool = False, wait: bool = False) -> None:
+        """Write nothing: Ray's own state of a session is never read."""
+
+
+class TrialSource(SearchAlgorithm):
+    """Gives Ray what its processes do: checks first, then a study's trials.
+
+    A trial is given only when a process is free, so that each proposal uses the latest results. To Ray a resumed trial
+    is a new trial, whose id is our trial's name plus a counter. So pauses, retries and resumed sweeps work in the same
+    way, and Ray's own records are not needed.
+    """
+
+    experiment: Experiment
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        self.free = deque(places)
         """Places that no trial uses; those whose process is known to be ready come first."""
-        self.live: dict[str, tune.PlacementGroupFactory] = {}
+        self.live: dict[str, Place] = {}
         """The places in use, by Ray's trial id."""
+        self.checks: list[dict[str, Any]] = []
+        """The checks to come."""
+        self.study: Study | None = None
         self.begun: Counter[str] = Counter()
 
-    def add_configurations(self, experiments: Any) -> None:
-        """Keep the settings that all of Ray's trials share."""
-        experiment: Experiment = experiments[0]
-        self.spec: Any = experiment.spec
-
     def next_trial(self) -> RayTrial | None:
-        if not self.free or (trial := self.study.next_trial()) is None:
+        if not self.free:
             return None
-        self.begun[trial.name] += 1
-        ray_id = f"{trial.name}-{self.begun[trial.name]}"
+        if self.checks:
+            return self._ray_trial("check", self.checks.pop(0))
+        trial = self.study.next_trial() if self.study else None
+        if trial is None:
+            return None
+        job = {"trial": trial.name, "params": trial.params, "reported_epochs": trial.epochs}
+        return self._ray_trial(trial.name, job)
+
+    def _ray_trial(self, name: str, job: dict[str, Any]) -> RayTrial:
+        self.begun[name] += 1
+        ray_id = f"{name}-{self.begun[name]}"
         self.live[ray_id] = place = self.free.popleft()
         return RayTrial(
-            self.spec["run"],
-            config={"trial": trial.name, "params": trial.params, "reported_epochs": trial.epochs},
+            str(self.experiment.run_identifier),
+            config=job,
             trial_id=ray_id,
-            storage=self.spec["storage"],
+            storage=self.experiment.storage,
             placement_group_factory=place,
             trial_name_creator=id_of,
             trial_dirname_creator=id_of,
@@ -136,35 +171,44 @@ class TrialSource(NotPickled, SearchAlgorithm):
             (self.free.append if error else self.free.appendleft)(place)  # a process ends with its trial's failure
 
     def is_finished(self) -> bool:
-        return self._finished or (not self.live and self.study.at_rest)
+        at_rest = self.study is not None and self.study.at_rest
+        return self._finished or (not self.live and at_rest)
 
 
-class StudyScheduler(NotPickled, FIFOScheduler):
+class StudyScheduler(FIFOScheduler):
     """Passes reports and failures to the study, and its decisions to Ray.
 
     For Ray a pause is a stop: the process is free for another trial, and the checkpoint stays in the trial's folder.
     """
 
-    def __init__(self, study: Study) -> None:
-        super().__init__()
-        self.study = study
-        self.kept = set[Any]()
-        """The places whose processes Ray has been told to keep."""
+    study: Study
+    observers: Sequence[Observer] = ()
 
-    def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
-        """Let Ray keep the process of the trial's place until another trial takes it, whatever other places do."""
-        place = trial.placement_group_factory
-        if place not in self.kept:
-            self.kept.add(place)
-            tune_controller._actor_cache.increase_max(place)  # Ray has no public setting for it
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[str] = []
+        """What each check has refused, or an empty text."""
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
+        if is_check(trial):
+            self.answers.append(result["refused"])
+            return TrialScheduler.STOP
         name, finished = name_of(trial), bool(result["finished"])
         decision = self.study.report(name, int(result["epoch"]), metrics_of(result), finished)
+        for observer in self.observers:
+            observer.reported(self.study.trials[name])
         return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
 
+    def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
+        if not is_check(trial):
+            self._left(name_of(trial))
+
     def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
-        failure, name = failure_of(trial), name_of(trial)
+        failure = failure_of(trial)
+        if is_check(trial):
+            self.answers.append(f"The process that tried out the networks has failed: {failure.message}")
+            return
+        name = name_of(trial)
         if failure.kind is FailureKind.DISK_FULL:
             self.study.end_session(SessionEnd.DISK_FULL, failure.message.partition(": ")[2])
             self.study.requeue(name)
@@ -173,67 +217,30 @@ class StudyScheduler(NotPickled, FIFOScheduler):
             self.study.requeue(name)
         else:
             self.study.fail(name, failure.message, retry=failure.kind is FailureKind.MACHINE)
+        self._left(name)
+
+    def _left(self, name: str) -> None:
+        for observer in self.observers:
+            observer.left(self.study.trials[name])
 
 
-class SessionStopper(NotPickled, Stopper):
-    """Ends a session: at once after a signal, or after the running epochs when its time is over."""
-
-    def __init__(self, study: Study, signals: Signals, hours: float | None) -> None:
-        self.study, self.signals = study, signals
-        self.deadline = math.inf if hours is None else time.monotonic() + hours * 3600
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        if time.monotonic() > self.deadline and self.study.ended is None:
-            self.study.end_session(SessionEnd.HOURS)
-        return self.signals.received is not None
-
-
-def places(resources: Resources) -> list[tune.PlacementGroupFactory]:
+def places(resources: Resources) -> list[Place]:
     """A request for resources for each trial that runs at once; its name makes it differ from the others.
 
     Ray Tune gives a free process to any trial that asks for the same resources, even if another process is starting for
     that trial, which is then given up. With short rungs a single process would do all the work. So each place has a
     process of its own, and only trials of this place use it.
     """
-    bundle = {"CPU": resources.cores_per_trial, "GPU": resources.gpus_per_trial}
-    return [tune.PlacementGroupFactory([bundle], name=f"place {number}") for number in range(resources.trials_at_once)]
-
-
-def build_tuner(
-    study: Study,
-    resources: Resources,
-    trial_plan: TrialPlan,
-    stopper: SessionStopper,
-    callbacks: Sequence[tune.Callback],
-    reuse_actors: bool = True,
-) -> Tuner:
-    """Build the Ray Tune tuner that executes a study's trials.
-
-    With ``reuse_actors`` a trial's process takes the next trial, which saves seconds of imports. All processes start
-    together; by default Tune starts one at a time. Ray's own files of a session are in ``ray/`` in the sweep's folder;
-    nothing reads them.
-    """
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.trials_at_once)  # read by fit()
-    storage = trial_plan.sweep_dir / "ray"
-    sessions = len(list(storage.glob("session*")))
-    return Tuner(
-        tune.with_parameters(CrackTrial, plan=trial_plan),
-        tune_config=TuneConfig(
-            search_alg=TrialSource(study, resources),
-            scheduler=StudyScheduler(study),
-            reuse_actors=reuse_actors,
-        ),
-        run_config=RunConfig(
-            name=f"session{sessions}", storage_path=str(storage), verbose=0, callbacks=list(callbacks), stop=stopper
-        ),
-    )
+    bundle = {"CPU": 1, "GPU": resources.gpus_per_trial}
+    return [Place([bundle], name=f"place {number}") for number in range(resources.trials_at_once)]
 
 
 def id_of(trial: RayTrial) -> str:
     return str(trial.trial_id)
+
+
+def is_check(trial: RayTrial) -> bool:
+    return "corners" in trial.config
 
 
 def name_of(trial: RayTrial) -> str:

@@ -6,9 +6,14 @@ from pathlib import Path
 
 from src.errors import UserError, outlive_reader, run_command, unknown
 from src.folders import in_full, user_path
+from src.imports import quick_imports
 from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, locked, refuse_second_writer
+from sweeps.local_ray import LocalRay
+from sweeps.machine import cards_for
+from sweeps.ray_requirements import require_ray_environment
 from sweeps.request import FOLDER_NAME, SweepRequest, parse
 from sweeps.spec import SweepSpec, is_path, list_specs, load_spec, spec_path
+from trainable.resources import share_machine
 
 
 def main(argv: list[str]) -> int:
@@ -70,7 +75,7 @@ def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -
     from sweeps.preflight import prepare
 
     accept_data = request.accept_data_warnings or request.continues
-    plan = prepare(name, spec, request.seed or 0, accept_data, request.gpu_memory)
+    plan = prepare(name, spec, request.seed or 0, cards_for(spec, request.gpu_memory), accept_data)
     state = state_of(plan, request.spec, request.accept_changes) if request.continues else None
     return dry_run(plan, measure=request.gpu_memory is None, state=state)
 
@@ -83,13 +88,16 @@ def start(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> in
     other = other_sweep(folder, request.warm_start) if request.warm_start else None
     spec = checked(request.applied_to(spec))
 
-    from sweeps import sweep  # torch and Optuna: seconds to import
-    from sweeps.preflight import prepare
+    cards = cards_for(spec)
+    with LocalRay(share_machine(spec.budget.trials_at_once, cards)) as ray:
+        with quick_imports():  # torch and Optuna: seconds
+            from sweeps import sweep
+            from sweeps.preflight import prepare
 
-    plan = prepare(name, spec, request.seed or 0, request.accept_data_warnings)
-    with locked(folder):
-        refuse_existing_sweep(folder, request.fresh)
-        return sweep.start(plan, request.spec, request.saved(), other)
+        plan = prepare(name, spec, request.seed or 0, cards, request.accept_data_warnings)
+        with locked(folder):
+            refuse_existing_sweep(folder, request.fresh)
+            return sweep.start(plan, request.spec, request.saved(), other, ray)
 
 
 def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> int:
@@ -98,11 +106,15 @@ def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> i
     request = completed(request, folder)
     spec = checked(request.applied_to(spec))
 
-    from sweeps import sweep
-    from sweeps.preflight import prepare
+    cards = cards_for(spec)
+    with LocalRay(share_machine(spec.budget.trials_at_once, cards)) as ray:
+        with quick_imports():
+            from sweeps import sweep
+            from sweeps.preflight import prepare
 
-    plan = prepare(name, spec, request.seed or 0, accept_data=True)  # the data was accepted when the sweep was started
-    return sweep.resume(plan, request.spec, request.saved(), request.accept_changes)
+        # the data was accepted when the sweep was started
+        plan = prepare(name, spec, request.seed or 0, cards, accept_data=True)
+        return sweep.resume(plan, request.spec, request.saved(), request.accept_changes, ray)
 
 
 def checked(spec: SweepSpec) -> SweepSpec:
@@ -113,6 +125,7 @@ def checked(spec: SweepSpec) -> SweepSpec:
     from sweeps.data_root import lacks_data
     from sweeps.default_point import default_point
 
+    require_ray_environment()
     default_point(spec.space, spec.fixed)
     if not (spec.synthetic_without_data and lacks_data(spec)):
         for split in SPLITS:

@@ -1,27 +1,21 @@
-"""Runs a study's trials under Ray, with live view, checkpoint quota and signal handling."""
+"""Runs a study's trials with live view, checkpoint quota and signal handling."""
 
-import os
-
-from ray.tune import TuneError
 from rich.console import Console
 
 from sweeps.checkpoint_quota import CheckpointQuota
 from sweeps.interrupts import Signals
 from sweeps.live import LiveView
+from sweeps.local_ray import LocalRay
 from sweeps.neighbours import announced
 from sweeps.plan import SweepPlan
-from sweeps.ray_executor import SessionStopper, build_tuner, local_ray
+from sweeps.ray_executor import Executor
 from sweeps.search.study import Study
-from trainable.trial import TrialPlan
+from trainable.plan import TrialPlan
 
 
-def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
-    """Run the remaining trials. Returns the signal that interrupted them, if there was one."""
-    if study.at_rest:
-        return None
-    console.print(plan.resources_in_words)
-    os.environ["HF_HUB_OFFLINE"] = "1"  # the smoke test has downloaded all weights; trials must not download at once
-    view, resources, budget = LiveView(study, plan.folder, console), plan.resources, plan.spec.budget
+def executor_for(plan: SweepPlan, ray: LocalRay) -> Executor:
+    """The places in which the plan's trials run."""
+    resources, budget = plan.resources, plan.spec.budget
     trial_plan = TrialPlan(
         plan.folder.resolve(),
         plan.fixed,
@@ -34,17 +28,23 @@ def run_trials(plan: SweepPlan, study: Study, console: Console) -> int | None:
         memory_limit_mib=resources.memory_limit_mib,
         hang_seconds=budget.hang_minutes * 60,
     )
-    with announced(plan.name, resources) as others, Signals() as signals:
+    return Executor(trial_plan, resources, ray)
+
+
+def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Executor) -> int | None:
+    """Run the remaining trials. Returns the signal that interrupted them, if there was one."""
+    if study.at_rest:
+        return None
+    console.print(plan.resources_in_words)
+    with announced(plan.name, plan.resources) as others, Signals() as signals:
         for line in others:
             console.print(line)
-        with local_ray(resources), view:
-            signals.listen()
+        with LiveView(study, plan.folder, console) as view:
+            quota = CheckpointQuota(study, plan.folder)
             try:
-                stopper = SessionStopper(study, signals, budget.hours)
-                callbacks = [CheckpointQuota(study, plan.folder), view]
-                build_tuner(study, resources, trial_plan, stopper, callbacks).fit()
+                executor.run(study, signals, plan.spec.budget.hours, [quota, view])
             except KeyboardInterrupt:  # a second signal
                 pass
-            except TuneError as error:  # Ray keeps only the text of what the study raised
+            except Exception as error:  # Ray may keep only the text of what the study raised
                 raise study.log.failure or error from None
     return signals.received

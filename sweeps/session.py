@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -18,6 +18,9 @@ from sweeps.search.sampler import Sampler
 from sweeps.search.state import SearchState, replay
 from sweeps.search.study import Study
 
+if TYPE_CHECKING:
+    from sweeps.ray_executor import Executor
+
 NEVER_CHANGED = ("metric", "rungs")
 """Parts of a sweep's identity that cannot be changed, because the decisions made so far would be invalid."""
 
@@ -30,11 +33,11 @@ class Session:
     study: Study
     ledger: Ledger
 
-    def run(self, console: Console) -> int | None:
+    def run(self, console: Console, executor: "Executor") -> int | None:
         """Run the remaining trials. Returns the signal that interrupted them, if there was one."""
-        from sweeps.run_trials import run_trials  # imports Ray, which takes seconds: only after all checks
+        from sweeps.run_trials import run_trials  # imports Ray, which takes a second: sessions are tested without
 
-        received = run_trials(self.plan, self.study, console)
+        received = run_trials(self.plan, self.study, console, executor)
         if self.ledger.rolled_back:  # by a second Ctrl-C: the study knows an event that is not recorded
             self.study.state = recorded_state(self.plan, self.ledger)
         if self.study.complete:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER, UserError
-from sweeps.export import export
 from sweeps.identity import identity
 from sweeps.leaderboard import tables, write_csv
 from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.local_ray import LocalRay
 from sweeps.plan import SweepPlan
 from sweeps.preflight import check_corners, check_memory, console
+from sweeps.ray_executor import Executor
+from sweeps.run_trials import executor_for
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.space import few_corners
 from sweeps.search.study import SessionEnd, Study
@@ -25,18 +27,21 @@ WARM_TRIALS, WARM_POINTS = "warm_rows", "warm_points"
 """The ledger's keys for trials and points from another sweep."""
 
 
-def start(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], other: Path | None) -> int:
+def start(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], other: Path | None, ray: LocalRay) -> int:
     """Start a new sweep; ``other`` is the folder of the sweep for a warm start. Returns the exit code."""
     print_warnings(plan)
     warm = warm_start(other, plan) if other else WarmStart()
     for line in warm.lines() if other else ():
         console.print(f"From {other}: {line}.")
-    check_memory(plan, check_corners(plan, few_corners(plan.spec.space)))
-    ledger = new_ledger(plan)
-    return run(plan, ledger, spec_name, identity(plan, spec_name), command, warm_start_to_json(warm))
+    with executor_for(plan, ray) as executor:
+        networks = check_corners(plan, few_corners(plan.spec.space), executor)
+        check_memory(plan, networks)
+        ledger = new_ledger(plan)
+        session = open_search(plan, ledger, spec_name, identity(plan, spec_name), command, warm_start_to_json(warm))
+        return run(session, spec_name, executor)
 
 
-def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_changes: bool) -> int:
+def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_changes: bool, ray: LocalRay) -> int:
     """Continue a sweep in a new session. Returns the exit code."""
     print_warnings(plan)
     ledger = Ledger(plan.folder / LEDGER_FILE)
@@ -46,7 +51,8 @@ def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_c
         console.print(f"The version has changed since the last session: {change}")
     check_memory(plan, [trial_overrides(plan.fixed, point) for point in few_corners(plan.spec.space)])
     warm = {key: ledger.get(key) for key in (WARM_TRIALS, WARM_POINTS)}
-    return run(plan, ledger, spec_name, now, command, warm)
+    with executor_for(plan, ray) as executor:
+        return run(open_search(plan, ledger, spec_name, now, command, warm), spec_name, executor)
 
 
 def print_warnings(plan: SweepPlan) -> None:
@@ -54,22 +60,26 @@ def print_warnings(plan: SweepPlan) -> None:
         console.print(f"warning: {line}")
 
 
-def run(
+def open_search(
     plan: SweepPlan,
     ledger: Ledger,
     spec_name: str,
     now: Mapping[str, str],
     command: Mapping[str, Any],
     warm: Mapping[str, Any],
-) -> int:
-    """Run the remaining trials, write the results, print the leaderboard."""
+) -> Session:
+    """Open a new session of the search; its ledger keeps the command and the warm start."""
     keep = {"command": dict(command), "trials": plan.spec.budget.trials, **warm}
     sampler = build_sampler(plan, warm)
-    session = open_session(plan, ledger, sampler, now, keep, question(spec_name))
-    received = session.run(console)
+    return open_session(plan, ledger, sampler, now, keep, question(spec_name))
+
+
+def run(session: Session, spec_name: str, executor: Executor) -> int:
+    """Run the remaining trials, write the results, print the leaderboard. Returns the exit code."""
+    received = session.run(console, executor)
     write_results(session)
-    ledger.close()
-    return print_results(plan, session.study, received, resume_command(plan, spec_name))
+    session.ledger.close()
+    return print_results(session.plan, session.study, received, resume_command(session.plan, spec_name))
 
 
 def warm_start_to_json(warm: WarmStart) -> dict[str, Any]:
@@ -90,6 +100,8 @@ def build_sampler(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
 
 def write_results(session: Session) -> None:
     """Write ``leaderboard.csv`` and ``study.db`` from the ledger."""
+    from sweeps.export import export  # imports SQLAlchemy
+
     plan, trials = session.plan, session.study.trials.values()
     try:
         write_csv(trials, plan.spec.metric, plan.folder / "leaderboard.csv")

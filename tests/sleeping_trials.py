@@ -19,13 +19,15 @@ import sweeps.ray_executor
 from src.cards import Card
 from src.config.overrides import Overrides
 from src.lines import append_line, read_lines
-from sweeps.ray_executor import SessionStopper, Signals, build_tuner, local_ray
+from sweeps.interrupts import Signals
+from sweeps.local_ray import LocalRay
+from sweeps.ray_executor import Executor
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.state import SearchState
 from sweeps.search.study import Study
 from sweeps.spec import Asha, Budget
+from trainable.plan import TrialPlan
 from trainable.resources import share_machine
-from trainable.trial import TrialPlan
 
 METRIC = "val/iou_best"
 START_SECONDS, EPOCH_SECONDS, PATIENCE_SECONDS = 4.0, 0.4, 60.0
@@ -92,8 +94,8 @@ def main() -> None:
     sampler = ModelSampler({"lr": FloatDistribution(0.0, 1.0)}, 0, {"lr": 0.5})
     study = Study(SearchState(asha.build(), METRIC), sampler, Budget(trials=options.trials))
     plan = TrialPlan(folder, Overrides(), METRIC)
-    with Signals() as signals, local_ray(resources):
-        build_tuner(study, resources, plan, SessionStopper(study, signals, None), []).fit()
+    with Signals() as signals, LocalRay(resources) as ray, Executor(plan, resources, ray) as executor:
+        executor.run(study, signals, None, [])
     print(json.dumps({row.name: row.state for row in study.trials.values()}))
 
 

@@ -13,8 +13,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from src.errors import UserError
-from src.training.trainer import Diverged
-from trainable.guard import CardLost, OutOfCardMemory
 
 
 class FailureKind(StrEnum):
@@ -34,10 +32,6 @@ class NotAsSampled(Exception):
     """A trial's configuration holds another value than the search has sampled: a fault of the space or of the code."""
 
 
-KINDS: dict[FailureKind, tuple[type[Exception], ...]] = {
-    FailureKind.CONFIGURATION: (Diverged, OutOfCardMemory, UserError, NotAsSampled),
-    FailureKind.CARD_LOST: (CardLost,),
-}
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_TEXTS = (*map(os.strerror, FULL), "StreamWriter failed writing")
 """Texts of a full disk in exceptions that have lost their errno: of a loader's process, and of torch's writer."""
@@ -81,10 +75,21 @@ def kind_of(error: BaseException) -> FailureKind:
     if is_disk_full(error):
         return FailureKind.DISK_FULL
     worker = IN_WORKER.match(str(error))
-    for kind, types in KINDS.items():
+    for kind, types in typed_kinds().items():
         if isinstance(error, types) or (worker and worker[1] in [one.__name__ for one in types]):
             return kind
     return FailureKind.DISK_FULL if any(map(is_disk_full, chain(error))) else FailureKind.MACHINE
+
+
+def typed_kinds() -> dict[FailureKind, tuple[type[Exception], ...]]:
+    """The types of exceptions that decide the kind of a failure. They import torch, as the trial's process has done."""
+    from src.training.trainer import Diverged
+    from trainable.guard import CardLost, OutOfCardMemory
+
+    return {
+        FailureKind.CONFIGURATION: (Diverged, OutOfCardMemory, UserError, NotAsSampled),
+        FailureKind.CARD_LOST: (CardLost,),
+    }
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -1,6 +1,5 @@
 """Smoke test before a sweep: compose, build and train each network for one step; measure the cost of an epoch."""
 
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,19 +13,19 @@ from src.config.compose import load_config
 from src.config.overrides import Overrides
 from src.config.schema import Config
 from src.data.augmentation import build_augmentation
-from src.errors import UserError
 from src.models.registry import build_model
 from src.training.experiment import Experiment
 from src.training.losses import build_loss
 from src.training.optimization import build_lr_scheduler, build_optimizer
 from src.training.preconditions import check_trainable
 from src.training.trainer import Trainer
+from trainable.corners import structure, untrainable
 
 TINY = 128  # pixels: a size that every architecture accepts
 
 
 def run_smoke_test(corners: Iterable[Iterable[str]], on_card: bool = False) -> list[Overrides]:
-    """Compose every corner; build each different network and train it for one step. Returns a corner per network.
+    """Check every corner, and train each different network for one step. Returns a corner per network.
 
     The step runs on the CPU. With ``on_card``, configurations that do not work on a graphics card are refused too.
 
@@ -35,16 +34,16 @@ def run_smoke_test(corners: Iterable[Iterable[str]], on_card: bool = False) -> l
     """
     device = torch.device("cuda" if on_card else "cpu")
     stepped: dict[str, Overrides] = {}
-    for overrides in map(Overrides.parse, corners):
+    for corner in map(Overrides.parse, corners):
         try:
-            config = load_config(overrides)
+            config = load_config(corner)
             check_trainable(config, device)
             build_loss(config.training.loss)  # cheap, and it also checks the loss's parameters
-            if (identity := _structure(config)) not in stepped:
+            if (identity := structure(config)) not in stepped:
                 step_once(config)
-                stepped[identity] = overrides
+                stepped[identity] = corner
         except Exception as error:  # libraries raise errors of any type
-            raise UserError(f"The corner {' '.join(overrides)} cannot be trained: {error}") from error
+            raise untrainable(corner, error) from error
     return list(stepped.values())
 
 
@@ -119,12 +118,3 @@ def _recorded_epoch(trainer: Trainer) -> float:
 
 class _LongEnough(Exception):
     pass
-
-
-def _structure(config: Config) -> str:
-    """The settings that decide whether the parts work together and fit on a card, as a text that can be compared."""
-    training = config.training
-    parts = [config.model.model_dump(mode="json"), config.data.model_dump(mode="json"), list(training.loss)]
-    optimizer = training.optimizer
-    held = [training.mixed_precision, training.gradient_accumulation_steps, training.ema_decay is not None]
-    return json.dumps([*parts, *held, optimizer.name, optimizer.keeps, optimizer.kwargs, training.lr_scheduler.name])

@@ -1,4 +1,4 @@
-"""The Ray trainable: one trial trains one configuration, one step is one epoch.
+"""Trains trials in this process, one after the other. One step is one epoch.
 
 A trial's folder is a run's folder (``src.training.experiment``) plus ``result.json`` with one JSON line per epoch. A
 trial resumes from the checkpoint in its folder, in any process; Ray's own checkpoints are not used.
@@ -7,22 +7,20 @@ trial resumes from the checkpoint in its folder, in any process; Ray's own check
 import gc
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from filelock import FileLock
-from ray import tune
 
 from src.config.compose import Composed, compose
-from src.config.overrides import Overrides
 from src.lines import append_line, read_lines, replace_lines
 from src.training.experiment import Experiment
 from src.training.trainer import Trainer
 from trainable.failures import NotAsSampled, trial_failed
 from trainable.guard import MIB, Watchdog, classify_gpu_out_of_memory, guard_memory, require_card
 from trainable.overrides import trial_overrides
+from trainable.plan import TrialPlan
 
 LEFT_OVER_MIB = 256  # more GPU memory than this, still in use after a trial, is logged
 NOT_METRICS = ("trial", "params", "epoch")
@@ -30,50 +28,23 @@ NOT_METRICS = ("trial", "params", "epoch")
 ORPHAN_SECONDS = 120  # how long to wait for a process of an interrupted sweep that still trains the same trial
 
 
-@dataclass(frozen=True)
-class TrialPlan:
-    """The settings that all trials of a sweep share."""
+class TrialProcess:
+    """Trains one trial at a time from the checkpoint in its folder, and reports the metrics of every epoch.
 
-    sweep_dir: Path
-    fixed: Overrides
-    """Overrides before the sampled ones."""
-    metric: str
-    """The metric that the search maximises. TensorBoard shows it next to the parameters."""
-    example_values: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Every key that a trial may have, each with a possible value. In a conditional space no trial has all keys."""
-    rungs: tuple[int, ...] = ()
-    """Epochs after which a trial may be stopped. Its checkpoint is on the disk before it reports one of them."""
-    trials_at_once: int = 1
-    trials_per_card: int = 0
-    """0 without a graphics card."""
-    card_free_mib: int = 0
-    """Free memory of each card when the sweep was planned."""
-    memory_limit_mib: int | None = None
-    """Limit for the tensors of a trial that shares its card, so that no trial can take another's memory. None: none."""
-    hang_seconds: float = 1800.0
-    """The trial's process ends itself after so long without a training step."""
-
-
-class CrackTrial(tune.Trainable):
-    """Trains one trial from the checkpoint in its folder, and reports the metrics of every epoch.
-
-    Its config has ``trial`` (the name), ``params`` (the sampled overrides) and ``reported_epochs`` (how many epochs the
+    A job has ``trial`` (the name), ``params`` (the sampled overrides) and ``reported_epochs`` (how many epochs the
     search has recorded). Epochs that were trained but not recorded, because the sweep was killed, are reported first.
     """
 
     left_over_mib = 0
     log: logging.Handler = logging.NullHandler()
     job: dict[str, Any] | None = None
-    """The config of a trial that has not begun yet. Ray starts processes and abandons them when another one is free
-    sooner: an abandoned process must not touch the trial's folder."""
+    """The job of a trial that has not begun yet."""
 
-    def setup(self, config: dict[str, Any], plan: TrialPlan | None = None) -> None:
-        assert plan is not None  # Ray's base class has no second argument; tune.with_parameters passes it
+    def __init__(self, plan: TrialPlan) -> None:
         self.plan = plan
         if plan.memory_limit_mib is not None and torch.cuda.is_available():
             _, total = torch.cuda.mem_get_info()
             torch.cuda.set_per_process_memory_fraction(min(1.0, plan.memory_limit_mib * MIB / total))
-        self.job = config
 
     def step(self) -> dict[str, Any]:
         """Train an epoch. Any error is raised as ``TrialFailed``, with its traceback in the trial's log.txt."""
@@ -98,18 +69,10 @@ class CrackTrial(tune.Trainable):
         self.watchdog.pause()
         return self._result(line)
 
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take the next trial in this process.
-
-        It never returns False: Ray 2.60 would mark the trial as failed without notifying the searcher, which would wait
-        for it for ever.
-        """
-        self._release()
-        self.job = new_config
-        return True
-
-    def cleanup(self) -> None:
-        self._release()
+    def take(self, job: dict[str, Any]) -> None:
+        """Leave the last trial and take this one."""
+        self.release()
+        self.job = job
 
     @property
     def result_path(self) -> Path:
@@ -191,7 +154,7 @@ class CrackTrial(tune.Trainable):
             logging.exception("the last checkpoint could not be written")
         self.experiment.previous_checkpoint.unlink(missing_ok=True)
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """Release the files and the memory of the last trial, even if it failed during its start."""
         if "lock" not in self.__dict__:  # no trial was begun
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, outlive_reader, run_command, unknown
 from src.folders import user_path
+from src.imports import quick_imports
 from src.rankable import RANKABLE
 
 TOP = 3
@@ -82,12 +83,15 @@ def retrain(request: RetrainRequest) -> int:
     if metric not in RANKABLE:
         raise unknown("metric to compare by", metric, RANKABLE)
 
-    from analysis.retrain.retraining import RaceSettings, fixed_of, folder_of, open_retraining
-    from analysis.retrain.verdict_page import write_verdict  # torch and Optuna: seconds to import
+    with quick_imports():  # torch and Optuna: seconds
+        from analysis.retrain.retraining import RaceSettings, fixed_of, folder_of, open_retraining
+        from analysis.retrain.verdict_page import write_verdict
     from src.cards import find_cards
     from src.config.compose import load_config
     from sweeps.ledger import locked
+    from sweeps.local_ray import LocalRay
     from sweeps.preflight import console
+    from sweeps.run_trials import executor_for
     from trainable.resources import choose_cards, share_machine
 
     if sweep.state != "finished":
@@ -96,9 +100,10 @@ def retrain(request: RetrainRequest) -> int:
     settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric)
     cards = find_cards(load_config(fixed_of(sweep, request.data_root)).device)
     resources = share_machine(request.trials_at_once, choose_cards(cards, request.gpus, request.trials_at_once))
-    with locked(folder_of(sweep)):
+    with LocalRay(resources) as ray, locked(folder_of(sweep)):
         retraining = open_retraining(sweep, settings, resources, request.resume, request.fresh, request.data_root)
-        received = retraining.session.run(console)
+        with executor_for(retraining.plan, ray) as executor:
+            received = retraining.session.run(console, executor)
         if not retraining.session.study.complete:
             why = retraining.session.study.why_ended or "Interrupted"
             console.print(f"{why}; every completed epoch is kept. Continue: {resume_command(request)}")

@@ -1,4 +1,4 @@
-"""Draws overlays, panels, contact sheets, the confusion matrix and the precision-recall curve.
+"""Draws overlays, panels and contact sheets.
 
 The three colours of an overlay differ in lightness and hue for every kind of colour vision (Okabe and Ito 2008).
 """
@@ -11,13 +11,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib import font_manager
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from src.atomic import replaced_file
 from src.data.files import STRIP, UInt8Array, exchange_red_and_blue
-from src.scoring.metrics import FloatArray
 
 FOUND = (86, 180, 233)  # sky blue, RGB: crack that is predicted
 FALSE_ALARM = (213, 94, 0)  # vermillion: predicted, but no crack
@@ -86,6 +83,8 @@ def _named(name: str, picture: UInt8Array) -> UInt8Array:
 @cache
 def font() -> ImageFont.FreeTypeFont:
     """DejaVu Sans, installed with matplotlib: Latin with all accents, Greek and Cyrillic; other letters are boxes."""
+    from matplotlib import font_manager  # to import it takes a fifth of a second, and trainings need none of it
+
     return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 14)
 
 
@@ -129,35 +128,3 @@ def _is_whole(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - len(PNG_END)))
         return file.read() == PNG_END
-
-
-def draw_confusion_matrix(matrix: Sequence[Sequence[int]], path: Path) -> None:
-    """((tn, fp), (fn, tp)) in pixels, each cell with its share of its row, as PNG."""
-    figure = Figure(figsize=(4.6, 3.8), layout="constrained")
-    axes = figure.subplots()
-    names = ("no crack", "crack")
-    shares = [[cell / max(sum(row), 1) for cell in row] for row in matrix]
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row in range(2):
-        for column in range(2):
-            text = f"{matrix[row][column]:,}\n{shares[row][column]:.1%}"
-            colour = "white" if shares[row][column] > 0.6 else "black"
-            axes.text(column, row, text, ha="center", va="center", color=colour)
-    axes.set_xticks((0, 1), names)
-    axes.set_yticks((0, 1), names, rotation=90, va="center")
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("mask")
-    axes.set_title("pixels, and share of the row")
-    figure.savefig(path, dpi=150)
-
-
-def draw_curve(precision: FloatArray, recall: FloatArray, chosen: int, ap: float, path: Path) -> None:
-    """Precision over recall at 256 thresholds, with the chosen one marked, as PNG."""
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(recall, precision, color="#0072b2", drawstyle="steps-post", label=f"AP {ap:.3f}")
-    axes.plot(recall[chosen], precision[chosen], "o", color="#d55e00", label=f"threshold {chosen / len(recall):.3f}")
-    axes.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", ylabel="precision", title="crack pixels")
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower left")
-    figure.savefig(path, dpi=150)

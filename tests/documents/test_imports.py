@@ -22,6 +22,7 @@ LIGHT = {
     "src.data",
     "src.errors",
     "src.folders",
+    "src.imports",
     "src.lines",
     "src.models.checkpoint",
     "src.provenance",

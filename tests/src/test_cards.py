@@ -167,3 +167,15 @@ def test_shares_leave_room_for_contexts_and_other_programs():
 def test_the_command_says_that_there_is_no_card():
     done = subprocess.run([sys.executable, "-m", "src.cards"], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stdout) == (0, "No graphics card: everything runs on the CPU.\n")
+
+
+def test_where_there_is_no_driver_torch_is_not_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(cards, "DEVICES", tmp_path)
+    monkeypatch.setattr("src.cards._count_by_torch", lambda: 3)
+    assert count_cards() == 3  # it is imported already, and knows better
+    monkeypatch.delitem(sys.modules, "torch")
+    assert count_cards() == 0
+    with pytest.raises(UserError, match="device=cuda"):
+        count_cards("cuda")
+    (tmp_path / "dxg").touch()
+    assert count_cards() == 3

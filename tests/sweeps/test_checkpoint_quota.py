@@ -2,12 +2,9 @@
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 from optuna.distributions import FloatDistribution
-from ray.tune.experiment import Trial as RayTrial
 
 from src.errors import UserError
 from sweeps.checkpoint_quota import GIB, CheckpointQuota, keep_best_only, size_of, worst
@@ -83,7 +80,7 @@ def test_what_was_dropped_is_in_the_study(tmp_path: Path):
         names.append(row.name)
         networks(tmp_path, row.name)
         study.report(row.name, 1, {"val/iou": value})
-        disk.on_trial_complete(0, [], cast(RayTrial, SimpleNamespace(config={"trial": row.name})))
+        disk.left(row)
     assert [study.trials[name].checkpoints_deleted for name in names] == [False, True]
     assert [size_of(tmp_path / name / "checkpoints") for name in names] == [2 * SIZE, 0]
 

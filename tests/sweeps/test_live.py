@@ -3,11 +3,9 @@
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from ray.tune.experiment import Trial as RayTrial
 from rich.console import Console
 
 from sweeps.live import QUIET_SECONDS, LiveView, clock
@@ -46,12 +44,7 @@ def start(view: LiveView) -> Trial:
 
 def report(view: LiveView, row: Trial, epoch: int, score: float) -> None:
     view.study.report(row.name, epoch, {"epoch_seconds": 1.0, "val/iou_best": score})
-    view.on_trial_result(0, [], fake(row), {})
-
-
-def fake(row: Trial) -> RayTrial:
-    """As much of Ray's trial as the view looks at."""
-    return cast(RayTrial, cast(object, SimpleNamespace(config={"trial": row.name})))
+    view.reported(row)
 
 
 def test_paused_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_path: Path):
@@ -59,7 +52,7 @@ def test_paused_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_pa
     report(view, paused, 3, 0.2)
     report(view, complete, 18, 0.6)
     view.study.fail(failed.name, "src.training.trainer.Diverged: epoch 1: train/loss=nan", retry=False)
-    view.on_trial_error(0, [], fake(failed))
+    view.left(failed)
     assert "3/10 trials started (1 complete, 1 paused, 1 failed), 0 running, 21 of about" in view.status()
     assert f"{complete.name},complete,0.6,18" in (tmp_path / "leaderboard.csv").read_text()
     assert f"{failed.name} failed at epoch 0, no score: src.training.trainer.Diverged" in said(view)
@@ -75,7 +68,7 @@ def test_a_line_says_the_value_that_decides_and_not_the_best_before(view: LiveVi
     row = start(view)
     for epoch, score in ((1, 0.4), (2, 0.5), (3, 0.25)):
         report(view, row, epoch, score)
-    view.on_trial_complete(0, [], fake(row))
+    view.left(row)
     assert f"{row.name} paused at epoch 3, val/iou_best 0.2500; best {row.name} 0.5000" in said(view)
 
 
@@ -83,7 +76,7 @@ def test_where_there_is_no_terminal_each_trial_that_ended_is_a_line(view: LiveVi
     row = start(view)
     report(view, row, 3, 0.25)
     for _ in range(2):  # Ray may say it twice
-        view.on_trial_complete(0, [], fake(row))
+        view.left(row)
     assert said(view).startswith(
         f"{row.name} paused at epoch 3, val/iou_best 0.2500; best {row.name} 0.2500; 1/10 trials started (1 paused)"
     )
@@ -96,7 +89,7 @@ def test_a_sweep_without_a_terminal_is_never_silent_for_long(view: LiveView):
     assert not said(view)
     view.printed_at -= QUIET_SECONDS
     report(view, row, 2, 0.25)
-    view.on_trial_result(0, [], fake(row), {})
+    view.reported(row)
     assert said(view).count("1/10 trials started, 1 running, 2 of about") == 1
 
 

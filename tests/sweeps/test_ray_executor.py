@@ -1,8 +1,7 @@
 """The adapters to Ray; whole sweeps are in test_stages.py."""
 
 import errno
-import pickle
-import time
+import signal
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,17 +9,21 @@ from typing import Any, cast
 
 import pytest
 from optuna.distributions import FloatDistribution
-from ray.tune.experiment import Trial
+from ray.tune.experiment import Experiment, Trial
 from ray.tune.schedulers import TrialScheduler
 
+from src.config.overrides import Overrides
 from sweeps.interrupts import Signals
-from sweeps.ray_executor import SessionStopper, StudyScheduler, TrialSource, places
+from sweeps.local_ray import LocalRay
+from sweeps.ray_executor import Executor, Observer, StudyScheduler, TrialSource, places
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.state import SearchState
 from sweeps.search.study import SessionEnd, Study
+from sweeps.search.trial import Trial as OurTrial
 from sweeps.spec import Asha, Budget
 from trainable.failures import trial_failed
 from trainable.guard import CardLost, OutOfCardMemory
+from trainable.plan import TrialPlan
 from trainable.resources import Resources
 
 METRIC = "val/iou_best"
@@ -37,6 +40,12 @@ def study() -> Study:
 def fake(name: str, error_file: Path | None = None) -> Trial:
     """As much of Ray's trial as the adapters look at."""
     return cast(Trial, cast(object, SimpleNamespace(config={"trial": name}, error_file=error_file)))
+
+
+def scheduler_of(study: Study, *observers: Observer) -> StudyScheduler:
+    scheduler = StudyScheduler()
+    scheduler.study, scheduler.observers = study, observers
+    return scheduler
 
 
 def report(rules: StudyScheduler, name: str, epoch: int, value: float) -> str:
@@ -57,12 +66,12 @@ def test_a_failure_of_the_configuration_is_not_tried_again(study: Study, tmp_pat
     row = study.next_trial()
     assert row
     write_failure(tmp_path / "error.txt", OutOfCardMemory("CUDA out of memory"))
-    StudyScheduler(study).on_trial_error(None, fake(row.name, tmp_path / "error.txt"))
+    scheduler_of(study).on_trial_error(None, fake(row.name, tmp_path / "error.txt"))
     assert (row.state, row.reason) == ("failed", "OutOfCardMemory: CUDA out of memory")
 
 
 def test_a_pause_frees_the_process_and_the_trial_is_given_again_when_it_is_promoted(study: Study):
-    rules = StudyScheduler(study)
+    rules = scheduler_of(study)
     names = []
     for value in (0.1, 0.3, 0.2):
         row = study.next_trial()
@@ -77,7 +86,7 @@ def test_a_pause_frees_the_process_and_the_trial_is_given_again_when_it_is_promo
 
 
 def test_a_failed_trial_is_given_again_once_with_its_reason_kept(study: Study, tmp_path: Path):
-    rules = StudyScheduler(study)
+    rules = scheduler_of(study)
     row = study.next_trial()
     assert row
     write_failure(tmp_path / "error.txt", RuntimeError("it broke"))
@@ -88,7 +97,7 @@ def test_a_failed_trial_is_given_again_once_with_its_reason_kept(study: Study, t
 
 
 def test_a_full_disk_ends_the_session_and_no_trial_has_failed(study: Study, tmp_path: Path):
-    rules = StudyScheduler(study)
+    rules = scheduler_of(study)
     row = study.next_trial()
     assert row
     write_failure(tmp_path / "error.txt", OSError(errno.ENOSPC, "No space left on device", "last.pth"))
@@ -101,7 +110,7 @@ def test_a_full_disk_ends_the_session_and_no_trial_has_failed(study: Study, tmp_
 
 
 def test_a_lost_card_ends_the_session_and_no_trial_has_failed(study: Study, tmp_path: Path):
-    rules = StudyScheduler(study)
+    rules = scheduler_of(study)
     row = study.next_trial()
     assert row
     write_failure(tmp_path / "error.txt", CardLost("There is a card."))
@@ -115,8 +124,9 @@ def test_a_lost_card_ends_the_session_and_no_trial_has_failed(study: Study, tmp_
 def source(study: Study, monkeypatch: pytest.MonkeyPatch) -> TrialSource:
     """Of trials for two places, which are made without Ray."""
     monkeypatch.setattr("sweeps.ray_executor.RayTrial", lambda run, **about: SimpleNamespace(run=run, **about))
-    source = TrialSource(study, Resources(trials_at_once=2, cores_per_trial=1))
-    source.spec = {"run": "CrackTrial", "storage": None}
+    source = TrialSource(places(Resources(trials_at_once=2, cores_per_trial=1)))
+    source.experiment = cast(Experiment, SimpleNamespace(run_identifier="CrackTrial", storage=None))
+    source.study = study
     return source
 
 
@@ -138,7 +148,7 @@ def test_ray_gets_no_more_trials_than_run_at_once(study: Study, source: TrialSou
 def test_each_place_asks_for_resources_of_its_own_so_that_ray_gives_no_process_to_another_place():
     first, second = places(Resources(trials_at_once=2, cores_per_trial=3))
     assert first != second
-    assert first.required_resources == second.required_resources == {"CPU": 3.0}
+    assert first.required_resources == second.required_resources == {"CPU": 1.0}
 
 
 def test_a_trial_goes_to_the_place_whose_process_is_ready_before_one_whose_process_has_died(
@@ -154,14 +164,48 @@ def test_a_trial_goes_to_the_place_whose_process_is_ready_before_one_whose_proce
     assert fourth.placement_group_factory == second.placement_group_factory
 
 
-def test_ray_is_told_once_to_keep_the_process_of_a_place(study: Study):
-    told: list[object] = []
-    controller = SimpleNamespace(_actor_cache=SimpleNamespace(increase_max=told.append))
-    scheduler = StudyScheduler(study)
-    one, other = places(Resources(trials_at_once=2, cores_per_trial=1))
-    for place in (one, other, one):
-        scheduler.on_trial_complete(controller, cast(Trial, SimpleNamespace(placement_group_factory=place)), {})
-    assert told == [one, other]
+def test_checks_come_first_and_trials_only_with_a_study(study: Study, source: TrialSource):
+    source.study = None
+    assert source.next_trial() is None
+    source.checks = [{"corners": [["a=1"]], "on_card": False}]
+    check = cast(Any, source.next_trial())
+    assert check.config["corners"] == [["a=1"]]
+    assert source.next_trial() is None
+    assert not source.is_finished()
+    source.on_trial_complete(check.trial_id)
+    source.study = study
+    assert cast(Any, source.next_trial()).config["trial"] == next(iter(study.trials))
+
+
+def test_what_a_check_refuses_and_a_process_that_dies_of_it_are_kept_for_the_user(study: Study, tmp_path: Path):
+    scheduler = scheduler_of(study)
+    check = cast(Trial, SimpleNamespace(config={"corners": []}, error_file=str(tmp_path / "error.txt")))
+    assert scheduler.on_trial_result(None, check, {"refused": "no such encoder"}) == TrialScheduler.STOP
+    (tmp_path / "error.txt").write_text("ray.exceptions.ActorDiedError: it died\n")
+    scheduler.on_trial_error(None, check)
+    assert scheduler.answers[0] == "no such encoder"
+    assert "it died" in scheduler.answers[1]
+    assert not study.trials
+
+
+def test_observers_are_told_of_epochs_and_of_trials_that_leave_their_place(study: Study):
+    told: list[tuple[str, str, str]] = []
+
+    class Noted:
+        def reported(self, trial: OurTrial) -> None:
+            told.append(("reported", trial.name, trial.state))
+
+        def left(self, trial: OurTrial) -> None:
+            told.append(("left", trial.name, trial.state))
+
+    scheduler = scheduler_of(study, Noted())
+    one, other = study.next_trial(), study.next_trial()
+    assert one
+    assert other
+    report(scheduler, one.name, 2, 0.5)
+    scheduler.on_trial_complete(None, fake(one.name), {})
+    scheduler.on_trial_error(None, fake(other.name))
+    assert told == [("reported", one.name, "paused"), ("left", one.name, "paused"), ("left", other.name, "waiting")]
 
 
 def test_the_search_is_finished_when_the_study_is_and_nothing_lives(study: Study, source: TrialSource):
@@ -176,14 +220,35 @@ def test_the_search_is_finished_when_the_study_is_and_nothing_lives(study: Study
     assert source.is_finished()
 
 
-def test_after_the_hours_nothing_begins_and_running_trials_end_their_epoch(study: Study):
-    halt = SessionStopper(study, Signals(), hours=1e-9)
-    time.sleep(0.01)
-    assert not halt.stop_all()
-    assert study.ended is SessionEnd.HOURS
-    assert study.next_trial() is None
+class FakeController:
+    """Ray's loop, in which nothing happens; a signal comes after some steps."""
+
+    def __init__(self, signals: Signals, steps: int) -> None:
+        self.signals, self.steps, self.cleaned = signals, steps, False
+
+    def is_finished(self) -> bool:
+        return False
+
+    def step(self) -> None:
+        self.steps -= 1
+        if not self.steps:
+            self.signals.received = signal.SIGTERM
+
+    def cleanup(self) -> None:
+        self.cleaned = True
 
 
-def test_ray_may_pickle_the_adapters(study: Study):
-    for adapter in (TrialSource(study, Resources(1, 1)), StudyScheduler(study), SessionStopper(study, Signals(), None)):
-        assert type(pickle.loads(pickle.dumps(adapter))) is object
+@pytest.mark.parametrize(("hours", "ended"), [(1e-9, SessionEnd.HOURS), (None, None)])
+def test_after_the_hours_nothing_begins_and_a_signal_ends_the_session(
+    study: Study, hours: float | None, ended: SessionEnd | None
+):
+    resources = Resources(trials_at_once=1, cores_per_trial=1)
+    executor = Executor(TrialPlan(Path(), Overrides(), METRIC), resources, LocalRay(resources))
+    signals = Signals()
+    controller = FakeController(signals, steps=3)
+    executor.__dict__["controller"] = controller
+    executor.run(study, signals, hours, [])
+    assert controller.cleaned
+    assert executor.source.is_finished()
+    assert study.ended is ended
+    assert (study.next_trial() is None) == (ended is not None)

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -16,54 +15,53 @@ from checkout import ROOT
 from rich.console import Console
 
 from src.cards import Card
+from sweeps.local_ray import LocalRay
 from sweeps.neighbours import announced
 from sweeps.plan import SweepPlan, make_plan
-from sweeps.run_trials import run_trials
+from sweeps.ray_executor import Executor
+from sweeps.run_trials import executor_for, run_trials
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.state import SearchState
 from sweeps.search.study import Study
 from sweeps.spec import load_spec
-from trainable.resources import Resources
-from trainable.trial import TrialPlan
+
+CARD = Card("RTX", memory_mib=8000, free_mib=7000, context_mib=400)
 
 
-def test_where_nothing_is_left_to_run_ray_is_not_started(monkeypatch: pytest.MonkeyPatch):
+def test_where_nothing_is_left_to_run_no_process_is_asked():
     class Finished:
         at_rest = True
 
-    monkeypatch.setattr(sys.modules["sweeps.run_trials"], "local_ray", None)  # starting it would fail
-    assert run_trials(cast(SweepPlan, None), cast(Study, Finished()), Console()) is None
+    assert run_trials(cast(SweepPlan, None), cast(Study, Finished()), Console(), cast(Executor, None)) is None
 
 
-def test_a_trial_is_told_its_rungs_and_its_share_of_the_card(
-    monkeypatch: pytest.MonkeyPatch, tiny: list[str], tmp_path: Path
-):
-    told: list[TrialPlan] = []
-
-    def build_tuner(study: Study, resources: Resources, trial_plan: TrialPlan, *_: object) -> SimpleNamespace:
-        told.append(trial_plan)
-        return SimpleNamespace(fit=lambda: None)
-
-    monkeypatch.setattr("sweeps.run_trials.local_ray", lambda resources: nullcontext())
-    monkeypatch.setattr("sweeps.run_trials.build_tuner", build_tuner)
+@pytest.fixture
+def plan(tiny: list[str], tmp_path: Path) -> SweepPlan:
+    """Of two trials that share a card."""
     spec = load_spec("quickstart")
-    card = Card("RTX", memory_mib=8000, free_mib=7000, context_mib=400)
     words = (*spec.fixed, f"output_root={tmp_path}", *(word for word in tiny if word.startswith("data.root")))
     spec = replace(spec, fixed=words, budget=replace(spec.budget, trials_at_once=2))
-    plan = make_plan("quickstart", spec, seed=0, cards=[card])
+    return make_plan("quickstart", spec, seed=0, cards=[CARD])
+
+
+def test_a_trial_is_told_its_rungs_and_its_share_of_the_card(plan: SweepPlan):
+    told = executor_for(plan, LocalRay(plan.resources)).plan
+    assert told.rungs == (3, 9)
+    assert (told.trials_at_once, told.trials_per_card, told.card_free_mib) == (2, 2, 7000)
+    assert told.memory_limit_mib == CARD.share(2)
+
+
+def test_other_sweeps_on_the_same_card_are_named_before_the_first_trial(
+    plan: SweepPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     plan.folder.mkdir(parents=True)
-    study = Study(
-        SearchState(spec.scheduler.build(), spec.metric), ModelSampler(spec.space, 0, plan.default_params), spec.budget
-    )
+    sampler = ModelSampler(plan.spec.space, 0, plan.default_params)
+    study = Study(SearchState(plan.spec.scheduler.build(), plan.spec.metric), sampler, plan.spec.budget)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said = Console(file=StringIO(), width=500)
     with announced("another", plan.resources):
-        run_trials(plan, study, said)
+        run_trials(plan, study, said, cast(Executor, SimpleNamespace(run=lambda *_: None)))
     assert "another (process" in cast(StringIO, said.file).getvalue()
-    (found,) = told
-    assert found.rungs == (3, 9)
-    assert (found.trials_at_once, found.trials_per_card, found.card_free_mib) == (2, 2, 7000)
-    assert found.memory_limit_mib == card.share(2)
 
 
 def run_placed(tmp_path: Path, *words: str) -> list[dict[str, str]]:

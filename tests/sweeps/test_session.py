@@ -3,6 +3,7 @@
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,7 @@ from sweeps import session
 from sweeps.identity import identity
 from sweeps.ledger import Ledger
 from sweeps.plan import SweepPlan, make_plan
+from sweeps.ray_executor import Executor
 from sweeps.search.events import Interrupted, Reported, Resumed, SessionBegan, Started
 from sweeps.session import NEVER_CHANGED, Session, changed_packages, refuse_changes
 from sweeps.spec import Asha, load_spec
@@ -159,7 +161,7 @@ def test_a_write_that_a_second_interrupt_undid_is_not_taken_for_done(
         return signal.SIGINT
 
     monkeypatch.setattr("sweeps.run_trials.run_trials", interrupted)
-    assert Session(one, study, ledger).run(Console()) == signal.SIGINT
+    assert Session(one, study, ledger).run(Console(), cast(Executor, None)) == signal.SIGINT
     assert not study.complete
     assert study.trials[trial.name].state == "waiting"
     assert [type(record.event) for record in ledger.records()] == [SessionBegan, Started, Interrupted]

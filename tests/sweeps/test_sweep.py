@@ -405,8 +405,8 @@ def test_data_that_would_spoil_every_result_is_refused_unless_it_is_accepted(
     spec = replace(spec, fixed=(*spec.fixed, *words, "data.image_size=[32,32]", "device=cpu"))
     pair = f"train/{copied.stem} and test/{replaced.stem}"
     with pytest.raises(UserError, match=pair):
-        prepare("quickstart", spec, 0)
-    (problem,) = prepare("quickstart", spec, 0, accept_data=True).accepted
+        prepare("quickstart", spec, 0, [])
+    (problem,) = prepare("quickstart", spec, 0, [], accept_data=True).accepted
     assert problem.startswith("problem: ")
     assert f"accepted: {problem}" in capsys.readouterr().out
     command = ["quickstart", *words, "data.image_size=[32,32]", "device=cpu", "--dry-run"]

@@ -1,4 +1,4 @@
-"""The Ray trainable, driven as Ray drives it but without Ray."""
+"""Trials in one process, driven as Ray drives them."""
 
 import json
 import shutil
@@ -20,7 +20,8 @@ from src.training.trainer import EpochReport
 from sweeps.checkpoint_quota import keep_best_only
 from trainable.failures import NotAsSampled, TrialFailed
 from trainable.guard import CardWasFull, OutOfCardMemory
-from trainable.trial import CrackTrial, TrialPlan, check_sampled
+from trainable.plan import TrialPlan
+from trainable.trial import TrialProcess, check_sampled
 
 
 def plan(tiny: list[str], tmp_path: Path) -> TrialPlan:
@@ -32,20 +33,20 @@ def job(params: dict[str, Any], name: str = "t0000-abcdef", reported_epochs: int
     return {"trial": name, "params": params, "reported_epochs": reported_epochs}
 
 
-def process(tiny: list[str], tmp_path: Path, asked: dict[str, Any]) -> CrackTrial:
+def process(tiny: list[str], tmp_path: Path, asked: dict[str, Any]) -> TrialProcess:
     """A new process with its first trial."""
-    started = CrackTrial.__new__(CrackTrial)
-    started.setup(asked, plan=plan(tiny, tmp_path))
+    started = TrialProcess(plan(tiny, tmp_path))
+    started.take(asked)
     started.begin()
     return started
 
 
 @pytest.fixture
-def trial(tiny: list[str], tmp_path: Path) -> CrackTrial:
+def trial(tiny: list[str], tmp_path: Path) -> TrialProcess:
     return process(tiny, tmp_path, job({"training.optimizer.lr": 1e-3, "training.loss": "dice_focal"}))
 
 
-def die(trial: CrackTrial) -> None:
+def die(trial: TrialProcess) -> None:
     """End the process without a word: the kernel gives its lock back."""
     trial.lock.release(force=True)
 
@@ -54,7 +55,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
 
 
-def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: CrackTrial):
+def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: TrialProcess):
     first, second = trial.step(), trial.step()
     assert (first["epoch"], first["finished"]) == (1, False)
     assert (second["epoch"], second["finished"]) == (2, True)
@@ -65,7 +66,7 @@ def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: CrackTrial):
     assert written[0]["params"] == {"training.optimizer.lr": 1e-3, "training.loss": "dice_focal"}
 
 
-def test_the_folder_holds_a_run_with_its_overrides(trial: CrackTrial, tiny: list[str]):
+def test_the_folder_holds_a_run_with_its_overrides(trial: TrialProcess, tiny: list[str]):
     trial.step()
     overrides = load_overrides(trial.folder / "overrides.yaml")
     assert list(overrides) == [*tiny, "training.optimizer.lr=0.001", "training.loss=dice_focal"]
@@ -80,7 +81,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def test_another_process_goes_on_from_the_folder_as_the_first_would_have(
-    trial: CrackTrial, tiny: list[str], tmp_path: Path
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
     first = trial.step()
     asked = job(trial.params, reported_epochs=1)
@@ -99,7 +100,7 @@ def test_another_process_goes_on_from_the_folder_as_the_first_would_have(
 
 
 def test_an_epoch_that_the_search_has_not_heard_of_is_told_and_not_trained_again(
-    trial: CrackTrial, tiny: list[str], tmp_path: Path
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
     first, second = trial.step(), trial.step()
     die(trial)
@@ -110,7 +111,9 @@ def test_an_epoch_that_the_search_has_not_heard_of_is_told_and_not_trained_again
     assert not other.unreported
 
 
-def test_an_epoch_whose_checkpoint_was_not_written_is_trained_again(trial: CrackTrial, tiny: list[str], tmp_path: Path):
+def test_an_epoch_whose_checkpoint_was_not_written_is_trained_again(
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
+):
     first = trial.step()
     checkpoint = trial.experiment.last_checkpoint.read_bytes()
     second = trial.step()
@@ -127,7 +130,7 @@ def test_an_epoch_whose_checkpoint_was_not_written_is_trained_again(trial: Crack
 
 @pytest.mark.parametrize("damage", ["flipped", "half", "empty"])
 def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
-    trial: CrackTrial, tiny: list[str], tmp_path: Path, damage: str
+    trial: TrialProcess, tiny: list[str], tmp_path: Path, damage: str
 ):
     trial.step()
     second = trial.step()
@@ -143,7 +146,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
 
 
 def test_a_trial_whose_checkpoints_are_all_gone_begins_anew_with_the_same_scores(
-    trial: CrackTrial, tiny: list[str], tmp_path: Path
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
     first = trial.step()
     shutil.rmtree(trial.folder / "checkpoints")
@@ -154,7 +157,7 @@ def test_a_trial_whose_checkpoints_are_all_gone_begins_anew_with_the_same_scores
 
 
 def test_the_best_network_is_kept_when_the_process_dies_before_it_was_linked(
-    trial: CrackTrial, tiny: list[str], tmp_path: Path
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
     trial.step()
     assert trial.trainer.best_epoch == 1
@@ -165,21 +168,21 @@ def test_the_best_network_is_kept_when_the_process_dies_before_it_was_linked(
 
 
 def test_two_processes_never_train_the_same_trial(
-    trial: CrackTrial, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trial: TrialProcess, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("trainable.trial.ORPHAN_SECONDS", 0.2)
     with pytest.raises(Timeout):
         process(tiny, tmp_path, job(trial.params))
-    trial.cleanup()
+    trial.release()
     process(tiny, tmp_path, job(trial.params))
 
 
 def test_a_process_that_is_given_up_before_its_first_step_touches_nothing(
-    trial: CrackTrial, tiny: list[str], tmp_path: Path
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
     trial.step()
     trial.step()
-    trial.cleanup()
+    trial.release()
     keep_best_only(trial.folder)  # as the sweep does with a trial that has ended
 
     def files() -> dict[Path, tuple[int, float]]:
@@ -187,30 +190,30 @@ def test_a_process_that_is_given_up_before_its_first_step_touches_nothing(
         return {path: (path.stat().st_size, path.stat().st_mtime) for path in found}
 
     before = files()
-    late = CrackTrial.__new__(CrackTrial)
-    late.setup(job(trial.params), plan=plan(tiny, tmp_path))
-    late.cleanup()
-    other = CrackTrial.__new__(CrackTrial)
-    other.setup(job({}, "t0009-other"), plan=plan(tiny, tmp_path))
-    other.cleanup()
+    late = TrialProcess(plan(tiny, tmp_path))
+    late.take(job(trial.params))
+    late.release()
+    other = TrialProcess(plan(tiny, tmp_path))
+    other.take(job({}, "t0009-other"))
+    other.release()
     assert files() == before
     assert not (trial.folder.parent / "t0009-other").exists()
 
 
-def test_a_trial_leaves_one_checkpoint_to_go_on_from_and_the_best(trial: CrackTrial):
+def test_a_trial_leaves_one_checkpoint_to_go_on_from_and_the_best(trial: TrialProcess):
     trial.step()
     trial.step()
     assert trial.experiment.previous_checkpoint.is_file()
-    trial.cleanup()
+    trial.release()
     assert {path.name for path in (trial.folder / "checkpoints").iterdir()} == {"last.pth", "best_model.pth"}
 
 
 def test_a_reused_process_trains_the_next_trial_as_a_fresh_one_would(
-    trial: CrackTrial, tiny: list[str], tmp_path: Path
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
     trial.step()
     params = {"training.optimizer.lr": 5e-3}
-    assert trial.reset_config(job(params, "t0001-reused"))
+    trial.take(job(params, "t0001-reused"))
     reused = trial.step()
     fresh = process(tiny, tmp_path, job(params, "t0002-fresh"))
     assert same(fresh.step(), reused)
@@ -218,19 +221,19 @@ def test_a_reused_process_trains_the_next_trial_as_a_fresh_one_would(
         assert torch.equal(value, trial.trainer.model.state_dict()[name])
 
 
-def test_two_learning_rates_give_two_networks(trial: CrackTrial):
+def test_two_learning_rates_give_two_networks(trial: TrialProcess):
     trial.step()
     one = {name: value.clone() for name, value in trial.trainer.model.state_dict().items()}
-    trial.reset_config(job({**trial.params, "training.optimizer.lr": 2e-3}, "t0001-abcdef"))
+    trial.take(job({**trial.params, "training.optimizer.lr": 2e-3}, "t0001-abcdef"))
     trial.step()
     assert any(not torch.equal(value, one[name]) for name, value in trial.trainer.model.state_dict().items())
 
 
-def test_a_process_survives_a_trial_that_could_not_start(trial: CrackTrial):
-    assert trial.reset_config(job({"model.encoder.name": "resnet19"}, "t0001-broken"))
+def test_a_process_survives_a_trial_that_could_not_start(trial: TrialProcess):
+    trial.take(job({"model.encoder.name": "resnet19"}, "t0001-broken"))
     with pytest.raises(TrialFailed, match=r"configuration.*Unknown encoder"):
         trial.step()
-    assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0002-next"))
+    trial.take(job({"training.optimizer.lr": 1e-3}, "t0002-next"))
     assert trial.step()["epoch"] == 1
 
 
@@ -243,11 +246,11 @@ from src.lines import replace_lines
 from src.training.trainer import EpochReport
 from sweeps.checkpoint_quota import keep_best_only
 from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
-from trainable.trial import CrackTrial, TrialPlan
+from trainable.plan import TrialPlan
+from trainable.trial import TrialProcess
 
-trial = CrackTrial.__new__(CrackTrial)
-plan = TrialPlan(Path({str(tmp_path)!r}), {tuple(tiny)!r}, "val/iou_best", hang_seconds=1.0)
-trial.setup({{"trial": "t0000-hangs", "params": {{}}, "reported_epochs": 0}}, plan=plan)
+trial = TrialProcess(TrialPlan(Path({str(tmp_path)!r}), {tuple(tiny)!r}, "val/iou_best", hang_seconds=1.0))
+trial.take({{"trial": "t0000-hangs", "params": {{}}, "reported_epochs": 0}})
 trial.begin()
 trial.trainer.train_epoch = lambda on_step: time.sleep(60)
 trial.step()
@@ -263,8 +266,8 @@ def test_an_epoch_after_which_a_trial_may_stop_is_on_the_disk_before_it_is_repor
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("src.training.experiment.WRITES_IN_BACKGROUND", ("cpu",))
-    trial = CrackTrial.__new__(CrackTrial)
-    trial.setup(job({"training.epochs": 4}), plan=replace(plan(tiny, tmp_path), rungs=(2,)))
+    trial = TrialProcess(replace(plan(tiny, tmp_path), rungs=(2,)))
+    trial.take(job({"training.epochs": 4}))
     trial.begin()
     waited: list[int] = []
     monkeypatch.setattr(type(trial.experiment), "wait", lambda self: waited.append(trial.trainer.epoch))
@@ -275,19 +278,19 @@ def test_an_epoch_after_which_a_trial_may_stop_is_on_the_disk_before_it_is_repor
 
 def test_a_trial_whose_card_is_lost_does_not_train_on_the_cpu(tiny: list[str], tmp_path: Path):
     auto = tuple(word for word in tiny if word != "device=cpu")
-    trial = CrackTrial.__new__(CrackTrial)
-    trial.setup(job({}), plan=replace(plan(tiny, tmp_path), fixed=auto, trials_per_card=1))
+    trial = TrialProcess(replace(plan(tiny, tmp_path), fixed=auto, trials_per_card=1))
+    trial.take(job({}))
     with pytest.raises(TrialFailed, match=r"card_lost.*device=cuda"):
         trial.step()
 
 
 def test_what_was_reported_of_an_epoch_stays_though_it_is_trained_again(
-    trial: CrackTrial, tiny: list[str], tmp_path: Path
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
     trial.step()
     older = trial.experiment.last_checkpoint.read_bytes()
     trial.step()
-    trial.cleanup()
+    trial.release()
     trial_dir = trial.folder
     for name in ("last.pth", "best_model.pth"):  # killed before the second epoch's checkpoint was on the disk
         (trial_dir / "checkpoints" / name).write_bytes(older)
@@ -300,7 +303,7 @@ def test_what_was_reported_of_an_epoch_stays_though_it_is_trained_again(
 
 
 def test_a_checkpoint_that_cannot_be_written_when_a_trial_leaves_is_no_fault_of_the_next(
-    trial: CrackTrial, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    trial: TrialProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     trial.step()
 
@@ -308,12 +311,12 @@ def test_a_checkpoint_that_cannot_be_written_when_a_trial_leaves_is_no_fault_of_
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(trial.experiment, "close", fail)
-    assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0001-next"))
+    trial.take(job({"training.optimizer.lr": 1e-3}, "t0001-next"))
     assert "could not be written" in caplog.text
     assert trial.step()["epoch"] == 1
-    trial.cleanup()
+    trial.release()
     shutil.rmtree(trial.folder)
-    trial.cleanup()  # as Ray does with a process that it gives up later
+    trial.release()  # as Ray does with a process that it gives up later
 
 
 FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore words")
@@ -342,7 +345,7 @@ def test_running_out_of_memory_is_final_only_for_a_trial_that_had_the_card_to_it
     assert type(caught.value.__cause__) is kind
 
 
-def test_an_error_that_is_not_of_memory_stays_what_it_is(trial: CrackTrial):
+def test_an_error_that_is_not_of_memory_stays_what_it_is(trial: TrialProcess):
     def fail(on_step: object = None) -> EpochReport:
         raise RuntimeError("it broke")
 
@@ -363,26 +366,26 @@ def test_a_trial_that_shares_its_card_has_a_limit_of_memory(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (7000 * 2**20, 8000 * 2**20))
     said: list[float] = []
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", said.append)
-    CrackTrial.__new__(CrackTrial).setup(job({}), plan=replace(plan(tiny, tmp_path), memory_limit_mib=limit))
+    TrialProcess(replace(plan(tiny, tmp_path), memory_limit_mib=limit))
     assert said == ([] if fraction is None else [fraction])
 
 
-def test_the_next_trial_of_a_process_compiles_anew(trial: CrackTrial, monkeypatch: pytest.MonkeyPatch):
+def test_the_next_trial_of_a_process_compiles_anew(trial: TrialProcess, monkeypatch: pytest.MonkeyPatch):
     forgotten: list[str] = []
     monkeypatch.setattr(torch.compiler, "reset", lambda: forgotten.append("all"))
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self: None)
-    trial.reset_config(job({"training.compile": True}, "t0001-compiled"))
+    trial.take(job({"training.compile": True}, "t0001-compiled"))
     trial.begin()
     assert forgotten == []
-    trial.reset_config(job({}, "t0002-next"))
+    trial.take(job({}, "t0002-next"))
     assert forgotten == ["all"]
 
 
 def test_memory_that_did_not_come_back_is_said_and_the_process_goes_on(
-    trial: CrackTrial, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    trial: TrialProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(CrackTrial, "left_over_mib", 300)
-    assert trial.reset_config(job({"training.optimizer.lr": 1e-3}, "t0001-next"))
+    monkeypatch.setattr(TrialProcess, "left_over_mib", 300)
+    trial.take(job({"training.optimizer.lr": 1e-3}, "t0001-next"))
     trial.begin()
     assert "300 MiB" in caplog.text
 

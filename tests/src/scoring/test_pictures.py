@@ -16,8 +16,6 @@ from src.scoring.pictures import (
     MISSED,
     PANEL_SIDE,
     contact_sheet,
-    draw_confusion_matrix,
-    draw_curve,
     font,
     overlay,
     panel,
@@ -115,14 +113,6 @@ def test_pictures_come_back_as_they_were_under_any_name(tmp_path: Path):
     path = tmp_path / "Straße 7=ü.png"
     write_picture(IMAGE, path)
     np.testing.assert_array_equal(read_image(path), IMAGE)
-
-
-def test_the_diagrams_are_drawn(tmp_path: Path):
-    draw_confusion_matrix(((90, 5), (2, 3)), tmp_path / "matrix.png")
-    falling = np.linspace(1, 0, 256)
-    draw_curve(falling, falling[::-1].copy(), 100, 0.5, tmp_path / "curve.png")
-    for name in ("matrix.png", "curve.png"):
-        assert read_image(tmp_path / name).std() > 10
 
 
 def test_a_picture_that_the_disk_has_no_room_for_is_an_error_and_the_old_one_stays(
