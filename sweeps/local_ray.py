@@ -4,7 +4,7 @@ import logging
 import os
 import subprocess
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial, partialmethod
 from pathlib import Path
@@ -46,23 +46,30 @@ class LocalRay:
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
         self._thread = ThreadPoolExecutor(1)
+        self._started: Future[None] | None = None
 
     def __enter__(self) -> Self:
         os.environ.update(environment())
-        self._started = self._thread.submit(self._start)
+        self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
         self._thread.shutdown()
 
+    def start(self) -> None:
+        """Start Ray in the background."""
+        self._started = self._thread.submit(self._start)
+
     def wait(self) -> None:
         """Wait until Ray has started; an error of the start is raised here."""
-        self._started.result()
+        if self._started is not None:
+            self._started.result()
 
     def stop(self) -> None:
         """End Ray and its processes in the background. It takes a second; the block's end waits for it."""
-        self._thread.submit(self._stop)
+        if self._started is not None:
+            self._thread.submit(self._stop)
 
     def _stop(self) -> None:
         import ray

@@ -9,7 +9,6 @@ from src.folders import in_full, user_path
 from src.imports import quick_imports
 from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, locked, refuse_second_writer
 from sweeps.local_ray import LocalRay
-from sweeps.machine import cards_for
 from sweeps.ray_requirements import require_ray_environment
 from sweeps.request import FOLDER_NAME, SweepRequest, parse
 from sweeps.spec import SweepSpec, is_path, list_specs, load_spec, spec_path
@@ -72,6 +71,7 @@ def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -
     spec = checked(request.applied_to(spec))
 
     from sweeps.dry_run import dry_run, state_of
+    from sweeps.machine import cards_for
     from sweeps.preflight import prepare
 
     accept_data = request.accept_data_warnings or request.continues
@@ -87,6 +87,8 @@ def start(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> in
     refuse_existing_sweep(folder, request.fresh)
     other = other_sweep(folder, request.warm_start) if request.warm_start else None
     spec = checked(request.applied_to(spec))
+
+    from sweeps.machine import cards_for
 
     cards = cards_for(spec)
     with LocalRay(share_machine(spec.budget.trials_at_once, cards)) as ray:
@@ -105,6 +107,8 @@ def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> i
     outlive_reader()
     request = completed(request, folder)
     spec = checked(request.applied_to(spec))
+
+    from sweeps.machine import cards_for
 
     cards = cards_for(spec)
     with LocalRay(share_machine(spec.budget.trials_at_once, cards)) as ray:

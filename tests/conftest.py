@@ -11,6 +11,7 @@ from filelock import FileLock
 from finished import ODD_NAME, FinishedSweep, run_sweep
 
 from src.synthetic import write_dataset
+from sweeps.local_ray import LocalRay
 
 # every run of the tests is told all that it needs; what the user keeps in the environment or in .env is not for them
 for name in [name for name in os.environ if name.startswith("CRACK_")]:
@@ -35,6 +36,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def one_thread() -> None:
     """Small tensors gain nothing from more, and lose much on a machine that does other work too."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def ray_starts_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray starts when a sweep waits for it: most of the sweeps in the tests' own process are refused before."""
+    start, wait = LocalRay.start, LocalRay.wait
+
+    def start_and_wait(ray: LocalRay) -> None:
+        start(ray)
+        wait(ray)
+
+    monkeypatch.setattr(LocalRay, "start", lambda self: None)
+    monkeypatch.setattr(LocalRay, "wait", start_and_wait)
 
 
 @pytest.fixture(scope="session")

@@ -110,6 +110,7 @@ def _recorded_epoch(trainer: Trainer) -> float:
     """Seconds of one more epoch with its checkpoint, events and pictures, until they are on the disk."""
     with TemporaryDirectory(dir=trainer.config.data.cache_dir) as folder:
         experiment = Experiment(Path(folder), trainer.config, trainer.overrides)
+        experiment.describe(trainer)
         started = time.perf_counter()
         experiment.record(trainer.train_epoch(), trainer)
         experiment.close()

@@ -59,10 +59,10 @@ class TrialProcess:
         self.watchdog.feed()
         with classify_gpu_out_of_memory(self.plan.trials_per_card, self.missing_mib):
             report = self.trainer.train_epoch(self._on_step)
-        line = {"trial": self.folder.name, "epoch": report.epoch, **report.metrics, "params": self.params}
+        metrics = report.metrics | {"record_seconds": self.experiment.waited}
+        line = {"trial": self.folder.name, "epoch": report.epoch, **metrics, "params": self.params}
         line = self.already_reported.pop(report.epoch, line)
         append_line(self.result_path, line)
-        # the checkpoint is written last, so that all other files have every epoch that it has
         self.experiment.record(report, self.trainer, keep_previous=True)
         if report.epoch in self.plan.rungs or self.trainer.finished:
             self.experiment.wait()

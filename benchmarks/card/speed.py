@@ -16,7 +16,6 @@ from benchmarks.training_speed import step_speed
 from src.scoring.inference import to_device
 from src.scoring.metrics import BINS, probability_histogram
 from src.training.experiment import Experiment
-from src.training.panel import PredictionPanel
 from src.training.trainer import Trainer
 
 CASES: dict[str, tuple[list[str], Size]] = {
@@ -89,6 +88,7 @@ def whole_trial(bench: Bench, words: list[str], size: Size) -> None:
     epochs = 2 if bench.dry else TRIAL_EPOCHS
     trainer = bench.trainer([*words, f"training.epochs={epochs}"], size)
     experiment = Experiment(bench.work / "outputs" / "trial", trainer.config, trainer.overrides)
+    experiment.describe(trainer)
     images, record = len(trainer.train_loader.dataset), list[float]()
     started = after_first = time.perf_counter()
     for epoch in range(epochs):
@@ -105,10 +105,8 @@ def whole_trial(bench: Bench, words: list[str], size: Size) -> None:
     bench.note("trial.ratio_after_first_epoch", (epochs - 1) * images / (ended - after_first) / alone)
     bench.note("trial.record_seconds", median(record))
     bench.note("trial.record_seconds_at_most", max(record))
-    panel = PredictionPanel(trainer.val_loader.dataset.source)
     parts: dict[str, Callable[[], object]] = {
         "snapshot": trainer.snapshot,
-        "panel": partial(panel.draw, trainer.predict, 0.5),
         "save": partial(trainer.save, bench.work / "saved.pth"),
     }
     for name, part in parts.items():

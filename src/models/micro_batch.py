@@ -1,7 +1,7 @@
 """Micro-batches: halved when memory runs out, and the state that a repeated step begins from."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -54,6 +54,15 @@ class MicroBatch:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             log.warning("out of memory: continuing with micro-batches of %d; the effective batch stays", self.size)
+
+
+def micro_batches(images: Tensor, masks: Tensor, size: int, smallest: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+    """Split a batch into the fewest parts of at most ``size`` images, nearly equal: batch norm must not get one image.
+
+    No part has less than ``smallest`` images, even if it is then larger than ``size``.
+    """
+    parts = min(-(-len(images) // size), max(1, len(images) // smallest))
+    yield from zip(images.tensor_split(parts), masks.tensor_split(parts), strict=True)
 
 
 class StepState:

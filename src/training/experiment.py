@@ -9,6 +9,7 @@
 
 import csv
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -24,14 +25,12 @@ from src.atomic import replace_text, replaced_file
 from src.cards import MIB, driver_version
 from src.config.overrides import save_overrides
 from src.config.schema import Config
+from src.data.files import UInt8Array
 from src.models.checkpoint import Background, is_sound, link_checkpoint, save_checkpoint
 from src.provenance import provenance
 from src.scoring.pictures import write_picture
 from src.training.panel import PredictionPanel
 from src.training.trainer import EpochReport, Trainer
-
-WRITES_IN_BACKGROUND = ("cuda",)
-"""Devices on which training continues while a checkpoint is written. On a CPU its cores are needed for training."""
 
 
 class Experiment:
@@ -45,6 +44,10 @@ class Experiment:
         replace_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         self.writer = SummaryWriter(str(folder / "logs"), flush_secs=5)
         self.background = Background()
+        self.waited = 0.0
+        """Seconds that the training has waited for the last epoch to be written. The next epoch reports them as
+        ``record_seconds``; 0 for the first one."""
+        self.epochs = config.training.epochs
         self.panel: PredictionPanel | None = None
         self.next_event = 0
         """Epoch from which the next panel is written to TensorBoard: about ten per run, as each takes half a MiB."""
@@ -66,7 +69,9 @@ class Experiment:
         return self.folder / "metrics" / "metrics.csv"
 
     def describe(self, trainer: Trainer) -> None:
-        """Write ``provenance.json``: the facts that are needed to reproduce the run."""
+        """Write ``provenance.json``, the facts that are needed to reproduce the run, and choose the panel's images."""
+        self.panel = PredictionPanel(trainer.val_loader.dataset.source)
+        trainer.validation.shown = sorted(self.panel.chosen)
         about = provenance() | {
             "seed": trainer.config.seed,
             "device": device_name(trainer.device),
@@ -80,40 +85,43 @@ class Experiment:
         replace_text(self.folder / "provenance.json", json.dumps(about, indent=2))
 
     def record(self, report: EpochReport, trainer: Trainer, keep_previous: bool = False) -> None:
-        """Write one epoch: events, the CSV row, the checkpoint, and the best checkpoint if it is the best.
+        """Write one epoch: events, the CSV row, the checkpoint, and the panel and best checkpoint if it is the best.
 
-        On a card the checkpoint may be written only after ``wait``, or when the next epoch is recorded.
-        ``keep_previous`` keeps the previous one too: if the last is damaged, only one epoch is repeated.
+        Panel and checkpoint are written while the training continues; they are on the disk after ``wait``, or when the
+        next epoch has been recorded. ``keep_previous`` keeps the previous checkpoint too: if the last is damaged, only
+        one epoch is repeated.
         """
-        for name, value in report.metrics.items():
+        started = time.perf_counter()
+        metrics = report.metrics | {"record_seconds": self.waited}
+        for name, value in metrics.items():
             self.writer.add_scalar(name, value, report.epoch)
-        self._append_row({"epoch": report.epoch} | report.metrics)
-        self.background.begin(partial(self._write, trainer.snapshot(), report.is_best, keep_previous))
-        if trainer.device.type not in WRITES_IN_BACKGROUND:
-            self.wait()
-        if report.is_best:
-            self._show_predictions(report.epoch, trainer)
-        self.writer.flush()
+        self._append_row({"epoch": report.epoch} | metrics)
+        self.background.begin(partial(self._write, trainer.snapshot(), report, keep_previous))
+        self.waited = time.perf_counter() - started
 
     def wait(self) -> None:
-        """Wait until the last checkpoint is on the disk; an error of the writing is raised here."""
+        """Wait until the last epoch is on the disk; an error of the writing is raised here."""
+        started = time.perf_counter()
         self.background.wait()
+        self.waited += time.perf_counter() - started
 
-    def _write(self, payload: Mapping[str, Any], is_best: bool, keep_previous: bool) -> None:
+    def _write(self, payload: Mapping[str, Any], report: EpochReport, keep_previous: bool) -> None:
+        """Write what takes long. The checkpoint comes last, so that all other files have every epoch that it has."""
+        if report.is_best and self.panel is not None and report.shown is not None:
+            self._show_predictions(self.panel.draw(report.shown, payload["threshold"]), report.epoch)
+        self.writer.flush()
         if keep_previous and self.last_checkpoint.is_file():
             link_checkpoint(self.last_checkpoint, self.previous_checkpoint)
         save_checkpoint(payload, self.last_checkpoint)
-        if is_best:
+        if report.is_best:
             link_checkpoint(self.last_checkpoint, self.best_checkpoint)
 
-    def _show_predictions(self, epoch: int, trainer: Trainer) -> None:
+    def _show_predictions(self, picture: UInt8Array, epoch: int) -> None:
         """Write the panel of validation predictions of the best epoch to ``results/`` and sometimes to TensorBoard."""
-        self.panel = self.panel or PredictionPanel(trainer.val_loader.dataset.source)
-        picture = self.panel.draw(trainer.predict, trainer.threshold)
         write_picture(picture, self.folder / "results" / "val_predictions.png")
         if epoch >= self.next_event:
             self.writer.add_image("val/predictions", picture, epoch, dataformats="HWC")
-            self.next_event = epoch + max(1, trainer.config.training.epochs // 10)
+            self.next_event = epoch + max(1, self.epochs // 10)
 
     def continue_own(self, trainer: Trainer) -> int:
         """Load this folder's newest undamaged checkpoint into ``trainer``; returns its epoch, or 0 without one.
@@ -149,8 +157,10 @@ class Experiment:
 
     def close(self) -> None:
         """End all writing; what it raised is raised here."""
-        self.writer.close()
-        self.background.close()
+        try:
+            self.background.close()
+        finally:
+            self.writer.close()
 
     def _append_row(self, row: Mapping[str, float]) -> None:
         """Add an epoch to the CSV; a resumed run drops the rows of epochs that it trains again."""

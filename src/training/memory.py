@@ -19,10 +19,10 @@ from src.atomic import replace_text
 from src.config.schema import Config
 from src.errors import UserError
 from src.models.device import MIB
+from src.models.micro_batch import micro_batches
 from src.models.registry import smallest_micro_batch
 from src.training.fake_step import known_optimizer, peak_bytes
 from src.training.losses import find_term
-from src.training.trainer import micro_batches
 
 FORMAT = 2  # raise it when the prediction changes: the step, a loss, our own network
 LIBRARIES = ("torch", "segmentation-models-pytorch", "timm")

@@ -1,9 +1,6 @@
 """A panel of a few validation images with the predictions of an epoch; always the same images."""
 
-from collections.abc import Callable
-
 import numpy as np
-import torch
 from torch import Tensor
 
 from src.data.files import UInt8Array
@@ -24,11 +21,11 @@ class PredictionPanel:
         self.source = source
         self.chosen = [int(index) for index in order[places]]
 
-    def draw(self, probs: Callable[[Tensor], Tensor], threshold: float) -> UInt8Array:
-        """RGB picture: photograph, mask and overlay of each image; ``probs`` maps (1, H, W, 3) to (1, 1, H, W)."""
-        rows = list[tuple[UInt8Array, UInt8Array, UInt8Array]]()
-        for index in self.chosen:
-            image, actual = (np.array(kept) for kept in self.source.sample(index))
-            found = probs(torch.from_numpy(image)[None])[0, 0] >= threshold
-            rows.append((image, found.cpu().numpy().astype(np.uint8), actual))
-        return panel(rows)
+    def draw(self, probs: Tensor, threshold: float) -> UInt8Array:
+        """RGB picture: photograph, mask and overlay of each image.
+
+        ``probs`` (K, H, W): the probabilities of the images in the order of their indices.
+        """
+        found = dict(zip(sorted(self.chosen), (probs >= threshold).numpy().astype(np.uint8), strict=True))
+        rows = [(*(np.array(kept) for kept in self.source.sample(index)), found[index]) for index in self.chosen]
+        return panel([(image, predicted, actual) for image, actual, predicted in rows])

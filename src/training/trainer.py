@@ -5,32 +5,31 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from src.config.schema import Config, Data
+from src.config.schema import Config
 from src.data.cache import data_fingerprint
-from src.data.loader import EpochLoader, scoring_loader, train_loader
+from src.data.loader import scoring_loader, train_loader
 from src.errors import UserError
 from src.models.checkpoint import load_training, save_checkpoint
 from src.models.device import choose_device, choose_layout, choose_precision, gpu_memory, use_precision, use_threads
-from src.models.micro_batch import MicroBatch, StepState
+from src.models.micro_batch import MicroBatch, StepState, micro_batches
 from src.models.registry import build_model, smallest_micro_batch
 from src.scoring.inference import load_weights, predict_probs, to_device
-from src.scoring.metrics import Int64Array, probability_histogram, validation_scores
+from src.scoring.metrics import validation_scores
 from src.training.losses import build_loss
 from src.training.optimization import Plateau, build_lr_scheduler, build_optimizer
 from src.training.preconditions import check_trainable
 from src.training.randomness import random_state, restore_random_state, seed_everything
+from src.training.validation import Validation
 
 
 class Diverged(Exception):
@@ -46,6 +45,8 @@ class EpochReport:
     metrics: dict[str, float]
     is_best: bool
     """Whether ``training.metric`` is the best so far."""
+    shown: Tensor | None = None
+    """Probabilities (K, H, W) of the images ``Validation.shown``, in CPU memory; None without any."""
 
 
 class Trainer:
@@ -73,7 +74,7 @@ class Trainer:
         if training.compile:
             self.model.compile()
         self.micro_batch = MicroBatch(config.data.batch_size, smallest_micro_batch(config))
-        self.val_micro_batch = MicroBatch(config.data.batch_size, 1)  # halving it must not halve the training's
+        self.validation = Validation(self.val_loader, config.data, self.loss, self.dtype)
         self.before_step = StepState(self.model, self.device)
         self.epoch = self.step = 0
         self.best_epoch, self.best_score, self.threshold = 0, -math.inf, 0.5
@@ -109,9 +110,8 @@ class Trainer:
         sound = size - float(left_out)  # the first synchronisation with the device in this epoch
         train_loss = float(total) / sound if 2 * sound > size else math.nan
         trained = time.perf_counter()
-        val_loss, histogram = score(
-            self.scored_model, self.val_loader, self.config.data, self.dtype, self.loss, self.val_micro_batch
-        )
+        scored = self.validation.score(self.scored_model)
+        val_loss, histogram = scored.loss, scored.histogram
         if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
             raise Diverged(f"epoch {self.epoch + 1}: train/loss={train_loss}, val/loss={val_loss}")
         self.epoch += 1
@@ -122,7 +122,7 @@ class Trainer:
         if self.config.training.log_gpu_memory:
             metrics |= gpu_memory(self.device)
         times = {"epoch_seconds": time.perf_counter() - started, "images_per_second": size / (trained - started)}
-        return EpochReport(self.epoch, metrics | times, is_best)
+        return EpochReport(self.epoch, metrics | times, is_best, scored.shown)
 
     @property
     def scored_model(self) -> nn.Module:
@@ -245,41 +245,3 @@ class Trainer:
             return False
         self.best_epoch, self.best_score = self.epoch, score
         return True
-
-
-def score(
-    model: nn.Module,
-    loader: EpochLoader,
-    data: Data,
-    dtype: torch.dtype | None,
-    loss: nn.Module,
-    micro_batch: MicroBatch,
-) -> tuple[float, Int64Array]:
-    """Mean loss per image and the (N, 2, 256) histogram of a split, in the order of its images."""
-    device = next(model.parameters()).device
-    model.eval()
-
-    def score_batch(images: Tensor, masks: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        total, histograms = torch.zeros((), device=device), list[Tensor]()
-        for part in micro_batches(images, masks, size):
-            inputs, targets = to_device(*part, data, device)
-            with torch.autocast(device.type, dtype, enabled=dtype is not None):
-                logits = model(inputs)
-            total += loss(logits, targets) * len(inputs)
-            histograms.append(probability_histogram(logits.float().sigmoid(), targets))
-        return total, torch.cat(histograms)
-
-    with torch.inference_mode():
-        scored = [micro_batch.run(partial(score_batch, *batch)) for batch in loader.epoch(0)]
-    totals, histograms = zip(*scored, strict=True)
-    mean = float(torch.stack(totals).sum()) / len(loader.dataset)
-    return mean, torch.cat(histograms).cpu().numpy().astype(np.int64)
-
-
-def micro_batches(images: Tensor, masks: Tensor, size: int, smallest: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-    """Split a batch into the fewest parts of at most ``size`` images, nearly equal: batch norm must not get one image.
-
-    No part has less than ``smallest`` images, even if it is then larger than ``size``.
-    """
-    parts = min(-(-len(images) // size), max(1, len(images) // smallest))
-    yield from zip(images.tensor_split(parts), masks.tensor_split(parts), strict=True)

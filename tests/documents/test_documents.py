@@ -18,7 +18,6 @@ import pytest
 from checkout import ROOT
 from commands import ask, commands, run_command_line, run_here, runs_of, serving, train_as
 from finished import FinishedSweep
-from rich.console import Console
 
 from analysis.results import read_folder
 from src.cards import Card
@@ -27,7 +26,6 @@ from src.evaluation import main as evaluate
 from src.predict import main as predict
 from sweeps.plan import SweepPlan
 from sweeps.run import main as sweep_main
-from sweeps.search.study import Study
 from sweeps.spec import Asha, Budget, SweepSpec
 from tests.benchmarks.test_card import COMMANDS as CARD_CHECK
 from tests.documents.test_guide import QUALITY, TODAY
@@ -258,13 +256,13 @@ def test_cards_are_shared_as_the_guide_says(command: str, tiny: list[str], monke
     there = [Card("RTX", memory_mib=8000, free_mib=7000)] * (3 if cards > 1 else 1)
     plans: list[SweepPlan] = []
 
-    def run_trials(plan: SweepPlan, study: Study, console: Console) -> int:
+    def run_trials(plan: SweepPlan, *_: object) -> int:
         plans.append(plan)
         return 15
 
     monkeypatch.setattr("sweeps.run_trials.run_trials", run_trials)
-    monkeypatch.setattr("sweeps.sweep.check_corners", lambda plan, points: [])  # slow, and the same on any card
-    monkeypatch.setattr("sweeps.preflight.find_cards", lambda device: there)
+    monkeypatch.setattr("sweeps.sweep.check_corners", lambda *_: [])  # slow, and the same on any card
+    monkeypatch.setattr("sweeps.machine.find_cards", lambda device: there)
     auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]
     sweep_main(["swin_unet_lr", *auto, "model.encoder.embed_dim=16", *shlex.split(command)[4:]])
     (plan,) = plans

@@ -37,7 +37,7 @@ from sweeps.run import main
 from sweeps.search.events import Event, Failed, Interrupted, Reported, SessionBegan, Started
 from sweeps.spec import load_spec
 
-TIMES = {"epoch_seconds", "images_per_second"}
+TIMES = {"epoch_seconds", "images_per_second", "record_seconds"}
 
 
 def board(sweep: FinishedSweep) -> list[dict[str, str]]:
@@ -338,7 +338,7 @@ def test_networks_that_do_not_fit_the_card_are_refused_before_ray_starts(
 ):
     words = [word for word in sweep_words(tiny) if word != "device=cpu"]
     small = Card("RTX", memory_mib=1000, free_mib=300)
-    monkeypatch.setattr("sweeps.preflight.find_cards", lambda device: [small])
+    monkeypatch.setattr("sweeps.machine.find_cards", lambda device: [small])
     with pytest.raises(UserError, match=r"needs at least \d+ MiB.* has 44"):
         main(["quickstart", *words])
     assert not (tmp_path / "outputs" / "sweeps" / "quickstart" / LEDGER_FILE).exists()

@@ -47,8 +47,16 @@ def trial(tiny: list[str], tmp_path: Path) -> TrialProcess:
 
 
 def die(trial: TrialProcess) -> None:
-    """End the process without a word: the kernel gives its lock back."""
+    """End the process without a word, after its last checkpoint: the kernel gives its lock back."""
+    trial.experiment.wait()
     trial.lock.release(force=True)
+
+
+def written(trial: TrialProcess) -> dict[str, Any]:
+    """Train an epoch, and wait until all of it is on the disk."""
+    report = trial.step()
+    trial.experiment.wait()
+    return report
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -67,7 +75,7 @@ def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: TrialProcess):
 
 
 def test_the_folder_holds_a_run_with_its_overrides(trial: TrialProcess, tiny: list[str]):
-    trial.step()
+    written(trial)
     overrides = load_overrides(trial.folder / "overrides.yaml")
     assert list(overrides) == [*tiny, "training.optimizer.lr=0.001", "training.loss=dice_focal"]
     assert load_config(overrides).training.loss.keys() == {"dice", "focal"}
@@ -76,7 +84,7 @@ def test_the_folder_holds_a_run_with_its_overrides(trial: TrialProcess, tiny: li
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Equal, but for the times."""
-    times = {"epoch_seconds": 0, "images_per_second": 0}
+    times = {"epoch_seconds": 0, "images_per_second": 0, "record_seconds": 0}
     return one | {"metrics": one["metrics"] | times} == other | {"metrics": other["metrics"] | times}
 
 
@@ -114,9 +122,9 @@ def test_an_epoch_that_the_search_has_not_heard_of_is_told_and_not_trained_again
 def test_an_epoch_whose_checkpoint_was_not_written_is_trained_again(
     trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
-    first = trial.step()
+    first = written(trial)
     checkpoint = trial.experiment.last_checkpoint.read_bytes()
-    second = trial.step()
+    second = written(trial)
     trial.experiment.last_checkpoint.write_bytes(checkpoint)  # killed between the line of epoch 2 and its checkpoint
     die(trial)
     other = process(tiny, tmp_path, job(trial.params, reported_epochs=1))
@@ -132,8 +140,8 @@ def test_an_epoch_whose_checkpoint_was_not_written_is_trained_again(
 def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
     trial: TrialProcess, tiny: list[str], tmp_path: Path, damage: str
 ):
-    trial.step()
-    second = trial.step()
+    written(trial)
+    second = written(trial)
     content = bytearray(trial.experiment.last_checkpoint.read_bytes())
     content[len(content) // 2] ^= 255
     broken = {"flipped": bytes(content), "half": bytes(content[: len(content) // 2]), "empty": b""}[damage]
@@ -148,7 +156,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
 def test_a_trial_whose_checkpoints_are_all_gone_begins_anew_with_the_same_scores(
     trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
-    first = trial.step()
+    first = written(trial)
     shutil.rmtree(trial.folder / "checkpoints")
     die(trial)
     other = process(tiny, tmp_path, job(trial.params, reported_epochs=1))
@@ -159,7 +167,7 @@ def test_a_trial_whose_checkpoints_are_all_gone_begins_anew_with_the_same_scores
 def test_the_best_network_is_kept_when_the_process_dies_before_it_was_linked(
     trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
-    trial.step()
+    written(trial)
     assert trial.trainer.best_epoch == 1
     trial.experiment.best_checkpoint.unlink()
     die(trial)
@@ -201,8 +209,8 @@ def test_a_process_that_is_given_up_before_its_first_step_touches_nothing(
 
 
 def test_a_trial_leaves_one_checkpoint_to_go_on_from_and_the_best(trial: TrialProcess):
-    trial.step()
-    trial.step()
+    written(trial)
+    written(trial)
     assert trial.experiment.previous_checkpoint.is_file()
     trial.release()
     assert {path.name for path in (trial.folder / "checkpoints").iterdir()} == {"last.pth", "best_model.pth"}
@@ -265,7 +273,6 @@ trial.step()
 def test_an_epoch_after_which_a_trial_may_stop_is_on_the_disk_before_it_is_reported(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("src.training.experiment.WRITES_IN_BACKGROUND", ("cpu",))
     trial = TrialProcess(replace(plan(tiny, tmp_path), rungs=(2,)))
     trial.take(job({"training.epochs": 4}))
     trial.begin()
@@ -287,7 +294,7 @@ def test_a_trial_whose_card_is_lost_does_not_train_on_the_cpu(tiny: list[str], t
 def test_what_was_reported_of_an_epoch_stays_though_it_is_trained_again(
     trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
-    trial.step()
+    written(trial)
     older = trial.experiment.last_checkpoint.read_bytes()
     trial.step()
     trial.release()

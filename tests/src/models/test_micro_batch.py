@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from src.models.micro_batch import MicroBatch, StepState, is_out_of_memory
+from src.models.micro_batch import MicroBatch, StepState, is_out_of_memory, micro_batches
 
 
 @pytest.mark.parametrize(("fits", "smallest", "tried"), [(8, 1, [8]), (3, 1, [8, 4, 2]), (1, 1, [8, 4, 2, 1])])
@@ -105,3 +105,9 @@ def test_a_step_can_be_repeated_from_its_start():
     assert torch.equal(norm.running_mean, torch.zeros(4))
     assert torch.equal(network(images), first)
     assert torch.equal(norm.running_mean, mean)
+
+
+def test_micro_batches_are_equal_parts_and_hold_every_image():
+    parts = list(micro_batches(torch.arange(9), torch.arange(9), 4))
+    assert [len(images) for images, _ in parts] == [3, 3, 3]
+    assert torch.equal(torch.cat([images for images, _ in parts]), torch.arange(9))

@@ -168,8 +168,8 @@ def test_an_epoch_waits_for_its_loss_and_its_scores_and_in_each_bincount(waits: 
     assert beside_colours(waits.take()) == [
         *[f"{A_NUMBER} in trainer.py:train_epoch"] * 2,  # the second is there with the first
         *["aten.bincount.default in metrics.py:probability_histogram"] * 2,
-        f"{A_NUMBER} in trainer.py:score",
-        "aten._to_copy.default in trainer.py:score",
+        f"{A_NUMBER} in validation.py:score",
+        "aten._to_copy.default in validation.py:score",
     ]
 
 

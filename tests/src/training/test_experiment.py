@@ -4,6 +4,7 @@ import errno
 import json
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,7 +60,10 @@ def test_the_panel_of_predictions_is_that_of_the_best_epoch_and_in_the_events_to
     network = load_network(run_folder / "checkpoints" / "best_model.pth")
     data = network.config.data
     split = load_split(data.root, "val", data.image_size, data.cache_dir)
-    expected = PredictionPanel(split).draw(network.probs, float(best["val/threshold"]))
+    images = torch.stack([torch.from_numpy(np.array(split.sample(index)[0])) for index in range(len(split))])
+    panel = PredictionPanel(split)
+    probs = network.probs(images)[sorted(panel.chosen), 0]
+    expected = panel.draw(probs, float(best["val/threshold"]))
     np.testing.assert_array_equal(read_image(run_folder / "results" / "val_predictions.png"), expected)
     events = EventAccumulator(str(run_folder / "logs")).Reload().Images("val/predictions")
     assert [event.step for event in events] == sorted({event.step for event in events})
@@ -87,9 +91,10 @@ def test_a_long_run_puts_about_ten_panels_into_its_events(tiny: list[str], tmp_p
     overrides = [*tiny, "training.epochs=30"]
     trainer = Trainer(load_config(overrides), overrides)
     experiment = Experiment(tmp_path / "run", trainer.config, overrides)
+    experiment.describe(trainer)
     report = trainer.train_epoch()
     for epoch in range(1, 31):
-        experiment.record(type(report)(epoch, report.metrics, is_best=True), trainer)
+        experiment.record(replace(report, epoch=epoch, is_best=True), trainer)
     experiment.close()
     events = EventAccumulator(str(tmp_path / "run" / "logs"), size_guidance={"images": 0}).Reload()
     assert [event.step for event in events.Images("val/predictions")] == list(range(1, 31, 3))
@@ -117,6 +122,7 @@ def test_the_best_checkpoint_stays_that_of_the_best_epoch(tiny: list[str], tmp_p
     experiment = Experiment(tmp_path / "run", config, tiny)
     best = trainer.train_epoch()
     experiment.record(best, trainer)
+    experiment.wait()
     kept = torch.load(experiment.best_checkpoint, weights_only=True)
     worse = trainer.train_epoch()
     experiment.record(type(worse)(worse.epoch, worse.metrics, is_best=False), trainer)
@@ -137,10 +143,9 @@ def test_a_resumed_run_replaces_the_rows_of_epochs_it_trains_again(tiny: list[st
     assert [(row["epoch"], row["val/iou"]) for row in read_rows(experiment.csv_path)] == [("1", "0.123")]
 
 
-def test_beside_a_card_the_training_goes_on_while_a_checkpoint_is_written(
+def test_the_training_goes_on_while_a_checkpoint_is_written(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("src.training.experiment.WRITES_IN_BACKGROUND", ("cpu",))
     written, slow = threading.Event(), save_checkpoint
 
     def save(payload: Mapping[str, Any], path: Path) -> None:
@@ -169,7 +174,6 @@ def test_beside_a_card_the_training_goes_on_while_a_checkpoint_is_written(
 def test_a_checkpoint_that_could_not_be_written_is_an_error_of_the_next_epoch(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("src.training.experiment.WRITES_IN_BACKGROUND", ("cpu",))
     trainer = Trainer(load_config(tiny), tiny)
     experiment = Experiment(tmp_path / "run", trainer.config, tiny)
     report = trainer.train_epoch()
@@ -206,3 +210,16 @@ def test_what_is_known_of_a_card_is_kept(monkeypatch: pytest.MonkeyPatch):
 def test_two_runs_in_one_second_get_two_folders(tiny: list[str]):
     folders = [new_run_folder(load_config(tiny)) for _ in range(3)]
     assert len(set(folders)) == 3
+
+
+def test_the_next_epoch_says_how_long_the_training_waited_for_the_one_before(tiny: list[str], tmp_path: Path):
+    trainer = Trainer(load_config(tiny), tiny)
+    experiment = Experiment(tmp_path / "run", trainer.config, tiny)
+    report = trainer.train_epoch()
+    experiment.record(report, trainer)
+    experiment.wait()
+    waited = experiment.waited
+    assert waited > 0
+    experiment.record(replace(report, epoch=2), trainer)
+    experiment.close()
+    assert [float(row["record_seconds"]) for row in read_rows(experiment.csv_path)] == [0.0, waited]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from src.config.compose import load_config
 from src.data.cache import open_split
@@ -37,9 +36,7 @@ def test_it_shows_all_of_a_small_split(tiny: list[str]):
 def test_it_calls_crack_what_reaches_the_threshold(tiny: list[str]):
     shown = panel_of(tiny, "val")
 
-    def same_everywhere(images: Tensor) -> Tensor:
-        return torch.full((len(images), 1, *images.shape[1:3]), 0.5)
-
+    same_everywhere = torch.full((len(shown.chosen), 32, 32), 0.5)
     none, all_of_it = shown.draw(same_everywhere, 0.6), shown.draw(same_everywhere, 0.5)
     step = 32 + GAP
     assert none.shape == all_of_it.shape == (step * len(shown.chosen) + GAP, 3 * step + GAP, 3)

@@ -12,7 +12,7 @@ from src.config.compose import load_config
 from src.errors import UserError
 from src.models.checkpoint import load_checkpoint
 from src.scoring.inference import load_network, to_device
-from src.training.trainer import Diverged, Trainer, micro_batches, score
+from src.training.trainer import Diverged, Trainer
 
 Weights = dict[str, Tensor]
 
@@ -135,12 +135,6 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(tiny: list[str], s
         gradients.append(before - one.model.conv.weight.detach())
     for other in gradients[1:]:
         torch.testing.assert_close(other, gradients[0], rtol=1e-4, atol=1e-6)
-
-
-def test_micro_batches_are_equal_parts_and_hold_every_image():
-    parts = list(micro_batches(torch.arange(9), torch.arange(9), 4))
-    assert [len(images) for images, _ in parts] == [3, 3, 3]
-    assert torch.equal(torch.cat([images for images, _ in parts]), torch.arange(9))
 
 
 def test_gradients_are_clipped_to_the_norm(tiny: list[str]):
@@ -296,17 +290,6 @@ def test_after_out_of_memory_it_is_as_if_the_micro_batch_had_been_small_from_the
     assert "micro-batches of 2" in caplog.text
 
 
-def test_out_of_memory_in_validation_heals_too(tiny: list[str]):
-    healed, whole = (trainer(tiny, "data.image_size=[48,48]") for _ in range(2))
-    healed.model.eval()
-    expected = score(whole.model, whole.val_loader, whole.config.data, None, whole.loss, whole.micro_batch)
-    asked = run_out_of_memory(healed, above=1)
-    loss, histogram = score(healed.model, healed.val_loader, healed.config.data, None, healed.loss, healed.micro_batch)
-    assert asked == [3, 2, 1, 1, 1]
-    assert loss == pytest.approx(expected[0])
-    assert (histogram == expected[1]).all()
-
-
 def test_a_validation_that_ran_out_of_memory_leaves_the_trainings_batches_whole(tiny: list[str]):
     one = trainer(tiny)
     forward = one.model.forward
@@ -318,7 +301,7 @@ def test_a_validation_that_ran_out_of_memory_leaves_the_trainings_batches_whole(
 
     one.model.forward = limited  # type: ignore[method-assign]
     metrics = one.train_epoch().metrics
-    assert (one.micro_batch.size, one.val_micro_batch.size) == (4, 1)
+    assert (one.micro_batch.size, one.validation.micro_batch.size) == (4, 1)
     assert "micro_batch" not in metrics
 
 
