@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from analysis.checks import checks
 from analysis.figures import FIGURES, NARROW
 from analysis.leaderboard import disagreement_lines, rerun_command
-from analysis.results import SweepResults, load_sweep, read_verdict
+from analysis.results import SweepResults, load_sweep, read_busy, read_verdict
 from analysis.rungs import rung_table
 from src.atomic import replace_text
 from src.errors import Parser, run_command
@@ -135,7 +135,9 @@ def spent(sweep: SweepResults) -> str:
     saved = len(ended) * sweep.rungs[-1] - sum(ended["epochs"].tolist())
     more = f"; early stopping saved {saved} more epochs" if saved else ""
     took = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
-    return f"{len(sweep.trials)} trials, {epochs} epochs, {took} of training{more}."
+    places = read_busy(sweep.folder)
+    busy = f" {str(places).capitalize()}." if places.whole else ""
+    return f"{len(sweep.trials)} trials, {epochs} epochs, {took} of training{more}.{busy}"
 
 
 def rows(sweep: SweepResults) -> list[list[str]]:

@@ -18,6 +18,7 @@ from src.config.compose import load_config
 from src.errors import UserError, unknown
 from src.folders import in_full
 from sweeps.about import read_about
+from sweeps.busy import Busy, busy
 from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, writer
 from sweeps.search.trial import rank
 
@@ -205,12 +206,21 @@ def read_folder(folder: Path) -> SweepResults:
     return SweepResults(folder, about, state, trials, reports, params, ranges, identity)
 
 
+def read_busy(folder: Path) -> Busy:
+    """How busy the sweep's places were. It is read apart, as it takes all events one by one."""
+    ledger = Ledger(folder / LEDGER_FILE, read_only=True)
+    try:
+        return busy(ledger.records())
+    finally:
+        ledger.close()
+
+
 def read_reports(ledger: Ledger) -> pd.DataFrame:
     """``SweepResults.reports``."""
     query = "SELECT report.trial, epoch, value, decision, time FROM report JOIN event USING (seq) ORDER BY seq"
     columns = ["trial", "epoch", "value", "decision", "time"]
     reports = pd.DataFrame(ledger.database.execute(query).fetchall(), columns=columns).astype({"value": float})
-    reports["time"] = pd.to_datetime(reports["time"], utc=True)
+    reports["time"] = pd.to_datetime(reports["time"], utc=True, format="ISO8601")
     if reports.empty:
         return reports
     query = "SELECT group_concat(metrics, char(10)) FROM (SELECT metrics FROM report ORDER BY seq)"
@@ -238,7 +248,7 @@ def read_trials(ledger: Ledger, reports: pd.DataFrame) -> tuple[pd.DataFrame, di
         lines.append({"trial": name} | about | found | when | {"reason": row["reason"]} | sampled)
     trials = pd.DataFrame(lines, columns=[*COLUMNS, *keys]).astype({"score": float})
     for name in ("started", "ended"):
-        trials[name] = pd.to_datetime(trials[name], utc=True)
+        trials[name] = pd.to_datetime(trials[name], utc=True, format="ISO8601")
     return trials, params
 
 

@@ -122,9 +122,9 @@ class Ledger:
 
     def records(self) -> Iterator[Record]:
         """All recorded events, in order."""
-        query = """SELECT event.seq, kind, event.trial, detail, epoch, value, metrics, decision
+        query = """SELECT event.seq, kind, event.trial, detail, epoch, value, metrics, decision, time
             FROM event LEFT JOIN report USING (seq) ORDER BY seq"""
-        for seq, kind, trial, detail, epoch, value, metrics, decision in self.database.execute(query):
+        for seq, kind, trial, detail, epoch, value, metrics, decision, time in self.database.execute(query):
             if kind not in KINDS:
                 raise UserError(f"{self.path}: event {seq} is of the unknown kind '{kind}'; a newer version wrote it.")
             try:
@@ -136,9 +136,9 @@ class Ledger:
                 decided = Decision.CONTINUE if decision == WAIT else Decision(decision) if decision else None
             except (TypeError, ValueError) as error:
                 raise UserError(f"{self.path}: event {seq} ({kind}) cannot be read: {error}.") from error
-            yield Record(seq, event, decided)
+            yield Record(seq, event, decided, time)
             if decision == WAIT:
-                yield Record(seq, Requeued(trial), None)
+                yield Record(seq, Requeued(trial), None, time)
 
     def trials(self) -> list[dict[str, Any]]:
         """The table of trials in the order of their numbers: name, params, origin, state, epochs, score, reason."""
@@ -186,7 +186,7 @@ class Ledger:
         kind = next(name for name, kind in KINDS.items() if type(event) is kind)
         detail = {name: value for name, value in vars(event).items() if name not in IN_COLUMNS}
         trial = event.trial if isinstance(event, TrialEvent) else None
-        content = (datetime.now().astimezone().isoformat(timespec="seconds"), kind, trial, json.dumps(detail))
+        content = (datetime.now().astimezone().isoformat(timespec="milliseconds"), kind, trial, json.dumps(detail))
         cursor = self.database.execute("INSERT INTO event (time, kind, trial, detail) VALUES (?, ?, ?, ?)", content)
         assert cursor.lastrowid is not None  # only before the first insert
         return cursor.lastrowid

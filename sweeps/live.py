@@ -23,13 +23,14 @@ QUIET_SECONDS = 60  # without a terminal, a status line is printed if nothing el
 class LiveView:
     """Shows a study while its trials run, and keeps ``leaderboard.csv`` up to date."""
 
-    def __init__(self, study: Study, sweep_dir: Path, console: Console) -> None:
+    def __init__(self, study: Study, sweep_dir: Path, console: Console, places: int = 1) -> None:
         self.study, self.metric, self.console = study, study.state.metric, console
         self.path = sweep_dir / "leaderboard.csv"
         self.started = self.printed_at = time.monotonic()
         self.saved_at = -SAVE_SECONDS
         self.printed = set[tuple[str, str, int]]()
         self.epochs_before = study.state.epochs
+        self.places, self.training_seconds = places, 0.0
         self.expected = forecast(study.state.scheduler.settings, study.budget.trials).epochs
         self.live = Live(console=console, refresh_per_second=2, get_renderable=self.render, transient=True)
 
@@ -43,6 +44,7 @@ class LiveView:
         self.save()
 
     def reported(self, trial: Trial) -> None:
+        self.training_seconds += trial.metrics.get("epoch_seconds", 0.0)
         if time.monotonic() - self.saved_at > SAVE_SECONDS:
             self.save()
         if not self.console.is_terminal and time.monotonic() - self.printed_at > QUIET_SECONDS:
@@ -71,8 +73,14 @@ class LiveView:
         return (
             f"{len(self.study.trials)}/{budget.trials} trials started{f' ({counts})' if counts else ''}, "
             f"{states[TrialState.RUNNING]} running, {state.epochs} of about {state.epochs + to_come} epochs, "
-            f"{clock(spent)} elapsed{left}"
+            f"{clock(spent)} elapsed{left}{self._busy(spent)}"
         )
+
+    def _busy(self, spent: float) -> str:
+        """The share of the places' seconds that was spent in epochs; empty before the first."""
+        if not self.training_seconds:
+            return ""
+        return f", places busy {min(1.0, self.training_seconds / (self.places * spent)):.0%}"
 
     def _print_trial(self, trial: Trial) -> None:
         self.save()

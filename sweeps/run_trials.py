@@ -39,7 +39,7 @@ def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Execut
     with announced(plan.name, plan.resources) as others, Signals() as signals:
         for line in others:
             console.print(line)
-        with LiveView(study, plan.folder, console) as view:
+        with LiveView(study, plan.folder, console, plan.resources.trials_at_once) as view:
             quota = CheckpointQuota(study, plan.folder)
             try:
                 executor.run(study, signals, plan.spec.budget.hours, [quota, view])

@@ -1,7 +1,10 @@
 """A session of a sweep: opens the ledger and runs trials until the session ends. Search and retraining use it."""
 
+import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -79,9 +82,21 @@ def open_session(
         for key, value in {**keep, "identity": dict(identity)}.items():
             ledger.put(key, value)
         changes = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-        study.begin_session(about["commit"], about["packages"], changes)
+        study.begin_session(
+            commit=about["commit"],
+            packages=about["packages"],
+            changes=changes,
+            places=plan.resources.trials_at_once,
+            checked_seconds=round(process_seconds(), 1),
+        )
     plan.save(plan.folder / "sweep.yaml", question)  # from now on the sweep can be resumed
     return Session(plan, study, ledger)
+
+
+def process_seconds() -> float:
+    """Seconds since this process was started, by the kernel's clock."""
+    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # proc(5): starttime, in ticks
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
 
 
 def recorded_state(plan: SweepPlan, ledger: Ledger) -> SearchState:

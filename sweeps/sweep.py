@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER, UserError
+from sweeps.busy import Busy, busy
 from sweeps.identity import identity
 from sweeps.leaderboard import tables, write_csv
 from sweeps.ledger import LEDGER_FILE, Ledger
@@ -78,8 +79,9 @@ def run(session: Session, spec_name: str, executor: Executor) -> int:
     """Run the remaining trials, write the results, print the leaderboard. Returns the exit code."""
     received = session.run(console, executor)
     write_results(session)
+    places = busy(session.ledger.records())
     session.ledger.close()
-    return print_results(session.plan, session.study, received, resume_command(session.plan, spec_name))
+    return print_results(session.plan, session.study, received, resume_command(session.plan, spec_name), places)
 
 
 def warm_start_to_json(warm: WarmStart) -> dict[str, Any]:
@@ -110,11 +112,12 @@ def write_results(session: Session) -> None:
         raise UserError(f"{error}: the ledger has all results, and the next session writes this file again.") from error
 
 
-def print_results(plan: SweepPlan, study: Study, received: int | None, resume: str) -> int:
+def print_results(plan: SweepPlan, study: Study, received: int | None, resume: str, places: Busy) -> int:
     """Print the leaderboard and what to do next; returns the exit code."""
     for table in tables(study.trials.values(), plan.spec.metric, console.width):
         console.print(table)
     console.print(f"All results: {plan.folder / 'leaderboard.csv'}, with one folder per trial next to it.")
+    console.print(f"{str(places).capitalize()}.")
     if received is not None and not study.complete:
         console.print(f"Interrupted; every completed epoch is kept. Continue: {resume}")
         return EXIT_SIGNAL + received

@@ -74,6 +74,10 @@ class SessionBegan:
     """Versions."""
     changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Parts of the sweep's identity that the user accepted as changed, each with its value before and now."""
+    places: int = 0
+    """Trials that run at once; 0 in older ledgers."""
+    checked_seconds: float = 0.0
+    """From the start of the command to this event."""
 
 
 @dataclass(frozen=True)
@@ -115,3 +119,5 @@ class Record(NamedTuple):
     event: Event
     decision: Decision | None
     """Of the scheduler, for a report."""
+    time: str = ""
+    """By the clock, in ISO format; nothing is decided by it."""

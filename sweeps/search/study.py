@@ -159,11 +159,12 @@ class Study:
         """A trial's checkpoints are about to be deleted; if it is resumed, it starts from the beginning."""
         self._commit(CheckpointsDeleted(name))
 
-    def begin_session(
-        self, commit: str = "", packages: Mapping[str, str] | None = None, changes: Mapping[str, Any] | None = None
-    ) -> None:
-        """The search begins or continues; trials that its end had stopped may be resumed."""
-        self._commit(SessionBegan(self.budget.trials, commit, packages or {}, changes or {}))
+    def begin_session(self, **about: Any) -> None:
+        """The search begins or continues; trials that its end had stopped may be resumed.
+
+        ``about``: the other fields of ``SessionBegan``.
+        """
+        self._commit(SessionBegan(self.budget.trials, **about))
 
     def interrupt(self) -> None:
         """The session ends before the search: what runs will continue in the next."""
