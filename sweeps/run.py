@@ -1,10 +1,9 @@
 """Run a sweep by name: ``python -m sweeps.run swin_unet_lr data.root=data/cfd``."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-from src.errors import UserError, outlive_reader, run_command, unknown
+from src.errors import UserError, leave, outlive_reader, run_command, unknown
 from src.folders import in_full, user_path
 from src.imports import quick_imports
 from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, locked, refuse_second_writer
@@ -215,4 +214,4 @@ def sweep_folder(spec: SweepSpec | None, overrides: tuple[str, ...], name: str) 
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    leave(run_command(main))

@@ -1,7 +1,11 @@
 """Runs a study's trials with live view, checkpoint quota and signal handling."""
 
+from importlib import import_module
+from threading import Thread
+
 from rich.console import Console
 
+from src.imports import quick_imports
 from sweeps.checkpoint_quota import CheckpointQuota
 from sweeps.interrupts import Signals
 from sweeps.live import LiveView
@@ -31,6 +35,13 @@ def executor_for(plan: SweepPlan, ray: LocalRay) -> Executor:
     return Executor(trial_plan, resources, ray)
 
 
+def import_early() -> None:
+    """Import what proposals by a model and the results need: two seconds, in which no place should wait."""
+    with quick_imports():
+        for name in ("torch", "scipy.optimize", "scipy.stats", "sweeps.export"):
+            import_module(name)
+
+
 def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Executor) -> int | None:
     """Run the remaining trials. Returns the signal that interrupted them, if there was one."""
     if study.at_rest:
@@ -39,6 +50,7 @@ def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Execut
     with announced(plan.name, plan.resources) as others, Signals() as signals:
         for line in others:
             console.print(line)
+        Thread(target=import_early, daemon=True).start()
         with LiveView(study, plan.folder, console, plan.resources.trials_at_once) as view:
             quota = CheckpointQuota(study, plan.folder)
             try:

@@ -6,11 +6,10 @@ the test split.
 """
 
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, outlive_reader, run_command, unknown
+from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, leave, outlive_reader, run_command, unknown
 from src.folders import user_path
 from src.imports import quick_imports
 from src.rankable import RANKABLE
@@ -123,4 +122,4 @@ def resume_command(request: RetrainRequest) -> str:
 
 def command() -> None:
     """The console script ``retrain-best``."""
-    sys.exit(run_command(main))
+    leave(run_command(main))

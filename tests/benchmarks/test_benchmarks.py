@@ -17,6 +17,7 @@ from benchmarks import (
     same_place,
     search_cost,
     search_on_images,
+    sweep_wall_clock,
 )
 from benchmarks import search_efficiency as efficiency
 from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
@@ -96,6 +97,20 @@ def test_searches_on_images_spend_the_same_epochs_and_their_best_only_gets_bette
         assert values == sorted(values)
         assert 0 < values[-1] <= 1
     assert found["ours"][0] != found["ours"][1]
+
+
+@pytest.mark.slow
+def test_a_whole_sweep_is_timed_beside_the_recipe(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    kept = tmp_path / "found.json"
+    shape = ["--pairs", "1", "--trials", "2", "--epochs", "2", "--json", str(kept)]
+    sweep_wall_clock.main([str(tiny_data), *shape])
+    assert "wall clock, ours by the recipe's: median" in capsys.readouterr().out
+    (pair,) = json.loads(kept.read_text())
+    for side in pair.values():
+        assert side["seconds"] > 0
+        assert 0 < side["epochs"] <= 4
+        assert 0 <= side["best"] <= 1
+    assert 0 < pair["ours"]["busy"] < 1
 
 
 def test_a_made_up_sweep_reads_as_it_was_made(capsys: pytest.CaptureFixture[str]):

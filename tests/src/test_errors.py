@@ -161,3 +161,9 @@ def test_the_last_lines_without_a_reader_are_no_traceback(tmp_path: Path):
 def test_every_command_that_makes_something_outlives_its_reader():
     places = [ROOT / "run.py", *(ROOT / room / f"{name}.py" for room in MAKERS for name in MAKERS[room])]
     assert not [path for path in places if "    outlive_reader()\n" not in path.read_text()]
+
+
+def test_a_command_that_leaves_has_said_everything_and_keeps_its_exit_code():
+    code = "import sys; from src.errors import leave; print('said'); print('lost?', end='', file=sys.stderr); leave(3)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "lost?")
