@@ -48,11 +48,10 @@ def train(config: dict[str, Any]) -> None:
             return torch.from_numpy(found["image"].transpose(2, 0, 1).copy()), torch.from_numpy(found["mask"])[None]
 
     size = albumentations.Resize(config["size"], config["size"])
-    light = [albumentations.HorizontalFlip(), albumentations.RandomBrightnessContrast()]
-    augment = albumentations.Compose([size, *light, albumentations.Normalize()])
-    plain = albumentations.Compose([size, albumentations.Normalize()])
+    light = [size, albumentations.HorizontalFlip(), albumentations.RandomBrightnessContrast()]
+    augment = albumentations.Compose([*light, albumentations.Normalize()])
     train_loader = DataLoader(Cracks("train", augment), config["batch"], shuffle=True)
-    val_loader = DataLoader(Cracks("val", plain), config["batch"])
+    val_loader = DataLoader(Cracks("val", albumentations.Compose([size, albumentations.Normalize()])), config["batch"])
     model = smp.Unet(ENCODER, encoder_weights=None, decoder_channels=DECODER)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config["lr"])
     loss = smp.losses.DiceLoss("binary")
@@ -63,11 +62,9 @@ def train(config: dict[str, Any]) -> None:
             loss(model(images), masks).backward()
             optimizer.step()
         model.eval()
-        stats: list[Any] = []
         with torch.no_grad():
-            for images, masks in val_loader:
-                probs = model(images).sigmoid()
-                stats.append(smp.metrics.get_stats(probs, masks.long(), mode="binary", threshold=0.5))
+            probs = [(model(images).sigmoid(), masks.long()) for images, masks in val_loader]
+            stats = [smp.metrics.get_stats(*pair, mode="binary", threshold=0.5) for pair in probs]
         counts = [torch.cat(parts) for parts in zip(*stats, strict=True)]
         tune.report({"iou": smp.metrics.iou_score(*counts, reduction="micro").item(), "at": time.time()})
 
