@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from src.folders import user_path
+
 ENCODER, DECODER = "tu-mobilenetv3_small_050", (64, 32, 16, 16, 8)
 LEARNING_RATES = (1e-4, 1e-2)
 
@@ -71,8 +73,8 @@ def train(config: dict[str, Any]) -> None:
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("root", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("root", type=user_path)
+    parser.add_argument("out", type=user_path)
     parser.add_argument("--trials", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--size", type=int, default=96)

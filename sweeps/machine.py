@@ -13,4 +13,4 @@ def cards_for(spec: SweepSpec, gpu_memory: float | None = None) -> tuple[Card, .
     if gpu_memory is not None and device == "cpu":
         raise UserError("--gpu-memory plans for graphics cards, but device=cpu uses none: leave out one of the two.")
     cards = find_cards(device) if gpu_memory is None else [absent_card(gpu_memory)] * (budget.gpus or 1)
-    return choose_cards(cards, budget.gpus, budget.trials_at_once)
+    return choose_cards(cards, budget.gpus, budget.number_at_once)

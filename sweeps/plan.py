@@ -1,6 +1,6 @@
 """The plan of a sweep: a spec combined with this machine's resources. It is kept as ``sweep.yaml``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +61,8 @@ class SweepPlan:
     resources: Resources
     accepted: tuple[str, ...] = ()
     """Problems of the data that the user has accepted."""
+    packing: Mapping[int, float] = field(default_factory=dict[int, float])
+    """Images per second by trials at once, if they were measured for ``trials_at_once: auto``."""
     parent_folder: str = "sweeps"
     """The folder in ``output_root`` that contains the sweep's folder."""
     config: Config = field(init=False)
@@ -109,7 +111,11 @@ class SweepPlan:
         """
         cards = len(self.resources.cards)
         busy = expected.epochs * cost.seconds + expected.starts * (START_SECONDS + cost.first_seconds)
-        return (SESSION_SECONDS + busy / (cards or self.resources.trials_at_once)) / 3600
+        if rates := [*self.packing.values()]:  # the first is that of one trial on each card, or on all cores
+            together = (cards or 1) * self.packing[self.resources.trials_at_once] / rates[0]
+        else:
+            together = cards or self.resources.trials_at_once
+        return (SESSION_SECONDS + busy / together) / 3600
 
     def families(self) -> dict[str, list[Params]]:
         """Trial 0 with each choice for each key of the network, by key.
@@ -147,7 +153,7 @@ class SweepPlan:
             | {"rungs": list(scheduler.rungs), "described": scheduler.described},
             "sampler": self.spec.sampler_name,
             "budget": asdict(self.spec.budget),
-            "resources": self.resources.described,
+            "resources": self.resources.described | ({"images_per_second": dict(self.packing)} if self.packing else {}),
             "search_seed": self.seed,
             "provenance": provenance(),
         }
@@ -159,7 +165,7 @@ def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ())
 
     A search space with keys that the configuration does not have is a ``UserError``.
     """
-    resources = share_machine(spec.budget.trials_at_once, cards)
+    resources = share_machine(spec.budget.number_at_once, cards)
     metric = () if spec.metric == DEFAULT_METRIC else (keep_best_by(spec.metric),)
     fixed = (
         Overrides.parse(metric)

@@ -42,12 +42,7 @@ def prepare(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card], accept
 
     Data problems that would make the results unreliable are a ``UserError``, unless ``accept_data``.
     """
-    if spec.synthetic_without_data and lacks_data(spec):
-        root = load_config(spec.fixed).data.root
-        console.print(f"There are no photographs in {root}: the sweep uses synthetic ones in {SYNTHETIC}.")
-        if not SYNTHETIC.is_dir():
-            write_dataset(SYNTHETIC)
-        spec = replace(spec, fixed=(*spec.fixed, f"data.root={SYNTHETIC}"))
+    spec = with_data(spec)
     default_point(spec.space, spec.fixed)  # most mistakes are in the keys: check them before anything slow
     data = load_config(spec.fixed).data
     sizes = [len(open_split(data, split)) for split in SPLITS]
@@ -66,6 +61,17 @@ def prepare(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card], accept
     plan = make_plan(name, spec, seed, cards)
     check_sampler(plan)
     return replace(plan, accepted=tuple(problems))
+
+
+def with_data(spec: SweepSpec) -> SweepSpec:
+    """The spec, with synthetic photographs if it may use them and there are no others."""
+    if not (spec.synthetic_without_data and lacks_data(spec)):
+        return spec
+    root = load_config(spec.fixed).data.root
+    console.print(f"There are no photographs in {root}: the sweep uses synthetic ones in {SYNTHETIC}.")
+    if not SYNTHETIC.is_dir():
+        write_dataset(SYNTHETIC)
+    return replace(spec, fixed=(*spec.fixed, f"data.root={SYNTHETIC}"))
 
 
 def check_sampler(plan: SweepPlan) -> None:

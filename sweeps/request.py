@@ -45,7 +45,7 @@ class SweepRequest:
     overrides: tuple[str, ...] = ()
     trials: int | None = None
     max_epochs: int | None = None
-    trials_at_once: int | None = None
+    trials_at_once: int | str | None = None
     gpus: int | None = None
     epochs: int | None = None
     hours: float | None = None
@@ -139,7 +139,7 @@ def parse(argv: list[str]) -> SweepRequest:
     )
     add("--trials", type=int, help="number of trials (sampled configurations) in all")
     add("--max-epochs", type=int, help="epochs of a trial that is never stopped; the rungs are scaled with it")
-    add("--trials-at-once", type=int, help="number of trials that share the machine")
+    add("--trials-at-once", type=number_or_auto, metavar="N", help="trials that share the machine, or auto: measured")
     add("--gpus", type=int, help="number of graphics cards to use (default: all)")
     add("--gpu-memory", type=float, metavar="GIB", help="with --dry-run: plan for cards with this much memory")
     add("--epochs", type=int, help="total epochs of all trials, after which running trials wait")
@@ -163,6 +163,11 @@ def parse(argv: list[str]) -> SweepRequest:
     del words["debug"]  # ``src.errors.run_command`` reads it
     words["overrides"] = tuple(Overrides.parse(words["overrides"]))
     return SweepRequest(**words).checked()
+
+
+def number_or_auto(word: str) -> int | str:
+    """An option's value that is a whole number or ``auto``."""
+    return word if word == "auto" else int(word)
 
 
 def option(name: str) -> str:

@@ -1,8 +1,10 @@
 """Run a sweep by name: ``python -m sweeps.run swin_unet_lr data.root=data/cfd``."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from src.cards import Card
 from src.errors import UserError, leave, outlive_reader, run_command, unknown
 from src.folders import in_full, user_path
 from src.imports import quick_imports
@@ -74,7 +76,9 @@ def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -
     from sweeps.preflight import prepare
 
     accept_data = request.accept_data_warnings or request.continues
-    plan = prepare(name, spec, request.seed or 0, cards_for(spec, request.gpu_memory), accept_data)
+    cards = cards_for(spec, request.gpu_memory)
+    spec, rates = with_trials_at_once(spec, cards) if request.gpu_memory is None else (spec, {})
+    plan = replace(prepare(name, spec, request.seed or 0, cards, accept_data), packing=rates)
     state = state_of(plan, request.spec, request.accept_changes) if request.continues else None
     return dry_run(plan, measure=request.gpu_memory is None, state=state)
 
@@ -90,12 +94,15 @@ def start(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> in
     from sweeps.machine import cards_for
 
     cards = cards_for(spec)
-    with LocalRay(share_machine(spec.budget.trials_at_once, cards)) as ray:
-        with quick_imports():  # torch and Optuna: seconds
+    spec, rates = with_trials_at_once(spec, cards)
+    request = replace(request, trials_at_once=spec.budget.number_at_once)
+    with LocalRay(share_machine(spec.budget.number_at_once, cards)) as ray:
+        with quick_imports():
             from sweeps import sweep
             from sweeps.preflight import prepare
 
         plan = prepare(name, spec, request.seed or 0, cards, request.accept_data_warnings)
+        plan = replace(plan, packing=rates)
         with locked(folder):
             refuse_existing_sweep(folder, request.fresh)
             return sweep.start(plan, request.spec, request.saved(), other, ray)
@@ -110,7 +117,7 @@ def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> i
     from sweeps.machine import cards_for
 
     cards = cards_for(spec)
-    with LocalRay(share_machine(spec.budget.trials_at_once, cards)) as ray:
+    with LocalRay(share_machine(spec.budget.number_at_once, cards)) as ray:
         with quick_imports():
             from sweeps import sweep
             from sweeps.preflight import prepare
@@ -118,6 +125,15 @@ def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> i
         # the data was accepted when the sweep was started
         plan = prepare(name, spec, request.seed or 0, cards, accept_data=True)
         return sweep.resume(plan, request.spec, request.saved(), request.accept_changes, ray)
+
+
+def with_trials_at_once(spec: SweepSpec, cards: Sequence[Card]) -> tuple[SweepSpec, dict[int, float]]:
+    """The spec with a number in place of ``trials_at_once: auto``, and what was measured for it."""
+    if spec.budget.trials_at_once != "auto":
+        return spec, {}
+    from sweeps.packing import choose_trials_at_once
+
+    return choose_trials_at_once(spec, cards)
 
 
 def checked(spec: SweepSpec) -> SweepSpec:

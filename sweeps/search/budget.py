@@ -1,7 +1,7 @@
 """The budget of a sweep: trials, epochs, hours, cores, graphics cards and disk."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from src.errors import UserError
 
@@ -14,8 +14,8 @@ class Budget:
     """The limits of what a sweep may use on this machine."""
 
     trials: int
-    trials_at_once: int | None = None
-    """None: one per graphics card; without a card, one per core, at most 4."""
+    trials_at_once: int | Literal["auto"] | None = None
+    """None: one per graphics card; without a card, one per core, at most 4. ``auto``: measured (``sweeps.packing``)."""
     gpus: int | None = None
     """Graphics cards to use. None: all that torch can use here; without one the budget is the cores."""
     epochs: int | None = None
@@ -30,9 +30,17 @@ class Budget:
     """Disk for checkpoints; above it those of the worst trials are deleted."""
 
     def __post_init__(self) -> None:
-        for name in ("trials", "trials_at_once", "gpus", "epochs", "hours", "hang_minutes", "checkpoints_gib"):
+        if isinstance(self.trials_at_once, str) and self.trials_at_once != "auto":
+            raise UserError(f"trials_at_once={self.trials_at_once}: must be a number or auto.")
+        for name in ("trials", "gpus", "epochs", "hours", "hang_minutes", "checkpoints_gib"):
             value = cast(float | None, getattr(self, name))
             if value is not None and not value > 0:  # NaN neither
                 raise UserError(f"{name}={value}: must be above 0.")
-        if (self.trials_at_once or 1) > MOST_AT_ONCE:
-            raise UserError(f"trials_at_once={self.trials_at_once}: must be at most {MOST_AT_ONCE}.")
+        number = self.number_at_once
+        if number is not None and not 0 < number <= MOST_AT_ONCE:
+            raise UserError(f"trials_at_once={number}: must be above 0 and at most {MOST_AT_ONCE}, or auto.")
+
+    @property
+    def number_at_once(self) -> int | None:
+        """``trials_at_once`` if it is a number."""
+        return None if self.trials_at_once == "auto" else self.trials_at_once

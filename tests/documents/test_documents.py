@@ -29,6 +29,7 @@ from sweeps.run import main as sweep_main
 from sweeps.spec import Asha, Budget, SweepSpec
 from tests.benchmarks.test_card import COMMANDS as CARD_CHECK
 from tests.documents.test_guide import QUALITY, TODAY
+from trainable.packing import Throughput
 
 
 def commands_in(path: Path) -> list[str]:
@@ -244,7 +245,11 @@ def test_a_mistake_in_a_spec_is_the_sentence_of_the_guide(
 
 CARDS = ["python -m src.cards"]  # in test_cards
 RETRAINED_ON_CARDS = "retrain-best swin_unet_lr --gpus 2"  # in test_retrain
-ON_CARDS = {f"{SWEEP} --gpus 2": (2, 1), f"{SWEEP} --trials-at-once 2": (1, 2)}
+ON_CARDS = {
+    f"{SWEEP} --gpus 2": (2, 1),
+    f"{SWEEP} --trials-at-once 2": (1, 2),
+    f"{SWEEP} --trials-at-once auto": (1, 1),
+}
 """Cards in use, and trials on each, where one card more than those is there."""
 PLANNED = [f"{SWEEP} --dry-run --gpu-memory 8"]
 
@@ -263,6 +268,7 @@ def test_cards_are_shared_as_the_guide_says(command: str, tiny: list[str], monke
     monkeypatch.setattr("sweeps.run_trials.run_trials", run_trials)
     monkeypatch.setattr("sweeps.sweep.check_corners", lambda *_: [])  # slow, and the same on any card
     monkeypatch.setattr("sweeps.machine.find_cards", lambda device: there)
+    monkeypatch.setattr("sweeps.packing.measure", lambda *_: Throughput(1e6, 100))  # too fast to be worth more
     auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]
     sweep_main(["swin_unet_lr", *auto, "model.encoder.embed_dim=16", *shlex.split(command)[4:]])
     (plan,) = plans
