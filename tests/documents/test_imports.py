@@ -19,6 +19,7 @@ LIGHT = {
     "src.cards",
     "src.check",
     "src.config",
+    "src.cores",
     "src.data",
     "src.errors",
     "src.folders",

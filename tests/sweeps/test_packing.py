@@ -27,7 +27,7 @@ def spec(tiny: list[str]) -> SweepSpec:
     """Of a search that is long enough to be measured."""
     words = [word for word in tiny if not word.startswith(("threads=", "training.epochs="))]
     spec = load_spec("quickstart")
-    return replace(spec, fixed=tuple(words), budget=replace(spec.budget, trials=10**6, trials_at_once="auto"))
+    return replace(spec, fixed=tuple(words), budget=replace(spec.budget, trials=600, trials_at_once="auto"))
 
 
 def rates(monkeypatch: pytest.MonkeyPatch, found: dict[int, float], cores: int = 8, memory_mib: int = 100) -> Asked:
