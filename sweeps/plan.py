@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 DEFAULT_METRIC = "val/iou_best"
 """The metric by which a training keeps its best checkpoint, unless ``training.metric`` is set."""
-SESSION_SECONDS = 15.0
-"""Time from the command to the first training step: Ray's start, and the imports of the first process."""
+SESSION_SECONDS = 10.0
+"""Time from the command to the first training step: Ray's start, and the imports of the trials' processes."""
 START_SECONDS = 1.0
 """Time besides its epochs that a trial needs each time it gets a process: the proposal, and building the network."""
 

@@ -77,7 +77,8 @@ def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -
 
     accept_data = request.accept_data_warnings or request.continues
     cards = cards_for(spec, request.gpu_memory)
-    spec, rates = with_trials_at_once(spec, cards) if request.gpu_memory is None else (spec, {})
+    known = request.continues or request.gpu_memory is not None  # by the first session; a card that is not here
+    spec, rates = (spec, {}) if known else with_trials_at_once(spec, cards)
     plan = replace(prepare(name, spec, request.seed or 0, cards, accept_data), packing=rates)
     state = state_of(plan, request.spec, request.accept_changes) if request.continues else None
     return dry_run(plan, measure=request.gpu_memory is None, state=state)
