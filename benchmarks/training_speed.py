@@ -1,8 +1,13 @@
 """Training speed beside its own ceiling: ``python -m benchmarks.training_speed [--size 512] [--json FILE]``.
 
-Images per second of whole training epochs (loading, augmenting, moving, stepping, counting) and of nothing but the
-step: forward, backward and optimizer on one random batch that lies on the device already, with the same network,
-precision and batch. The two take turns; the ratio of their medians is how much of the device the training uses.
+Images per second, with the same network, precision and batch, in turns:
+
+- of nothing but the step: forward, backward and optimizer on one random batch that lies on the device already;
+- of whole training epochs: loading, augmenting, moving, stepping, counting;
+- of whole trials in a process that has imported all it needs: building the network, reading the data, epochs with
+  their validation, checkpoints, pictures and events, up to the last file.
+
+The ratios of their medians to the step's are how much of the device an epoch and a trial use.
 """
 
 import argparse
@@ -11,17 +16,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 import torch
 
 from src.config.compose import load_config
+from src.config.overrides import Overrides
 from src.errors import run_command
 from src.folders import user_path
 from src.models.device import choose_layout
 from src.synthetic import write_dataset
 from src.training.experiment import device_name
 from src.training.trainer import Trainer
+from trainable.plan import TrialPlan
+from trainable.trial import TrialProcess
 
 NETWORKS = {
     "unet resnet34": ["model=architectures/unet"],
@@ -29,8 +37,8 @@ NETWORKS = {
 }
 
 
-def build_trainer(folder: Path, network: list[str], size: int, batch: int) -> Trainer:
-    overrides = [
+def overrides_of(folder: Path, network: list[str], size: int, batch: int) -> list[str]:
+    return [
         *network,
         f"data.root={folder / 'data'}",
         f"output_root={folder / 'outputs'}",
@@ -38,7 +46,6 @@ def build_trainer(folder: Path, network: list[str], size: int, batch: int) -> Tr
         f"data.batch_size={batch}",
         "model.encoder.pretrained=false",
     ]
-    return Trainer(load_config(overrides), overrides)
 
 
 def epoch_speed(trainer: Trainer) -> float:
@@ -66,23 +73,59 @@ def step_speed(trainer: Trainer, steps: int) -> float:
     return steps * len(images) / (time.perf_counter() - started)
 
 
+def run_trial(trainer: Trainer, epochs: int, folder: Path) -> tuple[float, float]:
+    """A whole trial with the trainer's overrides: images per second, and mean seconds spent on recording an epoch."""
+    fixed = Overrides.parse(trainer.overrides).plus([f"training.epochs={epochs}"])
+    process = TrialProcess(TrialPlan(folder, fixed, "val/iou_best", rungs=(epochs,)))
+    started = time.perf_counter()
+    process.take({"trial": "t0000-speed", "params": {}, "reported_epochs": 0})
+    results = [process.step()]
+    while not results[-1]["finished"]:
+        results.append(process.step())
+    process.release()
+    seconds = time.perf_counter() - started
+    recorded = [result["metrics"]["record_seconds"] for result in results[1:]]  # each tells of the epoch before it
+    return epochs * len(trainer.train_loader.dataset) / seconds, fmean(recorded)
+
+
 def settle(device: torch.device) -> None:
     """Wait until the device has done what it was asked for."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def compare(trainer: Trainer, rounds: int) -> dict[str, float]:
+def compare(trainer: Trainer, rounds: int, epochs: int, folder: Path) -> dict[str, float]:
     """Medians over the rounds, after one epoch that is not counted."""
     if trainer.device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     epoch_speed(trainer)
     steps = len(trainer.train_loader)
-    pairs = [(epoch_speed(trainer), step_speed(trainer, steps)) for _ in range(rounds)]
-    epochs, alone = (median(speeds) for speeds in zip(*pairs, strict=True))
+    rows: list[tuple[float, float, float, float]] = []
+    for number in range(rounds):
+        alone, whole = step_speed(trainer, steps), epoch_speed(trainer)
+        rows.append((alone, whole, *run_trial(trainer, epochs, folder / f"trials{number}")))
+    alone, whole, trial, record = (median(column) for column in zip(*rows, strict=True))
     peak = torch.cuda.max_memory_reserved() / 2**20 if trainer.device.type == "cuda" else 0.0
-    return {"images_per_second": epochs, "step_alone": alone, "ratio": epochs / alone, "peak_mib": peak}
+    return {
+        "step_alone": alone,
+        "images_per_second": whole,
+        "ratio": whole / alone,
+        "trial_images_per_second": trial,
+        "trial_ratio": trial / alone,
+        "record_seconds": record,
+        "peak_mib": peak,
+    }
+
+
+def line_of(found: dict[str, float], epochs: int) -> str:
+    """What was found, as printed."""
+    return (
+        f"images/s: the step alone {found['step_alone']:.2f}, epochs {found['images_per_second']:.2f} "
+        f"({found['ratio']:.3f}), trials of {epochs} epochs {found['trial_images_per_second']:.2f} "
+        f"({found['trial_ratio']:.3f}); {found['record_seconds']:.3f} s to record an epoch, "
+        f"peak {found['peak_mib']:.0f} MiB"
+    )
 
 
 def main(argv: list[str]) -> None:
@@ -91,22 +134,21 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--batch", type=int, default=4)
     many = 400 if torch.cuda.is_available() else 24  # an epoch's start must not weigh more than its steps
     parser.add_argument("--images", type=int, default=many, help="images made; 70 of 100 are trained on")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs of a whole trial")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=user_path, help="write the figures there")
     options = parser.parse_args(argv)
     figures: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        write_dataset(Path(folder) / "data", images=options.images, seed=0, size=options.size)
-        for name, network in NETWORKS.items():
-            trainer = build_trainer(Path(folder), network, options.size, options.batch)
-            found = figures[name] = compare(trainer, options.rounds)
-            where = (
-                f"{device_name(trainer.device)}, {trainer.dtype or torch.float32}, {torch.get_num_threads()} threads"
-            )
-            print(
-                f"{name:14} {found['images_per_second']:7.2f} images/s, the step alone {found['step_alone']:7.2f}, "
-                f"ratio {found['ratio']:.3f}, peak {found['peak_mib']:.0f} MiB ({where})"
-            )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_dataset(folder / "data", images=options.images, seed=0, size=options.size)
+        for network, words in NETWORKS.items():
+            overrides = overrides_of(folder, words, options.size, options.batch)
+            trainer = Trainer(load_config(overrides), overrides)
+            found = compare(trainer, options.rounds, options.epochs, folder / network)
+            figures[network] = found
+            where = f"{device_name(trainer.device)}, {trainer.dtype or torch.float32}"
+            print(f"{network} ({where}, {torch.get_num_threads()} threads): {line_of(found, options.epochs)}")
             del trainer
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2))

@@ -1,6 +1,5 @@
 """Imports what a trial needs into a process that waits for one. Ray imports it into each process that it starts."""
 
-import gc
 import os
 from importlib import import_module
 
@@ -10,4 +9,3 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # the checks have downloaded all weights; tr
 with quick_imports():
     for name in ("trainable.ray_trial", "trainable.trial", "trainable.smoke_test"):
         import_module(name)
-gc.freeze()  # what was imported stays: the collection between two trials need not look at it

@@ -8,11 +8,16 @@ the test split.
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, leave, outlive_reader, run_command, unknown
 from src.folders import user_path
 from src.imports import quick_imports
 from src.rankable import RANKABLE
+
+if TYPE_CHECKING:
+    from analysis.results import SweepResults
+    from trainable.resources import Resources
 
 TOP = 3
 SEEDS = 5
@@ -76,30 +81,26 @@ def parse(argv: list[str]) -> RetrainRequest:
 def retrain(request: RetrainRequest) -> int:
     """Train, score and compare; write ``{output_root}/retrain/{name}/``; returns the exit code."""
     from analysis.results import load_sweep
+    from analysis.retrain.contenders import RaceSettings, folder_of
+    from sweeps.ledger import locked
+    from sweeps.local_ray import LocalRay
 
     sweep = load_sweep(request.name, request.output_root)
     metric = request.metric or sweep.metric
     if metric not in RANKABLE:
         raise unknown("metric to compare by", metric, RANKABLE)
-
-    with quick_imports():  # torch and Optuna: seconds
-        from analysis.retrain.retraining import RaceSettings, fixed_of, folder_of, open_retraining
-        from analysis.retrain.verdict_page import write_verdict
-    from src.cards import find_cards
-    from src.config.compose import load_config
-    from sweeps.ledger import locked
-    from sweeps.local_ray import LocalRay
-    from sweeps.preflight import console
-    from sweeps.run_trials import executor_for
-    from trainable.resources import choose_cards, share_machine
-
     if sweep.state != "finished":
-        console.print(f"{sweep.name} is {sweep.state}: its best trials may still change.")
+        print(f"{sweep.name} is {sweep.state}: its best trials may still change.")
     seeds = request.seeds or (0 if request.resume else SEEDS)
     settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric)
-    cards = find_cards(load_config(fixed_of(sweep, request.data_root)).device)
-    resources = share_machine(request.trials_at_once, choose_cards(cards, request.gpus, request.trials_at_once))
+    resources = resources_for(sweep, request)
     with LocalRay(resources) as ray, locked(folder_of(sweep)):
+        with quick_imports():  # torch and Optuna: seconds, in which Ray starts
+            from analysis.retrain.retraining import open_retraining
+            from analysis.retrain.verdict_page import write_verdict
+            from sweeps.preflight import console
+            from sweeps.run_trials import executor_for
+
         retraining = open_retraining(sweep, settings, resources, request.resume, request.fresh, request.data_root)
         with executor_for(retraining.plan, ray) as executor:
             received = retraining.session.run(console, executor)
@@ -109,6 +110,17 @@ def retrain(request: RetrainRequest) -> int:
             return EXIT_USER if received is None else EXIT_SIGNAL + received
         write_verdict(retraining, console)
     return 0
+
+
+def resources_for(sweep: "SweepResults", request: RetrainRequest) -> "Resources":
+    """The places on this machine, which may differ from the search's."""
+    from analysis.retrain.contenders import fixed_of
+    from src.cards import find_cards
+    from src.config.compose import load_config
+    from trainable.resources import choose_cards, share_machine
+
+    cards = find_cards(load_config(fixed_of(sweep, request.data_root)).device)
+    return share_machine(request.trials_at_once, choose_cards(cards, request.gpus, request.trials_at_once))
 
 
 def resume_command(request: RetrainRequest) -> str:

@@ -8,30 +8,16 @@ others are compared with it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
 from scipy import stats
 
+from analysis.retrain.contenders import SEED, Contender
 from sweeps.search.sampler import Proposal
 from sweeps.search.trial import Origin, Trial, TrialState
 
 LEVEL = 0.95
-SEED = "seed"
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A configuration that is trained again."""
-
-    trial: str
-    """Its name in the sweep."""
-    params: Mapping[str, Any]
-    score: float | None
-    """Its score in the search, by the metric of the race."""
-    epochs: int = 0
-    """The epochs that it was trained in the search; 0: unknown."""
 
 
 class Race:

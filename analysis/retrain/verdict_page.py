@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.intervals import Interval
-from analysis.retrain.race import SEED
+from analysis.retrain.contenders import SEED
 from analysis.retrain.retraining import Retraining
 from analysis.verdict import ConfigResult, Run, SearchScore, Verdict, interval_text, judge
 from src.atomic import replace_text, replaced_file

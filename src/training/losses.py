@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
-from segmentation_models_pytorch.losses import LovaszLoss, SoftBCEWithLogitsLoss
+from segmentation_models_pytorch.losses import SoftBCEWithLogitsLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -62,6 +62,22 @@ class CentreLineDice(nn.Module):
         """The share of each image's line that is inside the area, (N)."""
         inside, whole = (line * area).flatten(1).sum(1), line.flatten(1).sum(1)
         return (inside + self.smooth) / (whole + self.smooth)
+
+
+class LovaszHinge(nn.Module):
+    """Lovasz hinge (Berman et al. 2018, arXiv 1705.08790, algorithm 1) of each image, then the mean.
+
+    A surrogate of IoU. The same values as smp's, but all images are sorted at once.
+    """
+
+    def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
+        logits, masks = logits.flatten(1), masks.flatten(1)
+        errors, order = (1 - logits * (2 * masks - 1)).sort(dim=1, descending=True)
+        cracks, all_cracks = masks.gather(1, order), masks.sum(1, keepdim=True)
+        hit, false = all_cracks - cracks.cumsum(1), (1 - cracks).cumsum(1)  # if all pixels up to here are wrong
+        lost = 1 - hit / (all_cracks + false)
+        costs = lost.diff(dim=1, prepend=torch.zeros_like(all_cracks))
+        return (errors.relu() * costs).sum(1).mean()
 
 
 class Focal(nn.Module):
@@ -125,11 +141,6 @@ def tversky(alpha: float, beta: float, gamma: float, smooth: float) -> nn.Module
     return Overlap(score, exponent=gamma)
 
 
-def lovasz() -> nn.Module:
-    """Lovasz hinge (Berman et al. 2018, arXiv 1705.08790) per image: a surrogate of IoU."""
-    return LovaszLoss("binary", per_image=True)
-
-
 def mcc() -> nn.Module:
     """1 - Matthews correlation coefficient of probabilities, per image."""
 
@@ -173,7 +184,7 @@ LOSSES = {
     "dice": Term(dice),
     "focal": Term(focal),
     "jaccard": Term(jaccard),
-    "lovasz": Term(lovasz),
+    "lovasz": Term(LovaszHinge),
     "mcc": Term(mcc),
     "tversky": Term(tversky),
 }

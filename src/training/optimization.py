@@ -42,7 +42,7 @@ def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
         groups.setdefault((scale, decay), empty)["params"].append(parameter)
     try:
         refuse_foreign_keys(optimizer)
-        own = optimizer.own | fused(optimizer, next(model.parameters()).device)
+        own = optimizer.own | fused(optimizer)
         return create_optimizer_v2(list(groups.values()), opt=optimizer.name, lr=lr, weight_decay=0.0, **own)
     except (TypeError, ValueError, AssertionError, ImportError) as error:  # an illegal value, or a missing library
         raise UserError(
@@ -50,11 +50,11 @@ def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
         ) from error
 
 
-def fused(optimizer: schema.Optimizer, device: torch.device) -> dict[str, Any]:
-    """Use torch's fused step on a graphics card, if there is one and the optimizer's keys do not decide it."""
+def fused(optimizer: schema.Optimizer) -> dict[str, Any]:
+    """Use torch's fused step, if the optimizer has one and its keys do not decide it."""
     has_one = get_optimizer_class(optimizer.name, bind_defaults=False) in FUSED
     chosen = {"fused", "foreach", "capturable", "differentiable"} & set(optimizer.own)
-    return {"fused": True} if device.type == "cuda" and has_one and not chosen else {}
+    return {"fused": True} if has_one and not chosen else {}
 
 
 def refuse_foreign_keys(optimizer: schema.Optimizer) -> None:

@@ -68,11 +68,6 @@ def test_a_corner_that_cannot_be_trained_is_reported_with_its_reason(plan: Trial
     assert "cannot be trained" in refused
 
 
-def test_a_process_that_is_given_up_before_its_first_step_touches_nothing(plan: TrialPlan):
-    started(plan, {"trial": "t0", "params": {}, "reported_epochs": 0}).cleanup()
-    assert not list(plan.sweep_dir.iterdir())
-
-
 def test_the_program_that_runs_a_sweep_does_not_import_torch():
     code = "import sys, sweeps.sweep, sweeps.preflight, sweeps.run_trials; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)

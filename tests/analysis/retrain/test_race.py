@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.retrain.race import SEED, Contender, Race, is_clearly_worse
+from analysis.retrain.contenders import SEED, Contender
+from analysis.retrain.race import Race, is_clearly_worse
 from sweeps.search.trial import Trial
 
 CONTENDERS = [Contender(name, {"x": number}, 0.5) for number, name in enumerate(("default", "a", "b"))]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import TypeAdapter
-from segmentation_models_pytorch.losses import DiceLoss, FocalLoss, JaccardLoss, MCCLoss, TverskyLoss
+from segmentation_models_pytorch.losses import DiceLoss, FocalLoss, JaccardLoss, LovaszLoss, MCCLoss, TverskyLoss
 from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -192,6 +192,8 @@ PARAMETERS: dict[str, dict[str, float]] = {
     "jaccard": {"smooth": 1.0},
     "tversky": {"alpha": 0.3, "beta": 0.7, "gamma": 1.0, "smooth": 1.0},
     "mcc": {},
+    "lovasz": {},
+    "cldice": {"iterations": 3, "smooth": 1.0},
 }
 
 
@@ -220,12 +222,12 @@ class Operations(TorchDispatchMode):
         return found
 
 
-@pytest.mark.parametrize("name", [*REFERENCE, "cldice"])
+@pytest.mark.parametrize("name", [*REFERENCE, "cldice", "lovasz"])
 def test_a_loss_launches_as_much_for_eight_images_as_for_one(name: str) -> None:
     counts: list[int] = []
     for images in (1, 8):
         logits, masks = batch(images)
-        loss = configured("dice_bce_cldice") if name == "cldice" else LOSSES[name].build(**PARAMETERS[name])
+        loss = LOSSES[name].build(**PARAMETERS[name])
         with Operations() as operations:
             loss(logits.requires_grad_(), masks).backward()
         counts.append(operations.count)
@@ -368,6 +370,15 @@ def test_the_lovasz_hinge_of_one_wrong_pixel_is_its_hinge_times_what_it_costs_in
     logits = 10 * (2 * masks - 1)
     logits[0, 0, 0, 0] = -3.0  # one is missed: IoU 7/8, hinge 1 + 3
     torch.testing.assert_close(single("lovasz")(logits, masks), torch.tensor(4.0 / 8))
+
+
+@pytest.mark.parametrize("size", [1, 12])
+def test_the_lovasz_hinge_has_the_value_and_gradient_of_smps(size: int) -> None:
+    logits, masks = extremes()
+    logits, masks = logits[..., :size, :size].clone().requires_grad_(), masks[..., :size, :size]
+    ours, peer = single("lovasz")(logits, masks), LovaszLoss("binary", per_image=True)(logits, masks)
+    torch.testing.assert_close(ours, peer)
+    torch.testing.assert_close(torch.autograd.grad(ours, logits), torch.autograd.grad(peer, logits))
 
 
 def test_the_soft_skeleton_of_a_bar_is_its_centre_line() -> None:

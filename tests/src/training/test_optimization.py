@@ -361,9 +361,7 @@ def test_every_rate_of_a_group_follows_the_schedule() -> None:
         (["training/optimizer=timm", "+training.optimizer.kwargs.foreach=true"], {}),
     ],
 )
-def test_a_card_steps_all_weights_at_once_if_torch_can_and_nobody_says_otherwise(
+def test_all_weights_are_stepped_at_once_if_torch_can_and_nobody_says_otherwise(
     overrides: list[str], step: dict[str, bool]
 ) -> None:
-    optimizer = training_config(*overrides).optimizer
-    assert fused(optimizer, torch.device("cuda")) == step
-    assert fused(optimizer, torch.device("cpu")) == {}
+    assert fused(training_config(*overrides).optimizer) == step
