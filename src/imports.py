@@ -9,12 +9,10 @@ from contextlib import contextmanager
 def quick_imports() -> Generator[None]:
     """Import libraries within the block without garbage collection, which takes a fifth of the time.
 
-    An import makes many objects that stay; the collector would look through all of them again and again. So they are
-    also exempt from all later collections.
+    An import makes many objects that stay; the collector would look through all of them again and again.
     """
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()

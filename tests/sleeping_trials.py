@@ -30,7 +30,7 @@ from trainable.plan import TrialPlan
 from trainable.resources import share_machine
 
 METRIC = "val/iou_best"
-START_SECONDS, EPOCH_SECONDS, PATIENCE_SECONDS = 4.0, 0.4, 60.0
+START_SECONDS, EPOCH_SECONDS, PATIENCE_SECONDS = 2.5, 0.2, 60.0
 
 
 def sleeping(said: Path, together: int, first_at_once: bool, dies: int | None) -> type[tune.Trainable]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from inspect import signature
 from typing import Any
 
-import torch
 from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, list_optimizers
 from timm.scheduler.scheduler import Scheduler
 from timm.scheduler.scheduler_factory import create_scheduler_v2
