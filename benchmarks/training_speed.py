@@ -24,7 +24,7 @@ from src.config.compose import load_config
 from src.config.overrides import Overrides
 from src.errors import run_command
 from src.folders import user_path
-from src.models.device import choose_layout
+from src.models.device import layout_of
 from src.synthetic import write_dataset
 from src.training.experiment import device_name
 from src.training.trainer import Trainer
@@ -57,7 +57,7 @@ def step_speed(trainer: Trainer, steps: int) -> float:
     """Images per second of forward, backward and optimizer on one batch, and nothing else."""
     size, device = trainer.config.data.image_size, trainer.device
     images = torch.randn(trainer.config.data.batch_size, 3, *size, device=device)
-    images = images.to(memory_format=choose_layout(trainer.config.model, device))
+    images = images.to(memory_format=layout_of(trainer.model))
     masks = (torch.rand(len(images), 1, *size, device=device) > 0.95).float()
     trainer.model.train()
     settle(device)

@@ -13,7 +13,7 @@ from benchmarks.card.bench import Bench, Size, finish, first_batch, train_step
 from benchmarks.card.neighbour import Neighbour
 from benchmarks.card.place import Place
 from benchmarks.training_speed import step_speed
-from src.scoring.inference import to_device
+from src.scoring.inference import to_network
 from src.scoring.metrics import BINS, probability_histogram
 from src.training.experiment import Experiment
 from src.training.trainer import Trainer
@@ -136,7 +136,7 @@ def profile_step(bench: Bench) -> None:
 
 def phases(trainer: Trainer, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
     """Seconds until the CPU has told the card to do each phase of a step."""
-    inputs, masks = to_device(*batch, trainer.config.data, trainer.device)
+    inputs, masks = to_network(*batch, trainer.config.data, trainer.model)
     finish()
     times = {"": time.perf_counter()}
     with torch.autocast(trainer.device.type, trainer.dtype, enabled=trainer.dtype is not None):

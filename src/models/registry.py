@@ -108,7 +108,7 @@ class Architecture:
     deterministic_on_cuda: bool = True
     """False: its adaptive average pooling to more than one cell has no deterministic CUDA kernel."""
     channels_last: bool = True
-    """Whether it is faster in channels-last order on a graphics card, as convolutions are."""
+    """Whether it can be faster in channels-last order, as convolutions are (``src.models.device.choose_layout``)."""
 
 
 ARCHITECTURES = {

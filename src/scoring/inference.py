@@ -19,7 +19,7 @@ from src.data.files import MAX_PIXELS, Float32Array, UInt8Array
 from src.data.tiles import predict_rows, stretched
 from src.errors import UserError
 from src.models.checkpoint import load_training
-from src.models.device import choose_device, choose_layout, choose_precision, use_precision, use_threads
+from src.models.device import choose_device, choose_layout, choose_precision, layout_of, use_precision, use_threads
 from src.models.micro_batch import MicroBatch
 from src.models.registry import build_model
 
@@ -129,7 +129,7 @@ def load_network(checkpoint: Path, overrides: Iterable[str] = ()) -> Network:
     return Network(
         checkpoint=checkpoint,
         config=config,
-        model=cast(Any, model.eval()).to(device, memory_format=choose_layout(config.model, device)),
+        model=cast(Any, model.eval()).to(device, memory_format=choose_layout(model, config.model.architecture, device)),
         device=device,
         dtype=dtype,
         epoch=payload["epoch"],
@@ -159,22 +159,22 @@ def refuse_views(tta: str, size: tuple[int, int]) -> None:
 @torch.inference_mode()
 def predict_probs(model: nn.Module, images: Tensor, data: Data, dtype: torch.dtype | None) -> Tensor:
     """One forward pass: uint8 images (N, H, W, 3) to float32 probabilities (N, 1, H, W) on the model's device."""
-    device = next(model.parameters()).device
-    inputs, _ = to_device(images, images[..., 0], data, device)
-    with torch.autocast(device.type, dtype, enabled=dtype is not None):
+    inputs, _ = to_network(images, images[..., 0], data, model)
+    with torch.autocast(inputs.device.type, dtype, enabled=dtype is not None):
         logits = cast(Tensor, model(inputs))
     return logits.float().sigmoid()
 
 
-def to_device(images: Tensor, masks: Tensor, data: Data, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Move uint8 (N, H, W, 3) and (N, H, W) to the device; normalise to float (N, 3, H, W) and (N, 1, H, W) there.
+def to_network(images: Tensor, masks: Tensor, data: Data, network: nn.Module) -> tuple[Tensor, Tensor]:
+    """Move uint8 (N, H, W, 3) and (N, H, W) to a network's device and memory order, then normalise the images there.
 
-    Moving uint8 is a quarter of moving floats. On a graphics card the images stay in channels-last memory order.
+    The results are float (N, 3, H, W) and (N, 1, H, W). Moving uint8 is a quarter of moving floats.
     """
+    device = next(network.parameters()).device
     mean, std = _colour(data.mean, device), _colour(data.std, device)
-    layout = torch.contiguous_format if device.type == "cpu" else torch.preserve_format  # see ``choose_layout``
-    moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
-    return (moved - mean) / std, masks.to(device, non_blocking=True).unsqueeze(1).float()
+    moved = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
+    normalised = (moved.to(torch.float32, memory_format=layout_of(network)) - mean) / std
+    return normalised, masks.to(device, non_blocking=True).unsqueeze(1).float()
 
 
 @lru_cache

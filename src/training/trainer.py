@@ -23,7 +23,7 @@ from src.models.checkpoint import load_training, save_checkpoint
 from src.models.device import choose_device, choose_layout, choose_precision, gpu_memory, use_precision, use_threads
 from src.models.micro_batch import MicroBatch, StepState, micro_batches
 from src.models.registry import build_model, smallest_micro_batch
-from src.scoring.inference import load_weights, predict_probs, to_device
+from src.scoring.inference import load_weights, predict_probs, to_network
 from src.scoring.metrics import validation_scores
 from src.training.losses import build_loss
 from src.training.optimization import Plateau, build_lr_scheduler, build_optimizer
@@ -63,7 +63,8 @@ class Trainer:
         self.val_loader = scoring_loader(config, "val", self.device)
         self.data_fingerprint = data_fingerprint(config.data)
         model, self.pretrained_loaded = build_model(config.model, config.data.image_size)
-        self.model = cast(Any, model).to(self.device, memory_format=choose_layout(config.model, self.device))
+        layout = choose_layout(model, config.model.architecture, self.device)
+        self.model = cast(Any, model).to(self.device, memory_format=layout)
         self.loss = build_loss(training.loss).to(self.device)
         self.optimizer = build_optimizer(self.model, training)
         self.lr_scheduler = build_lr_scheduler(self.optimizer, training, len(self.train_loader))
@@ -209,7 +210,7 @@ class Trainer:
         def accumulate(size: int) -> Tensor:
             loss = torch.zeros((), device=self.device)
             for micro_images, micro_masks in micro_batches(images, masks, size, self.micro_batch.smallest):
-                inputs, targets = to_device(micro_images, micro_masks, self.config.data, self.device)
+                inputs, targets = to_network(micro_images, micro_masks, self.config.data, self.model)
                 with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
                     logits = self.model(inputs)
                 share = self.loss(logits, targets) * (len(micro_images) / len(images))

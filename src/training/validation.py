@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from src.config.schema import Data
 from src.data.loader import EpochLoader
 from src.models.micro_batch import MicroBatch, micro_batches
-from src.scoring.inference import to_device
+from src.scoring.inference import to_network
 from src.scoring.metrics import Int64Array, probability_histogram
 
 
@@ -56,7 +56,7 @@ class Validation:
         device = next(model.parameters()).device
         total, histograms, probs = torch.zeros((), device=device), list[Tensor](), list[Tensor]()
         for part in micro_batches(images, masks, size):
-            inputs, targets = to_device(*part, self.data, device)
+            inputs, targets = to_network(*part, self.data, model)
             with torch.autocast(device.type, self.dtype, enabled=self.dtype is not None):
                 logits = model(inputs)
             total += self.loss(logits, targets) * len(inputs)

@@ -25,7 +25,7 @@ from benchmarks.card.processes import is_alive
 from benchmarks.card.table import RULES, as_markdown, as_text, table_rows
 from src.config.keys import list_options
 from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command
-from src.scoring.inference import to_device
+from src.scoring.inference import to_network
 from src.synthetic import write_dataset
 
 GUIDE = (ROOT / "docs" / "guides" / "graphics_card.md").read_text()
@@ -73,9 +73,9 @@ def test_what_does_not_fit_is_healed_and_its_errors_are_told(tmp_path: Path, mon
     def limited(images: Tensor, *more: Any) -> Any:
         if len(images) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        return to_device(images, *more)
+        return to_network(images, *more)
 
-    monkeypatch.setattr("src.training.trainer.to_device", limited)
+    monkeypatch.setattr("src.training.trainer.to_network", limited)
     place = Place(tmp_path, tmp_path / "heal.json", dry=True, memory_gib=8.0)
     fill_card(Bench(**vars(place)), "unet", [], 32)
     found = read_figures(place.findings)

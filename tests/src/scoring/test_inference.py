@@ -87,7 +87,7 @@ def test_probabilities_are_those_of_normalised_photographs(tiny: list[str]):
         data.std
     ).view(3, 1, 1)
     torch.testing.assert_close(seen[0], by_hand, atol=1e-5, rtol=1e-5)
-    assert seen[0].is_contiguous()  # on a CPU channels-last can corrupt memory, see src.models.device.choose_layout
+    assert seen[0].is_contiguous()  # as the network's kernels are, see src.models.device.choose_layout
     torch.testing.assert_close(probs, by_hand[:, :1].sigmoid(), atol=1e-5, rtol=1e-5)
 
 

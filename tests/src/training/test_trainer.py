@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from src.config.compose import load_config
 from src.errors import UserError
 from src.models.checkpoint import load_checkpoint
-from src.scoring.inference import load_network, to_device
+from src.scoring.inference import load_network, to_network
 from src.training.trainer import Diverged, Trainer
 
 Weights = dict[str, Tensor]
@@ -164,7 +164,7 @@ def test_mixed_precision_runs_on_a_cpu(tiny: list[str], precision: str):
 def test_images_are_normalised_on_the_device(tiny: list[str]):
     data = load_config(tiny).data
     images = torch.full((1, 4, 4, 3), 255, dtype=torch.uint8)
-    inputs, targets = to_device(images, torch.ones(1, 4, 4, dtype=torch.uint8), data, torch.device("cpu"))
+    inputs, targets = to_network(images, torch.ones(1, 4, 4, dtype=torch.uint8), data, nn.Conv2d(3, 1, 3))
     white = [(1 - mean) / std for mean, std in zip(data.mean, data.std, strict=True)]
     torch.testing.assert_close(inputs[0, :, 0, 0], torch.tensor(white))
     assert inputs.shape == (1, 3, 4, 4)
