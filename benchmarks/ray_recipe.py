@@ -31,7 +31,7 @@ def train(config: dict[str, Any]) -> None:
     smp: Any = segmentation_models_pytorch
     read: Any = cv2.imread
     torch.set_num_threads(config["threads"])
-    torch.manual_seed(0)
+    torch.manual_seed(config["seed"])
 
     class Cracks(Dataset[Any]):
         def __init__(self, split: str, transform: Any) -> None:
@@ -79,6 +79,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=2)
     options = parser.parse_args(argv)
     started = time.time()
@@ -93,13 +94,14 @@ def main(argv: list[str]) -> None:
         "lr": tune.loguniform(*LEARNING_RATES),
         "root": str(options.root.resolve()),
         "epochs": options.epochs,
+        "seed": options.seed,
         "size": options.size,
         "batch": options.batch,
         "threads": max(1, cores // options.at_once),
     }
     asha = ASHAScheduler(max_t=options.epochs, grace_period=max(1, options.epochs // 4))
     config = tune.TuneConfig(
-        metric="iou", mode="max", num_samples=options.trials, search_alg=OptunaSearch(seed=0), scheduler=asha
+        metric="iou", mode="max", num_samples=options.trials, search_alg=OptunaSearch(seed=options.seed), scheduler=asha
     )
     run = tune.RunConfig(storage_path=str(options.out.resolve()), name="recipe", verbose=0)
     trainable = tune.with_resources(train, {"cpu": cores / options.at_once})

@@ -1,7 +1,7 @@
 """The wall clock of a whole sweep beside a recipe's: ``python -m benchmarks.sweep_wall_clock DATA_ROOT [--pairs 5]``.
 
 The same search with ``python -m sweeps.run benchmarks/recipe_spec.py`` and with ``benchmarks.ray_recipe``, in turns:
-the same network, batch, images, cores, trials and epochs at most. Times are from the command to its end, and to the
+the same network, batch, images, cores, trials and epochs at most. Each pair has its own seed. Times are from the command to its end, and to the
 first epoch whose IoU at 0.5 is that of the recipe's best epoch.
 """
 
@@ -72,9 +72,10 @@ def main(argv: list[str]) -> None:
     pairs: list[dict[str, Any]] = []
     with TemporaryDirectory() as folder:
         for number in range(options.pairs):
-            shape = ["--trials", str(options.trials), "--epochs", str(options.epochs)]
+            shape = ["--trials", str(options.trials), "--epochs", str(options.epochs), "--seed", str(number)]
             recipe = run_recipe(options.root, Path(folder) / f"recipe{number}", shape)
             words = ["--trials", str(options.trials), "--max-epochs", str(options.epochs), "--accept-data-warnings"]
+            words += ["--seed", str(number), f"seed={number}"]
             ours = run_ours(options.root, Path(folder) / f"ours{number}", words, recipe["best"])
             pairs.append({"recipe": recipe, "ours": ours})
             goal = "never" if ours["goal_seconds"] is None else f"{ours['goal_seconds']:.1f} s"
