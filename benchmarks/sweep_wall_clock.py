@@ -1,8 +1,8 @@
 """The wall clock of a whole sweep beside a recipe's: ``python -m benchmarks.sweep_wall_clock DATA_ROOT [--pairs 5]``.
 
 The same search with ``python -m sweeps.run benchmarks/recipe_spec.py`` and with ``benchmarks.ray_recipe``, in turns:
-the same network, batch, images, cores, trials and epochs at most. Each pair has its own seed. Times are from the command to its end, and to the
-first epoch whose IoU at 0.5 is that of the recipe's best epoch.
+the same network, batch, images, cores, trials and epochs at most; each pair has a seed of its own. Times are from the
+command to its end, and to the first epoch whose IoU at 0.5 is that of the recipe's best epoch.
 """
 
 import argparse
