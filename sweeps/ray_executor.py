@@ -25,6 +25,7 @@ from ray.tune.search.search_algorithm import SearchAlgorithm
 from src.config.overrides import Overrides
 from src.errors import UserError
 from sweeps.interrupts import Signals
+from sweeps.places import Place, places
 from sweeps.search.scheduler import Decision
 from sweeps.search.study import SessionEnd, Study
 from sweeps.search.trial import Trial
@@ -34,7 +35,6 @@ from trainable.ray_trial import CrackTrial
 from trainable.resources import Resources
 
 METRICS = "metrics/"
-Place = tune.PlacementGroupFactory
 # Trials inherit our environment. With variables of their own they could not use the processes that wait for them
 # (``LocalRay``), and Ray would write the values, AWS keys among them, to a log that every user of the machine can read.
 DEFAULT_ENV_VARS.clear()
@@ -222,17 +222,6 @@ class StudyScheduler(FIFOScheduler):
     def _left(self, name: str) -> None:
         for observer in self.observers:
             observer.left(self.study.trials[name])
-
-
-def places(resources: Resources) -> list[Place]:
-    """A request for resources for each trial that runs at once; its name makes it differ from the others.
-
-    Ray Tune gives a free process to any trial that asks for the same resources, even if another process is starting for
-    that trial, which is then given up. With short rungs a single process would do all the work. So each place has a
-    process of its own, and only trials of this place use it.
-    """
-    bundle = {"CPU": 1, "GPU": resources.gpus_per_trial}
-    return [Place([bundle], name=f"place {number}") for number in range(resources.trials_at_once)]
 
 
 def id_of(trial: RayTrial) -> str:

@@ -17,6 +17,7 @@ from benchmarks import (
     same_place,
     search_cost,
     search_on_images,
+    sweep_overhead,
     sweep_wall_clock,
 )
 from benchmarks import search_efficiency as efficiency
@@ -111,6 +112,14 @@ def test_a_whole_sweep_is_timed_beside_the_recipe(tiny_data: Path, tmp_path: Pat
         assert 0 < side["epochs"] <= 4
         assert 0 <= side["best"] <= 1
     assert 0 < pair["ours"]["busy"] < 1
+
+
+@pytest.mark.slow
+def test_a_process_that_is_reused_and_one_for_each_trial_are_compared(capsys: pytest.CaptureFixture[str]):
+    sweep_overhead.main(["--trials", "4"])
+    said = capsys.readouterr().out
+    assert "reused process" in said
+    assert "process a trial" in said
 
 
 def test_a_made_up_sweep_reads_as_it_was_made(capsys: pytest.CaptureFixture[str]):

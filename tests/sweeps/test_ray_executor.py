@@ -15,7 +15,8 @@ from ray.tune.schedulers import TrialScheduler
 from src.config.overrides import Overrides
 from sweeps.interrupts import Signals
 from sweeps.local_ray import LocalRay
-from sweeps.ray_executor import Executor, Observer, StudyScheduler, TrialSource, places
+from sweeps.places import places
+from sweeps.ray_executor import Executor, Observer, StudyScheduler, TrialSource
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.state import SearchState
 from sweeps.search.study import SessionEnd, Study
@@ -143,12 +144,6 @@ def test_ray_gets_no_more_trials_than_run_at_once(study: Study, source: TrialSou
     assert again.trial_id == f"{second.config['trial']}-2"
     assert again.config["reported_epochs"] == 1
     assert not source.is_finished()
-
-
-def test_each_place_asks_for_resources_of_its_own_so_that_ray_gives_no_process_to_another_place():
-    first, second = places(Resources(trials_at_once=2, cores_per_trial=3))
-    assert first != second
-    assert first.required_resources == second.required_resources == {"CPU": 1.0}
 
 
 def test_a_trial_goes_to_the_place_whose_process_is_ready_before_one_whose_process_has_died(
