@@ -245,6 +245,7 @@ class Training(Section):
     gradient_accumulation_steps: Count
     clip_grad_norm: Positive | None
     ema_decay: Annotated[float, Field(gt=0, lt=1, strict=True)] | None
+    precise_batch_norm: bool
     early_stopping_patience: Count | None
     deterministic: bool
     log_gpu_memory: bool

@@ -25,11 +25,12 @@ from src.models.micro_batch import MicroBatch, StepState, micro_batches
 from src.models.registry import build_model, smallest_micro_batch
 from src.scoring.inference import load_weights, predict_probs, to_network
 from src.scoring.metrics import validation_scores
+from src.training.batch_norm import RecentBatches, recount_batch_norm
 from src.training.losses import build_loss
 from src.training.optimization import Plateau, build_lr_scheduler, build_optimizer
 from src.training.preconditions import check_trainable
 from src.training.randomness import random_state, restore_random_state, seed_everything
-from src.training.validation import Validation
+from src.training.validation import Scored, Validation
 
 
 class Diverged(Exception):
@@ -77,6 +78,7 @@ class Trainer:
         self.micro_batch = MicroBatch(config.data.batch_size, smallest_micro_batch(config))
         self.validation = Validation(self.val_loader, config.data, self.loss, self.dtype)
         self.before_step = StepState(self.model, self.device)
+        self.recent = RecentBatches(config.data.batch_size)
         self.epoch = self.step = 0
         self.best_epoch, self.best_score, self.threshold = 0, -math.inf, 0.5
         if training.resume_from is not None:
@@ -104,6 +106,7 @@ class Trainer:
             loss = self._train_step(images, masks)
             finite = loss.isfinite()
             total += torch.where(finite, loss, 0.0) * len(images)
+            self.recent.add(images)
             left_out += ~finite * len(images)
             if on_step:
                 on_step(done, len(self.train_loader))
@@ -111,7 +114,7 @@ class Trainer:
         sound = size - float(left_out)  # the first synchronisation with the device in this epoch
         train_loss = float(total) / sound if 2 * sound > size else math.nan
         trained = time.perf_counter()
-        scored = self.validation.score(self.scored_model)
+        scored = self._validate()
         val_loss, histogram = scored.loss, scored.histogram
         if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
             raise Diverged(f"epoch {self.epoch + 1}: train/loss={train_loss}, val/loss={val_loss}")
@@ -124,6 +127,12 @@ class Trainer:
             metrics |= gpu_memory(self.device)
         times = {"epoch_seconds": time.perf_counter() - started, "images_per_second": size / (trained - started)}
         return EpochReport(self.epoch, metrics | times, is_best, scored.shown)
+
+    def _validate(self) -> Scored:
+        batches = self.recent.take()
+        if self.config.training.precise_batch_norm:
+            recount_batch_norm(self.scored_model, batches, self.config.data, self.dtype, self.micro_batch)
+        return self.validation.score(self.scored_model)
 
     @property
     def scored_model(self) -> nn.Module:
