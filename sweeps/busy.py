@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sweeps.search.events import Failed, Record, Reported, Requeued, Resumed, SessionBegan, Started
+from sweeps.search.events import Failed, Lost, Record, Reported, Requeued, Resumed, SessionBegan, Started
 from sweeps.search.scheduler import Decision
 
 START = "start and checks"
@@ -91,7 +91,7 @@ def _add_up(begun: SessionBegan, session: Sequence[Record]) -> tuple[float, floa
                 fresh.discard(event.trial)
                 if record.decision is not Decision.CONTINUE:
                     del since[event.trial]
-            case Failed() | Requeued() if event.trial in since:
+            case Failed() | Requeued() | Lost() if event.trial in since:
                 rest[CUT] += now - since.pop(event.trial)
             case _:
                 pass

@@ -26,9 +26,10 @@ from sweeps.search.scheduler import Decision
 from sweeps.search.trial import Trial
 
 LEDGER_FILE = "ledger.sqlite"
-FORMAT = 2  # raise it when a table or an event changes
-READABLE = (1, FORMAT)
-"""In format 1 a decision may be ``wait``, and the rules of a search have another form (``sweeps.recorded``)."""
+FORMAT = 3  # raise it when a table or an event changes
+READABLE = (1, 2, FORMAT)
+"""In format 1 a decision may be ``wait``, and the rules of a search have another form (``sweeps.recorded``); before
+format 3 no trial is ``lost``."""
 
 SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -93,7 +94,7 @@ class Ledger:
             raise UserError(f"{self.path} is damaged: {sound}.")
         if version not in READABLE:
             raise UserError(
-                f"{self.path} has the ledger format {version}; this version reads the formats 1 and {FORMAT}."
+                f"{self.path} has the ledger format {version}; this version reads the formats 1 to {FORMAT}."
             )
 
     def close(self) -> None:

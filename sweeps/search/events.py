@@ -59,6 +59,13 @@ class Requeued(TrialEvent):
 
 
 @dataclass(frozen=True)
+class Lost(TrialEvent):
+    """A trial lost its process together with the machine under it; it waits, and is the first to continue."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class CheckpointsDeleted(TrialEvent):
     """A trial's checkpoints are about to be deleted to stay within the disk quota."""
 
@@ -104,6 +111,7 @@ KINDS: dict[str, type[Event]] = {
     "report": Reported,
     "fail": Failed,
     "postpone": Requeued,
+    "lost": Lost,
     "drop": CheckpointsDeleted,
     "exhausted": SpaceExhausted,
     "interrupt": Interrupted,

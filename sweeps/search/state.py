@@ -10,6 +10,7 @@ from sweeps.search.events import (
     Failed,
     Finished,
     Interrupted,
+    Lost,
     Record,
     Reported,
     Requeued,
@@ -84,6 +85,8 @@ class SearchState:
                 self._fail(trial, event)
             case Requeued():
                 self._wait(trial)
+            case Lost():
+                self._lose(trial)
             case CheckpointsDeleted():
                 trial.checkpoints_deleted = True
             case _:
@@ -95,7 +98,7 @@ class SearchState:
         passed = [rung for rung in (*settings.rungs, settings.max_epochs) if trial.epochs < rung <= epoch]
         decision = self.scheduler.report(trial.name, epoch, event.value)
         self.epochs += epoch - trial.epochs
-        trial.epochs = epoch
+        trial.epochs, trial.losses = epoch, 0
         if not math.isfinite(event.value):
             what = event.value if self.metric in event.metrics else "missing"
             trial.state, trial.reason = TrialState.FAILED, f"{self.metric} is {what} after epoch {epoch}"
@@ -129,10 +132,16 @@ class SearchState:
         if trial.name in self.scheduler.paused:
             self.scheduler.resume(trial.name)
         trial.state, trial.checkpoints_deleted = TrialState.RUNNING, False
+        trial.attempts += 1
 
     def _wait(self, trial: Trial) -> None:
         trial.state = TrialState.WAITING
         self.waiting.append(trial.name)
+
+    def _lose(self, trial: Trial) -> None:
+        trial.state = TrialState.WAITING
+        trial.losses += 1
+        self.waiting.insert(0, trial.name)
 
     def _fail(self, trial: Trial, event: Failed) -> None:
         trial.failures += 1

@@ -19,6 +19,7 @@ from sweeps.search.events import (
     Failed,
     Finished,
     Interrupted,
+    Lost,
     Reported,
     Requeued,
     Resumed,
@@ -33,6 +34,8 @@ from sweeps.search.space import as_json
 from sweeps.search.state import SearchState
 from sweeps.search.trial import Trial
 
+MOST_LOSSES = 5
+"""A trial that loses so many machines in a row, without a new epoch, may be the cause: it has failed."""
 CONVERGED_TRIALS = 15
 """A search has converged when so many trials have paused or ended since the last one that was better."""
 
@@ -154,6 +157,17 @@ class Study:
     def requeue(self, name: str) -> None:
         """A trial lost its process without a fault of its own: it continues, now or in the next session."""
         self._commit(Requeued(name))
+
+    def lose(self, name: str, reason: str) -> None:
+        """A trial lost its process with the machine under it. That counts no failure, and it is the first to continue.
+
+        After ``MOST_LOSSES`` in a row without a new epoch it has failed.
+        """
+        losses = self.trials[name].losses + 1
+        if losses >= MOST_LOSSES:
+            self.fail(name, f"{reason}, {losses} times in a row without a new epoch", retry=False)
+        else:
+            self._commit(Lost(name, reason))
 
     def checkpoints_deleted(self, name: str) -> None:
         """A trial's checkpoints are about to be deleted; if it is resumed, it starts from the beginning."""

@@ -56,6 +56,10 @@ class Trial:
     micro_batch: int | None = None
     """Images at once, where memory ran out and they were fewer than ``data.batch_size``: batch norm saw fewer."""
     failures: int = 0
+    losses: int = 0
+    """How often in a row it lost its process with the machine under it, without a new epoch in between."""
+    attempts: int = 1
+    """Processes that it has had. The last one has this number."""
     checkpoints_deleted: bool = False
     """Its checkpoints were deleted to stay within the disk quota; resumed, it starts from epoch 0."""
     reason: str = ""

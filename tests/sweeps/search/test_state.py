@@ -32,6 +32,9 @@ def study(log: MemoryLog) -> Study:
     trial = study.next_trial()
     assert trial
     study.requeue(trial.name)
+    trial = study.next_trial()
+    assert trial
+    study.lose(trial.name, "its node has died")
     study.next_trial()
     study.interrupt()
     return study

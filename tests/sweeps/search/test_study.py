@@ -112,6 +112,36 @@ def test_a_failure_that_would_come_again_is_not_tried_again():
     assert row.state == "failed"
 
 
+def test_a_lost_machine_counts_no_failure_and_its_trial_goes_on_before_others_that_wait():
+    study = make()
+    first, second = study.next_trial(), study.next_trial()
+    assert first
+    assert second
+    study.fail(first.name, "the process died")
+    study.lose(second.name, "its node has died")
+    assert (second.failures, second.state) == (0, "waiting")
+    assert study.next_trial() is second
+    assert study.next_trial() is first
+    assert (first.attempts, second.attempts) == (2, 2)
+
+
+def test_a_trial_that_loses_five_machines_without_an_epoch_in_between_has_failed():
+    study = make()
+    row = study.next_trial()
+    assert row
+    for number in range(4):
+        study.lose(row.name, "its node has died")
+        assert study.next_trial() is row
+        if number == 1:
+            study.report(row.name, 1, {METRIC: 0.5})
+    assert (row.state, row.losses) == ("running", 2)
+    for _ in range(2):
+        study.lose(row.name, "its node has died")
+        assert study.next_trial() is row
+    study.lose(row.name, "its node has died")
+    assert (row.state, row.reason) == ("failed", "its node has died, 5 times in a row without a new epoch")
+
+
 def test_trials_that_end_by_themselves_do_not_bring_the_paused_ones_back():
     study = make()
     while row := study.next_trial():
@@ -302,12 +332,15 @@ def test_any_search_ends_and_its_replay_is_the_same(data: st.DataObject):
         if not live:
             break
         row = live.pop(draw(st.integers(0, len(live) - 1)))
-        what = draw(st.sampled_from(["report", "report", "report", "fail", "postpone", "nan", "finished"]))
+        what = draw(st.sampled_from(["report", "report", "report", "fail", "lose", "postpone", "nan", "finished"]))
         if what == "fail":
             study.fail(row.name, "it broke", retry=draw(st.booleans()))
             continue
         if what == "postpone":
             study.requeue(row.name)
+            continue
+        if what == "lose":
+            study.lose(row.name, "its node has died")
             continue
         value = math.nan if what == "nan" else draw(st.sampled_from([0.1, 0.2, 0.3]))
         if study.report(row.name, row.epochs + 1, {METRIC: value}, what == "finished") is Decision.CONTINUE:
