@@ -148,7 +148,7 @@ class TrialSource(SearchAlgorithm):
         trial = self.study.next_trial() if self.study else None
         if trial is None:
             return None
-        job = {"trial": trial.name, "params": trial.params, "reported_epochs": trial.epochs}
+        job = {"trial": trial.name, "params": trial.params, "attempt": trial.attempts, "reported_epochs": trial.epochs}
         return self._ray_trial(trial.name, job)
 
     def _ray_trial(self, name: str, job: dict[str, Any]) -> RayTrial:

@@ -7,6 +7,7 @@ trial resumes from the checkpoint in its folder, in any process; Ray's own check
 import gc
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from src.config.compose import Composed, compose
 from src.lines import append_line, read_lines, replace_lines
 from src.training.experiment import Experiment
 from src.training.trainer import Trainer
+from trainable.attempts import Superseded, require_latest, take_over
 from trainable.failures import NotAsSampled, trial_failed
 from trainable.guard import MIB, Watchdog, classify_gpu_out_of_memory, guard_memory, require_card
 from trainable.overrides import trial_overrides
@@ -31,8 +33,9 @@ ORPHAN_SECONDS = 120  # how long to wait for a process of an interrupted sweep t
 class TrialProcess:
     """Trains one trial at a time from the checkpoint in its folder, and reports the metrics of every epoch.
 
-    A job has ``trial`` (the name), ``params`` (the sampled overrides) and ``reported_epochs`` (how many epochs the
-    search has recorded). Epochs that were trained but not recorded, because the sweep was killed, are reported first.
+    A job has ``trial`` (the name), ``params`` (the sampled overrides), ``attempt`` (which of the trial's processes this
+    is, from 1) and ``reported_epochs`` (how many epochs the search has recorded). Epochs that were trained but not
+    recorded, because the sweep was killed, are reported first.
     """
 
     left_over_mib = 0
@@ -62,6 +65,7 @@ class TrialProcess:
         metrics = report.metrics | {"record_seconds": self.experiment.waited}
         line = {"trial": self.folder.name, "epoch": report.epoch, **metrics, "params": self.params}
         line = self.already_reported.pop(report.epoch, line)
+        self.require_latest()
         append_line(self.result_path, line)
         self.experiment.record(report, self.trainer, keep_previous=True)
         if report.epoch in self.plan.rungs or self.trainer.finished:
@@ -93,6 +97,8 @@ class TrialProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(self.folder / ".lock", timeout=ORPHAN_SECONDS)
         self.lock.acquire()
+        take_over(self.folder, job["attempt"])
+        self.require_latest = partial(require_latest, self.folder, job["attempt"])
         self.watchdog = Watchdog(self.plan.hang_seconds, self.folder / "stacks.txt")
         self.watchdog.feed()
         self.log = logging.FileHandler(self.folder / "log.txt")
@@ -107,6 +113,7 @@ class TrialProcess:
         with classify_gpu_out_of_memory(self.plan.trials_per_card, self.missing_mib):
             self.trainer = Trainer(config, overrides)
             self.experiment = Experiment(self.folder, config, overrides)
+            self.experiment.before_writing = self.require_latest
             lines = self._load_checkpoint(job["reported_epochs"])
         self.unreported = [line for line in lines if line["epoch"] > job["reported_epochs"]]
         self.experiment.describe(self.trainer)
@@ -150,6 +157,10 @@ class TrialProcess:
         """Wait for the last checkpoint. If it cannot be written, log that: the trial resumes from the one before."""
         try:
             self.experiment.close()
+            self.require_latest()
+        except Superseded as error:
+            logging.warning("%s", error)
+            return
         except OSError:
             logging.exception("the last checkpoint could not be written")
         self.experiment.previous_checkpoint.unlink(missing_ok=True)

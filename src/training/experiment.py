@@ -10,7 +10,7 @@
 import csv
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,8 @@ class Experiment:
         self.waited = 0.0
         """Seconds that the training has waited for the last epoch to be written. The next epoch reports them as
         ``record_seconds``; 0 for the first one."""
+        self.before_writing: Callable[[], None] = lambda: None
+        """Called before an epoch's checkpoint is written. If it raises an error, the checkpoint is not written."""
         self.epochs = config.training.epochs
         self.panel: PredictionPanel | None = None
         self.next_event = 0
@@ -107,6 +109,7 @@ class Experiment:
 
     def _write(self, payload: Mapping[str, Any], report: EpochReport, keep_previous: bool) -> None:
         """Write what takes long. The checkpoint comes last, so that all other files have every epoch that it has."""
+        self.before_writing()
         if report.is_best and self.panel is not None and report.shown is not None:
             self._show_predictions(self.panel.draw(report.shown, payload["threshold"]), report.epoch)
         self.writer.flush()

@@ -91,8 +91,11 @@ def test_rules_that_do_not_agree_are_said_to(finished_sweep: FinishedSweep):
     sweep = load_sweep("tiny_sweep", finished_sweep.output_root)
     reports = sweep.reports.copy()
     first, second = sweep.ranked["trial"].tolist()[:2]
-    last = reports["trial"].eq(second) & reports["epoch"].eq(reports[reports["trial"] == second]["epoch"].max())
-    reports.loc[last, "value"] = sweep.ranked["score"].iloc[0] - 1e-9
+    best = float(sweep.ranked["score"].iloc[0])
+    for trial, values in ((first, (best, 0.0)), (second, (0.0, best - 1e-9))):  # of its first epoch and its last
+        epochs = reports[reports["trial"] == trial]["epoch"]
+        for epoch, value in zip((epochs.min(), epochs.max()), values, strict=True):
+            reports.loc[reports["trial"].eq(trial) & reports["epoch"].eq(epoch), "value"] = value
     (line,) = disagreement_lines(replace(sweep, reports=reports))
     assert f": best {first}" in line
     assert f"last {second}" in line

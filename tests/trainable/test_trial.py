@@ -18,6 +18,7 @@ from src.lines import replace_lines
 from src.training.experiment import read_rows
 from src.training.trainer import EpochReport
 from sweeps.checkpoint_quota import keep_best_only
+from trainable.attempts import take_over
 from trainable.failures import NotAsSampled, TrialFailed
 from trainable.guard import CardWasFull, OutOfCardMemory
 from trainable.plan import TrialPlan
@@ -28,9 +29,11 @@ def plan(tiny: list[str], tmp_path: Path) -> TrialPlan:
     return TrialPlan(tmp_path / "sweep", Overrides.parse(tiny), "val/iou_best")
 
 
-def job(params: dict[str, Any], name: str = "t0000-abcdef", reported_epochs: int = 0) -> dict[str, Any]:
+def job(
+    params: dict[str, Any], name: str = "t0000-abcdef", reported_epochs: int = 0, attempt: int = 1
+) -> dict[str, Any]:
     """What the search asks a process to do."""
-    return {"trial": name, "params": params, "reported_epochs": reported_epochs}
+    return {"trial": name, "params": params, "attempt": attempt, "reported_epochs": reported_epochs}
 
 
 def process(tiny: list[str], tmp_path: Path, asked: dict[str, Any]) -> TrialProcess:
@@ -185,6 +188,39 @@ def test_two_processes_never_train_the_same_trial(
     process(tiny, tmp_path, job(trial.params))
 
 
+def test_a_process_that_was_believed_dead_writes_nothing_once_another_has_taken_over(
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
+):
+    """Without its lock, as on a disk whose locks hold on one machine only."""
+    written(trial)
+    die(trial)
+    written(process(tiny, tmp_path, job(trial.params, reported_epochs=1, attempt=2)))
+    names = ("result.json", "metrics/metrics.csv", "checkpoints/last.pth", "checkpoints/previous.pth", "attempt.json")
+    before = {name: (trial.folder / name).read_bytes() for name in names}
+    with pytest.raises(TrialFailed, match=r"Superseded.*attempt 1 .*attempt 2"):
+        trial.step()
+    trial.release()
+    assert {name: (trial.folder / name).read_bytes() for name in names} == before
+
+
+def test_a_checkpoint_that_waits_to_be_written_when_another_takes_over_is_not_written(
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
+):
+    written(trial)
+    checkpoint = trial.experiment.last_checkpoint.read_bytes()
+    record = trial.experiment.record
+
+    def taken_over(*given: Any, **more: Any) -> None:
+        take_over(trial.folder, 2)
+        record(*given, **more)
+
+    trial.experiment.record = taken_over  # type: ignore[method-assign]
+    with pytest.raises(TrialFailed, match="Superseded"):
+        [trial.step() for _ in range(2)]  # at the latest when the next epoch is recorded
+    trial.release()
+    assert trial.folder.joinpath("checkpoints/last.pth").read_bytes() == checkpoint
+
+
 def test_a_process_that_is_given_up_before_its_first_step_touches_nothing(
     trial: TrialProcess, tiny: list[str], tmp_path: Path
 ):
@@ -258,7 +294,7 @@ from trainable.plan import TrialPlan
 from trainable.trial import TrialProcess
 
 trial = TrialProcess(TrialPlan(Path({str(tmp_path)!r}), {tuple(tiny)!r}, "val/iou_best", hang_seconds=1.0))
-trial.take({{"trial": "t0000-hangs", "params": {{}}, "reported_epochs": 0}})
+trial.take({{"trial": "t0000-hangs", "params": {{}}, "attempt": 1, "reported_epochs": 0}})
 trial.begin()
 trial.trainer.train_epoch = lambda on_step: time.sleep(60)
 trial.step()
