@@ -100,13 +100,13 @@ def compare(trainer: Trainer, rounds: int, epochs: int, folder: Path) -> dict[st
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     epoch_speed(trainer)
+    peak = torch.cuda.max_memory_reserved() / 2**20 if trainer.device.type == "cuda" else 0.0
     steps = len(trainer.train_loader)
     rows: list[tuple[float, float, float, float]] = []
     for number in range(rounds):
         alone, whole = step_speed(trainer, steps), epoch_speed(trainer)
         rows.append((alone, whole, *run_trial(trainer, epochs, folder / f"trials{number}")))
     alone, whole, trial, record = (median(column) for column in zip(*rows, strict=True))
-    peak = torch.cuda.max_memory_reserved() / 2**20 if trainer.device.type == "cuda" else 0.0
     return {
         "step_alone": alone,
         "images_per_second": whole,
@@ -138,6 +138,10 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=user_path, help="write the figures there")
     options = parser.parse_args(argv)
+    if options.epochs < 2:
+        parser.error(
+            f"--epochs={options.epochs}: must be at least 2, as each epoch tells how long the last was recorded"
+        )
     figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

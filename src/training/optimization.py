@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from inspect import signature
 from typing import Any
 
+import torch
 from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_class, list_optimizers
 from timm.scheduler.scheduler import Scheduler
 from timm.scheduler.scheduler_factory import create_scheduler_v2
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
 from src.config import schema
@@ -54,6 +55,18 @@ def fused(optimizer: schema.Optimizer) -> dict[str, Any]:
     has_one = get_optimizer_class(optimizer.name, bind_defaults=False) in FUSED
     chosen = {"fused", "foreach", "capturable", "differentiable"} & set(optimizer.own)
     return {"fused": True} if has_one and not chosen else {}
+
+
+def order_like_weights(optimizer: Optimizer) -> None:
+    """Give what an optimizer keeps of each weight the memory order of that weight.
+
+    A checkpoint may come from a device on which the network had another order. Torch's fused step on a CPU does not
+    look at the order: it would combine each weight with what is kept of others.
+    """
+    for weight, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def refuse_foreign_keys(optimizer: schema.Optimizer) -> None:

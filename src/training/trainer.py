@@ -25,9 +25,9 @@ from src.models.micro_batch import MicroBatch, StepState, micro_batches
 from src.models.registry import build_model, smallest_micro_batch
 from src.scoring.inference import load_weights, predict_probs, to_network
 from src.scoring.metrics import validation_scores
-from src.training.batch_norm import RecentBatches, recount_batch_norm
+from src.training.batch_norm import PreciseBatchNorm
 from src.training.losses import build_loss
-from src.training.optimization import Plateau, build_lr_scheduler, build_optimizer
+from src.training.optimization import Plateau, build_lr_scheduler, build_optimizer, order_like_weights
 from src.training.preconditions import check_trainable
 from src.training.randomness import random_state, restore_random_state, seed_everything
 from src.training.validation import Scored, Validation
@@ -78,7 +78,8 @@ class Trainer:
         self.micro_batch = MicroBatch(config.data.batch_size, smallest_micro_batch(config))
         self.validation = Validation(self.val_loader, config.data, self.loss, self.dtype)
         self.before_step = StepState(self.model, self.device)
-        self.recent = RecentBatches(config.data.batch_size)
+        precise = training.precise_batch_norm
+        self.batch_norm = PreciseBatchNorm(config.data, smallest_micro_batch(config)) if precise else None
         self.epoch = self.step = 0
         self.best_epoch, self.best_score, self.threshold = 0, -math.inf, 0.5
         if training.resume_from is not None:
@@ -106,7 +107,8 @@ class Trainer:
             loss = self._train_step(images, masks)
             finite = loss.isfinite()
             total += torch.where(finite, loss, 0.0) * len(images)
-            self.recent.add(images)
+            if self.batch_norm is not None:
+                self.batch_norm.add(images)
             left_out += ~finite * len(images)
             if on_step:
                 on_step(done, len(self.train_loader))
@@ -129,9 +131,8 @@ class Trainer:
         return EpochReport(self.epoch, metrics | times, is_best, scored.shown)
 
     def _validate(self) -> Scored:
-        batches = self.recent.take()
-        if self.config.training.precise_batch_norm:
-            recount_batch_norm(self.scored_model, batches, self.config.data, self.dtype, self.micro_batch)
+        if self.batch_norm is not None:
+            self.batch_norm.recount(self.scored_model, self.dtype, self.micro_batch.size)
         return self.validation.score(self.scored_model)
 
     @property
@@ -193,6 +194,7 @@ class Trainer:
         groups = zip(state["param_groups"], self.optimizer.param_groups, strict=True)
         own = [{**group, "params": saved["params"]} for saved, group in groups]
         self.optimizer.load_state_dict({**state, "param_groups": own})
+        order_like_weights(self.optimizer)
         if payload["scaler"]:  # empty if the checkpoint's run needed none
             self.scaler.load_state_dict(payload["scaler"])
         self.epoch, self.step, self.threshold = payload["epoch"], payload["step"], payload["threshold"]

@@ -9,9 +9,8 @@ from torch.optim.swa_utils import update_bn
 
 from src.config.compose import load_config
 from src.config.schema import Data
-from src.models.micro_batch import MicroBatch
 from src.scoring.inference import to_network
-from src.training.batch_norm import RecentBatches, recount_batch_norm
+from src.training.batch_norm import PreciseBatchNorm
 from src.training.trainer import Trainer
 
 
@@ -30,8 +29,12 @@ def batches(count: int = 3, images: int = 4) -> list[Tensor]:
     return [torch.randint(0, 256, (images, 8, 8, 3), dtype=torch.uint8) for _ in range(count)]
 
 
-def recount(model: nn.Module, data: Data, given: list[Tensor], size: int = 4) -> None:
-    recount_batch_norm(model, given, data, None, MicroBatch(size, 1))
+def recount(model: nn.Module, data: Data, given: list[Tensor], size: int = 4) -> PreciseBatchNorm:
+    precise = PreciseBatchNorm(data, 1)
+    for images in given:
+        precise.add(images)
+    precise.recount(model, None, size)
+    return precise
 
 
 def statistics(model: nn.Module) -> Tensor:
@@ -66,22 +69,41 @@ def test_without_batch_norm_or_images_nothing_happens(data: Data):
     recount(nn.Conv2d(3, 1, 3), data, batches())
 
 
-@pytest.mark.parametrize(("batch_size", "kept"), [(2, 16), (8, 4), (64, 4)])
-def test_the_last_four_batches_are_kept_or_as_many_as_hold_32_images(batch_size: int, kept: int):
-    recent = RecentBatches(batch_size)
-    given = batches(20, batch_size)
-    for images in [*given, given[0][:1]]:  # the last batch of an epoch may be small
-        recent.add(images)
-    found = recent.take()
-    assert len(found) == kept
-    assert all(one is other for one, other in zip(found, given[-kept:], strict=True))
-    assert not recent.take()
+def test_statistics_that_have_overflowed_are_forgotten(data: Data):
+    sound, overflown = network(), network()
+    overflown[1].running_mean.fill_(torch.nan)  # type: ignore
+    overflown[1].running_var.fill_(torch.inf)  # type: ignore
+    for model in (sound, overflown):
+        recount(model, data, batches())
+    assert torch.equal(statistics(sound), statistics(overflown))
 
 
-def test_an_epoch_of_one_small_batch_has_at_least_that():
-    recent = RecentBatches(8)
-    recent.add(batches(1, 3)[0])
-    assert len(recent.take()) == 1
+class Counting(nn.BatchNorm2d):
+    """Counts the images that pass."""
+
+    images = 0
+
+    def forward(self, input: Tensor) -> Tensor:
+        self.images += len(input)
+        return super().forward(input)
+
+
+@pytest.mark.parametrize(("batch_size", "accumulated", "counted"), [(2, 1, 32), (2, 16, 32), (8, 1, 32), (16, 2, 64)])
+def test_the_last_four_batches_count_or_as_many_as_hold_32_images(
+    data: Data, batch_size: int, accumulated: int, counted: int
+):
+    model = nn.Sequential(Counting(3), nn.Conv2d(3, 1, 1))
+    given = batches(40 // accumulated + 2, batch_size * accumulated)
+    precise = recount(model, data.model_copy(update={"batch_size": batch_size}), [*given, given[0][:1]], batch_size)
+    assert model[0].images == counted  # type: ignore
+    precise.recount(model, None, batch_size)
+    assert model[0].images == counted  # type: ignore  # the images are forgotten
+
+
+def test_an_epoch_of_one_small_batch_has_at_least_that(data: Data):
+    model = nn.Sequential(Counting(3), nn.Conv2d(3, 1, 1))
+    recount(model, data.model_copy(update={"batch_size": 8}), batches(1, 3))
+    assert model[0].images == 3  # type: ignore
 
 
 @pytest.mark.parametrize("more", [[], ["training.ema_decay=0.9"]], ids=str)

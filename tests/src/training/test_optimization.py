@@ -15,7 +15,7 @@ from src.config.keys import list_options
 from src.config.schema import SwinUnetModel, Training
 from src.errors import UserError
 from src.models.swin_unet import SwinUNet
-from src.training.optimization import build_lr_scheduler, build_optimizer, fused
+from src.training.optimization import build_lr_scheduler, build_optimizer, fused, order_like_weights
 
 LR = "training.optimizer.lr=0.01"
 
@@ -348,6 +348,28 @@ def test_every_rate_of_a_group_follows_the_schedule() -> None:
     scheduler.step_update(300)
     assert len(optimizer.param_groups) == 2
     assert len({group["lr"] for group in optimizer.param_groups}) == 1
+
+
+def test_what_is_kept_of_weights_in_another_memory_order_stays_with_its_weight() -> None:
+    """As where a checkpoint of a card continues on a CPU: a fused step there does not look at the order."""
+    torch.manual_seed(0)
+    gradients = torch.randn(3, 8, 4, 3, 3)
+    steady, moved = nn.Conv2d(4, 8, 3, bias=False), nn.Conv2d(4, 8, 3, bias=False)
+    kept: dict[str, Any] = {}
+    for model, steps in ((steady, 3), (moved, 2)):
+        model.load_state_dict({"weight": torch.ones(8, 4, 3, 3)})
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+        for gradient in gradients[:steps]:
+            model.weight.grad = gradient.clone()
+            optimizer.step()
+        kept = optimizer.state_dict()
+    moved.weight.data = moved.weight.data.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(moved.parameters(), lr=0.1, fused=True)
+    optimizer.load_state_dict(kept)
+    order_like_weights(optimizer)
+    moved.weight.grad = gradients[2].to(memory_format=torch.channels_last)
+    optimizer.step()
+    torch.testing.assert_close(moved.weight, steady.weight)
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,32 @@ def test_a_run_that_stepped_on_a_card_goes_on_without_one_and_the_other_way_roun
     assert {float(state["step"]) for state in other.optimizer.state.values()} == {2.0 * len(other.train_loader)}
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(torch.channels_last, torch.contiguous_format), (torch.contiguous_format, torch.channels_last)],
+    ids=str,
+)
+def test_a_run_goes_on_though_its_network_has_another_memory_order(
+    tiny: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: torch.memory_format,
+    after: torch.memory_format,
+):
+    losses: list[float] = []
+    for later in (before, after):
+        monkeypatch.setattr("src.training.trainer.choose_layout", lambda *_: before)
+        one = trainer(tiny)
+        one.train_epoch()
+        one.save(tmp_path / "last.pth")
+        monkeypatch.setattr("src.training.trainer.choose_layout", lambda *_, order=later: order)
+        other = trainer(tiny, f"training.resume_from={tmp_path / 'last.pth'}")
+        for weight, kept in other.optimizer.state.items():
+            assert all(item.stride() == weight.stride() for item in kept.values() if item.shape == weight.shape)
+        losses.append(other.train_epoch().metrics["train/loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
 def test_a_checkpoint_holds_the_threshold_of_its_own_epoch(
     tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
