@@ -7,6 +7,7 @@ command to its end, and to the first epoch whose IoU at 0.5 is that of the recip
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from src.errors import run_command
 from src.folders import user_path
 from sweeps.busy import busy
 from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.local_ray import SETTINGS
 from sweeps.search.events import Reported
 
 ROOT = Path(__file__).parents[1]
@@ -28,8 +30,11 @@ NAME = "recipe_spec"
 
 def timed(words: list[str]) -> tuple[float, float, str]:
     """Run a Python module; when it began, the seconds it took, and what it printed."""
+    ours = {name for name in SETTINGS if os.environ.get(name) == SETTINGS[name]}  # of a module that was imported here
+    variables = {name: value for name, value in os.environ.items() if name not in ours}
+    command = [sys.executable, "-m", *words]
     started = time.time()
-    done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     seconds = time.time() - started
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}: {done.stdout}{done.stderr}")

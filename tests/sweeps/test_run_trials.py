@@ -98,7 +98,7 @@ def test_a_process_that_dies_is_replaced_once_and_its_place_goes_on(tmp_path: Pa
     assert started(tmp_path) == 3
     epochs = Counter(line["pid"] for line in said)
     assert len(epochs) == 3
-    assert sorted(epochs.values())[1] > 0.2 * len(said)  # the process that came later, though rungs are short
+    assert sorted(epochs.values())[1] > 0.1 * len(said)  # the process that came later, though rungs are short
 
 
 @pytest.mark.slow

@@ -286,10 +286,6 @@ def test_a_trial_that_makes_no_step_ends_itself_and_leaves_its_stacks(tiny: list
     code = f"""
 import time
 from pathlib import Path
-from src.lines import replace_lines
-from src.training.trainer import EpochReport
-from sweeps.checkpoint_quota import keep_best_only
-from trainable.guard import CardLost, CardWasFull, OutOfCardMemory
 from trainable.plan import TrialPlan
 from trainable.trial import TrialProcess
 
