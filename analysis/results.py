@@ -19,8 +19,9 @@ from src.errors import UserError, unknown
 from src.folders import in_full
 from sweeps.about import read_about
 from sweeps.busy import Busy, busy
-from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, writer
+from sweeps.ledger import LEDGER_FILE, Ledger, is_finished
 from sweeps.search.trial import rank
+from sweeps.writer import writer
 
 COLUMNS = (
     "trial",

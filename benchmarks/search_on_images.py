@@ -22,13 +22,14 @@ from src.config.compose import load_config
 from src.errors import UserError, run_command
 from src.folders import user_path
 from src.training.trainer import Diverged, Trainer
-from sweeps.machine import cards_for
+from sweeps.machines import cards_for
 from sweeps.plan import SweepPlan
 from sweeps.preflight import prepare
 from sweeps.request import SweepRequest
 from sweeps.search.space import Params
 from sweeps.spec import Asha, load_spec
 from trainable.overrides import trial_overrides
+from trainable.resources import share_machine
 
 COLUMNS = {"a quarter": 0.25, "half": 0.5, "all": 1.0}
 
@@ -69,7 +70,7 @@ def main(argv: list[str]) -> None:
         spec=options.spec, overrides=words, trials=options.trials, max_epochs=options.max_epochs, trials_at_once=1
     )
     spec = request.applied_to(load_spec(options.spec))
-    plan = prepare(options.spec, spec, seed=0, cards=cards_for(spec))
+    plan = prepare(options.spec, spec, seed=0, resources=share_machine(1, cards_for(spec)))
     if not isinstance(spec.space, Mapping):
         raise UserError(f"{options.spec} has a conditional space, which the peers do not search.")
     epochs = options.epochs or round(plan.forecast().epochs)

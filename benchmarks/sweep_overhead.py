@@ -22,6 +22,7 @@ from src.synthetic import write_dataset
 from sweeps.interrupts import Signals
 from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.local_ray import LocalRay
+from sweeps.observer import Observer
 from sweeps.plan import SweepPlan, make_plan
 from sweeps.ray_executor import Executor
 from sweeps.search.sampler import ModelSampler
@@ -32,7 +33,7 @@ from sweeps.spec import Asha, Budget, SweepSpec
 from trainable.plan import TrialPlan
 
 
-class Stopwatch:
+class Stopwatch(Observer):
     """Notes when each trial ended, and how long its epochs took."""
 
     ends: list[float]

@@ -78,7 +78,7 @@ def run_trial(trainer: Trainer, epochs: int, folder: Path) -> tuple[float, float
     fixed = Overrides.parse(trainer.overrides).plus([f"training.epochs={epochs}"])
     process = TrialProcess(TrialPlan(folder, fixed, "val/iou_best", rungs=(epochs,)))
     started = time.perf_counter()
-    process.take({"trial": "t0000-speed", "params": {}, "attempt": 1, "reported_epochs": 0})
+    process.take({"trial": "t0000-speed", "params": {}, "attempt": 1, "beside": 1, "reported_epochs": 0})
     results = [process.step()]
     while not results[-1]["finished"]:
         results.append(process.step())

@@ -1,5 +1,6 @@
 """Records the origin of a result, so that it can be reproduced: commit, versions, machine."""
 
+import hashlib
 import platform
 import subprocess
 from datetime import datetime
@@ -19,7 +20,13 @@ def provenance() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "machine": f"{platform.system()} {platform.machine()}",
+        "host": platform.node(),
     }
+
+
+def digest(path: Path) -> str:
+    """A short hash of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _version(package: str) -> str | None:

@@ -9,11 +9,12 @@ from pathlib import Path
 from src.errors import EXIT_FAILED, UserError
 from src.lines import read_lines
 from src.models.checkpoint import is_sound
-from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, writer
+from sweeps.ledger import LEDGER_FILE, Ledger, is_finished
 from sweeps.recorded import RULES, read_state
 from sweeps.search.events import CheckpointsDeleted
 from sweeps.search.state import SearchState
 from sweeps.search.trial import Trial, TrialState
+from sweeps.writer import writer
 
 NEEDED: dict[str, str] = {
     TrialState.PAUSED: "last.pth",

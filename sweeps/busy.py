@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sweeps.search.events import Failed, Lost, Record, Reported, Requeued, Resumed, SessionBegan, Started
+from sweeps.search.events import Failed, Lost, PlacesChanged, Record, Reported, Requeued, Resumed, SessionBegan, Started
 from sweeps.search.scheduler import Decision
 
 START = "start and checks"
@@ -70,7 +70,7 @@ def sessions(records: Iterable[Record]) -> Iterator[list[Record]]:
 def _add_up(begun: SessionBegan, session: Sequence[Record]) -> tuple[float, float, dict[str, float]]:
     """Seconds of all places of one session, seconds in epochs, and the others by category."""
     begin, end = seconds_of(session[0]) - begun.checked_seconds, seconds_of(session[-1])
-    whole, training, rest = begun.places * (end - begin), 0.0, dict.fromkeys(CATEGORIES, 0.0)
+    whole, training, rest = whole_seconds(begun.places, begin, session), 0.0, dict.fromkeys(CATEGORIES, 0.0)
     since: dict[str, float] = {}
     """When each running trial began, or reported last."""
     fresh = set[str]()
@@ -98,6 +98,16 @@ def _add_up(begun: SessionBegan, session: Sequence[Record]) -> tuple[float, floa
     rest[CUT] += sum(end - last for last in since.values())
     rest[EMPTY] = max(0.0, whole - training - sum(rest.values()))
     return whole, training, rest
+
+
+def whole_seconds(places: int, begin: float, session: Sequence[Record]) -> float:
+    """Seconds times places of one session; nodes of a cluster may join and leave."""
+    whole = 0.0
+    for record in session:
+        if isinstance(record.event, PlacesChanged):
+            now = seconds_of(record)
+            whole, begin, places = whole + places * (now - begin), now, record.event.places
+    return whole + places * (seconds_of(session[-1]) - begin)
 
 
 def seconds_of(record: Record) -> float:

@@ -4,20 +4,18 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from sweeps.observer import Observer
 from sweeps.search.study import Study
 from sweeps.search.trial import Trial, TrialState, ranked
 
 GIB = 2**30
 
 
-class CheckpointQuota:
+class CheckpointQuota(Observer):
     """Deletes checkpoints when trials end, so that all of them together stay below ``budget.checkpoints_gib``."""
 
     def __init__(self, study: Study, sweep_dir: Path) -> None:
         self.study, self.sweep_dir = study, sweep_dir
-
-    def reported(self, trial: Trial) -> None:
-        pass
 
     def left(self, trial: Trial) -> None:
         if trial.state in (TrialState.COMPLETE, TrialState.STOPPED):

@@ -1,7 +1,11 @@
 """Dry run: checks a new or extended sweep and measures its cost, without writing to the sweep's folder."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import fmean
+from typing import TYPE_CHECKING
 
+from src.config.overrides import Overrides
 from sweeps.identity import identity
 from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.neighbours import sharing
@@ -15,20 +19,39 @@ from sweeps.session import refuse_changes
 from trainable.overrides import trial_overrides
 from trainable.smoke_test import EpochCost, measure_epoch
 
+if TYPE_CHECKING:
+    from sweeps.cluster import Cluster
 
-def dry_run(plan: SweepPlan, measure: bool = True, state: SearchState | None = None) -> int:
+
+def dry_run(
+    plan: SweepPlan, measure: bool = True, state: SearchState | None = None, cluster: "Cluster | None" = None
+) -> int:
     """Check every corner of the space and each network's memory, measure epochs, and print the plan.
 
     ``measure``: False if the plan is for a card that this machine does not have. ``state``: the state of the sweep that
-    the plan continues, if any.
+    the plan continues, if any. ``cluster``: its nodes are checked and printed, and one of them measures.
     """
+    for line in node_lines(plan, cluster) if cluster else ():
+        console.print(line)
     networks = check_corners(plan, corners(plan.spec.space), which="all of them")
     check_memory(plan, networks, all_of_them=True)
-    for line in sharing(plan.name, plan.resources):
+    for line in () if cluster else sharing(plan.name, plan.resources):
         console.print(line)
-    for line in plan_lines(plan, measure_families(plan) if measure else None, state):
+    cost = (
+        measure_families(plan, partial(cluster.run, measure_epoch) if cluster else measure_epoch) if measure else None
+    )
+    for line in plan_lines(plan, cost, state):
         console.print(line)
     return 0
+
+
+def node_lines(plan: SweepPlan, cluster: "Cluster") -> Iterator[str]:
+    """The nodes of a cluster, with what each one offers. A node that lacks something is a ``UserError``."""
+    yield from cluster.check(plan)
+    yield "Every node has the same code, packages and data as this machine, and sees the sweep's folder:"
+    for node in plan.resources.nodes:
+        cards = f", {', '.join(map(str, node.cards))}" if node.cards else ""
+        yield f"  {node}: {node.cores} cores{cards}; {plan.resources.places_on(node)} trials at once"
 
 
 def state_of(plan: SweepPlan, spec_name: str, accept_changes: bool) -> SearchState:
@@ -41,16 +64,16 @@ def state_of(plan: SweepPlan, spec_name: str, accept_changes: bool) -> SearchSta
         ledger.close()
 
 
-def measure_families(plan: SweepPlan) -> EpochCost:
+def measure_families(plan: SweepPlan, measure: Callable[[Overrides], EpochCost]) -> EpochCost:
     """The average cost of an epoch over the networks of the space.
 
     Each choice of a key is measured with all other keys as in trial 0. The relative costs of different keys are assumed
     to multiply.
     """
-    base = measure_epoch(trial_overrides(plan.fixed, plan.default_params))
+    base = measure(trial_overrides(plan.fixed, plan.default_params))
     seconds, mib, first = base.seconds, base.checkpoint_mib, base.first_seconds
     for key, points in plan.families().items():
-        costs = [measure_epoch(trial_overrides(plan.fixed, point)) for point in points]
+        costs = [measure(trial_overrides(plan.fixed, point)) for point in points]
         for point, cost in zip(points, costs, strict=True):
             console.print(f"{key}={point[key]}: {cost.seconds:.1f} s per epoch")
         seconds *= fmean(cost.seconds for cost in costs) / base.seconds

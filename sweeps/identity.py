@@ -1,12 +1,12 @@
 """The identity of a sweep: code, data and settings, but no paths. Two sessions must agree in it to be comparable."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from src.data.cache import data_fingerprint
+from src.provenance import digest
 from sweeps.about import PATH_KEYS
 from sweeps.plan import SweepPlan
 from sweeps.search.space_in_words import described
@@ -36,7 +36,7 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
         "first points": json.dumps([plan.default_params, *plan.known_points]),
         **surroundings(plan),
         **digests({search_file(name) for name in PROPOSALS}),
-        f"sweeps/specs/{Path(spec_name).stem}.py": _digest(spec_path(spec_name)),
+        f"sweeps/specs/{Path(spec_name).stem}.py": digest(spec_path(spec_name)),
     }
 
 
@@ -67,7 +67,7 @@ def scheduler_modules(plan: SweepPlan) -> set[str]:
 
 
 def digests(paths: set[Path]) -> dict[str, str]:
-    return {os.path.relpath(path, ROOT): _digest(path) for path in sorted(paths)}
+    return {os.path.relpath(path, ROOT): digest(path) for path in sorted(paths)}
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -79,7 +79,3 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
         if before.get(name) != now.get(name) and name not in paths
     ]
     return [line.replace(str(Path.home()), "~") for line in lines]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,7 +1,8 @@
 """The ledger of a sweep: an SQLite file with every event in order, each written before anything acts on it.
 
-Only one process at a time writes (``locked``). A commit is on the disk when it returns (``synchronous=FULL``), so
-recorded events survive a crash. ``seq`` gives the order; the clock does not matter. Tables:
+Only one process at a time writes (``sweeps.writer``). A commit is on the disk when it returns (``synchronous=FULL``),
+so recorded events survive a crash. Readers take a copy into memory, so none of them holds up the writer. ``seq`` gives
+the order; the clock does not matter. Tables:
 
 - ``sweep``: keys and JSON values: the command, the scheduler, and the identity of code, data and settings;
 - ``event``: everything that happened, in order; the kinds are ``sweeps.search.events.KINDS``;
@@ -20,16 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import UserError
-from sweeps.locks import is_taken, take
+from sweeps.network_disk import is_network_disk
 from sweeps.search.events import KINDS, Event, Record, Reported, Requeued, TrialEvent
 from sweeps.search.scheduler import Decision
 from sweeps.search.trial import Trial
 
 LEDGER_FILE = "ledger.sqlite"
-FORMAT = 3  # raise it when a table or an event changes
-READABLE = (1, 2, FORMAT)
+FORMAT = 4  # raise it when a table or an event changes
+READABLE = (1, 2, 3, FORMAT)
 """In format 1 a decision may be ``wait``, and the rules of a search have another form (``sweeps.recorded``); before
-format 3 no trial is ``lost``."""
+format 3 no trial is ``lost``, and before format 4 the ``places`` do not change."""
 
 SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -49,6 +50,8 @@ CREATE TABLE report (
 
 IN_COLUMNS = ("trial", "epoch", "value", "metrics")
 """Fields of events that have their own columns; all others are in ``detail`` as JSON."""
+LONGEST_READ_SECONDS = 60.0
+"""How long to wait for a process that reads or writes at this moment."""
 WAIT = "wait"
 """A decision in older ledgers: the trial would have continued, but waits because the session was over."""
 
@@ -65,16 +68,8 @@ class Ledger:
         """Whether a write was undone, by a failure or a second Ctrl-C: then the study is ahead of what is recorded."""
         if read_only and not path.is_file():
             raise UserError(f"No ledger in {path.parent}: it has no sweep, or one of an older version.")
-        # without a WAL file nobody is writing; "immutable" also allows reading from a read-only folder
-        immutable = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-        address = f"{path.resolve().as_uri()}{f'?mode=ro{immutable}' if read_only else ''}"
         try:
-            self.database = sqlite3.connect(address, uri=True, isolation_level=None)
-            if read_only:
-                self.database.execute("BEGIN")  # everything is read from one snapshot, even if a sweep is writing
-            else:
-                self.database.execute("PRAGMA journal_mode=WAL")
-                self.database.execute("PRAGMA synchronous=FULL")
+            self.database = snapshot(path) if read_only else open_for_writing(path)
             if not read_only and not self.database.execute("SELECT 1 FROM sqlite_master").fetchone():
                 self.database.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={FORMAT}; COMMIT;")
             (version,) = self.database.execute("PRAGMA user_version").fetchone()
@@ -204,42 +199,32 @@ def is_finished(ledger: Ledger) -> bool:
     return kind == "finish"
 
 
-@contextmanager
-def locked(folder: Path) -> Generator[None]:
-    """Lock a sweep's folder for writing. If another process has the lock, raise a ``UserError`` with its pid.
-
-    The kernel releases the lock when the process ends, even if it is killed.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with lock_of(folder).open("a+") as file:
-        try:
-            acquired = take(file)
-        except OSError as error:  # some network drives do not support locks
-            raise UserError(
-                f"{folder.parent}: files cannot be locked there ({error.strerror}), which a sweep needs. Use "
-                "output_root=FOLDER with a folder on a local disk."
-            ) from error
-        if not acquired:
-            refuse_second_writer(folder)
-            raise UserError(f"Another process is writing to {folder}: wait for it, or stop it.")
-        file.truncate(0)
-        file.write(f"process {os.getpid()}")
-        file.flush()
-        yield
-        file.truncate(0)
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """A connection that keeps every commit. SQLite's WAL needs memory that all its users share, so one machine."""
+    database = sqlite3.connect(path, isolation_level=None, timeout=LONGEST_READ_SECONDS)
+    database.execute(f"PRAGMA journal_mode={'DELETE' if is_network_disk(path.parent) else 'WAL'}")
+    database.execute("PRAGMA synchronous=FULL")
+    return database
 
 
-def refuse_second_writer(folder: Path) -> None:
-    """Raise a ``UserError`` if another process is writing to the folder."""
-    if process := writer(folder):
-        raise UserError(f"{folder} is in use by {process}: wait for it, or stop it.")
+def snapshot(path: Path) -> sqlite3.Connection:
+    """A copy in memory of what is recorded now, while a sweep on this or another machine may be writing."""
+    beside = {end: path.with_name(f"{path.name}-{end}").exists() for end in ("wal", "journal")}
+    mode = "mode=ro"
+    if in_wal_mode(path) and not beside["wal"]:  # nobody is writing: now a read-only folder is no hindrance either
+        mode += "&immutable=1"
+    if beside["journal"] and os.access(path, os.W_OK):  # if its writer was killed, a reader undoes the last commit
+        mode = "mode=rw"
+    source = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=LONGEST_READ_SECONDS)
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        source.backup(copy)
+    finally:
+        source.close()
+    return copy
 
 
-def writer(folder: Path) -> str | None:
-    """The process that is writing to a sweep's folder, as ``process 123``; None if there is none."""
-    lock = lock_of(folder)
-    return (lock.read_text().strip() or "a process that has just started") if is_taken(lock) else None
-
-
-def lock_of(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.lock")
+def in_wal_mode(path: Path) -> bool:
+    """Whether a database has a write-ahead log (SQLite's file format, bytes 18 and 19)."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"

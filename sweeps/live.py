@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sweeps.leaderboard import tables, write_csv
+from sweeps.observer import Observer
 from sweeps.search.forecast import epochs_to_come, forecast
 from sweeps.search.study import Study
 from sweeps.search.trial import Trial, TrialState, ranked
@@ -20,7 +21,7 @@ SAVE_SECONDS = 1.0
 QUIET_SECONDS = 60  # without a terminal, a status line is printed if nothing else was printed for so long
 
 
-class LiveView:
+class LiveView(Observer):
     """Shows a study while its trials run, and keeps ``leaderboard.csv`` up to date."""
 
     def __init__(self, study: Study, sweep_dir: Path, console: Console, places: int = 1) -> None:
@@ -31,6 +32,8 @@ class LiveView:
         self.printed = set[tuple[str, str, int]]()
         self.epochs_before = study.state.epochs
         self.places, self.training_seconds = places, 0.0
+        self.changed_at, self.place_seconds = self.started, 0.0
+        """When the number of places has changed last, and the seconds of all places before that."""
         self.expected = forecast(study.state.scheduler.settings, study.budget.trials).epochs
         self.live = Live(console=console, refresh_per_second=2, get_renderable=self.render, transient=True)
 
@@ -53,6 +56,12 @@ class LiveView:
     def left(self, trial: Trial) -> None:
         self._print_trial(trial)
 
+    def places_changed(self, places: int, why: str) -> None:
+        now = time.monotonic()
+        self.place_seconds += self.places * (now - self.changed_at)
+        self.changed_at, self.places = now, places
+        self._print(f"{why}. Trials at once now: {places or 'none; the sweep waits for a node to join'}.")
+
     def save(self) -> None:
         self.saved_at = time.monotonic()
         with suppress(OSError):  # a full disk: the ledger reports it, and the leaderboard is written again at the end
@@ -73,14 +82,15 @@ class LiveView:
         return (
             f"{len(self.study.trials)}/{budget.trials} trials started{f' ({counts})' if counts else ''}, "
             f"{states[TrialState.RUNNING]} running, {state.epochs} of about {state.epochs + to_come} epochs, "
-            f"{clock(spent)} elapsed{left}{self._busy(spent)}"
+            f"{clock(spent)} elapsed{left}{self._busy()}"
         )
 
-    def _busy(self, spent: float) -> str:
+    def _busy(self) -> str:
         """The share of the places' seconds that was spent in epochs; empty before the first."""
-        if not self.training_seconds:
+        seconds = self.place_seconds + self.places * (time.monotonic() - self.changed_at)
+        if not self.training_seconds or not seconds:
             return ""
-        return f", places busy {min(1.0, self.training_seconds / (self.places * spent)):.0%}"
+        return f", places busy {min(1.0, self.training_seconds / seconds):.0%}"
 
     def _print_trial(self, trial: Trial) -> None:
         self.save()

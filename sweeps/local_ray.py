@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from functools import partial, partialmethod
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from trainable.resources import Resources
+
+if TYPE_CHECKING:
+    from sweeps.places import Changes, Place  # import Ray
+    from sweeps.plan import SweepPlan
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no report to Ray's makers
@@ -27,6 +31,8 @@ SETTINGS = {
 """Ray's environment variables, with the values that are used unless the user has set others."""
 PRELOADED = "trainable.preload"
 ROOT = Path(__file__).parents[1]
+ONE_SWEEP = "one_sweep"
+"""A resource of Ray's that marks a Ray as that of one sweep: no other sweep may join it."""
 IDLE_MS = 24 * 3600 * 1000
 OBJECT_STORE_BYTES = 100 * 2**20  # trials share images through mapped files, not through Ray
 
@@ -71,6 +77,29 @@ class LocalRay:
         if self._started is not None:
             self._thread.submit(self._stop)
 
+    def check(self, plan: "SweepPlan") -> list[str]:
+        """Nothing: trials run on the machine that has made the plan."""
+        return []
+
+    def places(self) -> "list[Place]":
+        """The places on this machine."""
+        from sweeps.places import places_here
+
+        return places_here(self.resources)
+
+    def changes(self) -> "Changes":
+        """Nothing: the machine stays as it is."""
+        from sweeps.places import Changes
+
+        return Changes()
+
+    def has_lost(self, place: "Place") -> bool:
+        """Whether the machine of a place is gone; then this process would be gone too."""
+        return False
+
+    def give_up(self, place: "Place") -> None:
+        """The machine of a place does not answer; this one is all there is."""
+
     def _stop(self) -> None:
         import ray
 
@@ -87,6 +116,7 @@ class LocalRay:
                 address="local",
                 num_cpus=self.resources.trials_at_once,  # so many processes start; threads are the trial's own matter
                 num_gpus=len(self.resources.cards),
+                resources={ONE_SWEEP: 1},
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,

@@ -16,6 +16,7 @@ from sweeps.spec import SweepSpec
 from trainable.guard import machine_memory
 from trainable.overrides import trial_overrides
 from trainable.packing import measure
+from trainable.resources import share_machine
 
 COUNTS = (1, 2, 4)
 ENOUGH = 0.95
@@ -81,7 +82,8 @@ def limit(cards: Sequence[Card], count: int) -> int | None:
 
 def plan_of(spec: SweepSpec, cards: Sequence[Card], count: int) -> SweepPlan:
     """The plan with so many trials on each card."""
-    return make_plan("auto", with_number(spec, count * max(1, len(cards))), 0, cards)
+    number = count * max(1, len(cards))
+    return make_plan("auto", with_number(spec, number), 0, share_machine(number, cards))
 
 
 def hours_of(plan: SweepPlan, rate: float) -> float:

@@ -1,6 +1,6 @@
 """The plan of a sweep: a spec combined with this machine's resources. It is kept as ``sweep.yaml``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +9,12 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from src.atomic import replace_text
-from src.cards import Card
 from src.config.compose import load_config
 from src.config.environment import with_data_root
 from src.config.overrides import Overrides
 from src.config.schema import Config
 from src.provenance import provenance
+from sweeps.about import PATH_KEYS
 from sweeps.default_point import default_point
 from sweeps.early_rungs import early_rungs
 from sweeps.recorded import scheduler_to_json
@@ -63,6 +63,8 @@ class SweepPlan:
     """Problems of the data that the user has accepted."""
     packing: Mapping[int, float] = field(default_factory=dict[int, float])
     """Images per second by trials at once, if they were measured for ``trials_at_once: auto``."""
+    address: str | None = None
+    """Of the Ray cluster; None: this machine."""
     parent_folder: str = "sweeps"
     """The folder in ``output_root`` that contains the sweep's folder."""
     config: Config = field(init=False)
@@ -84,7 +86,9 @@ class SweepPlan:
     @property
     def resources_in_words(self) -> str:
         """How many trials run at once, and on what: ``1 at once, each on NVIDIA GeForce RTX 3070 Ti, 7.8 GiB``."""
-        return f"{self.resources.trials_at_once} at once, each on {self.resources}"
+        nodes = len(self.resources.nodes)
+        on_nodes = f" on {nodes} node{'s' * (nodes > 1)}" if nodes else ""
+        return f"{self.resources.trials_at_once} at once{on_nodes}, each on {self.resources}"
 
     def warnings(self) -> list[str]:
         """Warnings about legal but unusual settings, one sentence each."""
@@ -160,21 +164,30 @@ class SweepPlan:
         replace_text(path, yaml.safe_dump(content, sort_keys=False))
 
 
-def make_plan(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card] = ()) -> SweepPlan:
-    """Combine a spec with the resources of this machine; ``cards`` are the graphics cards to use.
+def make_plan(name: str, spec: SweepSpec, seed: int, resources: Resources | None = None) -> SweepPlan:
+    """Combine a spec with the resources to use. None: this machine without graphics cards.
 
     A search space with keys that the configuration does not have is a ``UserError``.
     """
-    resources = share_machine(spec.budget.number_at_once, cards)
+    resources = resources or share_machine(spec.budget.number_at_once)
     metric = () if spec.metric == DEFAULT_METRIC else (keep_best_by(spec.metric),)
     fixed = (
         Overrides.parse(metric)
         .plus(with_data_root(Overrides.parse(spec.fixed)))
         .plus([f"training.epochs={spec.scheduler.max_epochs}", *resources.overrides()])
     )
+    if resources.nodes:
+        fixed = with_absolute_paths(fixed)
     default_params = default_point(spec.space, fixed)
     known_points = tuple(complete_point(spec.space, point, default_params) for point in spec.points)
     return SweepPlan(name, spec, seed, fixed, default_params, known_points, resources)
+
+
+def with_absolute_paths(fixed: Overrides) -> Overrides:
+    """The overrides with full paths: Ray's processes on other machines work in another folder."""
+    config = load_config(fixed)
+    paths = dict(zip(PATH_KEYS, (config.output_root, config.data.root, config.data.cache_dir), strict=True))
+    return fixed.without(*paths).plus(f"{key}={path.absolute()}" for key, path in paths.items())
 
 
 def keep_best_by(metric: str) -> str:

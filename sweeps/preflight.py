@@ -3,12 +3,11 @@
 import logging
 import shlex
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.cards import Card
 from src.check import quick_problems
 from src.config.compose import load_config
 from src.config.overrides import Overrides
@@ -25,6 +24,7 @@ from sweeps.search.space import Params
 from sweeps.spec import SweepSpec
 from trainable.corners import by_network
 from trainable.overrides import trial_overrides
+from trainable.resources import Resources
 
 if TYPE_CHECKING:
     from sweeps.ray_executor import Executor
@@ -37,8 +37,8 @@ FEW = "all low, all high and each choice; a dry run checks all"
 console = PlainConsole(width=160)
 
 
-def prepare(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card], accept_data: bool = False) -> SweepPlan:
-    """Make the plan of a sweep for ``cards``, after all checks that need no training: keys, ranges, every image.
+def prepare(name: str, spec: SweepSpec, seed: int, resources: Resources, accept_data: bool = False) -> SweepPlan:
+    """Make the plan of a sweep, after all checks that need no training: keys, ranges, every image.
 
     Data problems that would make the results unreliable are a ``UserError``, unless ``accept_data``.
     """
@@ -58,7 +58,7 @@ def prepare(name: str, spec: SweepSpec, seed: int, cards: Sequence[Card], accept
             + "\n"
             f"More: python -m src.check {shlex.quote(str(data.root))}. To search anyway: --accept-data-warnings."
         )
-    plan = make_plan(name, spec, seed, cards)
+    plan = make_plan(name, spec, seed, resources)
     check_sampler(plan)
     return replace(plan, accepted=tuple(problems))
 

@@ -26,6 +26,7 @@ MUTUALLY_EXCLUSIVE = {
     "resume": ("fresh", "warm_start", "dry_run", "check"),
     "extend": ("trials", "fresh", "warm_start", "check"),
     "check": ("fresh", "warm_start", "dry_run", "accept_changes"),
+    "address": ("check", "gpu_memory"),
     "accept_data_warnings": ("resume", "extend", "check"),  # the data was accepted when the sweep was started
 }
 """Options that cannot be combined, because one of the two would be ignored."""
@@ -62,6 +63,7 @@ class SweepRequest:
     check: bool = False
     accept_changes: bool = False
     accept_data_warnings: bool = False
+    address: str | None = None
 
     def checked(self) -> Self:
         """The same request. Options that exclude each other or are out of range are a ``UserError``."""
@@ -158,6 +160,7 @@ def parse(argv: list[str]) -> SweepRequest:
     add("--check", action="store_true", help="check that the sweep's ledger, folders and leaderboard agree")
     add("--accept-changes", action="store_true", help="continue although settings, code or data have changed")
     add("--accept-data-warnings", action="store_true", help="search although the data has problems (src.check)")
+    add("--address", help="run on a Ray cluster: auto, or HOST:PORT of its head (default: this machine alone)")
     add("--debug", action="store_true", help="show the traceback of an error")
     words: dict[str, Any] = vars(parser.parse_intermixed_args(argv))
     del words["debug"]  # ``src.errors.run_command`` reads it

@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from src.cards import Card
 from src.errors import UserError, leave, outlive_reader, run_command, unknown
 from src.folders import in_full, user_path
 from src.imports import quick_imports
-from sweeps.ledger import LEDGER_FILE, Ledger, is_finished, locked, refuse_second_writer
-from sweeps.local_ray import LocalRay
+from sweeps.ledger import LEDGER_FILE, Ledger, is_finished
 from sweeps.ray_requirements import require_ray_environment
 from sweeps.request import FOLDER_NAME, SweepRequest, parse
 from sweeps.spec import SweepSpec, is_path, list_specs, load_spec, spec_path
-from trainable.resources import share_machine
+from sweeps.writer import locked, refuse_second_writer
+from trainable.resources import Resources, share_machine
+
+if TYPE_CHECKING:
+    from sweeps.plan import SweepPlan
+    from sweeps.search.state import SearchState
 
 
 def main(argv: list[str]) -> int:
@@ -72,16 +77,24 @@ def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -
     spec = checked(request.applied_to(spec))
 
     from sweeps.dry_run import dry_run, state_of
-    from sweeps.machine import cards_for
+    from sweeps.machines import cards_for, cores_before, join_cluster
     from sweeps.preflight import prepare
 
-    accept_data = request.accept_data_warnings or request.continues
+    def planned(spec: SweepSpec, resources: Resources) -> "SweepPlan":
+        return prepare(name, spec, request.seed or 0, resources, request.accept_data_warnings or request.continues)
+
+    def state_before(plan: "SweepPlan") -> "SearchState | None":
+        return state_of(plan, request.spec, request.accept_changes) if request.continues else None
+
+    if request.address is not None:
+        with locked(folder), join_cluster(request.address, spec, cores_before(folder)) as cluster:
+            plan = planned(spec, cluster.resources)
+            return dry_run(plan, state=state_before(plan), cluster=cluster)
     cards = cards_for(spec, request.gpu_memory)
     known = request.continues or request.gpu_memory is not None  # by the first session; a card that is not here
     spec, rates = (spec, {}) if known else with_trials_at_once(spec, cards)
-    plan = replace(prepare(name, spec, request.seed or 0, cards, accept_data), packing=rates)
-    state = state_of(plan, request.spec, request.accept_changes) if request.continues else None
-    return dry_run(plan, measure=request.gpu_memory is None, state=state)
+    plan = replace(planned(spec, share_machine(spec.budget.number_at_once, cards)), packing=rates)
+    return dry_run(plan, measure=request.gpu_memory is None, state=state_before(plan))
 
 
 def start(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> int:
@@ -92,18 +105,19 @@ def start(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> in
     other = other_sweep(folder, request.warm_start) if request.warm_start else None
     spec = checked(request.applied_to(spec))
 
-    from sweeps.machine import cards_for
+    from sweeps.machines import cards_for, ray_for
 
-    cards = cards_for(spec)
-    spec, rates = with_trials_at_once(spec, cards)
+    rates: dict[int, float] = {}
+    if request.address is None:
+        spec, rates = with_trials_at_once(spec, cards_for(spec))
     request = replace(request, trials_at_once=spec.budget.number_at_once)
-    with LocalRay(share_machine(spec.budget.number_at_once, cards)) as ray:
+    with ray_for(spec, request.address) as ray:
         with quick_imports():
             from sweeps import sweep
             from sweeps.preflight import prepare
 
-        plan = prepare(name, spec, request.seed or 0, cards, request.accept_data_warnings)
-        plan = replace(plan, packing=rates)
+        plan = prepare(name, spec, request.seed or 0, ray.resources, request.accept_data_warnings)
+        plan = replace(plan, packing=rates, address=request.address)
         with locked(folder):
             refuse_existing_sweep(folder, request.fresh)
             return sweep.start(plan, request.spec, request.saved(), other, ray)
@@ -115,16 +129,16 @@ def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> i
     request = completed(request, folder)
     spec = checked(request.applied_to(spec))
 
-    from sweeps.machine import cards_for
+    from sweeps.machines import cores_before, ray_for
 
-    cards = cards_for(spec)
-    with LocalRay(share_machine(spec.budget.number_at_once, cards)) as ray:
+    with ray_for(spec, request.address, cores_before(folder)) as ray:
         with quick_imports():
             from sweeps import sweep
             from sweeps.preflight import prepare
 
         # the data was accepted when the sweep was started
-        plan = prepare(name, spec, request.seed or 0, cards, accept_data=True)
+        plan = prepare(name, spec, request.seed or 0, ray.resources, accept_data=True)
+        plan = replace(plan, address=request.address)
         return sweep.resume(plan, request.spec, request.saved(), request.accept_changes, ray)
 
 

@@ -1,5 +1,6 @@
 """Runs a study's trials with live view, checkpoint quota and signal handling."""
 
+from contextlib import nullcontext
 from importlib import import_module
 from threading import Thread
 
@@ -9,16 +10,19 @@ from src.imports import quick_imports
 from sweeps.checkpoint_quota import CheckpointQuota
 from sweeps.interrupts import Signals
 from sweeps.live import LiveView
-from sweeps.local_ray import LocalRay
 from sweeps.neighbours import announced
+from sweeps.places import Machines
 from sweeps.plan import SweepPlan
+from sweeps.preflight import console
 from sweeps.ray_executor import Executor
 from sweeps.search.study import Study
 from trainable.plan import TrialPlan
 
 
-def executor_for(plan: SweepPlan, ray: LocalRay) -> Executor:
-    """The places in which the plan's trials run."""
+def executor_for(plan: SweepPlan, ray: Machines) -> Executor:
+    """The places in which the plan's trials run. The sweep's folder is locked: nodes of a cluster are checked first."""
+    for note in ray.check(plan):
+        console.print(note)
     resources, budget = plan.resources, plan.spec.budget
     trial_plan = TrialPlan(
         plan.folder.resolve(),
@@ -26,7 +30,6 @@ def executor_for(plan: SweepPlan, ray: LocalRay) -> Executor:
         plan.spec.metric,
         plan.example_values,
         rungs=tuple(plan.spec.scheduler.rungs),
-        trials_at_once=resources.trials_at_once,
         trials_per_card=resources.trials_per_card,
         card_free_mib=resources.card_free_mib,
         memory_limit_mib=resources.memory_limit_mib,
@@ -46,12 +49,14 @@ def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Execut
     """Run the remaining trials. Returns the signal that interrupted them, if there was one."""
     if study.at_rest:
         return None
+    resources = plan.resources
     console.print(plan.resources_in_words)
-    with announced(plan.name, plan.resources) as others, Signals() as signals:
+    neighbours = nullcontext([]) if resources.nodes else announced(plan.name, resources)
+    with neighbours as others, Signals() as signals:
         for line in others:
             console.print(line)
         Thread(target=import_early, daemon=True).start()
-        with LiveView(study, plan.folder, console, plan.resources.trials_at_once) as view:
+        with LiveView(study, plan.folder, console, resources.trials_at_once) as view:
             quota = CheckpointQuota(study, plan.folder)
             try:
                 executor.run(study, signals, plan.spec.budget.hours, [quota, view])

@@ -10,7 +10,7 @@ from sweeps.busy import Busy, busy
 from sweeps.identity import identity
 from sweeps.leaderboard import tables, write_csv
 from sweeps.ledger import LEDGER_FILE, Ledger
-from sweeps.local_ray import LocalRay
+from sweeps.places import Machines
 from sweeps.plan import SweepPlan
 from sweeps.preflight import check_corners, check_memory, console
 from sweeps.ray_executor import Executor
@@ -28,7 +28,7 @@ WARM_TRIALS, WARM_POINTS = "warm_rows", "warm_points"
 """The ledger's keys for trials and points from another sweep."""
 
 
-def start(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], other: Path | None, ray: LocalRay) -> int:
+def start(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], other: Path | None, ray: Machines) -> int:
     """Start a new sweep; ``other`` is the folder of the sweep for a warm start. Returns the exit code."""
     print_warnings(plan)
     warm = warm_start(other, plan) if other else WarmStart()
@@ -42,7 +42,7 @@ def start(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], other: Pa
         return run(session, spec_name, executor)
 
 
-def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_changes: bool, ray: LocalRay) -> int:
+def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_changes: bool, ray: Machines) -> int:
     """Continue a sweep in a new session. Returns the exit code."""
     print_warnings(plan)
     ledger = Ledger(plan.folder / LEDGER_FILE)
@@ -154,4 +154,5 @@ def resume_command(plan: SweepPlan, spec_name: str) -> str:
     words = ["python", "-m", "sweeps.run", spec_name]
     words += plan.fixed.at("output_root")
     words += ["--name", plan.name] if plan.name != Path(spec_name).stem else []
+    words += ["--address", plan.address] if plan.address else []
     return shlex.join([*words, "--resume"])

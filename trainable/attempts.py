@@ -4,16 +4,39 @@ A file lock does the same within one machine. On a disk that several machines sh
 """
 
 import json
+import logging
 import os
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from src.atomic import replace_text
 
 ATTEMPT_FILE = "attempt.json"
+LOCK_FILE = ".lock"
+ORPHAN_SECONDS = 60.0
+"""How long to wait for a process that keeps a trial's folder: of a killed sweep, or of a machine that hangs."""
 
 
 class Superseded(Exception):
     """A later attempt has taken over the trial."""
+
+
+def lock_folder(folder: Path, seconds: float | None = None) -> FileLock:
+    """Take a trial's folder. A process that keeps it for ``seconds`` is believed dead, and the lock file is made anew.
+
+    ``seconds``: by default ``ORPHAN_SECONDS``.
+    """
+    path, seconds = folder / LOCK_FILE, ORPHAN_SECONDS if seconds is None else seconds
+    lock = FileLock(path, timeout=seconds)
+    try:
+        lock.acquire()
+    except Timeout:
+        logging.warning("another process keeps %s locked; its attempt is over", folder)
+        path.unlink(missing_ok=True)
+        lock = FileLock(path, timeout=seconds)
+        lock.acquire()
+    return lock
 
 
 def take_over(folder: Path, attempt: int) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
+import filelock
+
 from src.errors import UserError
 
 
@@ -26,6 +28,8 @@ class FailureKind(StrEnum):
     """Would make all trials fail."""
     CARD_LOST = "card_lost"
     """Would make all trials fail."""
+    LOST = "lost"
+    """No fault of the trial: its machine is lost, or another process still holds its folder."""
 
 
 class NotAsSampled(Exception):
@@ -84,11 +88,13 @@ def kind_of(error: BaseException) -> FailureKind:
 def typed_kinds() -> dict[FailureKind, tuple[type[Exception], ...]]:
     """The types of exceptions that decide the kind of a failure. They import torch, as the trial's process has done."""
     from src.training.trainer import Diverged
+    from trainable.attempts import Superseded
     from trainable.guard import CardLost, OutOfCardMemory
 
     return {
         FailureKind.CONFIGURATION: (Diverged, OutOfCardMemory, UserError, NotAsSampled),
         FailureKind.CARD_LOST: (CardLost,),
+        FailureKind.LOST: (filelock.Timeout, Superseded),
     }
 
 

@@ -21,7 +21,6 @@ class TrialPlan:
     """Every key that a trial may have, each with a possible value. In a conditional space no trial has all keys."""
     rungs: tuple[int, ...] = ()
     """Epochs after which a trial may be stopped. Its checkpoint is on the disk before it reports one of them."""
-    trials_at_once: int = 1
     trials_per_card: int = 0
     """0 without a graphics card."""
     card_free_mib: int = 0

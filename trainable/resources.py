@@ -1,7 +1,7 @@
 """Divides the machine among trials: CPU cores, and a share of a graphics card for each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from src.cards import Card
@@ -13,13 +13,35 @@ LEAST_MIB = 1024
 
 
 @dataclass(frozen=True)
+class Node:
+    """A machine of a Ray cluster, as far as a sweep may use it."""
+
+    id: str
+    """Ray's name for it. A machine that leaves and comes back gets another one."""
+    address: str
+    host: str
+    cores: int
+    cards: tuple[Card, ...] = ()
+
+    def __str__(self) -> str:
+        return self.host if self.host == self.address else f"{self.host} ({self.address})"
+
+
+@dataclass(frozen=True)
 class Resources:
-    """One machine, divided equally among the trials that run at once."""
+    """One machine, or the nodes of a cluster, divided equally among the trials that run at once."""
 
     trials_at_once: int
     cores_per_trial: int
     cards: tuple[Card, ...] = ()
-    """Graphics cards in use; none on a machine without one."""
+    """Graphics cards in use, of all nodes; none without any."""
+    nodes: tuple[Node, ...] = ()
+    """Of a cluster; none on one machine."""
+
+    def places_on(self, node: Node) -> int:
+        """How many trials may run at once on a node."""
+        by_cores = node.cores // self.cores_per_trial
+        return min(by_cores, self.trials_per_card * len(node.cards)) if self.cards else by_cores
 
     def __str__(self) -> str:
         if not self.cards:
@@ -55,8 +77,9 @@ class Resources:
     @property
     def described(self) -> dict[str, Any]:
         """The part of ``sweep.yaml`` about the machine. Free memory is left out, as it changes all the time."""
-        cards = [str(card) for card in self.cards]
-        return {"trials_at_once": self.trials_at_once, "cores_per_trial": self.cores_per_trial, "cards": cards}
+        cards, nodes = [str(card) for card in self.cards], [str(node) for node in self.nodes]
+        about = {"trials_at_once": self.trials_at_once, "cores_per_trial": self.cores_per_trial, "cards": cards}
+        return about | ({"nodes": nodes} if nodes else {})
 
     def overrides(self) -> list[str]:
         """The threads of a trial. On a CPU their number changes sums in the last bit; with a GPU they load images."""
@@ -86,6 +109,44 @@ def share_machine(trials_at_once: int | None, cards: Sequence[Card] = (), cores:
             f"at least {LEAST_MIB}. Use a smaller --trials-at-once."
         )
     return resources
+
+
+def share_nodes(
+    trials_at_once: int | None,
+    nodes: Sequence[Node],
+    most: int,
+    gpus: int | None = None,
+    cores_per_trial: int | None = None,
+) -> Resources:
+    """Divide the nodes of a cluster among ``trials_at_once`` trials; no trial spans two nodes.
+
+    None: each node as ``share_machine`` divides one, but at most ``most`` trials. With cards, nodes without any are not
+    used. ``cores_per_trial``: the number that the sweep began with. Fewer cores or cards than asked for are a
+    ``UserError``.
+    """
+    cards = choose_cards([card for node in nodes for card in node.cards], gpus, trials_at_once)
+    if cards:
+        shared = share_machine(trials_at_once, cards)
+        used = [node for node in nodes if node.cards]
+        cores = min(node.cores // (shared.trials_per_card * len(node.cards)) for node in used)
+        return replace(shared, cores_per_trial=max(1, cores), nodes=tuple(used))
+    own = cores_per_trial or cores_for(trials_at_once, [node.cores for node in nodes])
+    room = sum(node.cores // own for node in nodes)
+    if room < (trials_at_once or 1):
+        named = ", ".join(f"{node}: {node.cores}" for node in nodes)
+        raise UserError(
+            f"trials_at_once={trials_at_once or 1}: with {own} cores for each trial, the cluster's nodes have room for "
+            f"{room} (cores: {named}). Use a smaller --trials-at-once, or wait for more nodes."
+        )
+    return Resources(trials_at_once or min(room, most), own, (), tuple(node for node in nodes if node.cores >= own))
+
+
+def cores_for(trials_at_once: int | None, cores: Sequence[int]) -> int:
+    """Cores of each trial on a CPU, from the cores of each node: at least 1."""
+    if trials_at_once is None:
+        return min(max(1, have // min(4, have)) for have in cores if have)
+    fitting = (own for own in range(max(cores), 0, -1) if sum(have // own for have in cores) >= trials_at_once)
+    return next(fitting, 1)
 
 
 def choose_cards(cards: Sequence[Card], gpus: int | None, trials_at_once: int | None) -> tuple[Card, ...]:

@@ -6,35 +6,35 @@ trial resumes from the checkpoint in its folder, in any process; Ray's own check
 
 import gc
 import logging
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from src.config.compose import Composed, compose
 from src.lines import append_line, read_lines, replace_lines
 from src.training.experiment import Experiment
 from src.training.trainer import Trainer
-from trainable.attempts import Superseded, require_latest, take_over
+from trainable.attempts import Superseded, lock_folder, require_latest, take_over
 from trainable.failures import NotAsSampled, trial_failed
 from trainable.guard import MIB, Watchdog, classify_gpu_out_of_memory, guard_memory, require_card
 from trainable.overrides import trial_overrides
 from trainable.plan import TrialPlan
 
 LEFT_OVER_MIB = 256  # more GPU memory than this, still in use after a trial, is logged
-NOT_METRICS = ("trial", "params", "epoch")
+NOT_METRICS = ("trial", "params", "epoch", "attempt", "host", "card")
 """Keys of a line of ``result.json`` that are not metrics."""
-ORPHAN_SECONDS = 120  # how long to wait for a process of an interrupted sweep that still trains the same trial
 
 
 class TrialProcess:
     """Trains one trial at a time from the checkpoint in its folder, and reports the metrics of every epoch.
 
     A job has ``trial`` (the name), ``params`` (the sampled overrides), ``attempt`` (which of the trial's processes this
-    is, from 1) and ``reported_epochs`` (how many epochs the search has recorded). Epochs that were trained but not
+    is, from 1), ``beside`` (how many trials this machine runs at once) and ``reported_epochs`` (how many epochs the
+    search has recorded). Epochs that were trained but not
     recorded, because the sweep was killed, are reported first.
     """
 
@@ -63,7 +63,7 @@ class TrialProcess:
         with classify_gpu_out_of_memory(self.plan.trials_per_card, self.missing_mib):
             report = self.trainer.train_epoch(self._on_step)
         metrics = report.metrics | {"record_seconds": self.experiment.waited}
-        line = {"trial": self.folder.name, "epoch": report.epoch, **metrics, "params": self.params}
+        line = {"trial": self.folder.name, "epoch": report.epoch, **metrics, "params": self.params, **self.origin}
         line = self.already_reported.pop(report.epoch, line)
         self.require_latest()
         append_line(self.result_path, line)
@@ -92,11 +92,10 @@ class TrialProcess:
             logging.warning("%d MiB of GPU memory are still in use by the previous trial", self.left_over_mib)
 
     def _start(self, job: dict[str, Any]) -> None:
-        self.params = dict(job["params"])
+        self.params, self.trials_here = dict(job["params"]), job["beside"]
         self.folder = self.plan.sweep_dir / job["trial"]
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.lock = FileLock(self.folder / ".lock", timeout=ORPHAN_SECONDS)
-        self.lock.acquire()
+        self.lock = lock_folder(self.folder)
         take_over(self.folder, job["attempt"])
         self.require_latest = partial(require_latest, self.folder, job["attempt"])
         self.watchdog = Watchdog(self.plan.hang_seconds, self.folder / "stacks.txt")
@@ -115,6 +114,8 @@ class TrialProcess:
             self.experiment = Experiment(self.folder, config, overrides)
             self.experiment.before_writing = self.require_latest
             lines = self._load_checkpoint(job["reported_epochs"])
+        card = name_of_card(self.trainer.device)
+        self.origin = {"attempt": job["attempt"], "host": os.uname().nodename, "card": card}
         self.unreported = [line for line in lines if line["epoch"] > job["reported_epochs"]]
         self.experiment.describe(self.trainer)
         self.experiment.record_hparams(self.params, self.plan.metric, self.plan.example_values)
@@ -145,7 +146,7 @@ class TrialProcess:
 
     def _on_step(self, done: int, total: int) -> None:
         self.watchdog.feed()
-        guard_memory(self.plan.trials_at_once)
+        guard_memory(self.trials_here)
 
     def _result(self, line: dict[str, Any]) -> dict[str, Any]:
         """The report for the search. The metrics are nested under one key, because Ray adds keys of its own."""
@@ -197,3 +198,8 @@ def check_sampled(composed: Composed, params: Mapping[str, Any]) -> None:
         resolved = composed.value(key)
         if resolved != sampled:
             raise NotAsSampled(f"{key}={sampled} was sampled, but the configuration has {key}={resolved}")
+
+
+def name_of_card(device: torch.device) -> str | None:
+    """The graphics card that a training runs on; None on a CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None

@@ -17,7 +17,8 @@ from src.rankable import RANKABLE
 
 if TYPE_CHECKING:
     from analysis.results import SweepResults
-    from trainable.resources import Resources
+    from sweeps.cluster import Cluster
+    from sweeps.local_ray import LocalRay
 
 TOP = 3
 SEEDS = 5
@@ -36,6 +37,7 @@ class RetrainRequest:
     gpus: int | None = None
     output_root: Path | None = None
     data_root: Path | None = None
+    address: str | None = None
     resume: bool = False
     fresh: bool = False
 
@@ -70,6 +72,7 @@ def parse(argv: list[str]) -> RetrainRequest:
     add("--gpus", type=int, help="number of graphics cards to use (default: all)")
     add("--output-root", type=user_path, help="the output_root of the sweep (default: the configured one)")
     add("--data-root", type=user_path, help="the new data folder of the sweep, if it was moved")
+    add("--address", help="run on a Ray cluster: auto, or HOST:PORT of its head (default: this machine alone)")
     add("--resume", action="store_true", help="continue an interrupted retraining with the same configurations")
     add("--fresh", action="store_true", help="move an existing retraining aside and start over")
     add("--debug", action="store_true", help="show the traceback of an error")
@@ -82,8 +85,7 @@ def retrain(request: RetrainRequest) -> int:
     """Train, score and compare; write ``{output_root}/retrain/{name}/``; returns the exit code."""
     from analysis.results import load_sweep
     from analysis.retrain.contenders import RaceSettings, folder_of
-    from sweeps.ledger import locked
-    from sweeps.local_ray import LocalRay
+    from sweeps.writer import locked
 
     sweep = load_sweep(request.name, request.output_root)
     metric = request.metric or sweep.metric
@@ -93,15 +95,14 @@ def retrain(request: RetrainRequest) -> int:
         print(f"{sweep.name} is {sweep.state}: its best trials may still change.")
     seeds = request.seeds or (0 if request.resume else SEEDS)
     settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric)
-    resources = resources_for(sweep, request)
-    with LocalRay(resources) as ray, locked(folder_of(sweep)):
+    with ray_for(sweep, request) as ray, locked(folder_of(sweep)):
         with quick_imports():  # torch and Optuna: seconds, in which Ray starts
             from analysis.retrain.retraining import open_retraining
             from analysis.retrain.verdict_page import write_verdict
             from sweeps.preflight import console
             from sweeps.run_trials import executor_for
 
-        retraining = open_retraining(sweep, settings, resources, request.resume, request.fresh, request.data_root)
+        retraining = open_retraining(sweep, settings, ray.resources, request.resume, request.fresh, request.data_root)
         with executor_for(retraining.plan, ray) as executor:
             received = retraining.session.run(console, executor)
         if not retraining.session.study.complete:
@@ -112,21 +113,29 @@ def retrain(request: RetrainRequest) -> int:
     return 0
 
 
-def resources_for(sweep: "SweepResults", request: RetrainRequest) -> "Resources":
-    """The places on this machine, which may differ from the search's."""
-    from analysis.retrain.contenders import fixed_of
+def ray_for(sweep: "SweepResults", request: RetrainRequest) -> "LocalRay | Cluster":
+    """The Ray for the trainings. Its places may differ from the search's."""
+    from analysis.retrain.contenders import fixed_of, folder_of
     from src.cards import find_cards
     from src.config.compose import load_config
+    from sweeps.local_ray import LocalRay
+    from sweeps.machines import cores_before
+    from sweeps.search.budget import Budget
     from trainable.resources import choose_cards, share_machine
 
-    cards = find_cards(load_config(fixed_of(sweep, request.data_root)).device)
-    return share_machine(request.trials_at_once, choose_cards(cards, request.gpus, request.trials_at_once))
+    device, number, gpus = load_config(fixed_of(sweep, request.data_root)).device, request.trials_at_once, request.gpus
+    if request.address is None:
+        return LocalRay(share_machine(number, choose_cards(find_cards(device), gpus, number)))
+    from sweeps.cluster import Cluster  # imports Ray
+
+    budget = Budget(trials=1, trials_at_once=number, gpus=gpus)
+    return Cluster(request.address, device, budget, cores_before(folder_of(sweep)))
 
 
 def resume_command(request: RetrainRequest) -> str:
     """The command that continues the retraining with the same resources."""
     words = ["retrain-best", request.name]
-    for name in ("trials_at_once", "gpus", "output_root", "data_root"):
+    for name in ("trials_at_once", "gpus", "output_root", "data_root", "address"):
         if (value := getattr(request, name)) is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join([*words, "--resume"])

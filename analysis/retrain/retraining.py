@@ -23,7 +23,7 @@ from src.scoring.evaluate import evaluate
 from src.scoring.inference import load_network
 from sweeps.identity import differences, digests, surroundings
 from sweeps.ledger import LEDGER_FILE, Ledger
-from sweeps.plan import SweepPlan, keep_best_by
+from sweeps.plan import SweepPlan, keep_best_by, with_absolute_paths
 from sweeps.search.trial import Trial, TrialState
 from sweeps.session import Session, open_session
 from sweeps.spec import Budget, NoStopping, SweepSpec
@@ -88,6 +88,8 @@ def plan_of(
     output = () if root == load_config().output_root else (f"output_root={root}",)
     own = [*output, keep_best_by(settings.metric), f"training.epochs={epochs}", *resources.overrides()]
     fixed = search_overrides.plus(own)
+    if resources.nodes:
+        fixed = with_absolute_paths(fixed)
     spec = SweepSpec(
         fixed=tuple(fixed),
         space={},

@@ -88,6 +88,15 @@ class SessionBegan:
 
 
 @dataclass(frozen=True)
+class PlacesChanged:
+    """Nodes of a cluster have joined or are gone. It changes nothing that is decided."""
+
+    places: int
+    """Trials that can run at once from now on."""
+    why: str
+
+
+@dataclass(frozen=True)
 class Interrupted:
     """The session ended before the search did: running trials wait."""
 
@@ -102,10 +111,11 @@ class Finished:
     """The search ended: paused trials are stopped, unless it is extended later."""
 
 
-Event = TrialEvent | SessionBegan | Interrupted | SpaceExhausted | Finished
+Event = TrialEvent | SessionBegan | PlacesChanged | Interrupted | SpaceExhausted | Finished
 
 KINDS: dict[str, type[Event]] = {
     "session": SessionBegan,
+    "places": PlacesChanged,
     "start": Started,
     "resume": Resumed,
     "report": Reported,

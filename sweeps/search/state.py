@@ -64,6 +64,12 @@ class SearchState:
                 self.scheduler.start(event.trial)
             case TrialEvent():
                 return self._apply_to(self.trials[event.trial], event)
+            case _:
+                self._apply_to_all(event)
+        return None
+
+    def _apply_to_all(self, event: Event) -> None:
+        match event:
             case SessionBegan():
                 self._begin_session(event.trials)
             case Interrupted():
@@ -73,7 +79,8 @@ class SearchState:
             case Finished():
                 for trial in self.paused:
                     trial.state = TrialState.STOPPED
-        return None
+            case _:  # places that change decide nothing
+                pass
 
     def _apply_to(self, trial: Trial, event: TrialEvent) -> Decision | None:
         match event:

@@ -20,6 +20,7 @@ from sweeps.search.events import (
     Finished,
     Interrupted,
     Lost,
+    PlacesChanged,
     Reported,
     Requeued,
     Resumed,
@@ -179,6 +180,10 @@ class Study:
         ``about``: the other fields of ``SessionBegan``.
         """
         self._commit(SessionBegan(self.budget.trials, **about))
+
+    def change_places(self, places: int, why: str) -> None:
+        """So many trials can run at once from now on."""
+        self._commit(PlacesChanged(places, why))
 
     def interrupt(self) -> None:
         """The session ends before the search: what runs will continue in the next."""

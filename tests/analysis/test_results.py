@@ -1,9 +1,8 @@
 """Reading a sweep's files, whatever state it is in."""
 
 import json
-import os
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,10 +11,11 @@ from finished import FinishedSweep
 
 from analysis.results import load_sweep, read_folder
 from src.errors import UserError
-from sweeps.ledger import LEDGER_FILE, Ledger, locked
+from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.search.events import Finished, Reported, Started
 from sweeps.search.scheduler import Decision
 from sweeps.search.trial import Trial
+from sweeps.writer import locked, this_process
 
 ABOUT = """
 metric: val/iou_best
@@ -120,7 +120,9 @@ def test_a_sweep_is_running_while_somebody_writes_and_interrupted_after_a_kill(e
         assert read_folder(empty).trials["state"].tolist() == ["running"]
     assert read_folder(empty).state == "interrupted"
     assert read_folder(empty).trials["state"].tolist() == ["waiting"]
-    (empty.parent / ".mine.lock").write_text(f"process {os.getpid()}")  # as a kill leaves it, and the number is reused
+    (empty.parent / ".mine.lock").write_text(
+        json.dumps(asdict(this_process()))
+    )  # as a kill leaves it, and the number is reused
     assert read_folder(empty).state == "interrupted"
     ledger.append(Finished(), None, [])
     assert read_folder(empty).state == "finished"

@@ -267,7 +267,7 @@ def test_cards_are_shared_as_the_guide_says(command: str, tiny: list[str], monke
 
     monkeypatch.setattr("sweeps.run_trials.run_trials", run_trials)
     monkeypatch.setattr("sweeps.sweep.check_corners", lambda *_: [])  # slow, and the same on any card
-    monkeypatch.setattr("sweeps.machine.find_cards", lambda device: there)
+    monkeypatch.setattr("sweeps.machines.find_cards", lambda device: there)
     monkeypatch.setattr("sweeps.packing.measure", lambda *_: Throughput(1e6, 100))  # too fast to be worth more
     auto = [word for word in tiny_sweep(tiny) if not word.startswith("device=")]
     sweep_main(["swin_unet_lr", *auto, "model.encoder.embed_dim=16", *shlex.split(command)[4:]])

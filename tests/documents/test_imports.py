@@ -47,7 +47,7 @@ FORBIDDEN = {
     "analysis": {"ray", "optuna"},
 }
 
-FILES = {"sweeps.about", "sweeps.busy", "sweeps.ledger", "sweeps.leaderboard", "sweeps.search.trial"}
+FILES = {"sweeps.about", "sweeps.busy", "sweeps.ledger", "sweeps.leaderboard", "sweeps.search.trial", "sweeps.writer"}
 """What analysis may know of sweeps: the files of a sweep's folder, and the order of trials."""
 SEARCH = {"sweeps.search", "src.errors", "numpy", "optuna"}
 """What the search core may import beside the standard library."""

@@ -1,6 +1,5 @@
 """The ledger: what was recorded is there, in order, and one program writes."""
 
-import errno
 import json
 import math
 import multiprocessing
@@ -12,8 +11,9 @@ from typing import Any
 
 import pytest
 
+import sweeps.ledger
 from src.errors import UserError
-from sweeps.ledger import FORMAT, LEDGER_FILE, Ledger, is_finished, locked, refuse_second_writer, writer
+from sweeps.ledger import FORMAT, LEDGER_FILE, Ledger, is_finished
 from sweeps.search.events import (
     KINDS,
     CheckpointsDeleted,
@@ -277,36 +277,59 @@ def test_values_about_the_sweep_are_json(ledger: Ledger):
     assert json.loads(ledger.database.execute("SELECT value FROM sweep").fetchone()[0]) == {"trials": 4}
 
 
-def hold(folder: Path, connection: Any) -> None:
-    with locked(folder):
-        connection.send(os.getpid())
-        connection.recv()
+@pytest.fixture
+def on_network_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sweeps.ledger.is_network_disk", lambda folder: True
+    )  # pyright: ignore[reportUnknownLambdaType]
 
 
-def test_a_second_writer_is_told_who_writes_until_that_one_dies(tmp_path: Path):
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=hold, args=(tmp_path / "sweep", theirs))
+@pytest.mark.usefixtures("on_network_disk")
+def test_on_a_network_disk_no_memory_is_shared_between_machines_and_a_reader_does_not_hold_up_the_writer(
+    tmp_path: Path,
+):
+    ledger = Ledger(tmp_path / LEDGER_FILE)
+    ledger.append(SessionBegan(1), None, [])
+    reader = Ledger(ledger.path, read_only=True)
+    records = reader.records()
+    assert next(records).event == SessionBegan(1)
+    ledger.append(Finished(), None, [])  # while the reader is at work
+    assert list(records) == []
+    assert [path.name for path in tmp_path.iterdir()] == [LEDGER_FILE]
+
+
+def test_a_ledger_that_was_moved_to_a_network_disk_is_changed_when_it_is_written(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    ledger.append(SessionBegan(1), None, [])
+    ledger.close()
+    monkeypatch.setattr(
+        "sweeps.ledger.is_network_disk", lambda folder: True
+    )  # pyright: ignore[reportUnknownLambdaType]
+    moved = Ledger(ledger.path)
+    assert moved.database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert [record.event for record in moved.records()] == [SessionBegan(1)]
+
+
+def die_within_a_commit(path: Path) -> None:
+    sweeps.ledger.is_network_disk = lambda folder: True  # pyright: ignore[reportUnknownLambdaType]
+    ledger = Ledger(path)
+    ledger.database.execute("PRAGMA cache_size=1")  # so that changed pages go to the file before the commit
+    ledger.database.execute("BEGIN IMMEDIATE")
+    for number in range(1000):
+        ledger.database.execute("INSERT INTO sweep VALUES (?, ?)", (f"key {number}", json.dumps("x" * 1000)))
+    os._exit(0)
+
+
+@pytest.mark.usefixtures("on_network_disk")
+def test_a_reader_undoes_the_commit_in_which_the_writer_died(tmp_path: Path):
+    ledger = Ledger(tmp_path / LEDGER_FILE)
+    ledger.put("trials", 3)
+    ledger.close()
+    process = multiprocessing.get_context("spawn").Process(target=die_within_a_commit, args=(ledger.path,))
     process.start()
-    pid = ours.recv()
-    with pytest.raises(UserError, match=f"process {pid}"), locked(tmp_path / "sweep"):
-        pass
-    os.kill(pid, signal.SIGKILL)
     process.join()
-    (tmp_path / ".sweep.lock").write_text(f"process {os.getpid()}")  # the number is that of another process now
-    assert writer(tmp_path / "sweep") is None
-    refuse_second_writer(tmp_path / "sweep")
-    with locked(tmp_path / "sweep"):
-        assert writer(tmp_path / "sweep") == f"process {os.getpid()}"
-
-
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_drive_without_locks_is_named_with_what_to_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int):
-    def refuse(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("sweeps.locks.fcntl.flock", refuse)
-    with pytest.raises(UserError, match="output_root=") as caught, locked(tmp_path / "sweep"):
-        pass
-    assert os.strerror(number) in str(caught.value)
-    assert str(tmp_path) in str(caught.value)
+    assert ledger.path.with_name(f"{LEDGER_FILE}-journal").exists()
+    reader = Ledger(ledger.path, read_only=True)
+    assert reader.get("trials") == 3
+    assert reader.get("key 0") is None

@@ -5,8 +5,8 @@ from optuna.distributions import FloatDistribution
 
 from src.cards import Card
 from src.errors import UserError
-from sweeps import machine
-from sweeps.machine import cards_for
+from sweeps import machines
+from sweeps.machines import cards_for
 from sweeps.spec import Asha, Budget, SweepSpec
 
 CARD = Card("a card", memory_mib=8000, free_mib=7000, context_mib=400)
@@ -27,7 +27,7 @@ def test_cards_that_are_not_here_can_be_planned_for():
 
 
 def test_a_budget_of_cards_takes_the_first_of_them(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(machine, "find_cards", lambda device: [CARD, CARD])
+    monkeypatch.setattr(machines, "find_cards", lambda device: [CARD, CARD])
     assert len(cards_for(spec("auto"))) == 2
     assert len(cards_for(spec("auto", gpus=1))) == 1
     with pytest.raises(UserError, match="gpus=3"):

@@ -11,6 +11,7 @@ from sweeps.about import read_about
 from sweeps.plan import make_plan
 from sweeps.plan_in_words import plan_lines
 from sweeps.spec import load_spec
+from trainable.resources import share_machine
 
 CARD = Card("NVIDIA GeForce RTX 3070 Ti", memory_mib=7965, free_mib=7100, context_mib=400)
 
@@ -66,7 +67,7 @@ def test_rungs_that_come_too_early_are_said_and_kept(tmp_path: Path):
 
 
 def test_a_card_is_one_resource_of_the_plan():
-    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, cards=[CARD])
+    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, resources=share_machine(None, [CARD]))
     assert (plan.resources.trials_at_once, plan.resources.gpus_per_trial) == (1, 1.0)
     assert plan.resources_in_words == "1 at once, each on NVIDIA GeForce RTX 3070 Ti, 7.8 GiB"
 

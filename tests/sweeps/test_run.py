@@ -11,8 +11,8 @@ from checkout import ROOT
 from finished import FinishedSweep
 
 from src.errors import UserError
-from sweeps.ledger import locked
 from sweeps.run import main
+from sweeps.writer import locked
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from sweeps.search.sampler import ModelSampler
 from sweeps.search.state import SearchState
 from sweeps.search.study import Study
 from sweeps.spec import load_spec
+from trainable.resources import share_machine
 
 CARD = Card("RTX", memory_mib=8000, free_mib=7000, context_mib=400)
 
@@ -41,13 +42,13 @@ def plan(tiny: list[str], tmp_path: Path) -> SweepPlan:
     spec = load_spec("quickstart")
     words = (*spec.fixed, f"output_root={tmp_path}", *(word for word in tiny if word.startswith("data.root")))
     spec = replace(spec, fixed=words, budget=replace(spec.budget, trials_at_once=2))
-    return make_plan("quickstart", spec, seed=0, cards=[CARD])
+    return make_plan("quickstart", spec, seed=0, resources=share_machine(2, [CARD]))
 
 
 def test_a_trial_is_told_its_rungs_and_its_share_of_the_card(plan: SweepPlan):
     told = executor_for(plan, LocalRay(plan.resources)).plan
     assert told.rungs == (3, 9)
-    assert (told.trials_at_once, told.trials_per_card, told.card_free_mib) == (2, 2, 7000)
+    assert (told.trials_per_card, told.card_free_mib) == (2, 7000)
     assert told.memory_limit_mib == CARD.share(2)
 
 

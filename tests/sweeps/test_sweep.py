@@ -31,11 +31,13 @@ from src.errors import UserError
 from src.training.experiment import read_rows
 from src.training.run import train
 from sweeps.audit import audit
-from sweeps.ledger import LEDGER_FILE, Ledger, locked
+from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.preflight import prepare
 from sweeps.run import main
 from sweeps.search.events import Event, Failed, Interrupted, Reported, SessionBegan, Started
 from sweeps.spec import load_spec
+from sweeps.writer import locked
+from trainable.resources import Resources
 
 TIMES = {"epoch_seconds", "images_per_second", "record_seconds"}
 
@@ -338,7 +340,7 @@ def test_networks_that_do_not_fit_the_card_are_refused_before_ray_starts(
 ):
     words = [word for word in sweep_words(tiny) if word != "device=cpu"]
     small = Card("RTX", memory_mib=1000, free_mib=300)
-    monkeypatch.setattr("sweeps.machine.find_cards", lambda device: [small])
+    monkeypatch.setattr("sweeps.machines.find_cards", lambda device: [small])
     with pytest.raises(UserError, match=r"needs at least \d+ MiB.* has 44"):
         main(["quickstart", *words])
     assert not (tmp_path / "outputs" / "sweeps" / "quickstart" / LEDGER_FILE).exists()
@@ -405,8 +407,8 @@ def test_data_that_would_spoil_every_result_is_refused_unless_it_is_accepted(
     spec = replace(spec, fixed=(*spec.fixed, *words, "data.image_size=[32,32]", "device=cpu"))
     pair = f"train/{copied.stem} and test/{replaced.stem}"
     with pytest.raises(UserError, match=pair):
-        prepare("quickstart", spec, 0, [])
-    (problem,) = prepare("quickstart", spec, 0, [], accept_data=True).accepted
+        prepare("quickstart", spec, 0, Resources(1, 1))
+    (problem,) = prepare("quickstart", spec, 0, Resources(1, 1), accept_data=True).accepted
     assert problem.startswith("problem: ")
     assert f"accepted: {problem}" in capsys.readouterr().out
     command = ["quickstart", *words, "data.image_size=[32,32]", "device=cpu", "--dry-run"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from trainable.attempts import Superseded, require_latest, take_over
+from trainable.attempts import LOCK_FILE, Superseded, lock_folder, require_latest, take_over
 
 
 def test_the_latest_attempt_has_the_folder(tmp_path: Path):
@@ -22,3 +22,14 @@ def test_an_earlier_attempt_may_neither_write_nor_take_over(tmp_path: Path):
         with pytest.raises(Superseded, match=r"attempt 2 .*attempt 3 \(process \d+ on "):
             refused(tmp_path, 2)
     require_latest(tmp_path, 3)
+
+
+def test_a_folder_has_one_process_unless_that_keeps_it_too_long(tmp_path: Path):
+    first = lock_folder(tmp_path)
+    second = lock_folder(tmp_path, seconds=0.1)  # the first one hangs, with its machine
+    assert first.is_locked
+    third = lock_folder(tmp_path, seconds=0.1)
+    second.release()
+    third.release()
+    assert not lock_folder(tmp_path, seconds=0.1).release()
+    assert (tmp_path / LOCK_FILE).is_file()

@@ -4,10 +4,12 @@ import errno
 import os
 import traceback
 
+import filelock
 import pytest
 
 from src.errors import UserError
 from src.training.trainer import Diverged
+from trainable.attempts import Superseded
 from trainable.failures import FailureKind, NotAsSampled, kind_of, read_failure, trial_failed, without_module
 from trainable.guard import CardLost, CardWasFull, OutOfCardMemory, OutOfHostMemory
 
@@ -19,6 +21,8 @@ KINDS = [
     (UserError("Unknown encoder"), FailureKind.CONFIGURATION),
     (NotAsSampled("lr=0.1 was sampled, but the configuration has lr=0.2"), FailureKind.CONFIGURATION),
     (AssertionError("of a library"), FailureKind.MACHINE),
+    (filelock.Timeout("/sweep/t0000/.lock"), FailureKind.LOST),
+    (Superseded("attempt 2 has taken over"), FailureKind.LOST),
     (CardWasFull("2 trials share the card"), FailureKind.MACHINE),
     (OutOfHostMemory("3 MiB are left"), FailureKind.MACHINE),
     (RuntimeError("CUDA out of memory"), FailureKind.MACHINE),  # nothing says whose the memory was

@@ -8,7 +8,5 @@ from trainable.plan import TrialPlan
 
 
 def test_a_plan_comes_to_another_process_as_it_was():
-    plan = TrialPlan(
-        Path("/sweep"), Overrides.parse(["seed=1"]), "val/iou", {"lr": 0.1}, rungs=(3, 9), trials_at_once=2
-    )
+    plan = TrialPlan(Path("/sweep"), Overrides.parse(["seed=1"]), "val/iou", {"lr": 0.1}, rungs=(3, 9))
     assert pickle.loads(pickle.dumps(plan)) == plan

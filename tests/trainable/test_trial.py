@@ -1,6 +1,7 @@
 """Trials in one process, driven as Ray drives them."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from filelock import Timeout
 
 from src.config.compose import compose, load_config
 from src.config.overrides import Overrides, load_overrides
@@ -33,7 +33,7 @@ def job(
     params: dict[str, Any], name: str = "t0000-abcdef", reported_epochs: int = 0, attempt: int = 1
 ) -> dict[str, Any]:
     """What the search asks a process to do."""
-    return {"trial": name, "params": params, "attempt": attempt, "reported_epochs": reported_epochs}
+    return {"trial": name, "params": params, "attempt": attempt, "beside": 1, "reported_epochs": reported_epochs}
 
 
 def process(tiny: list[str], tmp_path: Path, asked: dict[str, Any]) -> TrialProcess:
@@ -75,6 +75,8 @@ def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: TrialProcess):
     assert [line["epoch"] for line in written] == [1, 2]
     assert written[1]["val/iou_best"] == second["metrics"]["val/iou_best"]
     assert written[0]["params"] == {"training.optimizer.lr": 1e-3, "training.loss": "dice_focal"}
+    assert (written[0]["attempt"], written[0]["host"], written[0]["card"]) == (1, os.uname().nodename, None)
+    assert not first["metrics"].keys() & {"attempt", "host", "card"}
 
 
 def test_the_folder_holds_a_run_with_its_overrides(trial: TrialProcess, tiny: list[str]):
@@ -178,14 +180,16 @@ def test_the_best_network_is_kept_when_the_process_dies_before_it_was_linked(
     assert other.experiment.best_checkpoint.is_file()
 
 
-def test_two_processes_never_train_the_same_trial(
+def test_a_process_that_keeps_the_folder_of_a_trial_is_believed_dead_after_a_while(
     trial: TrialProcess, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("trainable.trial.ORPHAN_SECONDS", 0.2)
-    with pytest.raises(Timeout):
-        process(tiny, tmp_path, job(trial.params))
-    trial.release()
-    process(tiny, tmp_path, job(trial.params))
+    written(trial)
+    monkeypatch.setattr("trainable.attempts.ORPHAN_SECONDS", 0.2)
+    other = process(tiny, tmp_path, job(trial.params, reported_epochs=1, attempt=2))
+    with pytest.raises(TrialFailed, match="attempt 2"):
+        trial.step()
+    assert written(other)["finished"]
+    assert [line["epoch"] for line in lines(other.folder)] == [1, 2]
 
 
 def test_a_process_that_was_believed_dead_writes_nothing_once_another_has_taken_over(
@@ -290,7 +294,7 @@ from trainable.plan import TrialPlan
 from trainable.trial import TrialProcess
 
 trial = TrialProcess(TrialPlan(Path({str(tmp_path)!r}), {tuple(tiny)!r}, "val/iou_best", hang_seconds=1.0))
-trial.take({{"trial": "t0000-hangs", "params": {{}}, "attempt": 1, "reported_epochs": 0}})
+trial.take({{"trial": "t0000-hangs", "params": {{}}, "attempt": 1, "beside": 1, "reported_epochs": 0}})
 trial.begin()
 trial.trainer.train_epoch = lambda on_step: time.sleep(60)
 trial.step()

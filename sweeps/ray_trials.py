@@ -1,0 +1,188 @@
+"""Answers Ray Tune while it runs trials: which one is next, and what follows from a report or a failure."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError
+from ray.tune.experiment import Experiment
+from ray.tune.experiment import Trial as RayTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search.search_algorithm import SearchAlgorithm
+
+from sweeps.observer import Observer
+from sweeps.places import Machines, Place
+from sweeps.search.scheduler import Decision
+from sweeps.search.study import SessionEnd, Study
+from trainable.failures import Failure, FailureKind, read_failure
+
+METRICS = "metrics/"
+
+
+class NodeLost(Exception):
+    """A node of the cluster is gone."""
+
+
+class TrialSource(SearchAlgorithm):
+    """Gives Ray what its processes do: checks first, then a study's trials.
+
+    A trial is given only when a process is free, so that each proposal uses the latest results. To Ray a resumed trial
+    is a new trial, whose id is our trial's name plus a counter. So pauses, retries and resumed sweeps work in the same
+    way, and Ray's own records are not needed.
+    """
+
+    experiment: Experiment
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        self.free = deque(places)
+        """Places that no trial uses; those whose process is known to be ready come first."""
+        self.live: dict[str, Place] = {}
+        """The places in use, by Ray's trial id."""
+        self.checks: list[dict[str, Any]] = []
+        """The checks to come."""
+        self.study: Study | None = None
+        self.begun: Counter[str] = Counter()
+        self.gone = set[str]()
+        """Ids of nodes that are gone."""
+
+    @property
+    def count(self) -> int:
+        """How many places there are."""
+        return len(self.free) + len(self.live)
+
+    def add(self, places: Sequence[Place]) -> None:
+        """Use these places too; a node that was given up may be back."""
+        self.free += places
+        self.gone -= {place.node.id for place in places if place.node}
+
+    def give_up(self, nodes: set[str]) -> list[tuple[str, Place]]:
+        """Use the places on these nodes no more; returns those that are in use, with Ray's ids of their trials."""
+        self.gone |= nodes
+        self.free = deque(place for place in self.free if not self.is_gone(place))
+        return [(ray_id, place) for ray_id, place in self.live.items() if place.node and place.node.id in nodes]
+
+    def is_gone(self, place: Place) -> bool:
+        return place.node is not None and place.node.id in self.gone
+
+    def next_trial(self) -> RayTrial | None:
+        if not self.free:
+            return None
+        if self.checks:
+            return self._ray_trial("check", self.checks.pop(0))
+        trial = self.study.next_trial() if self.study else None
+        if trial is None:
+            return None
+        job = {"trial": trial.name, "params": trial.params, "attempt": trial.attempts, "reported_epochs": trial.epochs}
+        return self._ray_trial(trial.name, job | {"beside": self.free[0].beside})
+
+    def _ray_trial(self, name: str, job: dict[str, Any]) -> RayTrial:
+        self.begun[name] += 1
+        ray_id = f"{name}-{self.begun[name]}"
+        self.live[ray_id] = place = self.free.popleft()
+        return RayTrial(
+            str(self.experiment.run_identifier),
+            config=job,
+            trial_id=ray_id,
+            storage=self.experiment.storage,
+            placement_group_factory=place,
+            trial_name_creator=id_of,
+            trial_dirname_creator=id_of,
+        )
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        place = self.live.pop(trial_id, None)
+        if place is not None and not self.is_gone(place):
+            (self.free.append if error else self.free.appendleft)(place)  # a process ends with its trial's failure
+
+    def is_finished(self) -> bool:
+        at_rest = self.study is not None and self.study.at_rest
+        return self._finished or (not self.live and at_rest)
+
+
+class StudyScheduler(FIFOScheduler):
+    """Passes reports and failures to the study, and its decisions to Ray.
+
+    For Ray a pause is a stop: the process is free for another trial, and the checkpoint stays in the trial's folder.
+    """
+
+    study: Study
+    observers: Sequence[Observer] = ()
+
+    def __init__(self, source: TrialSource, machines: Machines) -> None:
+        super().__init__()
+        self.source, self.machines = source, machines
+        self.answers: list[str] = []
+        """What each check has refused, or an empty text."""
+        self.errors: dict[str, Exception] = {}
+        """Why trials have failed, by Ray's id."""
+
+    def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
+        if is_check(trial):
+            self.answers.append(result["refused"])
+            return TrialScheduler.STOP
+        name, finished = name_of(trial), bool(result["finished"])
+        decision = self.study.report(name, int(result["epoch"]), metrics_of(result), finished)
+        for observer in self.observers:
+            observer.reported(self.study.trials[name])
+        return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
+
+    def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
+        if not is_check(trial):
+            self._left(name_of(trial))
+
+    def on_trial_error(self, tune_controller: Any, trial: RayTrial) -> None:
+        error = self.errors.pop(str(trial.trial_id))
+        failure = self._failure(error, self.source.live[str(trial.trial_id)])
+        if is_check(trial) and failure.kind is FailureKind.LOST:
+            self.source.checks.append(trial.config)
+            return
+        if is_check(trial):
+            self.answers.append(f"The process that tried out the networks has failed: {failure.message}")
+            return
+        name = name_of(trial)
+        if failure.kind is FailureKind.DISK_FULL:
+            self.study.end_session(SessionEnd.DISK_FULL, failure.message.partition(": ")[2])
+            self.study.requeue(name)
+        elif failure.kind is FailureKind.CARD_LOST:
+            self.study.end_session(SessionEnd.CARD_LOST, failure.message.partition(": ")[2].removesuffix("."))
+            self.study.requeue(name)
+        elif failure.kind is FailureKind.LOST:
+            self.study.lose(name, failure.message)
+        else:
+            self.study.fail(name, failure.message, retry=failure.kind is FailureKind.MACHINE)
+        self._left(name)
+
+    def _failure(self, error: Exception, place: Place) -> Failure:
+        if isinstance(error, NodeLost):
+            return Failure(FailureKind.LOST, str(error))
+        if isinstance(error, ActorUnavailableError):  # the connection is broken; Ray will know later why
+            self.machines.give_up(place)
+            self.source.give_up({place.node.id} if place.node else set())
+            return Failure(FailureKind.LOST, f"{place.node} does not answer")
+        if isinstance(error, OutOfMemoryError):
+            return Failure(FailureKind.LOST, "Ray has ended the process, as its machine had no memory left")
+        if isinstance(error, ActorDiedError) and (error.preempted or self.machines.has_lost(place)):
+            return Failure(FailureKind.LOST, f"{place.node} is lost")
+        return read_failure(str(error))
+
+    def _left(self, name: str) -> None:
+        for observer in self.observers:
+            observer.left(self.study.trials[name])
+
+
+def id_of(trial: RayTrial) -> str:
+    return str(trial.trial_id)
+
+
+def is_check(trial: RayTrial) -> bool:
+    return "corners" in trial.config
+
+
+def name_of(trial: RayTrial) -> str:
+    """The name of our trial that a trial of Ray's runs."""
+    return str(trial.config["trial"])
+
+
+def metrics_of(result: Mapping[str, Any]) -> dict[str, float]:
+    """A trial's own metrics, which are nested under one key in its result; Ray flattens results and adds keys."""
+    return {key.removeprefix(METRICS): value for key, value in result.items() if key.startswith(METRICS)}

@@ -1,0 +1,144 @@
+"""A sweep on a real Ray cluster of several nodes; trials only sleep, all else is real."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.made_cluster import MadeCluster
+from src.errors import EXIT_USER
+from src.lines import read_lines
+from sweeps.audit import audit
+from sweeps.cluster import gpus_of, node_of
+from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.search.events import Lost, PlacesChanged, Reported, SessionBegan
+
+SLEEP_SECONDS = 0.3
+PATIENCE_SECONDS = 90.0
+SET_BY_THE_SWEEP = ("training.", "seed", "threads")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the processes of trials write a line for each epoch."""
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.fixture(scope="module")
+def cluster(trained: Path) -> Iterator[MadeCluster]:
+    """A head and one node, with a core each."""
+    with MadeCluster(SLEEP=str(SLEEP_SECONDS), TRAINED=str(trained)) as cluster:
+        cluster.start(3)
+        yield cluster
+
+
+def command(cluster: MadeCluster, *words: str) -> subprocess.Popen[str]:
+    """Start ``sweeps.run`` with sleeping trials."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.sleeping_sweep", "quickstart", "--address", cluster.address, *words],
+        cwd=cluster.folder,
+        env=cluster.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def epochs(trained: Path) -> list[dict[str, Any]]:
+    return read_lines(trained / "epochs.jsonl")
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_sweep_goes_on_where_nodes_die_and_join_and_its_own_process_is_killed(
+    cluster: MadeCluster, trained: Path, tiny_data: Path, tiny_cache: Path, tmp_path: Path
+):
+    root = f"output_root={tmp_path}"
+    words = [root, f"data.root={tiny_data}", f"data.cache_dir={tiny_cache}", "data.image_size=[32,32]", "device=cpu"]
+    sweep = command(cluster, *words, "--trials", "20", "--max-epochs", "9")
+    wait_for(lambda: {line["node"] for line in epochs(trained)} == {"127.0.0.2", "127.0.0.3"})
+    cluster.kill(3)
+    killed_at = len(epochs(trained))
+    cluster.start(4)
+    wait_for(lambda: sum(line["node"] == "127.0.0.4" for line in epochs(trained)) > 3)  # a node that joins does work
+    assert len(epochs(trained)) > killed_at
+    sweep.kill()
+    sweep.communicate()
+    wait_for(lambda: not cluster.trials(2) + cluster.trials(4))  # the processes end with the sweep
+    folder = tmp_path / "sweeps" / "quickstart"
+    assert not [line for line in audit(folder) if "leaderboard" not in line]  # which is written at the end
+    said, _ = command(cluster, root, "--resume").communicate(timeout=PATIENCE_SECONDS)
+    assert "All results" in said
+    assert audit(folder) == []  # also that the ledger's decisions are those of its rules
+    ledger = Ledger(folder / LEDGER_FILE, read_only=True)
+    events = [record.event for record in ledger.records()]
+    assert len(ledger.trials()) == 20
+    assert {row["state"] for row in ledger.trials()} == {"complete", "stopped"}
+    assert sum(isinstance(event, SessionBegan) for event in events) == 2
+    (lost,) = (event.reason for event in events if isinstance(event, Lost))
+    assert "(127.0.0.3)" in lost
+    assert [event.places for event in events if isinstance(event, PlacesChanged)] == [1, 2]
+    reported = Counter((event.trial, event.epoch) for event in events if isinstance(event, Reported))
+    assert set(reported.values()) == {1}
+    again = Counter((line["trial"], line["epoch"]) for line in epochs(trained))
+    assert sum(count - 1 for count in again.values()) <= 3  # of the trial on the node, and of two under the command
+
+
+def test_a_dry_run_names_the_nodes_and_one_that_sees_another_folder_is_refused(
+    cluster: MadeCluster, tiny: list[str], tmp_path: Path
+):
+    """Where ``/proc/self/cwd`` leads, depends on the process: so nodes in two folders see two disks."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    words = [word for word in tiny if not word.startswith(("output_root", *SET_BY_THE_SWEEP))]
+    words += ["output_root=/proc/self/cwd/outputs", "--trials", "2"]
+    said, _ = command(cluster, *words, "--dry-run").communicate(timeout=PATIENCE_SECONDS)
+    assert "(127.0.0.2): 1 cores; 1 trials at once" in said
+    (number,) = set(cluster.nodes) - {2}
+    cluster.start(5, folder=elsewhere)
+    refused = command(cluster, *words)
+    said, _ = refused.communicate(timeout=PATIENCE_SECONDS)
+    cluster.kill(5)
+    assert refused.returncode == EXIT_USER
+    (error,) = (line for line in said.splitlines() if line.startswith("error: "))
+    assert "(127.0.0.5): /proc/self/cwd" in error
+    assert f"(127.0.0.{number})" not in error
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--trials-at-once", "9"], ["trials_at_once=9", "127.0.0.2"]), (["--gpus", "1"], ["gpus=1"])],
+)
+def test_more_than_the_nodes_have_is_refused(
+    cluster: MadeCluster, tiny: list[str], options: list[str], words: list[str]
+):
+    own = [word for word in tiny if not word.startswith(SET_BY_THE_SWEEP)]
+    refused = command(cluster, *own, *options)
+    said, _ = refused.communicate(timeout=PATIENCE_SECONDS)
+    assert refused.returncode == EXIT_USER
+    for word in words:
+        assert word in said.splitlines()[-1]
+
+
+ABOUT = {
+    "NodeID": "a1",
+    "NodeManagerAddress": "10.0.0.7",
+    "NodeManagerHostname": "node7",
+    "Resources": {"CPU": 8.0, "GPU": 2.0},
+}
+
+
+def test_a_node_has_the_cores_and_cards_that_ray_may_give():
+    node = node_of(ABOUT)
+    assert (str(node), node.cores, node.cards) == ("node7 (10.0.0.7)", 8, ())
+    assert (gpus_of(ABOUT, "auto"), gpus_of(ABOUT, "cpu")) == (2, 0)
