@@ -173,6 +173,7 @@ def provenance_rows(sweep: SweepResults) -> dict[str, str]:
         "rungs": f"{sweep.rungs}, {sweep.about['scheduler']['described']}",
         "fixed": " ".join(sweep.about["fixed"]),
         "machine": f"{made['machine']}, Python {made['python']}",
+        "nodes": ", ".join(sweep.about["resources"].get("nodes", [])) or "this machine alone",
         "packages": packages,
         "folder": str(sweep.folder),
     }

@@ -22,18 +22,21 @@ ROOT = Path(__file__).parents[1]
 RAY = Path(sys.executable).with_name("ray")
 START_SECONDS = 60.0
 STARTED = "Ray runtime started"
+START = {"RAY_worker_niceness": "0", "RAY_memory_monitor_refresh_ms": "0"}
+"""Variables that Ray's own processes read when they start."""
 TOKEN = "of-the-tests-of-this-project-only"
 
 
 class MadeCluster:
     """Within its block the head runs; other nodes can be started, killed, stopped for a while, and started again."""
 
-    def __init__(self, cores: int = 1, token: bool = True, **variables: str) -> None:
+    def __init__(self, cores: int = 1, **variables: str) -> None:
         """``variables``: of the environment of all nodes, and of programs that join."""
         self.port, self.cores = free_port(), cores
         self.folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # a socket's path must be short
-        mode = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN} if token else {"RAY_AUTH_MODE": "disabled"}
-        self.variables = variables | mode | {"RAY_TMPDIR": str(self.folder), "PYTHONPATH": str(ROOT)}
+        token = {} if "HOME" in variables else {"RAY_AUTH_TOKEN": TOKEN}  # another home folder has its own
+        own = {"RAY_AUTH_MODE": "token", "RAY_TMPDIR": str(self.folder), "PYTHONPATH": str(ROOT)}
+        self.variables = variables | token | own
         self.nodes: dict[int, subprocess.Popen[bytes]] = {}
         """The processes of nodes, by the last number of their addresses."""
 
@@ -55,22 +58,17 @@ class MadeCluster:
         own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         return own | self.variables
 
-    def start(self, number: int, *options: str, folder: Path | None = None) -> None:
+    def start(self, number: int, *options: str, folder: Path | None = None, **variables: str) -> None:
         """Start a node; the first one is the head. Its processes work in ``folder``, by default ``self.folder``."""
         where = ["--head", f"--port={self.port}", "--include-dashboard=false"] if not self.nodes else []
         where = where or [f"--address={self.address}"]
         memory = "--object-store-memory=80000000"
         words = [str(RAY), "start", "--block", f"--node-ip-address=127.0.0.{number}", memory, *where]
-        settings = {
-            "RAY_worker_niceness": "0",
-            "RAY_memory_monitor_refresh_ms": "0",
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
         log = self.folder / f"{number}.log"
         self.nodes[number] = subprocess.Popen(
             [*words, f"--num-cpus={self.cores}", *options],
             cwd=folder or self.folder,
-            env=self.environment() | settings,
+            env=self.environment() | START | {"RAY_USAGE_STATS_ENABLED": "0"} | variables,
             stdout=log.open("w"),
             stderr=subprocess.STDOUT,
             start_new_session=True,

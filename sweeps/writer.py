@@ -121,17 +121,19 @@ def time_of(path: Path) -> int:
 def writer(folder: Path) -> str | None:
     """The process that is writing to a sweep's folder, such as ``process 123 on node7``; None if there is none."""
     path = lock_of(folder)
-    if not is_taken(path):
-        return None
     process = read_writer(path)
-    return "a process that has just started" if process is None else str(process)
+    if is_taken(path):
+        return "a process that has just started" if process is None else str(process)
+    if process is None or process.boot == boot() or not is_network_disk(folder.parent):
+        return None
+    return str(process) if time.time() - time_of(path) / 1e9 < SILENT_SECONDS else None  # its lock may not reach here
 
 
 def read_writer(path: Path) -> Writer | None:
-    """The process that a lock file names; None if it is empty, or of an older version."""
+    """The process that a lock file names; None if there is no file, or it is empty or of an older version."""
     try:
         return Writer(**json.loads(path.read_text()))
-    except (ValueError, TypeError):
+    except (FileNotFoundError, ValueError, TypeError):
         return None
 
 

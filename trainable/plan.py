@@ -27,5 +27,7 @@ class TrialPlan:
     """Free memory of each card when the sweep was planned."""
     memory_limit_mib: int | None = None
     """Limit for the tensors of a trial that shares its card, so that no trial can take another's memory. None: none."""
+    import_at_once: bool = False
+    """Whether a process imports what trials need when it starts. On one machine Ray has let it do so before."""
     hang_seconds: float = 1800.0
     """The trial's process ends itself after so long without a training step."""

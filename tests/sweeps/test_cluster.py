@@ -94,7 +94,7 @@ def test_a_sweep_goes_on_where_nodes_die_and_join_and_its_own_process_is_killed(
     assert sum(count - 1 for count in again.values()) <= 3  # of the trial on the node, and of two under the command
 
 
-def test_a_dry_run_names_the_nodes_and_one_that_sees_another_folder_is_refused(
+def test_a_node_that_sees_another_folder_is_refused_before_the_first_trial(
     cluster: MadeCluster, tiny: list[str], tmp_path: Path
 ):
     """Where ``/proc/self/cwd`` leads, depends on the process: so nodes in two folders see two disks."""
@@ -102,8 +102,6 @@ def test_a_dry_run_names_the_nodes_and_one_that_sees_another_folder_is_refused(
     elsewhere.mkdir()
     words = [word for word in tiny if not word.startswith(("output_root", *SET_BY_THE_SWEEP))]
     words += ["output_root=/proc/self/cwd/outputs", "--trials", "2"]
-    said, _ = command(cluster, *words, "--dry-run").communicate(timeout=PATIENCE_SECONDS)
-    assert "(127.0.0.2): 1 cores; 1 trials at once" in said
     (number,) = set(cluster.nodes) - {2}
     cluster.start(5, folder=elsewhere)
     refused = command(cluster, *words)

@@ -61,8 +61,10 @@ def test_a_writer_that_renews_its_file_is_noticed_where_locks_do_not_reach(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("sweeps.writer.take", lambda file: True)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr("sweeps.writer.is_taken", lambda path: False)  # pyright: ignore[reportUnknownLambdaType]
     with locked(tmp_path / "sweep"):
         lock_of(tmp_path / "sweep").write_text(json.dumps(asdict(ELSEWHERE)))
+        assert writer(tmp_path / "sweep") == "process 7 on node7"
         with pytest.raises(UserError, match="process 7 on node7"), locked(tmp_path / "sweep"):
             pass
 
@@ -72,6 +74,8 @@ def test_a_folder_whose_writer_on_another_machine_was_killed_is_taken_after_a_wh
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     lock_of(tmp_path / "sweep").write_text(json.dumps(asdict(ELSEWHERE)))
+    os.utime(lock_of(tmp_path / "sweep"), (0, 0))
+    assert writer(tmp_path / "sweep") is None
     with locked(tmp_path / "sweep"):
         assert writer(tmp_path / "sweep") == f"process {os.getpid()}"
     assert "process 7 on node7" in capsys.readouterr().out
