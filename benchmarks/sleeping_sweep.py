@@ -3,7 +3,8 @@
 Everything else is real: the command, the ledger, the checks of nodes, Ray. A trial's process needs no torch, so it is
 ready at once. It keeps a trial's folder as ``trainable.trial`` does, with checkpoints of a few bytes, so that
 ``--check`` has the same to say. SLEEP is the length of an epoch in seconds. Each epoch that was trained is a line in
-TRAINED/epochs.jsonl: trial, epoch, attempt, process, and Ray's address of the node.
+TRAINED/epochs.jsonl: trial, epoch, attempt, process, Ray's address of the node, and the graphics cards that Ray gave.
+Cards are made up: torch need not find those that Ray has.
 """
 
 import hashlib
@@ -20,8 +21,10 @@ import ray
 from filelock import FileLock
 from ray import tune
 
+import sweeps.cluster
 import sweeps.ray_executor
 from src.atomic import replaced_file
+from src.cards import Card
 from src.errors import leave, run_command
 from src.lines import append_line, read_lines, replace_lines
 from sweeps.run import main
@@ -71,7 +74,8 @@ class Sleeping(tune.Trainable):
         line = {"trial": self.job["trial"], "epoch": self.epoch, METRIC: value, "attempt": self.job["attempt"]}
         require_latest(self.folder, self.job["attempt"])
         address = ray.util.get_node_ip_address()
-        about = {"time": time.time(), "pid": os.getpid(), "node": address}
+        cards = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        about = {"time": time.time(), "pid": os.getpid(), "node": address, "cards": cards}
         append_line(Path(os.environ["TRAINED"]) / "epochs.jsonl", line | about)
         append_line(self.folder / "result.json", line)
         for name in ("last", "best_model"):
@@ -93,6 +97,12 @@ class Sleeping(tune.Trainable):
         self.release()
 
 
+def made_up_cards(device: str) -> tuple[Card, ...]:
+    """A card for each that Ray gives to this process; takes the place of ``trainable.node_report.look_for_cards``."""
+    numbers = [number for number in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if number]
+    return tuple(Card("made up", memory_mib=8192, free_mib=7000) for _ in numbers)
+
+
 def saved_epoch(folder: Path) -> int:
     path = folder / "checkpoints" / "last.pth"
     if not path.is_file():
@@ -110,6 +120,7 @@ def score(params: Mapping[str, Any], epoch: int) -> float:
 if __name__ == "__main__":
     import benchmarks.sleeping_sweep  # not __main__, which Ray's processes could not import
 
+    sweeps.cluster.look_for_cards = benchmarks.sleeping_sweep.made_up_cards
     sweeps.ray_executor.CrackTrial = benchmarks.sleeping_sweep.Sleeping  # pyright: ignore[reportAttributeAccessIssue]
     sys.argv[0] = "sweeps.run"
     leave(run_command(main))

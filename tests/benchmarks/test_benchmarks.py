@@ -12,7 +12,9 @@ from analysis.image_counts import ImageCounts
 from benchmarks import (
     architecture_memory,
     cache_building,
+    cluster,
     interval_coverage,
+    parallel_search,
     result_loading,
     same_place,
     search_cost,
@@ -225,3 +227,26 @@ def test_the_benchmark_of_places_says_what_is_right_of_all_it_found(tmp_path: Pa
     assert "touch: 6 of 6 pairs are right, 1.0000." in said
     assert "cfd is not in" in said
     assert {row["kind"] for row in json.loads((tmp_path / "found.json").read_text())} == {"touch", "all", "groups"}
+
+
+@needs_surrogate
+def test_more_places_end_the_same_number_of_trials_in_less_time():
+    alone, together = (parallel_search.search(parallel_search.Job(places, 9, TASK, 0)) for places in (1, 4))
+    assert together.time < alone.time
+    assert alone.epochs >= 9 * 3  # the first rung
+    assert min(alone.regret, together.regret) >= 0
+    assert parallel_search.search(parallel_search.Job(4, 9, TASK, 0)) == together
+
+
+@pytest.mark.parametrize(("first", "last", "seconds"), [(0, 10, 5), (6, 8, 2), (0, 4, 0), (8, 99, 2), (0, 99, 5)])
+def test_of_an_epoch_only_what_lies_in_the_measured_time_counts(first: float, last: float, seconds: float):
+    assert cluster.overlap(first, last, 5, 10) == seconds
+
+
+@pytest.mark.slow
+def test_the_driver_of_a_cluster_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    found = tmp_path / "found.json"
+    cluster.main(["driver", "--places", "2", "--minutes", "0.7", "--json", str(found)])
+    (row,) = json.loads(found.read_text())["driver"]
+    assert row["places"] == 2
+    assert 0.5 < row["share"] <= 1

@@ -128,6 +128,21 @@ def test_more_than_the_nodes_have_is_refused(
         assert word in said.splitlines()[-1]
 
 
+@pytest.mark.slow
+def test_the_cards_of_all_nodes_are_shared_evenly(tiny: list[str], tmp_path: Path):
+    """Two nodes with two made-up cards each, and two trials on each card; the head has none, and is not used."""
+    words = [word for word in tiny if not word.startswith((*SET_BY_THE_SWEEP, "device="))]
+    with MadeCluster(cores=4, SLEEP="1.0", TRAINED=str(tmp_path)) as cluster:
+        cluster.start(3, "--num-gpus=2")
+        cluster.start(4, "--num-gpus=2")
+        sweep = command(cluster, *words, "--trials", "16", "--max-epochs", "3", "--trials-at-once", "8")
+        said, _ = sweep.communicate(timeout=PATIENCE_SECONDS)
+    assert "8 at once on 2 nodes, each on" in said
+    processes = {(line["node"], line["cards"], line["pid"]) for line in epochs(tmp_path)}
+    cards = Counter((node, card) for node, card, _ in processes)
+    assert cards == {(f"127.0.0.{node}", card): 2 for node in (3, 4) for card in ("0", "1")}
+
+
 ABOUT = {
     "NodeID": "a1",
     "NodeManagerAddress": "10.0.0.7",
