@@ -51,7 +51,7 @@ def node_lines(plan: SweepPlan, cluster: "Cluster") -> Iterator[str]:
     yield "Every node has the same code, packages and data as this machine, and sees the sweep's folder:"
     for node in plan.resources.nodes:
         cards = f", {', '.join(map(str, node.cards))}" if node.cards else ""
-        yield f"  {node}: {node.cores} cores{cards}; {plan.resources.places_on(node)} trials at once"
+        yield f"  {node}: cores {node.cores}, trials at once {plan.resources.places_on(node)}{cards}"
 
 
 def state_of(plan: SweepPlan, spec_name: str, accept_changes: bool) -> SearchState:

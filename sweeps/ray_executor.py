@@ -136,5 +136,12 @@ class Controller(TuneController):
         self.scheduler.errors[str(trial.trial_id)] = exception  # Ray keeps only its text
         super()._process_trial_failure(trial, exception)
 
+    def _maybe_update_trial_queue(self) -> None:
+        """Ask for the next trial, after all reports that are there: during a proposal no other trial could go on."""
+        for _ in range(self.source.count):
+            if not self._actor_manager.next(timeout=0):
+                break
+        super()._maybe_update_trial_queue()
+
     def checkpoint(self, force: bool = False, wait: bool = False) -> None:
         """Write nothing: Ray's own state of a session is never read."""

@@ -130,13 +130,15 @@ def share_nodes(
         used = [node for node in nodes if node.cards]
         cores = min(node.cores // (shared.trials_per_card * len(node.cards)) for node in used)
         return replace(shared, cores_per_trial=max(1, cores), nodes=tuple(used))
+    if not nodes:
+        raise UserError("The cluster has no node with a processor core for trials: see ray status.")
     own = cores_per_trial or cores_for(trials_at_once, [node.cores for node in nodes])
     room = sum(node.cores // own for node in nodes)
     if room < (trials_at_once or 1):
         named = ", ".join(f"{node}: {node.cores}" for node in nodes)
         raise UserError(
-            f"trials_at_once={trials_at_once or 1}: with {own} cores for each trial, the cluster's nodes have room for "
-            f"{room} (cores: {named}). Use a smaller --trials-at-once, or wait for more nodes."
+            f"trials_at_once={trials_at_once or 1}: the nodes have room for {room} (cores for each trial: {own}; cores of "
+            f"{named}). Use a smaller --trials-at-once, or wait for more nodes."
         )
     return Resources(trials_at_once or min(room, most), own, (), tuple(node for node in nodes if node.cores >= own))
 

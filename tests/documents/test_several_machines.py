@@ -53,8 +53,8 @@ def test_a_sweep_runs_on_two_nodes_as_the_guide_says(tiny: list[str], tmp_path: 
 
         said = run(DRY, *few)
         for part in (
-            "(127.0.0.2): 1 cores; 1 trials at once",
-            "(127.0.0.3): 1 cores",
+            "(127.0.0.2): cores 1, trials at once 1",
+            "(127.0.0.3): cores 1",
             "2 at once on 2 nodes",
             "an epoch takes",
         ):

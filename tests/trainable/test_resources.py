@@ -1,10 +1,14 @@
 """One machine in equal parts."""
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from src.cards import Card
 from src.errors import UserError
-from trainable.resources import Resources, choose_cards, share_machine
+from trainable.resources import Node, Resources, choose_cards, share_machine, share_nodes
 
 CARD = Card("RTX", memory_mib=8000, free_mib=7000, context_mib=400)
 
@@ -83,3 +87,62 @@ def test_cards_that_were_asked_for_and_would_be_unused_are_refused():
     assert choose_cards([CARD] * 3, 3, 6) == (CARD,) * 3
     with pytest.raises(UserError, match=r"gpus=3.*trials_at_once=2"):
         choose_cards([CARD] * 3, 3, 2)
+
+
+def node(name: str, cores: int, cards: int = 0) -> Node:
+    return Node(name, f"10.0.0.{name}", name, cores, tuple([CARD] * cards))
+
+
+MOST = 64
+
+
+def test_each_node_of_a_cluster_is_divided_as_it_would_be_alone():
+    resources = share_nodes(None, [node("1", 16), node("2", 16)], MOST)
+    assert (resources.trials_at_once, resources.cores_per_trial) == (8, 4)
+    assert [resources.places_on(one) for one in resources.nodes] == [4, 4]
+    assert resources.described["nodes"] == ["1 (10.0.0.1)", "2 (10.0.0.2)"]
+
+
+def test_with_cards_each_card_of_each_node_has_a_trial_and_nodes_without_are_not_used():
+    resources = share_nodes(None, [node("1", 4), node("2", 16, cards=2), node("3", 16, cards=1)], MOST)
+    assert (resources.trials_at_once, resources.cores_per_trial, resources.gpus_per_trial) == (3, 8, 1.0)
+    assert [(one.host, resources.places_on(one)) for one in resources.nodes] == [("2", 2), ("3", 1)]
+    shared = share_nodes(6, [node("2", 16, cards=2), node("3", 16, cards=1)], MOST)
+    assert (shared.trials_per_card, shared.cores_per_trial) == (2, 4)
+    assert [shared.places_on(one) for one in shared.nodes] == [4, 2]
+
+
+def test_a_sweep_that_goes_on_keeps_its_cores_for_each_trial():
+    resources = share_nodes(None, [node("1", 16), node("2", 3)], MOST, cores_per_trial=4)
+    assert (resources.trials_at_once, resources.cores_per_trial) == (4, 4)
+    assert [one.host for one in resources.nodes] == ["1"]  # the other has too few
+
+
+@pytest.mark.parametrize(
+    ("asked", "nodes", "words"),
+    [
+        ({"trials_at_once": 9}, [node("1", 4), node("2", 4)], r"trials_at_once=9.*\(10.0.0.1\): 4.*\(10.0.0.2\): 4"),
+        ({"trials_at_once": None}, [], "no node"),
+        ({"trials_at_once": None, "gpus": 3}, [node("1", 4, cards=2)], "gpus=3: only 2"),
+        ({"trials_at_once": 3}, [node("1", 4, cards=2)], "multiple of the 2"),
+        ({"trials_at_once": None, "cores_per_trial": 8}, [node("1", 4)], "cores for each trial: 8"),
+    ],
+)
+def test_more_than_a_cluster_has_is_refused(asked: dict[str, Any], nodes: list[Node], words: str):
+    with pytest.raises(UserError, match=words):
+        share_nodes(nodes=nodes, most=MOST, **asked)
+
+
+@given(cores=st.lists(st.integers(1, 40), min_size=1, max_size=6), data=st.data())
+def test_the_nodes_of_a_cluster_have_room_for_all_trials_and_no_trial_spans_two(cores: list[int], data: st.DataObject):
+    at_once = data.draw(st.none() | st.integers(1, sum(cores)))
+    resources = share_nodes(at_once, [node(str(number), have) for number, have in enumerate(cores)], MOST)
+    rooms = [resources.places_on(one) for one in resources.nodes]
+    assert all(room * resources.cores_per_trial <= one.cores for room, one in zip(rooms, resources.nodes, strict=True))
+    assert sum(rooms) >= resources.trials_at_once >= 1
+    if at_once is None:
+        assert resources.trials_at_once == min(MOST, sum(rooms))
+    else:
+        assert resources.trials_at_once == at_once
+        more = [have // (resources.cores_per_trial + 1) for have in cores]
+        assert sum(more) < at_once or resources.cores_per_trial == max(cores)  # with more cores each, they had no room
