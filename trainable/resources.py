@@ -137,8 +137,8 @@ def share_nodes(
     if room < (trials_at_once or 1):
         named = ", ".join(f"{node}: {node.cores}" for node in nodes)
         raise UserError(
-            f"trials_at_once={trials_at_once or 1}: the nodes have room for {room} (cores for each trial: {own}; cores of "
-            f"{named}). Use a smaller --trials-at-once, or wait for more nodes."
+            f"trials_at_once={trials_at_once or 1}: the nodes have room for {room} (cores for each trial: {own}; cores "
+            f"of {named}). Use a smaller --trials-at-once, or wait for more nodes."
         )
     return Resources(trials_at_once or min(room, most), own, (), tuple(node for node in nodes if node.cores >= own))
 
