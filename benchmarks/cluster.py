@@ -6,7 +6,7 @@ Sections:
 - driver: the share of the places' time that is spent in epochs of 10 s, for several numbers of places, after each place
   has trained one;
 - join: the part of its share of the remaining epochs that a node trains which joins after half of them;
-- memory: a node whose Ray ends processes, as if its memory were full: what becomes of their trials.
+- memory: what becomes of trials whose processes Ray ends because their node's memory is low.
 """
 
 import argparse
@@ -20,6 +20,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from benchmarks.made_cluster import MadeCluster
 from src.errors import UserError, run_command
@@ -58,7 +60,7 @@ class Sweep:
             time.sleep(0.2)
 
     def finish(self) -> None:
-        self.wait(lambda: self.process.poll() is not None)
+        self.wait(lambda: self.process.poll() == 0)
         if lines := audit(self.folder):
             raise UserError("\n".join(lines))
 
@@ -105,10 +107,15 @@ def join(root: Path) -> dict[str, float]:
 
 
 def memory(root: Path) -> dict[str, Any]:
-    """One of two nodes ends processes again and again, as if 1 % of its memory were all."""
+    """Another program takes 15 % of the memory for some seconds; on one of two nodes Ray then ends processes."""
+    machine = psutil.virtual_memory()
+    threshold = f"{machine.percent / 100 + 0.1:.3f}"
     with MadeCluster(SLEEP="1.0", TRAINED=str(root)) as cluster:
-        cluster.start(3, RAY_memory_monitor_refresh_ms="250", RAY_memory_usage_threshold="0.01")
+        cluster.start(3, RAY_memory_monitor_refresh_ms="250", RAY_memory_usage_threshold=threshold)
         sweep = Sweep(cluster, root, "--trials", "8", "--max-epochs", "9")
+        sweep.wait(lambda: any(line["node"] == "127.0.0.3" for line in sweep.epochs))
+        hog = f"import time; taken = b'x' * {int(0.15 * machine.total)}; time.sleep(5)"
+        subprocess.run([sys.executable, "-c", hog], check=True)
         sweep.finish()
     ledger = Ledger(sweep.folder / LEDGER_FILE, read_only=True)
     reasons = Counter(record.event.reason for record in ledger.records() if isinstance(record.event, Lost))

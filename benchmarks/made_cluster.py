@@ -30,8 +30,9 @@ TOKEN = "of-the-tests-of-this-project-only"
 class MadeCluster:
     """Within its block the head runs; other nodes can be started, killed, stopped for a while, and started again."""
 
-    def __init__(self, cores: int = 1, **variables: str) -> None:
-        """``variables``: of the environment of all nodes, and of programs that join."""
+    def __init__(self, cores: int = 1, head_cores: int | None = None, **variables: str) -> None:
+        """``cores``: of each node; the head may have others. ``variables``: of the environment of all programs."""
+        self.head_cores = cores if head_cores is None else head_cores
         self.port, self.cores = free_port(), cores
         self.folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # a socket's path must be short
         token = {} if "HOME" in variables else {"RAY_AUTH_TOKEN": TOKEN}  # another home folder has its own
@@ -41,7 +42,7 @@ class MadeCluster:
         """The processes of nodes, by the last number of their addresses."""
 
     def __enter__(self) -> Self:
-        self.start(2)
+        self.start(2, f"--num-cpus={self.head_cores}")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

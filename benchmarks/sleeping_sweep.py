@@ -32,7 +32,6 @@ from trainable.attempts import lock_folder, require_latest, take_over
 from trainable.plan import TrialPlan
 
 METRIC = "val/iou_best"
-ORPHAN_SECONDS = 20.0
 
 
 class Sleeping(tune.Trainable):
@@ -60,7 +59,7 @@ class Sleeping(tune.Trainable):
     def begin(self) -> None:
         self.folder = self.plan.sweep_dir / self.job["trial"]
         (self.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-        self.lock, self.begun = lock_folder(self.folder, ORPHAN_SECONDS), True
+        self.lock, self.begun = lock_folder(self.folder), True
         take_over(self.folder, self.job["attempt"])
         self.epoch = saved_epoch(self.folder)
         lines = [line for line in read_lines(self.folder / "result.json") if line["epoch"] <= self.epoch]

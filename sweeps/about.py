@@ -6,6 +6,7 @@ from typing import Any, cast
 from src.config.safe_yaml import read_yaml
 from src.errors import UserError
 
+ABOUT_FILE = "sweep.yaml"
 PARTS = {"metric": str, "fixed": list, "space": list, "trial_0": dict} | dict.fromkeys(
     ("scheduler", "budget", "resources", "provenance"), dict
 )
@@ -17,7 +18,7 @@ PATH_KEYS = ("output_root", "data.root", "data.cache_dir")
 
 def read_about(folder: Path) -> dict[str, Any]:
     """Read the file that ``SweepPlan.save`` wrote. A file that lacks a key of ``PARTS`` is a ``UserError``."""
-    path = folder / "sweep.yaml"
+    path = folder / ABOUT_FILE
     content = read_yaml(path)
     parts = cast(dict[str, Any], content) if isinstance(content, dict) else {}
     if isinstance(asha := parts.get("asha"), dict):  # written by an older version

@@ -12,7 +12,6 @@ the order; the clock does not matter. Tables:
 
 import json
 import math
-import os
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,10 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import UserError
+from sweeps.ledger_file import open_for_writing, snapshot
 from sweeps.network_disk import is_network_disk
 from sweeps.search.events import KINDS, Event, Record, Reported, Requeued, TrialEvent
 from sweeps.search.scheduler import Decision
 from sweeps.search.trial import Trial
+from sweeps.writer import refuse_lost_lock
 
 LEDGER_FILE = "ledger.sqlite"
 FORMAT = 4  # raise it when a table or an event changes
@@ -50,8 +51,6 @@ CREATE TABLE report (
 
 IN_COLUMNS = ("trial", "epoch", "value", "metrics")
 """Fields of events that have their own columns; all others are in ``detail`` as JSON."""
-LONGEST_READ_SECONDS = 60.0
-"""How long to wait for a process that reads or writes at this moment."""
 WAIT = "wait"
 """A decision in older ledgers: the trial would have continued, but waits because the session was over."""
 
@@ -79,6 +78,8 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path} is not a ledger, or it is damaged: {error}.") from error
         self._check(version, sound)
+        self.shared = not read_only and is_network_disk(path.parent)
+        """Whether several machines may write here, so that each commit looks whether the lock is still ours."""
 
     def upgrade(self) -> None:
         """Mark the ledger as of this version's format: an older version cannot read what will be added."""
@@ -162,6 +163,8 @@ class Ledger:
         if self.database.in_transaction:  # nested in another one
             yield
             return
+        if self.shared:
+            refuse_lost_lock(self.path.parent)
         try:
             self.database.execute("BEGIN IMMEDIATE")
             yield
@@ -197,34 +200,3 @@ def is_finished(ledger: Ledger) -> bool:
     """Whether the sweep is finished: nothing was left to run, and it was not continued afterwards."""
     (kind,) = ledger.database.execute("SELECT kind FROM event ORDER BY seq DESC LIMIT 1").fetchone() or ("",)
     return kind == "finish"
-
-
-def open_for_writing(path: Path) -> sqlite3.Connection:
-    """A connection that keeps every commit. SQLite's WAL needs memory that all its users share, so one machine."""
-    database = sqlite3.connect(path, isolation_level=None, timeout=LONGEST_READ_SECONDS)
-    database.execute(f"PRAGMA journal_mode={'DELETE' if is_network_disk(path.parent) else 'WAL'}")
-    database.execute("PRAGMA synchronous=FULL")
-    return database
-
-
-def snapshot(path: Path) -> sqlite3.Connection:
-    """A copy in memory of what is recorded now, while a sweep on this or another machine may be writing."""
-    beside = {end: path.with_name(f"{path.name}-{end}").exists() for end in ("wal", "journal")}
-    mode = "mode=ro"
-    if in_wal_mode(path) and not beside["wal"]:  # nobody is writing: now a read-only folder is no hindrance either
-        mode += "&immutable=1"
-    if beside["journal"] and os.access(path, os.W_OK):  # if its writer was killed, a reader undoes the last commit
-        mode = "mode=rw"
-    source = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=LONGEST_READ_SECONDS)
-    copy = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        source.backup(copy)
-    finally:
-        source.close()
-    return copy
-
-
-def in_wal_mode(path: Path) -> bool:
-    """Whether a database has a write-ahead log (SQLite's file format, bytes 18 and 19)."""
-    with path.open("rb") as file:
-        return file.read(20)[18:] == b"\2\2"

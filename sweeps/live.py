@@ -56,6 +56,9 @@ class LiveView(Observer):
     def left(self, trial: Trial) -> None:
         self._print_trial(trial)
 
+    def said(self, line: str) -> None:
+        self._print(line)
+
     def places_changed(self, places: int, why: str) -> None:
         now = time.monotonic()
         self.place_seconds += self.places * (now - self.changed_at)

@@ -24,6 +24,7 @@ SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials write their own TensorBoard events and JSON lines
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # otherwise Tune itself starts the trial again
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # data.root and output_root are relative to the user's folder
     "RAY_worker_niceness": "0",  # with Ray's default of 15, any other load starves the trials
     "RAY_memory_monitor_refresh_ms": "0",  # Ray's monitor kills a trial, which ends the whole sweep

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 from src.cards import Card, absent_card, find_cards
 from src.config.compose import load_config
 from src.errors import UserError
-from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.about import ABOUT_FILE, read_about
 from sweeps.local_ray import LocalRay
 from sweeps.spec import SweepSpec
-from trainable.resources import choose_cards, share_machine
+from trainable.resources import Before, choose_cards, share_machine
 
 if TYPE_CHECKING:
     from sweeps.cluster import Cluster  # imports Ray
-
-THREADS = "fixed: threads"
-"""The entry of a sweep's identity with the cores of each trial."""
 
 
 def cards_for(spec: SweepSpec, gpu_memory: float | None = None) -> tuple[Card, ...]:
@@ -27,17 +24,17 @@ def cards_for(spec: SweepSpec, gpu_memory: float | None = None) -> tuple[Card, .
     return choose_cards(cards, budget.gpus, budget.number_at_once)
 
 
-def ray_for(spec: SweepSpec, address: str | None, cores_per_trial: int | None = None) -> "LocalRay | Cluster":
+def ray_for(spec: SweepSpec, address: str | None, before: Before | None = None) -> "LocalRay | Cluster":
     """The Ray that runs the sweep's trials: one of its own on this machine, or the cluster at an address.
 
-    ``cores_per_trial``: of a sweep that is continued; on one machine it is always the even share.
+    ``before``: of a sweep that is continued; on one machine the division is always the same.
     """
     if address is not None:
-        return join_cluster(address, spec, cores_per_trial)
+        return join_cluster(address, spec, before)
     return LocalRay(share_machine(spec.budget.number_at_once, cards_for(spec)))
 
 
-def join_cluster(address: str, spec: SweepSpec, cores_per_trial: int | None = None) -> "Cluster":
+def join_cluster(address: str, spec: SweepSpec, before: Before | None = None) -> "Cluster":
     from sweeps.cluster import Cluster
 
     if spec.budget.trials_at_once == "auto":
@@ -45,14 +42,16 @@ def join_cluster(address: str, spec: SweepSpec, cores_per_trial: int | None = No
             "trials_at_once=auto measures this machine, not the nodes of a cluster: give --trials-at-once N. Without "
             "it, each graphics card has one trial, and a node without cards up to 4."
         )
-    return Cluster(address, load_config(spec.fixed).device, spec.budget, cores_per_trial)
+    return Cluster(address, load_config(spec.fixed).device, spec.budget, before)
 
 
-def cores_before(folder: Path) -> int | None:
-    """Cores of each trial in a sweep's sessions before: on a CPU another number changes sums in the last bit."""
-    if not (folder / LEDGER_FILE).is_file():
+def division_before(folder: Path) -> Before | None:
+    """How a sweep's earlier sessions have divided the machines; None without one.
+
+    On a CPU another number of cores changes sums in the last bit.
+    """
+    if not (folder / ABOUT_FILE).is_file():
         return None
-    ledger = Ledger(folder / LEDGER_FILE, read_only=True)
-    cores = (ledger.get("identity") or {}).get(THREADS)
-    ledger.close()
-    return None if cores is None else int(cores)
+    resources = read_about(folder)["resources"]
+    cards = len(resources["cards"])
+    return Before(resources["cores_per_trial"], resources["trials_at_once"] // cards if cards else 0)

@@ -5,19 +5,8 @@ from pathlib import Path
 
 MOUNTS = Path("/proc/self/mountinfo")
 NETWORK = (
-    "9p",
-    "afs",
-    "beegfs",
-    "ceph",
-    "cifs",
-    "fuse",
-    "glusterfs",
-    "gpfs",
-    "lustre",
-    "nfs",
-    "orangefs",
-    "smb",
-    "wekafs",
+    *("9p", "afs", "beegfs", "ceph", "cifs", "fuse", "gfs2", "glusterfs", "gpfs", "lustre", "nfs", "ocfs2", "panfs"),
+    *("pvfs2", "smb", "vboxsf", "virtiofs", "wekafs"),
 )
 """How the types of such file systems begin. With ``fuse`` some local ones are counted too, which only costs time."""
 

@@ -1,18 +1,20 @@
 """What every node of a cluster must have before a trial runs there, and one sentence for each thing that it lacks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from src.cards import Card
 from src.config.schema import SPLITS
 from src.data.cache import open_split
+from src.errors import UserError
 from src.provenance import provenance
 from sweeps.identity import training_code
 from sweeps.plan import SweepPlan
 from sweeps.search.space import few_corners
 from sweeps.writer import lock_of
 from trainable.corners import by_network
+from trainable.guard import HELD_MIB
 from trainable.node_report import NodeReport, Question
 from trainable.overrides import trial_overrides
 from trainable.resources import Node, Resources
@@ -122,8 +124,15 @@ def unusable_cards(
             f"{node}: Ray has {asked} graphics cards there, and torch finds {len(cards)}. Start Ray there with "
             f"--num-gpus={len(cards)}."
         ]
-    small = [card for card in cards if share_mib is not None and card.share(beside) < share_mib]
+    least = 0 if share_mib is None else share_mib - HELD_MIB // beside
+    small = [card for card in cards if card.share(beside) < least]
     return [
         f"{node}: {card} has {card.share(beside)} MiB for each trial, and this sweep was planned for {share_mib}."
         for card in small[:1]
     ]
+
+
+def raise_if_any(lines: Iterable[str]) -> None:
+    """Raise a ``UserError`` with these lines, if there are any."""
+    if found := [*lines]:
+        raise UserError("\n".join(found))

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from src.errors import UserError
@@ -22,6 +22,12 @@ class Asked:
 
     node: Node
     answer: Any
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def late(self) -> bool:
+        """Whether the time for an answer is over."""
+        return time.monotonic() > self.since + ANSWER_SECONDS
 
     @property
     def ready(self) -> bool:
@@ -37,12 +43,11 @@ class Asked:
                 f"{self.node}: gives no answer within {ANSWER_SECONDS:.0f} s. Is it overloaded, or are its graphics "
                 "cards in use by other programs on this Ray?"
             ) from None
-        except RayError as error:  # the last line is the cause
-            cause = str(error).strip().splitlines()[-1]
-            raise UserError(
-                f"{self.node}: cannot answer: {cause}. Is this project's folder, with its environment, at the same "
-                "path there?"
-            ) from error
+        except RayError as error:
+            lines = str(error).strip().splitlines()
+            cause = lines[-1 if isinstance(error, RayTaskError) else 0]  # a traceback ends with the cause
+            same_path = " Is this project, with its environment, at the same path there?"
+            raise UserError(f"{self.node}: {cause}{same_path if 'ModuleNotFound' in cause else ''}") from error
 
 
 def ask(node: Node, question: Callable[..., Any], *arguments: Any, cards: int = 0) -> Asked:

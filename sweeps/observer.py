@@ -12,5 +12,8 @@ class Observer:
     def left(self, trial: Trial) -> None:
         """The trial has left its place: it has paused, ended or failed."""
 
+    def said(self, line: str) -> None:
+        """Something that the user should know."""
+
     def places_changed(self, places: int, why: str) -> None:
         """Nodes have joined or are gone; there are so many places now."""

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -14,6 +14,7 @@ from sweeps.local_ray import environment
 
 os.environ.update(environment())
 from ray import tune
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.execution.class_cache import DEFAULT_ENV_VARS, ENV_VARS_TO_PROPAGATE
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Experiment
@@ -24,12 +25,15 @@ from src.errors import UserError
 from sweeps.interrupts import Signals
 from sweeps.observer import Observer
 from sweeps.places import Changes, Machines, Place
-from sweeps.ray_trials import NodeLost, StudyScheduler, TrialSource
+from sweeps.ray_trials import NodeLost, ProcessEnded, StudyScheduler, TrialSource
 from sweeps.search.study import SessionEnd, Study
 from trainable.plan import TrialPlan
 from trainable.ray_trial import CrackTrial
-from trainable.resources import Resources
+from trainable.resources import Node, Resources
 
+IDLE_SECONDS = 0.1
+LATE_SECONDS = 60.0
+"""After which a place without a process is named."""
 # Trials inherit our environment. With variables of their own they could not use the processes that wait for them
 # (``LocalRay``), and Ray would write the values, AWS keys among them, to a log that every user of the machine can read.
 DEFAULT_ENV_VARS.clear()
@@ -70,28 +74,57 @@ class Executor:
         on_card = bool(self.resources.cards)
         self.source.checks += [{"corners": [list(one) for one in group], "on_card": on_card} for group in corners]
         while len(self.scheduler.answers) < len(corners):
-            self._follow(self.ray.changes())
-            self.controller.step()
+            self._step()
         refused = next((answer for answer in self.scheduler.answers if answer), "")
         if refused:
             raise UserError(refused)
 
-    def run(self, study: Study, signals: Signals, hours: float | None, observers: Iterable[Observer]) -> None:
-        """Run the study's trials until it is at rest, or a signal comes. After ``hours`` they end their epochs."""
+    def run(
+        self,
+        study: Study,
+        signals: Signals,
+        hours: float | None,
+        observers: Iterable[Observer],
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run the study's trials until it is at rest, or a signal comes. After ``hours`` they end their epochs.
+
+        ``meanwhile`` is called in a thread once every place has a trial; the next proposal waits for it.
+        """
         deadline = math.inf if hours is None else time.monotonic() + hours * 3600
         self.source.study = self.scheduler.study = study
         self.scheduler.observers = list(observers)
         while not self.controller.is_finished() and signals.received is None:
             if time.monotonic() > deadline and study.ended is None:
                 study.end_session(SessionEnd.HOURS)
-            self._follow(self.ray.changes())
-            self.controller.step()
+            self._step()
+            if self.source.other_work is None and not self.source.free:
+                self.source.begin(meanwhile)
+        self.source.finish_other_work()
         self.source.set_finished()
         self.controller.cleanup()
 
+    def _step(self) -> None:
+        """Follow the nodes, and let Ray handle an event; without any place there is none."""
+        self._follow(self.ray.changes())
+        for node in self.controller.late_nodes():
+            self._say(
+                f"{node}: a trial has no process after {LATE_SECONDS:.0f} s. Do other programs use that node's Ray?"
+            )
+        if self.source.count:
+            self.controller.step()
+        else:
+            time.sleep(IDLE_SECONDS)
+
+    def _say(self, line: str) -> None:
+        for observer in self.scheduler.observers:
+            observer.said(line)
+        if not self.scheduler.observers:  # during the checks
+            print(line, flush=True)
+
     def _follow(self, changes: Changes) -> None:
         """Use new places, and give up those that are gone, with their trials."""
-        if not changes.said:
+        if not (changes.new or changes.gone or changes.said):
             return
         self.controller.lose(changes.gone)
         self.controller.add(changes.new)
@@ -111,18 +144,25 @@ class Controller(TuneController):
         super().__init__(search_alg=source, scheduler=scheduler, storage=experiment.storage, reuse_actors=reuse_actors)
         source.experiment = experiment
         self.source, self.scheduler = source, scheduler
+        self.places = set[Place]()
         first, source.free = [*source.free], deque[Place]()
         self.add(first)
+        take_failures_of_ray(self._actor_manager)
 
     def add(self, places: Sequence[Place]) -> None:
         """Use these places too."""
         self.source.add(places)
+        self.places.update(places)
         self._max_pending_trials = self.source.count  # all processes start together
         for place in places:
             self._actor_cache.increase_max(place)  # a process waits for the next trial of its place
 
     def lose(self, nodes: set[str]) -> None:
-        """Give up the places on these nodes; their trials have lost their processes."""
+        """Give up the places on these nodes; their trials have lost their processes, and Ray's shares are returned."""
+        gone = {place for place in self.places if place.node is not None and place.node.id in nodes}
+        self.places -= gone
+        for place in gone:
+            self._actor_cache.decrease_max(place)
         for ray_id, place in self.source.give_up(nodes):
             trial = self.get_trial(ray_id)
             assert trial is not None
@@ -131,6 +171,18 @@ class Controller(TuneController):
                 self._set_trial_status(trial, RayTrial.RUNNING)
                 self._unstage_trial_with_resources(trial)
             self._process_trial_failure(trial, error)
+
+    def late_nodes(self) -> list[Node]:
+        """Nodes of a cluster on which a trial waits for its process for too long; each trial counts once."""
+        now, late = time.monotonic(), list[Node]()
+        for ray_id, since in [*self.source.since.items()]:
+            if now < since + LATE_SECONDS:
+                continue
+            del self.source.since[ray_id]
+            node, trial = self.source.live[ray_id].node, self.get_trial(ray_id)
+            if node is not None and trial is not None and trial.status == RayTrial.PENDING:
+                late.append(node)
+        return late
 
     def _process_trial_failure(self, trial: RayTrial, exception: Any) -> None:
         self.scheduler.errors[str(trial.trial_id)] = exception  # Ray keeps only its text
@@ -143,5 +195,25 @@ class Controller(TuneController):
                 break
         super()._maybe_update_trial_queue()
 
+    def _update_trial_queue(self, blocking: bool = False, timeout: int = 0) -> bool:
+        """Never wait for a trial here: nodes that join, signals and the session's end would not be noticed."""
+        return super()._update_trial_queue(blocking=False)
+
     def checkpoint(self, force: bool = False, wait: bool = False) -> None:
         """Write nothing: Ray's own state of a session is never read."""
+
+
+def take_failures_of_ray(manager: Any) -> None:
+    """Let Ray's manager of processes take every error of Ray as the end of the process.
+
+    Of errors that are neither of the trial nor of the connection, such as that of Ray's memory monitor, it would make
+    an exception that ends the whole sweep.
+    """
+    take = manager._actor_task_failed
+
+    def take_any(tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
+            exception = ProcessEnded(exception)
+        take(tracked_actor_task=tracked_actor_task, exception=exception)
+
+    manager._actor_task_failed = take_any

@@ -77,7 +77,7 @@ def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -
     spec = checked(request.applied_to(spec))
 
     from sweeps.dry_run import dry_run, state_of
-    from sweeps.machines import cards_for, cores_before, join_cluster
+    from sweeps.machines import cards_for, division_before, join_cluster
     from sweeps.preflight import prepare
 
     def planned(spec: SweepSpec, resources: Resources) -> "SweepPlan":
@@ -87,7 +87,7 @@ def plan_only(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -
         return state_of(plan, request.spec, request.accept_changes) if request.continues else None
 
     if request.address is not None:
-        with locked(folder), join_cluster(request.address, spec, cores_before(folder)) as cluster:
+        with locked(folder), join_cluster(request.address, spec, division_before(folder)) as cluster:
             plan = planned(spec, cluster.resources)
             return dry_run(plan, state=state_before(plan), cluster=cluster)
     cards = cards_for(spec, request.gpu_memory)
@@ -129,9 +129,9 @@ def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> i
     request = completed(request, folder)
     spec = checked(request.applied_to(spec))
 
-    from sweeps.machines import cores_before, ray_for
+    from sweeps.machines import division_before, ray_for
 
-    with ray_for(spec, request.address, cores_before(folder)) as ray:
+    with ray_for(spec, request.address, division_before(folder)) as ray:
         with quick_imports():
             from sweeps import sweep
             from sweeps.preflight import prepare

@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from importlib import import_module
-from threading import Thread
 
 from rich.console import Console
 
@@ -24,8 +23,9 @@ def executor_for(plan: SweepPlan, ray: Machines) -> Executor:
     for note in ray.check(plan):
         console.print(note)
     resources, budget = plan.resources, plan.spec.budget
+    folder = plan.folder.absolute() if resources.nodes else plan.folder.resolve()  # a link may lead elsewhere on a node
     trial_plan = TrialPlan(
-        plan.folder.resolve(),
+        folder,
         plan.fixed,
         plan.spec.metric,
         plan.example_values,
@@ -56,11 +56,10 @@ def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Execut
     with neighbours as others, Signals() as signals:
         for line in others:
             console.print(line)
-        Thread(target=import_early, daemon=True).start()
         with LiveView(study, plan.folder, console, resources.trials_at_once) as view:
             quota = CheckpointQuota(study, plan.folder)
             try:
-                executor.run(study, signals, plan.spec.budget.hours, [quota, view])
+                executor.run(study, signals, plan.spec.budget.hours, [quota, view], meanwhile=import_early)
             except KeyboardInterrupt:  # a second signal
                 pass
             except Exception as error:  # Ray may keep only the text of what the study raised

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -69,9 +69,12 @@ def locked(folder: Path) -> Generator[None]:
         file.truncate(0)
         file.write(json.dumps(asdict(this_process())))
         file.flush()
-        with renewed(path) if shared else nullcontext():
-            yield
-        file.truncate(0)
+        os.fsync(file.fileno())  # other machines are to read it now
+        try:
+            with renewed(path) if shared else nullcontext():
+                yield
+        finally:
+            file.truncate(0)
 
 
 @contextmanager
@@ -81,7 +84,8 @@ def renewed(path: Path) -> Generator[None]:
 
     def renew() -> None:
         while not ended.wait(RENEWED_SECONDS):
-            os.utime(path)
+            with suppress(OSError):  # such as of a server that restarts
+                os.utime(path)
 
     thread = Thread(target=renew, daemon=True)
     thread.start()
@@ -109,7 +113,18 @@ def refuse_writer_on_another_machine(folder: Path) -> None:
     while time.monotonic() < end:
         time.sleep(SILENT_SECONDS / 10)
         if time_of(path) != time_of_lock:
-            raise UserError(f"{folder} is in use by {before}: wait for it, or stop it.")
+            now = read_writer(path) or before
+            raise UserError(f"{folder} is in use by {now}: wait for it, or stop it.")
+
+
+def refuse_lost_lock(folder: Path) -> None:
+    """Raise a ``UserError`` if another process has taken the folder, because this one was silent for too long."""
+    process = read_writer(lock_of(folder))
+    if process is not None and process != this_process():
+        raise UserError(
+            f"{folder} was taken over by {process}, because this process did not answer for {SILENT_SECONDS:.0f} s. It "
+            "ends here; all that it has recorded is safe."
+        )
 
 
 def time_of(path: Path) -> int:

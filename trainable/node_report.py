@@ -30,14 +30,12 @@ class Question:
     """The overrides of all trials; their paths are absolute."""
     networks: tuple[Overrides, ...]
     """The overrides of a trial for each different network."""
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
 class NodeReport:
     """A machine's answers. What a machine lacks, and errors, are sentences."""
 
-    cards: tuple[Card, ...] | str
     free_mib: int
     """Main memory."""
     python: str
@@ -60,7 +58,6 @@ def report_node(question: Question) -> NodeReport:
     """Answer a sweep's question. Decoded images are kept in this machine's ``data.cache_dir`` from now on."""
     about = provenance()
     return NodeReport(
-        cards=look_for_cards(question.device),
         free_mib=machine_memory()[1] // MIB,
         python=platform.python_version(),
         packages=about["packages"],

@@ -3,6 +3,7 @@
 It imports torch only in its own process, so that the program that runs a sweep does not wait for it.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ class CrackTrial(tune.Trainable):
     def setup(self, config: dict[str, Any], plan: TrialPlan | None = None) -> None:
         assert plan is not None  # Ray's base class has no second argument; tune.with_parameters passes it
         self.plan, self.job = plan, config
+        if not plan.trials_per_card:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a node may have cards that the sweep was not planned for
         if plan.import_at_once:
             import_module("trainable.preload")
 

@@ -8,6 +8,8 @@ from src.cards import Card
 from src.cores import available_cores
 from src.errors import UserError
 
+MOST_WITHOUT_CARDS = 4
+"""Trials at once on a machine without graphics cards, unless the user gives a number."""
 LEAST_MIB = 1024
 """GPU memory that a trial needs at least: with less, not even a small network trains."""
 
@@ -37,11 +39,14 @@ class Resources:
     """Graphics cards in use, of all nodes; none without any."""
     nodes: tuple[Node, ...] = ()
     """Of a cluster; none on one machine."""
+    most_on_a_node: int | None = None
+    """Trials at once on a node without cards. None: as many as its cores allow."""
 
     def places_on(self, node: Node) -> int:
         """How many trials may run at once on a node."""
+        most = self.trials_per_card * len(node.cards) if self.cards else self.most_on_a_node
         by_cores = node.cores // self.cores_per_trial
-        return min(by_cores, self.trials_per_card * len(node.cards)) if self.cards else by_cores
+        return by_cores if most is None else min(by_cores, most)
 
     def __str__(self) -> str:
         if not self.cards:
@@ -94,7 +99,7 @@ def share_machine(trials_at_once: int | None, cards: Sequence[Card] = (), cores:
     But with more than a few trials at once, the search has too few results when it proposes the next trial.
     """
     cores = cores or available_cores()
-    at_once = trials_at_once or len(cards) or min(4, cores)
+    at_once = trials_at_once or len(cards) or min(MOST_WITHOUT_CARDS, cores)
     used = tuple(cards[:at_once])
     if used and at_once % len(used):
         legal = at_once - at_once % len(used)
@@ -111,42 +116,64 @@ def share_machine(trials_at_once: int | None, cards: Sequence[Card] = (), cores:
     return resources
 
 
+@dataclass(frozen=True)
+class Before:
+    """What the earlier sessions of a sweep have decided about its trials."""
+
+    cores_per_trial: int
+    trials_per_card: int
+    """0 without cards."""
+
+
 def share_nodes(
     trials_at_once: int | None,
     nodes: Sequence[Node],
     most: int,
     gpus: int | None = None,
-    cores_per_trial: int | None = None,
+    before: Before | None = None,
 ) -> Resources:
     """Divide the nodes of a cluster among ``trials_at_once`` trials; no trial spans two nodes.
 
-    None: each node as ``share_machine`` divides one, but at most ``most`` trials. With cards, nodes without any are not
-    used. ``cores_per_trial``: the number that the sweep began with. Fewer cores or cards than asked for are a
-    ``UserError``.
+    None: each node as ``share_machine`` divides one, but at most ``most`` trials in all. With cards, nodes without any
+    are not used. ``before``: of a sweep that is continued. Its numbers are upper limits then, as there may be fewer
+    nodes today; without it, fewer cores or cards than asked for are a ``UserError``.
     """
-    cards = choose_cards([card for node in nodes for card in node.cards], gpus, trials_at_once)
-    if cards:
-        shared = share_machine(trials_at_once, cards)
+    found = [card for node in nodes for card in node.cards]
+    if before and gpus is not None:
+        gpus = min(gpus, len(found)) or None
+    if cards := choose_cards(found, gpus, None if before else trials_at_once):
+        if before and before.trials_per_card:
+            trials_at_once = min(trials_at_once or most, before.trials_per_card * len(cards))
+        shared = share_machine(min(trials_at_once or len(cards), most), cards)
         used = [node for node in nodes if node.cards]
         cores = min(node.cores // (shared.trials_per_card * len(node.cards)) for node in used)
         return replace(shared, cores_per_trial=max(1, cores), nodes=tuple(used))
     if not nodes:
         raise UserError("The cluster has no node with a processor core for trials: see ray status.")
-    own = cores_per_trial or cores_for(trials_at_once, [node.cores for node in nodes])
-    room = sum(node.cores // own for node in nodes)
-    if room < (trials_at_once or 1):
+    return share_cores(trials_at_once, nodes, most, before.cores_per_trial if before else None)
+
+
+def share_cores(trials_at_once: int | None, nodes: Sequence[Node], most: int, before: int | None) -> Resources:
+    """``share_nodes`` without cards; ``before``: cores of each trial in the earlier sessions."""
+    own = before or cores_for(trials_at_once, [node.cores for node in nodes])
+    resources = Resources(1, own, (), tuple(node for node in nodes if node.cores >= own))
+    if trials_at_once is None:
+        resources = replace(resources, most_on_a_node=MOST_WITHOUT_CARDS)
+    room = min(most, sum(map(resources.places_on, resources.nodes)))
+    if not room or (trials_at_once is not None and room < trials_at_once and not before):
         named = ", ".join(f"{node}: {node.cores}" for node in nodes)
+        origin = ", as in the session before" if before else ""
         raise UserError(
-            f"trials_at_once={trials_at_once or 1}: the nodes have room for {room} (cores for each trial: {own}; cores "
-            f"of {named}). Use a smaller --trials-at-once, or wait for more nodes."
+            f"trials_at_once={trials_at_once or 'not given'}: the nodes have room for {room}. A trial has {own} "
+            f"core{'s' * (own > 1)}{origin}, and the nodes have {named}."
         )
-    return Resources(trials_at_once or min(room, most), own, (), tuple(node for node in nodes if node.cores >= own))
+    return replace(resources, trials_at_once=min(trials_at_once or room, room))
 
 
 def cores_for(trials_at_once: int | None, cores: Sequence[int]) -> int:
     """Cores of each trial on a CPU, from the cores of each node: at least 1."""
     if trials_at_once is None:
-        return min(max(1, have // min(4, have)) for have in cores if have)
+        return min(max(1, have // min(MOST_WITHOUT_CARDS, have)) for have in cores if have)
     fitting = (own for own in range(max(cores), 0, -1) if sum(have // own for have in cores) >= trials_at_once)
     return next(fitting, 1)
 

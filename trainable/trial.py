@@ -157,13 +157,14 @@ class TrialProcess:
     def _end_writing(self) -> None:
         """Wait for the last checkpoint. If it cannot be written, log that: the trial resumes from the one before."""
         try:
-            self.experiment.close()
+            try:
+                self.experiment.close()
+            except OSError:
+                logging.exception("the last checkpoint could not be written")
             self.require_latest()
         except Superseded as error:
             logging.warning("%s", error)
             return
-        except OSError:
-            logging.exception("the last checkpoint could not be written")
         self.experiment.previous_checkpoint.unlink(missing_ok=True)
 
     def release(self) -> None:

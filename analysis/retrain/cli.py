@@ -119,7 +119,7 @@ def ray_for(sweep: "SweepResults", request: RetrainRequest) -> "LocalRay | Clust
     from src.cards import find_cards
     from src.config.compose import load_config
     from sweeps.local_ray import LocalRay
-    from sweeps.machines import cores_before
+    from sweeps.machines import division_before
     from sweeps.search.budget import Budget
     from trainable.resources import choose_cards, share_machine
 
@@ -129,7 +129,7 @@ def ray_for(sweep: "SweepResults", request: RetrainRequest) -> "LocalRay | Clust
     from sweeps.cluster import Cluster  # imports Ray
 
     budget = Budget(trials=1, trials_at_once=number, gpus=gpus)
-    return Cluster(request.address, device, budget, cores_before(folder_of(sweep)))
+    return Cluster(request.address, device, budget, None if request.fresh else division_before(folder_of(sweep)))
 
 
 def resume_command(request: RetrainRequest) -> str:

@@ -188,6 +188,7 @@ def score(trial: Trial, contender: str, plan: SweepPlan) -> Run:
             "evaluation.split=test",
             "evaluation.metrics=[iou]",
             "evaluation.tta=none",
+            *(["device=auto"] if plan.config.device == "cuda" else []),  # this machine may have none
         ]
         scores = evaluate(load_network(folder / "checkpoints" / "best_model.pth", overrides))
         counts = ImageCounts(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))

@@ -37,8 +37,15 @@ KEYS: dict[str, type | tuple[type, ...]] = {
 """The keys of a training's checkpoint, with their types."""
 
 
-def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
-    """Write ``payload`` so that ``path`` is always either the complete old file or the complete new one."""
+def do_nothing() -> None:
+    pass
+
+
+def save_checkpoint(payload: Mapping[str, Any], path: Path, before: Callable[[], None] = do_nothing) -> None:
+    """Write ``payload`` so that ``path`` is always either the complete old file or the complete new one.
+
+    ``before`` is called before the new one replaces the old one; if it raises an error, the old one stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced_file(path) as partial, partial.open("wb") as file:
         try:
@@ -52,6 +59,7 @@ def save_checkpoint(payload: Mapping[str, Any], path: Path) -> None:
             raise OSError(refused.errno, refused.strerror, str(path)) from error
         file.flush()
         os.fsync(file.fileno())
+        before()
 
 
 class Background:
@@ -79,10 +87,11 @@ class Background:
             self._thread.shutdown()
 
 
-def link_checkpoint(source: Path, target: Path) -> None:
+def link_checkpoint(source: Path, target: Path, before: Callable[[], None] = do_nothing) -> None:
     """Make ``target`` a hard link to ``source``, or a copy if the file system has no hard links.
 
-    ``save_checkpoint`` never writes into an existing file, so the link keeps its content when ``source`` is replaced.
+    ``before`` is called before the target is replaced. ``save_checkpoint`` never writes into an existing file, so the
+    link keeps its content when ``source`` is replaced.
     """
     with replaced_file(target) as partial:
         try:
@@ -91,6 +100,7 @@ def link_checkpoint(source: Path, target: Path) -> None:
             shutil.copyfile(source, partial)
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
+        before()
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -48,7 +48,8 @@ class Experiment:
         """Seconds that the training has waited for the last epoch to be written. The next epoch reports them as
         ``record_seconds``; 0 for the first one."""
         self.before_writing: Callable[[], None] = lambda: None
-        """Called before an epoch's checkpoint is written. If it raises an error, the checkpoint is not written."""
+        """Called before an epoch's checkpoint is written, and before it replaces another. If it raises an error, the
+        checkpoint is not written."""
         self.epochs = config.training.epochs
         self.panel: PredictionPanel | None = None
         self.next_event = 0
@@ -114,10 +115,10 @@ class Experiment:
             self._show_predictions(self.panel.draw(report.shown, payload["threshold"]), report.epoch)
         self.writer.flush()
         if keep_previous and self.last_checkpoint.is_file():
-            link_checkpoint(self.last_checkpoint, self.previous_checkpoint)
-        save_checkpoint(payload, self.last_checkpoint)
+            link_checkpoint(self.last_checkpoint, self.previous_checkpoint, self.before_writing)
+        save_checkpoint(payload, self.last_checkpoint, self.before_writing)
         if report.is_best:
-            link_checkpoint(self.last_checkpoint, self.best_checkpoint)
+            link_checkpoint(self.last_checkpoint, self.best_checkpoint, self.before_writing)
 
     def _show_predictions(self, picture: UInt8Array, epoch: int) -> None:
         """Write the panel of validation predictions of the best epoch to ``results/`` and sometimes to TensorBoard."""

@@ -1,5 +1,6 @@
 """A sweep on a real Ray cluster of several nodes; trials only sleep, all else is real."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -141,6 +142,41 @@ def test_the_cards_of_all_nodes_are_shared_evenly(tiny: list[str], tmp_path: Pat
     processes = {(line["node"], line["cards"], line["pid"]) for line in epochs(tmp_path)}
     cards = Counter((node, card) for node, card, _ in processes)
     assert cards == {(f"127.0.0.{node}", card): 2 for node in (3, 4) for card in ("0", "1")}
+
+
+@pytest.mark.slow
+def test_a_sweep_without_any_node_waits_for_one(tiny: list[str], tmp_path: Path):
+    """The head has no cores. The only node dies twice, once while it trains, and comes back at the same address."""
+    words = [word for word in tiny if not word.startswith(SET_BY_THE_SWEEP)]
+    with MadeCluster(head_cores=0, SLEEP="0.3", TRAINED=str(tmp_path)) as cluster:
+        cluster.start(3)
+        sweep = command(cluster, *words, "--trials", "6", "--max-epochs", "9")
+        for _ in range(2):
+            before = len(epochs(tmp_path))
+            wait_for(lambda before=before: len(epochs(tmp_path)) > before + 2)
+            cluster.kill(3)
+            time.sleep(5.0)
+            cluster.start(3)
+        said, _ = sweep.communicate(timeout=PATIENCE_SECONDS)
+    assert sweep.returncode == 0
+    assert "Trials at once now: none" in said
+    (folder,) = tmp_path.glob("outputs/sweeps/quickstart")
+    assert audit(folder) == []
+
+
+@pytest.mark.slow
+def test_a_sweep_without_any_node_ends_at_the_first_signal(tiny: list[str], tmp_path: Path):
+    words = [word for word in tiny if not word.startswith(SET_BY_THE_SWEEP)]
+    with MadeCluster(head_cores=0, SLEEP="0.3", TRAINED=str(tmp_path)) as cluster:
+        cluster.start(3)
+        sweep = command(cluster, *words, "--trials", "6", "--max-epochs", "9")
+        wait_for(lambda: len(epochs(tmp_path)) > 2)
+        cluster.kill(3)
+        time.sleep(5.0)
+        sweep.send_signal(signal.SIGTERM)
+        said, _ = sweep.communicate(timeout=30)
+    assert sweep.returncode == 128 + signal.SIGTERM
+    assert "--resume" in said
 
 
 ABOUT = {

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-import sweeps.ledger
 from src.errors import UserError
 from sweeps.ledger import FORMAT, LEDGER_FILE, Ledger, is_finished
 from sweeps.search.events import (
@@ -277,61 +276,3 @@ def test_values_about_the_sweep_are_json(ledger: Ledger):
     assert ledger.get("command") == {"trials": 4}
     assert ledger.get("nothing") is None
     assert json.loads(ledger.database.execute("SELECT value FROM sweep").fetchone()[0]) == {"trials": 4}
-
-
-@pytest.fixture
-def on_network_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "sweeps.ledger.is_network_disk", lambda folder: True
-    )  # pyright: ignore[reportUnknownLambdaType]
-
-
-@pytest.mark.usefixtures("on_network_disk")
-def test_on_a_network_disk_no_memory_is_shared_between_machines_and_a_reader_does_not_hold_up_the_writer(
-    tmp_path: Path,
-):
-    ledger = Ledger(tmp_path / LEDGER_FILE)
-    ledger.append(SessionBegan(1), None, [])
-    reader = Ledger(ledger.path, read_only=True)
-    records = reader.records()
-    assert next(records).event == SessionBegan(1)
-    ledger.append(Finished(), None, [])  # while the reader is at work
-    assert list(records) == []
-    assert [path.name for path in tmp_path.iterdir()] == [LEDGER_FILE]
-
-
-def test_a_ledger_that_was_moved_to_a_network_disk_is_changed_when_it_is_written(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-):
-    ledger.append(SessionBegan(1), None, [])
-    ledger.close()
-    monkeypatch.setattr(
-        "sweeps.ledger.is_network_disk", lambda folder: True
-    )  # pyright: ignore[reportUnknownLambdaType]
-    moved = Ledger(ledger.path)
-    assert moved.database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-    assert [record.event for record in moved.records()] == [SessionBegan(1)]
-
-
-def die_within_a_commit(path: Path) -> None:
-    sweeps.ledger.is_network_disk = lambda folder: True  # pyright: ignore[reportUnknownLambdaType]
-    ledger = Ledger(path)
-    ledger.database.execute("PRAGMA cache_size=1")  # so that changed pages go to the file before the commit
-    ledger.database.execute("BEGIN IMMEDIATE")
-    for number in range(1000):
-        ledger.database.execute("INSERT INTO sweep VALUES (?, ?)", (f"key {number}", json.dumps("x" * 1000)))
-    os._exit(0)
-
-
-@pytest.mark.usefixtures("on_network_disk")
-def test_a_reader_undoes_the_commit_in_which_the_writer_died(tmp_path: Path):
-    ledger = Ledger(tmp_path / LEDGER_FILE)
-    ledger.put("trials", 3)
-    ledger.close()
-    process = multiprocessing.get_context("spawn").Process(target=die_within_a_commit, args=(ledger.path,))
-    process.start()
-    process.join()
-    assert ledger.path.with_name(f"{LEDGER_FILE}-journal").exists()
-    reader = Ledger(ledger.path, read_only=True)
-    assert reader.get("trials") == 3
-    assert reader.get("key 0") is None

@@ -21,7 +21,6 @@ HERE = Here(
     data={"train": "f00d", "val": "cafe", "test": "beef"},
 )
 GOOD = NodeReport(
-    cards=(),
     free_mib=8000,
     python=HERE.python,
     packages={**HERE.packages},
@@ -83,6 +82,7 @@ CARD = Card("a card", memory_mib=8000, free_mib=7000, context_mib=400)
         ((CARD, CARD), []),
         ("the driver is too old", ["node7 (10.0.0.7): the driver is too old"]),
         ((CARD,), ["2 graphics cards", "finds 1", "--num-gpus=1"]),
+        ((CARD, replace(CARD, free_mib=6500)), []),  # a little is in use at the moment
         ((CARD, replace(CARD, free_mib=3000)), ["2744", "6000"]),
     ],
 )

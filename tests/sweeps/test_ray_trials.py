@@ -15,7 +15,7 @@ from ray.tune.schedulers import TrialScheduler
 from sweeps.local_ray import LocalRay
 from sweeps.observer import Observer
 from sweeps.places import Place, places_here
-from sweeps.ray_trials import NodeLost, StudyScheduler, TrialSource
+from sweeps.ray_trials import MOST_CHECKS_LOST, NodeLost, ProcessEnded, StudyScheduler, TrialSource
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.state import SearchState
 from sweeps.search.study import SessionEnd, Study
@@ -78,10 +78,10 @@ def failed(error: Exception) -> Exception:
         return RayTaskError("train", traceback.format_exc(), error)
 
 
-def fail(scheduler: StudyScheduler, name: str, error: Exception) -> None:
-    """A trial on the first node of a cluster fails."""
+def fail(scheduler: StudyScheduler, name: str, error: Exception, node: Node | None = NODE) -> None:
+    """A trial on a node of a cluster fails, or on this machine."""
     scheduler.errors[f"{name}-1"] = error
-    scheduler.source.live[f"{name}-1"] = Place({"CPU": 1.0}, 0, 1, NODE)
+    scheduler.source.live[f"{name}-1"] = Place({"CPU": 1.0}, 0, 1, node)
     scheduler.on_trial_error(None, fake(name))
 
 
@@ -136,11 +136,20 @@ def test_a_lost_card_ends_the_session_and_no_trial_has_failed(study: Study):
     rules = scheduler_of(study)
     row = study.next_trial()
     assert row
-    error = failed(CardLost("There is a card."))
-    fail(rules, row.name, error)
+    fail(rules, row.name, failed(CardLost("There is a card.")), node=None)
     assert (row.state, row.failures) == ("waiting", 0)
     assert study.why_ended == "The graphics card is lost: There is a card"
     assert study.next_trial() is None
+
+
+def test_a_lost_card_of_a_node_costs_that_node_alone(study: Study):
+    rules = scheduler_of(study)
+    row = study.next_trial()
+    assert row
+    fail(rules, row.name, failed(CardLost("There is a card.")))
+    assert (row.state, row.losses, study.ended) == ("waiting", 1, None)
+    assert [given.node for given in cast(MadeMachines, rules.machines).given_up] == [NODE]
+    assert rules.source.gone == {NODE.id}
 
 
 @pytest.fixture
@@ -244,9 +253,10 @@ def test_the_search_is_finished_when_the_study_is_and_nothing_lives(study: Study
         (NodeLost("node7 (10.0.0.7) is lost"), "node7 (10.0.0.7) is lost"),
         (ActorUnavailableError("the connection broke", b"1" * 16), "node7 (10.0.0.7) does not answer"),
         (OutOfMemoryError("2 workers were killed"), "memory"),
+        (ProcessEnded(OutOfMemoryError("2 workers were killed")), "memory"),
         (failed(Superseded("attempt 2 has taken over")), "attempt 2"),
     ],
-    ids=["node", "connection", "memory", "lock"],
+    ids=["node", "connection", "memory at the start", "memory", "lock"],
 )
 def test_a_trial_that_loses_its_machine_is_next_and_counts_no_failure(study: Study, error: Exception, reason: str):
     waiting, lost = study.next_trial(), study.next_trial()
@@ -303,3 +313,22 @@ def test_a_check_whose_node_is_lost_is_made_again(study: Study):
     scheduler.on_trial_error(None, check)
     assert not scheduler.answers
     assert scheduler.source.checks == [check.config]
+    for _ in range(MOST_CHECKS_LOST):
+        scheduler.errors["check-1"] = NodeLost("node7 is lost")
+        scheduler.on_trial_error(None, check)
+    assert "node7 is lost" in scheduler.answers[0]
+
+
+def test_a_place_whose_machine_had_no_memory_left_rests(study: Study, monkeypatch: pytest.MonkeyPatch):
+    scheduler, trial = scheduler_of(study), study.next_trial()
+    assert trial
+    fail(scheduler, trial.name, OutOfMemoryError("2 workers were killed"))
+    source = scheduler.source
+    source.on_trial_complete(f"{trial.name}-1", error=True)
+    source.study = study
+    assert source.next_trial() is None
+    assert (source.count, list(source.free)) == (1, [])
+    monkeypatch.setattr("sweeps.ray_trials.time.monotonic", lambda: 1e9)
+    monkeypatch.setattr(source, "_ray_trial", lambda name, job: name)  # pyright: ignore[reportUnknownLambdaType]
+    assert source.next_trial() == trial.name
+    assert not source.resting

@@ -61,7 +61,7 @@ def test_other_sweeps_on_the_same_card_are_named_before_the_first_trial(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said = Console(file=StringIO(), width=500)
     with announced("another", plan.resources):
-        run_trials(plan, study, said, cast(Executor, SimpleNamespace(run=lambda *_: None)))
+        run_trials(plan, study, said, cast(Executor, SimpleNamespace(run=lambda *_, **__: None)))
     assert "another (process" in cast(StringIO, said.file).getvalue()
 
 

@@ -1,7 +1,9 @@
 """The Ray trainable, driven as Ray drives it but without Ray."""
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,9 @@ class FakeProcess:
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> TrialPlan:
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialPlan:
+    """Of a sweep on processor cores, whose processes hide the graphics cards."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     return TrialPlan(tmp_path, Overrides(), "val/iou_best")
 
 
@@ -72,3 +76,21 @@ def test_the_program_that_runs_a_sweep_does_not_import_torch():
     code = "import sys, sweeps.sweep, sweeps.preflight, sweeps.run_trials; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_a_sweep_that_was_planned_without_cards_uses_none(plan: TrialPlan, monkeypatch: pytest.MonkeyPatch):
+    started(replace(plan, trials_per_card=1), {"trial": "t0"})
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+    started(plan, {"trial": "t0"})
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_a_process_of_a_cluster_imports_what_trials_need_when_it_starts(
+    plan: TrialPlan, monkeypatch: pytest.MonkeyPatch
+):
+    imported: list[str] = []
+    monkeypatch.setattr("trainable.ray_trial.import_module", imported.append)
+    started(plan, {"trial": "t0"})
+    assert not imported
+    started(replace(plan, import_at_once=True), {"trial": "t0"})
+    assert imported == ["trainable.preload"]

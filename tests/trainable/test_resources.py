@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from src.cards import Card
 from src.errors import UserError
-from trainable.resources import Node, Resources, choose_cards, share_machine, share_nodes
+from trainable.resources import Before, Node, Resources, choose_cards, share_machine, share_nodes
 
 CARD = Card("RTX", memory_mib=8000, free_mib=7000, context_mib=400)
 
@@ -112,10 +112,26 @@ def test_with_cards_each_card_of_each_node_has_a_trial_and_nodes_without_are_not
     assert [shared.places_on(one) for one in shared.nodes] == [4, 2]
 
 
-def test_a_sweep_that_goes_on_keeps_its_cores_for_each_trial():
-    resources = share_nodes(None, [node("1", 16), node("2", 3)], MOST, cores_per_trial=4)
+def test_a_sweep_that_goes_on_keeps_its_cores_and_its_trials_on_each_card():
+    before = Before(cores_per_trial=4, trials_per_card=0)
+    resources = share_nodes(None, [node("1", 16), node("2", 3)], MOST, before=before)
     assert (resources.trials_at_once, resources.cores_per_trial) == (4, 4)
     assert [one.host for one in resources.nodes] == ["1"]  # the other has too few
+    assert share_nodes(9, [node("1", 16)], MOST, before=before).trials_at_once == 4  # there are fewer nodes today
+    fewer = share_nodes(8, [node("1", 16, cards=2)], MOST, gpus=4, before=Before(4, trials_per_card=1))
+    assert (fewer.trials_at_once, fewer.trials_per_card) == (2, 1)
+    more = share_nodes(None, [node("1", 16, cards=2)], MOST, before=Before(4, trials_per_card=2))
+    assert (more.trials_at_once, more.trials_per_card) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "places"),
+    [([node("1", 2), node("2", 64)], [2, 4]), ([node("1", 6)], [4]), ([node("1", 10), node("2", 10)], [4, 4])],
+)
+def test_without_a_number_no_node_has_more_trials_than_it_would_have_alone(nodes: list[Node], places: list[int]):
+    resources = share_nodes(None, nodes, MOST)
+    assert [resources.places_on(one) for one in nodes] == places
+    assert resources.trials_at_once == sum(places)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +141,7 @@ def test_a_sweep_that_goes_on_keeps_its_cores_for_each_trial():
         ({"trials_at_once": None}, [], "no node"),
         ({"trials_at_once": None, "gpus": 3}, [node("1", 4, cards=2)], "gpus=3: only 2"),
         ({"trials_at_once": 3}, [node("1", 4, cards=2)], "multiple of the 2"),
-        ({"trials_at_once": None, "cores_per_trial": 8}, [node("1", 4)], "cores for each trial: 8"),
+        ({"trials_at_once": None, "before": Before(8, 0)}, [node("1", 4)], "8 cores, as in the session before"),
     ],
 )
 def test_more_than_a_cluster_has_is_refused(asked: dict[str, Any], nodes: list[Node], words: str):
@@ -135,7 +151,7 @@ def test_more_than_a_cluster_has_is_refused(asked: dict[str, Any], nodes: list[N
 
 @given(cores=st.lists(st.integers(1, 40), min_size=1, max_size=6), data=st.data())
 def test_the_nodes_of_a_cluster_have_room_for_all_trials_and_no_trial_spans_two(cores: list[int], data: st.DataObject):
-    at_once = data.draw(st.none() | st.integers(1, sum(cores)))
+    at_once = data.draw(st.none() | st.integers(1, min(MOST, sum(cores))))
     resources = share_nodes(at_once, [node(str(number), have) for number, have in enumerate(cores)], MOST)
     rooms = [resources.places_on(one) for one in resources.nodes]
     assert all(room * resources.cores_per_trial <= one.cores for room, one in zip(rooms, resources.nodes, strict=True))

@@ -3,7 +3,7 @@
 import errno
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -148,9 +148,9 @@ def test_the_training_goes_on_while_a_checkpoint_is_written(
 ):
     written, slow = threading.Event(), save_checkpoint
 
-    def save(payload: Mapping[str, Any], path: Path) -> None:
+    def save(payload: Mapping[str, Any], path: Path, before: Callable[[], None]) -> None:
         assert written.wait(timeout=60)
-        slow(payload, path)
+        slow(payload, path, before)
 
     monkeypatch.setattr("src.training.experiment.save_checkpoint", save)
     trainer = Trainer(load_config(tiny), tiny)
@@ -178,7 +178,7 @@ def test_a_checkpoint_that_could_not_be_written_is_an_error_of_the_next_epoch(
     experiment = Experiment(tmp_path / "run", trainer.config, tiny)
     report = trainer.train_epoch()
 
-    def fail(payload: Mapping[str, Any], path: Path) -> None:
+    def fail(payload: Mapping[str, Any], path: Path, before: Callable[[], None]) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr("src.training.experiment.save_checkpoint", fail)
