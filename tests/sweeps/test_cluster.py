@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,9 +15,13 @@ from benchmarks.made_cluster import MadeCluster
 from src.errors import EXIT_USER
 from src.lines import read_lines
 from sweeps.audit import audit
-from sweeps.cluster import gpus_of, node_of
+from sweeps.cluster import Cluster, gpus_of, node_of
 from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.newcomers import Newcomers
+from sweeps.places import Changes
+from sweeps.search.budget import Budget
 from sweeps.search.events import Lost, PlacesChanged, Reported, SessionBegan
+from trainable.resources import Before, Node
 
 SLEEP_SECONDS = 0.3
 PATIENCE_SECONDS = 90.0
@@ -191,3 +195,72 @@ def test_a_node_has_the_cores_and_cards_that_ray_may_give():
     node = node_of(ABOUT)
     assert (str(node), node.cores, node.cards) == ("node7 (10.0.0.7)", 8, ())
     assert (gpus_of(ABOUT, "auto"), gpus_of(ABOUT, "cpu")) == (2, 0)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Of two nodes with four cores each, without Ray; ``alive`` is what Ray would say of them."""
+    cluster = Cluster("node7:6379", "cpu", Budget(trials=1))
+    about = {key: ABOUT | {"NodeID": key, "Resources": {"CPU": 4.0}} for key in ("a1", "b2")}
+    cluster.nodes = {key: node_of(one) for key, one in about.items()}
+    cluster._share()
+    monkeypatch.setattr(cluster, "alive", about, raising=False)
+    monkeypatch.setattr(cluster, "_alive", lambda: cluster.__dict__["alive"])
+    monkeypatch.setattr("sweeps.cluster.LOOK_SECONDS", -1.0)
+    monkeypatch.setattr("sweeps.cluster.DEATH_SECONDS", 0.2)
+    cluster.newcomers = cast(Newcomers, Asking())
+    return cluster
+
+
+class Asking:
+    """Takes every node as one that lacks nothing, as soon as it is judged."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Node] = {}
+        self.refused = set[str]()
+
+    def ask(self, node: Node, gpus: int) -> None:
+        self.asked[node.id] = node
+
+    def judge(self, alive: Any) -> tuple[list[Node], list[str]]:
+        passed, self.asked = [*self.asked.values()], {}
+        return passed, []
+
+
+def test_a_node_that_does_not_answer_loses_its_places_and_gets_new_ones_after_the_checks(made: Cluster):
+    places = made.places()
+    assert len(places) == 8
+    assert made.changes() == Changes()
+    made.give_up(places[0])
+    changes = made.changes()
+    assert changes.gone == {"a1"}
+    assert changes.said == ["node7 (10.0.0.7) does not answer", "node7 (10.0.0.7) has joined"]
+    assert len(changes.new) == 4
+    assert not {place.number for place in changes.new} & {place.number for place in places}
+
+
+def test_a_node_that_is_gone_and_one_that_comes_back_under_another_id_change_the_places(made: Cluster):
+    made.places()
+    back = made.__dict__["alive"].pop("a1")
+    assert made.changes().gone == {"a1"}
+    made.__dict__["alive"]["c3"] = back | {"NodeID": "c3"}
+    assert [place.node and place.node.id for place in made.changes().new] == ["c3"] * 4
+
+
+def test_no_more_trials_than_asked_for_run_and_another_node_takes_over_for_one_that_is_gone(made: Cluster):
+    made.budget, made.before = Budget(trials=1, trials_at_once=4), Before(cores_per_trial=1, trials_per_card=0)
+    made._share()
+    places = made.places()
+    assert len(places) == made.limit == 4
+    first = places[0].node
+    assert first
+    del made.__dict__["alive"][first.id]
+    assert [place.node != first for place in made.changes().new] == [True] * 4
+
+
+def test_many_processes_that_die_together_are_waited_for_once(made: Cluster):
+    places, begin = made.places(), time.monotonic()
+    assert not any(made.has_lost(place) for place in places[:4])
+    assert time.monotonic() - begin < 4 * 0.2
+    del made.__dict__["alive"]["b2"]
+    assert made.has_lost(places[-1])
