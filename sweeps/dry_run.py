@@ -20,7 +20,7 @@ from trainable.overrides import trial_overrides
 from trainable.smoke_test import EpochCost, measure_epoch
 
 if TYPE_CHECKING:
-    from sweeps.cluster import Cluster
+    from sweeps.cluster.cluster import Cluster
 
 
 def dry_run(

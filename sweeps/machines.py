@@ -12,7 +12,7 @@ from sweeps.spec import SweepSpec
 from trainable.resources import Before, choose_cards, share_machine
 
 if TYPE_CHECKING:
-    from sweeps.cluster import Cluster  # imports Ray
+    from sweeps.cluster.cluster import Cluster  # imports Ray
 
 
 def cards_for(spec: SweepSpec, gpu_memory: float | None = None) -> tuple[Card, ...]:
@@ -35,7 +35,7 @@ def ray_for(spec: SweepSpec, address: str | None, before: Before | None = None) 
 
 
 def join_cluster(address: str, spec: SweepSpec, before: Before | None = None) -> "Cluster":
-    from sweeps.cluster import Cluster
+    from sweeps.cluster.cluster import Cluster
 
     if spec.budget.trials_at_once == "auto":
         raise UserError(

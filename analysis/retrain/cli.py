@@ -17,7 +17,7 @@ from src.rankable import RANKABLE
 
 if TYPE_CHECKING:
     from analysis.results import SweepResults
-    from sweeps.cluster import Cluster
+    from sweeps.cluster.cluster import Cluster
     from sweeps.local_ray import LocalRay
 
 TOP = 3
@@ -126,7 +126,7 @@ def ray_for(sweep: "SweepResults", request: RetrainRequest) -> "LocalRay | Clust
     device, number, gpus = load_config(fixed_of(sweep, request.data_root)).device, request.trials_at_once, request.gpus
     if request.address is None:
         return LocalRay(share_machine(number, choose_cards(find_cards(device), gpus, number)))
-    from sweeps.cluster import Cluster  # imports Ray
+    from sweeps.cluster.cluster import Cluster  # imports Ray
 
     budget = Budget(trials=1, trials_at_once=number, gpus=gpus)
     return Cluster(request.address, device, budget, None if request.fresh else division_before(folder_of(sweep)))

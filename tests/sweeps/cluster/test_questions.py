@@ -6,7 +6,7 @@ import pytest
 from ray.exceptions import GetTimeoutError, RayError, RaySystemError
 
 from src.errors import UserError
-from sweeps.node_questions import Asked, ask_all
+from sweeps.cluster.questions import Asked, ask_all
 from trainable.resources import Node
 
 NODES = {name: Node(name, f"10.0.0.{number}", name, 4) for number, name in enumerate(("one", "two"), start=7)}
@@ -23,7 +23,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> None:
             raise found
         return found
 
-    monkeypatch.setattr("sweeps.node_questions.ask", ask)
+    monkeypatch.setattr("sweeps.cluster.questions.ask", ask)
     monkeypatch.setattr("ray.get", get)
 
 

@@ -15,9 +15,9 @@ from benchmarks.made_cluster import MadeCluster
 from src.errors import EXIT_USER
 from src.lines import read_lines
 from sweeps.audit import audit
-from sweeps.cluster import Cluster, gpus_of, node_of
+from sweeps.cluster.cluster import Cluster, gpus_of, node_of
+from sweeps.cluster.newcomers import Newcomers
 from sweeps.ledger import LEDGER_FILE, Ledger
-from sweeps.newcomers import Newcomers
 from sweeps.places import Changes
 from sweeps.search.budget import Budget
 from sweeps.search.events import Lost, PlacesChanged, Reported, SessionBegan
@@ -206,8 +206,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     cluster._share()
     monkeypatch.setattr(cluster, "alive", about, raising=False)
     monkeypatch.setattr(cluster, "_alive", lambda: cluster.__dict__["alive"])
-    monkeypatch.setattr("sweeps.cluster.LOOK_SECONDS", -1.0)
-    monkeypatch.setattr("sweeps.cluster.DEATH_SECONDS", 0.2)
+    monkeypatch.setattr("sweeps.cluster.cluster.LOOK_SECONDS", -1.0)
+    monkeypatch.setattr("sweeps.cluster.cluster.DEATH_SECONDS", 0.2)
     cluster.newcomers = cast(Newcomers, Asking())
     return cluster
 

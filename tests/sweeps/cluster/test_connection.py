@@ -12,7 +12,7 @@ import pytest
 from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
 from src.errors import UserError
-from sweeps.cluster_connection import MODE, find_address, join, require_cluster
+from sweeps.cluster.connection import MODE, find_address, join, require_cluster
 
 
 class Head(gcs_service_pb2_grpc.NodeInfoGcsServiceServicer):
@@ -45,7 +45,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def with_token(monkeypatch: pytest.MonkeyPatch, token: str | None) -> None:
-    monkeypatch.setattr("sweeps.cluster_connection.own_token", lambda: token)
+    monkeypatch.setattr("sweeps.cluster.connection.own_token", lambda: token)
 
 
 def test_a_cluster_that_demands_our_token_is_joined_with_it(monkeypatch: pytest.MonkeyPatch):
@@ -112,7 +112,7 @@ def test_ray_of_another_version_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
         raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.59.0\nThis process has 2.60.0")
 
     monkeypatch.setattr(
-        "sweeps.cluster_connection.require_cluster", lambda address: address
+        "sweeps.cluster.connection.require_cluster", lambda address: address
     )  # pyright: ignore[reportUnknownLambdaType]
     monkeypatch.setattr("ray.init", refuse)
     with pytest.raises(UserError, match=r"--address=node7:6379: Version mismatch.*2.59.0 This process"):

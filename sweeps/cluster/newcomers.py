@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from src.errors import UserError
-from sweeps.node_checks import Here, lacking_weights, problems, raise_if_any, unusable_cards
-from sweeps.node_questions import Asked, ask
+from sweeps.cluster.checks import Here, lacking_weights, problems, raise_if_any, unusable_cards
+from sweeps.cluster.questions import Asked, ask
 from trainable.node_report import Question, look_for_cards, report_node
 from trainable.resources import Node, Resources
 

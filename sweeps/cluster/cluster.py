@@ -1,7 +1,7 @@
 """A Ray cluster that a sweep joins. Its nodes may come and go while the sweep runs.
 
 Every node is checked before it gets a trial: those that are there at the beginning in ``check``, the others when they
-join (``sweeps.newcomers``). ``sweeps.local_ray`` is the Ray of one machine; both give an executor its places.
+join (``sweeps.cluster.newcomers``). ``sweeps.local_ray`` is the Ray of one machine; both give an executor its places.
 """
 
 import os
@@ -19,10 +19,10 @@ import ray
 import ray._private.state
 
 from src.errors import UserError
-from sweeps.cluster_connection import join
-from sweeps.newcomers import Expected, Newcomers
-from sweeps.node_checks import lacking_weights, look_here, problems, question_for, raise_if_any, unusable_cards
-from sweeps.node_questions import ANSWER_SECONDS, ask, ask_all
+from sweeps.cluster.checks import lacking_weights, look_here, problems, question_for, raise_if_any, unusable_cards
+from sweeps.cluster.connection import join
+from sweeps.cluster.newcomers import Expected, Newcomers
+from sweeps.cluster.questions import ANSWER_SECONDS, ask, ask_all
 from sweeps.places import Changes, Place, places_on
 from sweeps.plan import SweepPlan
 from sweeps.search.budget import MOST_AT_ONCE, Budget

@@ -7,9 +7,9 @@ import pytest
 
 from src.cards import Card
 from src.errors import UserError
-from sweeps.newcomers import Expected, Newcomer, Newcomers
-from sweeps.node_questions import Asked
-from tests.sweeps.test_node_checks import GOOD, HERE
+from sweeps.cluster.newcomers import Expected, Newcomer, Newcomers
+from sweeps.cluster.questions import Asked
+from tests.sweeps.cluster.test_checks import GOOD, HERE
 from trainable.node_report import Question
 from trainable.resources import Node, Resources
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from src.cards import Card
-from sweeps.node_checks import Here, lacking_weights, problems, unusable_cards
+from sweeps.cluster.checks import Here, lacking_weights, problems, unusable_cards
 from trainable.node_report import NodeReport
 from trainable.resources import Node, Resources
 
