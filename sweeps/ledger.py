@@ -164,7 +164,11 @@ class Ledger:
             yield
             return
         if self.shared:
-            refuse_lost_lock(self.path.parent)
+            try:
+                refuse_lost_lock(self.path.parent)
+            except UserError as error:
+                self.failure, self.rolled_back = error, True
+                raise
         try:
             self.database.execute("BEGIN IMMEDIATE")
             yield

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from sweeps.network_disk import is_network_disk
-from sweeps.writer import writer
+from sweeps.writer import others_writer
 
 LONGEST_READ_SECONDS = 60.0
 """How long to wait for a process that reads or writes at this moment."""
@@ -24,25 +24,26 @@ def snapshot(path: Path) -> sqlite3.Connection:
     """A copy in memory of what is recorded now, while a sweep on this or another machine may be writing."""
     end = time.monotonic() + LONGEST_READ_SECONDS
     while True:
+        nobody_writes = others_writer(path.parent) is None
         before = commits(path)
         try:
-            found = copy_of(path)
+            found = copy_of(path, nobody_writes)
         except sqlite3.OperationalError:
-            if not journal_of(path).exists() or time.monotonic() > end:
+            if nobody_writes or not journal_of(path).exists() or time.monotonic() > end:
                 raise
         else:
-            if before == commits(path) and not journal_of(path).exists():
+            if nobody_writes or (before == commits(path) and not journal_of(path).exists()):
                 return found
             if time.monotonic() > end:
                 raise sqlite3.OperationalError("it is written all the time")
         time.sleep(0.05)  # a commit takes some milliseconds
 
 
-def copy_of(path: Path) -> sqlite3.Connection:
+def copy_of(path: Path, nobody_writes: bool) -> sqlite3.Connection:
     mode = "mode=ro"
     if in_wal_mode(path) and not path.with_name(f"{path.name}-wal").exists():
         mode += "&immutable=1"  # nobody is writing: now a read-only folder is no hindrance either
-    if journal_of(path).exists() and os.access(path, os.W_OK) and writer(path.parent) is None:
+    if journal_of(path).exists() and os.access(path, os.W_OK) and nobody_writes:
         mode = "mode=rw"  # its writer was killed: a reader undoes the last commit
     source = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=LONGEST_READ_SECONDS)
     copy = sqlite3.connect(":memory:", isolation_level=None)

@@ -111,7 +111,7 @@ class Executor:
             self._say(
                 f"{node}: a trial has no process after {LATE_SECONDS:.0f} s. Do other programs use that node's Ray?"
             )
-        if self.source.count:
+        if self.source.count and not self.controller.is_finished():
             self.controller.step()
         else:
             time.sleep(IDLE_SECONDS)

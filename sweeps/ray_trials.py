@@ -155,7 +155,6 @@ class StudyScheduler(FIFOScheduler):
         self.source, self.machines = source, machines
         self.answers: list[str] = []
         """What each check has refused, or an empty text."""
-        self.checks_lost = 0
         self.errors: dict[str, Exception] = {}
         """Why trials have failed, by Ray's id."""
 
@@ -178,12 +177,8 @@ class StudyScheduler(FIFOScheduler):
         failure = self._failure(self.errors.pop(str(trial.trial_id)), place)
         if failure.message == NO_MEMORY:
             self.source.rest(str(trial.trial_id))
-        if is_check(trial) and failure.kind is FailureKind.LOST and self.checks_lost < MOST_CHECKS_LOST:
-            self.checks_lost += 1
-            self.source.checks.append(trial.config)
-            return
         if is_check(trial):
-            self.answers.append(f"The process that tried out the networks has failed: {failure.message}")
+            self._check_failed(trial.config, failure)
             return
         name = name_of(trial)
         if failure.kind is FailureKind.DISK_FULL:
@@ -201,6 +196,13 @@ class StudyScheduler(FIFOScheduler):
         else:
             self.study.fail(name, failure.message, retry=failure.kind is FailureKind.MACHINE)
         self._left(name)
+
+    def _check_failed(self, check: dict[str, Any], failure: Failure) -> None:
+        lost = check.get("lost", 0) + (failure.kind is FailureKind.LOST)
+        if failure.kind is FailureKind.LOST and lost < MOST_CHECKS_LOST:
+            self.source.checks.append(check | {"lost": lost})
+        else:
+            self.answers.append(f"The process that tried out the networks has failed: {failure.message}")
 
     def _failure(self, error: Exception, place: Place) -> Failure:
         if isinstance(error, NodeLost):

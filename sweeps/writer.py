@@ -74,7 +74,8 @@ def locked(folder: Path) -> Generator[None]:
             with renewed(path) if shared else nullcontext():
                 yield
         finally:
-            file.truncate(0)
+            if read_writer(path) == this_process():  # nobody has taken it over
+                file.truncate(0)
 
 
 @contextmanager
@@ -85,7 +86,8 @@ def renewed(path: Path) -> Generator[None]:
     def renew() -> None:
         while not ended.wait(RENEWED_SECONDS):
             with suppress(OSError):  # such as of a server that restarts
-                os.utime(path)
+                if read_writer(path) == this_process():
+                    os.utime(path)
 
     thread = Thread(target=renew, daemon=True)
     thread.start()
@@ -142,6 +144,11 @@ def writer(folder: Path) -> str | None:
     if process is None or process.boot == boot() or not is_network_disk(folder.parent):
         return None
     return str(process) if time.time() - time_of(path) / 1e9 < SILENT_SECONDS else None  # its lock may not reach here
+
+
+def others_writer(folder: Path) -> str | None:
+    """The same, but for this process."""
+    return None if read_writer(lock_of(folder)) == this_process() else writer(folder)
 
 
 def read_writer(path: Path) -> Writer | None:

@@ -143,7 +143,8 @@ def share_nodes(
         gpus = min(gpus, len(found)) or None
     if cards := choose_cards(found, gpus, None if before else trials_at_once):
         if before and before.trials_per_card:
-            trials_at_once = min(trials_at_once or most, before.trials_per_card * len(cards))
+            cards = cards[: max(1, (trials_at_once or most) // before.trials_per_card)]
+            trials_at_once = before.trials_per_card * len(cards)
         shared = share_machine(min(trials_at_once or len(cards), most), cards)
         used = [node for node in nodes if node.cards]
         cores = min(node.cores // (shared.trials_per_card * len(node.cards)) for node in used)

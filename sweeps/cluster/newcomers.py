@@ -1,13 +1,17 @@
 """Nodes that join a cluster while a sweep runs: each is asked, and used if it lacks nothing."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from src.errors import UserError
 from sweeps.cluster.checks import Here, lacking_weights, problems, raise_if_any, unusable_cards
-from sweeps.cluster.questions import Asked, ask
+from sweeps.cluster.questions import Asked, NoAnswer, ask
 from trainable.node_report import Question, look_for_cards, report_node
 from trainable.resources import Node, Resources
+
+MOST_FAILURES = 3
+"""A node that gave no answer so many times is not used."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Newcomers:
         self.asked: dict[str, Newcomer] = {}
         self.refused = set[str]()
         """Ids of nodes that cannot be used. They are not asked again."""
+        self.failures = Counter[str]()
+        """How often each node gave no answer."""
 
     def ask(self, node: Node, gpus: int) -> None:
         cards = ask(node, look_for_cards, self.device if gpus else "cpu", cards=gpus)
@@ -60,6 +66,9 @@ class Newcomers:
             try:
                 passed.append(self._checked(one))
             except UserError as error:
+                self.failures[key] += isinstance(error, NoAnswer)
+                if isinstance(error, NoAnswer) and self.failures[key] < MOST_FAILURES:
+                    continue  # it is asked again
                 self.refused.add(key)
                 said.append(f"Not used: {error}".removesuffix("."))
         return passed, said

@@ -16,6 +16,10 @@ ANSWER_SECONDS = 600.0
 """For an answer. A node may have to decode thousands of photographs before."""
 
 
+class NoAnswer(UserError):
+    """A node has given no answer, because of Ray or of what else it does now."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A question to a node that may not be answered yet."""
@@ -35,19 +39,20 @@ class Asked:
         return bool(done)
 
     def get(self, seconds: float) -> Any:
-        """The answer. If there is none, a ``UserError`` says why."""
+        """The answer. If there is none, a ``UserError`` says why; ``NoAnswer`` if that may be of the moment."""
         try:
             return ray.get(self.answer, timeout=seconds)
         except GetTimeoutError:
-            raise UserError(
+            raise NoAnswer(
                 f"{self.node}: gives no answer within {ANSWER_SECONDS:.0f} s. Is it overloaded, or are its graphics "
                 "cards in use by other programs on this Ray?"
             ) from None
-        except RayError as error:
-            lines = str(error).strip().splitlines()
-            cause = lines[-1 if isinstance(error, RayTaskError) else 0]  # a traceback ends with the cause
+        except RayTaskError as error:
+            cause = str(error).strip().splitlines()[-1]
             same_path = " Is this project, with its environment, at the same path there?"
             raise UserError(f"{self.node}: {cause}{same_path if 'ModuleNotFound' in cause else ''}") from error
+        except RayError as error:
+            raise NoAnswer(f"{self.node}: {str(error).strip().partition(chr(10))[0]}") from error
 
 
 def ask(node: Node, question: Callable[..., Any], *arguments: Any, cards: int = 0) -> Asked:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Thread
 
@@ -56,28 +57,38 @@ def test_a_ledger_that_was_moved_to_a_network_disk_is_changed_when_it_is_written
     assert [record.event for record in moved.records()] == [SessionBegan(1)]
 
 
-def die_within_a_commit(path: Path) -> None:
+def die_within_a_commit(path: Path, spilled: bool) -> None:
     sweeps.ledger_file.is_network_disk = lambda folder: True  # pyright: ignore[reportUnknownLambdaType]
     ledger = Ledger(path)
-    ledger.database.execute("PRAGMA cache_size=1")  # so that changed pages go to the file before the commit
+    if spilled:
+        ledger.database.execute("PRAGMA cache_size=1")  # so that changed pages go to the file before the commit
     ledger.database.execute("BEGIN IMMEDIATE")
-    for number in range(1000):
+    for number in range(1000 if spilled else 1):
         ledger.database.execute("INSERT INTO sweep VALUES (?, ?)", (f"key {number}", json.dumps("x" * 1000)))
     os._exit(0)
 
 
 @pytest.mark.usefixtures("on_network_disk")
-def test_a_reader_undoes_the_commit_in_which_the_writer_died(tmp_path: Path):
-    ledger = Ledger(tmp_path / LEDGER_FILE)
+@pytest.mark.parametrize("spilled", [True, False])
+@pytest.mark.parametrize("by_the_next_writer", [True, False])
+def test_after_a_writer_that_died_in_a_commit_all_before_it_is_read(
+    tmp_path: Path, spilled: bool, by_the_next_writer: bool
+):
+    """SQLite leaves a journal, which is undone if it counts already, and stays where it is if not."""
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    ledger = Ledger(folder / LEDGER_FILE)
     ledger.put("trials", 3)
     ledger.close()
-    process = multiprocessing.get_context("spawn").Process(target=die_within_a_commit, args=(ledger.path,))
+    process = multiprocessing.get_context("spawn").Process(target=die_within_a_commit, args=(ledger.path, spilled))
     process.start()
     process.join()
-    assert ledger.path.with_name(f"{LEDGER_FILE}-journal").exists()
-    reader = Ledger(ledger.path, read_only=True)
-    assert reader.get("trials") == 3
-    assert reader.get("key 0") is None
+    assert journal_of(ledger.path).exists()
+    with locked(folder) if by_the_next_writer else nullcontext():
+        reader = Ledger(ledger.path, read_only=True)
+        assert reader.get("trials") == 3
+        assert reader.get("key 0") is None
+        Ledger(ledger.path).put("trials", 4)
 
 
 @pytest.mark.usefixtures("on_network_disk")
@@ -88,6 +99,8 @@ def test_a_commit_that_is_under_way_is_waited_for_and_never_undone(tmp_path: Pat
     with locked(folder):
         ledger = Ledger(folder / LEDGER_FILE)
         ledger.put("trials", 3)
+        other = json.dumps({"pid": 7, "host": "node7", "boot": "of another machine"})
+        (tmp_path / ".sweep.lock").write_text(other)
         journal = journal_of(ledger.path)
         journal.write_bytes(b"of a commit that is under way")
         found: list[sqlite3.Connection] = []
@@ -115,3 +128,5 @@ def test_a_process_whose_lock_was_taken_writes_nothing_more(tmp_path: Path, monk
         with pytest.raises(UserError, match="taken over by process 7 on node7"):
             ledger.put("trials", 4)
         assert ledger.get("trials") == 3
+        assert ledger.failure is not None  # which the user is told, whatever Ray makes of it
+    assert (tmp_path / ".sweep.lock").read_text() == other  # the name of the process that has the folder now

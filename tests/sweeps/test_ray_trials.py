@@ -312,9 +312,11 @@ def test_a_check_whose_node_is_lost_is_made_again(study: Study):
     scheduler.source.live["check-1"] = Place({"CPU": 1.0}, 0, 1, NODE)
     scheduler.on_trial_error(None, check)
     assert not scheduler.answers
-    assert scheduler.source.checks == [check.config]
-    for _ in range(MOST_CHECKS_LOST):
+    assert scheduler.source.checks == [{"corners": [["a=1"]], "lost": 1}]
+    for lost in range(1, MOST_CHECKS_LOST):
+        assert not scheduler.answers
         scheduler.errors["check-1"] = NodeLost("node7 is lost")
+        check.config = {"corners": [["a=1"]], "lost": lost}
         scheduler.on_trial_error(None, check)
     assert "node7 is lost" in scheduler.answers[0]
 

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 import sweeps.writer
 from src.errors import UserError
-from sweeps.writer import lock_of, locked, refuse_second_writer, this_process, writer
+from sweeps.writer import lock_of, locked, refuse_second_writer, renewed, this_process, writer
 
 ELSEWHERE = replace(this_process(), pid=7, host="node7", boot="of another machine")
 
@@ -62,8 +63,10 @@ def test_a_writer_that_renews_its_file_is_noticed_where_locks_do_not_reach(
 ):
     monkeypatch.setattr("sweeps.writer.take", lambda file: True)  # pyright: ignore[reportUnknownLambdaType]
     monkeypatch.setattr("sweeps.writer.is_taken", lambda path: False)  # pyright: ignore[reportUnknownLambdaType]
-    with locked(tmp_path / "sweep"):
-        lock_of(tmp_path / "sweep").write_text(json.dumps(asdict(ELSEWHERE)))
+    lock = lock_of(tmp_path / "sweep")
+    lock.write_text(json.dumps(asdict(ELSEWHERE)))
+    monkeypatch.setattr("sweeps.writer.this_process", lambda: ELSEWHERE)
+    with renewed(lock):  # by that process
         assert writer(tmp_path / "sweep") == "process 7 on node7"
         with pytest.raises(UserError, match="process 7 on node7"), locked(tmp_path / "sweep"):
             pass
@@ -102,3 +105,14 @@ def test_a_drive_without_locks_is_named_with_what_to_say(tmp_path: Path, monkeyp
         pass
     assert os.strerror(number) in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.usefixtures("on_network_disk")
+def test_a_process_whose_folder_was_taken_leaves_the_name_of_the_next_one(tmp_path: Path):
+    lock = lock_of(tmp_path / "sweep")
+    with locked(tmp_path / "sweep"):
+        lock.write_text(json.dumps(asdict(ELSEWHERE)))
+        os.utime(lock, (0, 0))
+        time.sleep(0.2)  # several renewals
+        assert lock.stat().st_mtime == 0
+    assert lock.read_text() == json.dumps(asdict(ELSEWHERE))

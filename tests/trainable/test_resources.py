@@ -120,6 +120,8 @@ def test_a_sweep_that_goes_on_keeps_its_cores_and_its_trials_on_each_card():
     assert share_nodes(9, [node("1", 16)], MOST, before=before).trials_at_once == 4  # there are fewer nodes today
     fewer = share_nodes(8, [node("1", 16, cards=2)], MOST, gpus=4, before=Before(4, trials_per_card=1))
     assert (fewer.trials_at_once, fewer.trials_per_card) == (2, 1)
+    grown = share_nodes(8, [node("1", 16, cards=5)], MOST, before=Before(4, trials_per_card=2))
+    assert (grown.trials_at_once, grown.trials_per_card) == (8, 2)
     more = share_nodes(None, [node("1", 16, cards=2)], MOST, before=Before(4, trials_per_card=2))
     assert (more.trials_at_once, more.trials_per_card) == (4, 2)
 

@@ -7,8 +7,8 @@ import pytest
 
 from src.cards import Card
 from src.errors import UserError
-from sweeps.cluster.newcomers import Expected, Newcomer, Newcomers
-from sweeps.cluster.questions import Asked
+from sweeps.cluster.newcomers import MOST_FAILURES, Expected, Newcomer, Newcomers
+from sweeps.cluster.questions import Asked, NoAnswer
 from tests.sweeps.cluster.test_checks import GOOD, HERE
 from trainable.node_report import Question
 from trainable.resources import Node, Resources
@@ -28,7 +28,7 @@ class Answer:
 
     def get(self, seconds: float) -> Any:
         if isinstance(self.answer, str):
-            raise UserError(f"{self.node}: {self.answer}")
+            raise (NoAnswer if "no answer" in self.answer else UserError)(f"{self.node}: {self.answer}")
         return self.answer
 
 
@@ -52,7 +52,7 @@ def test_a_node_that_lacks_nothing_is_used():
     ("resources", "cards", "report", "words"),
     [
         (ON_CORES, (), replace(GOOD, lock_text=""), "not the same folder"),
-        (ON_CORES, (), "gives no answer", "gives no answer"),
+        (ON_CORES, (), "ValueError: broken", "broken"),
         (replace(ON_CORES, cores_per_trial=8), (), GOOD, "needs 8 cores, and the node has 4"),
         (ON_CARDS, (), GOOD, "needs a graphics card"),
     ],
@@ -72,7 +72,13 @@ def test_an_answer_is_waited_for_but_not_for_ever():
     assert waiting.judge([NODE.id]) == ([], [])
     assert NODE.id in waiting.asked
     late = newcomers(ON_CORES, Answer(NODE, ()), Answer(NODE, "gives no answer", ready=False, late=True))
+    one = late.asked[NODE.id]
+    for _ in range(MOST_FAILURES - 1):
+        assert late.judge([NODE.id]) == ([], [])
+        assert not late.asked  # so it is asked again at the next look
+        late.asked[NODE.id] = one
     assert "gives no answer" in late.judge([NODE.id])[1][0]
+    assert late.refused == {NODE.id}
 
 
 def test_a_node_that_is_gone_before_it_has_answered_is_forgotten():

@@ -3,10 +3,9 @@
 from typing import Any, cast
 
 import pytest
-from ray.exceptions import GetTimeoutError, RayError, RaySystemError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from src.errors import UserError
-from sweeps.cluster.questions import Asked, ask_all
+from sweeps.cluster.questions import Asked, NoAnswer, ask_all
 from trainable.resources import Node
 
 NODES = {name: Node(name, f"10.0.0.{number}", name, 4) for number, name in enumerate(("one", "two"), start=7)}
@@ -28,7 +27,8 @@ def answer(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> None:
 
 
 def test_answers_and_failures_are_told_by_node(monkeypatch: pytest.MonkeyPatch):
-    answer(monkeypatch, {"one": 5, "two": RaySystemError("ModuleNotFoundError: No module named 'trainable'")})
+    missing = "ModuleNotFoundError: No module named 'trainable'"
+    answer(monkeypatch, {"one": 5, "two": RayTaskError("ask", f"Traceback:\n{missing}", ImportError(missing))})
     answers, failed = ask_all(NODES, len, "", cards={})
     assert answers == {"one": 5}
     assert list(failed) == ["two"]
@@ -41,5 +41,5 @@ def test_answers_and_failures_are_told_by_node(monkeypatch: pytest.MonkeyPatch):
 )
 def test_a_node_without_an_answer_is_named(monkeypatch: pytest.MonkeyPatch, error: Exception, words: str):
     answer(monkeypatch, {})
-    with pytest.raises(UserError, match=rf"one \(10\.0\.0\.7\): .*{words}"):
+    with pytest.raises(NoAnswer, match=rf"one \(10\.0\.0\.7\): .*{words}"):
         Asked(NODES["one"], cast(Any, error)).get(1.0)
