@@ -61,7 +61,8 @@ def test_a_sweep_runs_on_two_nodes_as_the_guide_says(tiny: list[str], tmp_path: 
             assert part in said
         assert "--address auto --resume --epochs 2" in run(RUN, *few, "--epochs", "1")
         assert "retrain-best swin_unet_lr" in run(RESUME, root, "--epochs", "99")
-        assert "with only one seed" in run(RETRAIN, "--seeds", "1", "--output-root", str(tmp_path / "outputs"))
+        said = run(RETRAIN, "--seeds", "1", "--output-root", str(tmp_path / "outputs"))
+        assert "with only one seed" in said or "no other configuration is better" in said
     folder = tmp_path / "outputs" / "sweeps" / "swin_unet_lr"
     assert audit(folder) == []
     lines = [line for path in folder.glob("t*/result.json") for line in read_lines(path)]
