@@ -85,6 +85,7 @@ def test_all_places_train_on_a_card_each_though_rungs_come_sooner_than_a_process
     assert started(tmp_path) == 2
 
 
+@pytest.mark.slow  # that a node which joins later does work is a default test (test_cluster.py)
 def test_a_process_that_starts_later_than_another_is_not_given_up(tmp_path: Path):
     said = run_placed(tmp_path, "--places", "2", "--trials", "24", "--first-at-once")
     assert started(tmp_path) == 2
