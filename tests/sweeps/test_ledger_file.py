@@ -17,6 +17,9 @@ from sweeps.ledger_file import journal_of, snapshot
 from sweeps.search.events import Finished, SessionBegan
 from sweeps.writer import locked
 
+OTHER = json.dumps({"pid": 7, "host": "node7", "boot": "of another machine"})
+"""A lock file of a process on another machine."""
+
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
@@ -99,8 +102,7 @@ def test_a_commit_that_is_under_way_is_waited_for_and_never_undone(tmp_path: Pat
     with locked(folder):
         ledger = Ledger(folder / LEDGER_FILE)
         ledger.put("trials", 3)
-        other = json.dumps({"pid": 7, "host": "node7", "boot": "of another machine"})
-        (tmp_path / ".sweep.lock").write_text(other)
+        (tmp_path / ".sweep.lock").write_text(OTHER)
         journal = journal_of(ledger.path)
         journal.write_bytes(b"of a commit that is under way")
         found: list[sqlite3.Connection] = []
@@ -123,10 +125,9 @@ def test_a_process_whose_lock_was_taken_writes_nothing_more(tmp_path: Path, monk
     with locked(folder):
         ledger = Ledger(folder / LEDGER_FILE)
         ledger.put("trials", 3)
-        other = json.dumps({"pid": 7, "host": "node7", "boot": "of another machine"})
-        (tmp_path / ".sweep.lock").write_text(other)
+        (tmp_path / ".sweep.lock").write_text(OTHER)
         with pytest.raises(UserError, match="taken over by process 7 on node7"):
             ledger.put("trials", 4)
         assert ledger.get("trials") == 3
         assert ledger.failure is not None  # which the user is told, whatever Ray makes of it
-    assert (tmp_path / ".sweep.lock").read_text() == other  # the name of the process that has the folder now
+    assert (tmp_path / ".sweep.lock").read_text() == OTHER  # the name of the process that has the folder now

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from trainable.attempts import LOCK_FILE, Superseded, lock_folder, require_latest, take_over
 
@@ -31,5 +32,8 @@ def test_a_folder_has_one_process_unless_that_keeps_it_too_long(tmp_path: Path):
     third = lock_folder(tmp_path, seconds=0.1)
     second.release()
     third.release()
-    assert not lock_folder(tmp_path, seconds=0.1).release()
-    assert (tmp_path / LOCK_FILE).is_file()
+    fourth = lock_folder(tmp_path, seconds=0.1)
+    other = FileLock(tmp_path / LOCK_FILE, timeout=0.1)
+    with pytest.raises(Timeout):
+        other.acquire()
+    assert fourth.is_locked
