@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install lock check test test-slow sweep clean
+.PHONY: help install lock check test test-slow sweep peers clean
 
 help: ## the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,5 +37,13 @@ test-slow: install ## the slow tests
 sweep: install ## a first sweep: minutes, on synthetic cracks if data/ holds no photographs
 	$(BIN)/python -m sweeps.run quickstart --fresh
 
+peers: .venv-peers/installed ## .venv-peers: searches of other packages, for benchmarks/search_efficiency.py
+
+.venv-peers/installed: .venv/installed benchmarks/peers.txt
+	$(BIN)/python -m venv .venv-peers
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > "$$(.venv-peers/bin/python -c 'import site; print(site.getsitepackages()[0])')/project.pth"
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers.txt
+	touch $@
+
 clean: ## remove the environment and caches; data and outputs stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-peers .pytest_cache .ruff_cache .hypothesis *.egg-info

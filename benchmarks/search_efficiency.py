@@ -1,185 +1,220 @@
-"""How much training a search needs: ``python -m benchmarks.search_efficiency [--tasks ID ...] [--seeds N] ...``.
+"""How much training a search needs: ``python -m benchmarks.search_efficiency [FAMILY ...] [--methods NAME ...] ...``.
 
-The rules of a sweep on learning curves that are looked up instead of trained: LCBench's, by the YAHPO surrogate
-(Pfisterer et al. 2022, arXiv 2109.03670), with 7 parameters and 51 epochs. One worker; a budget of 20 full trainings.
-Beside them the peers of ``benchmarks.searches``. Regret is that of the configuration which a search would pick, by its
-best report; 0 is the best of 1500 random full trainings, 1 their median. With ``--noise`` every report has Gaussian
-noise added, and the pick is scored without it.
+The rules of a sweep on learning curves that are looked up instead of trained (``benchmarks.landscapes``), with one
+worker, beside the peers of ``benchmarks.searches``. Regret is that of the configuration which a search would pick by
+its best report, scored without noise: 0 is the best of 1500 random full trainings, 1 their median. It is given after
+the epochs of a number of full trainings, with the standard error over tasks; differences to ours are paired by task and
+seed, the seeds averaged first.
+
+``--keep FOLDER`` keeps each search's figures, and does not run again what is there.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from statistics import fmean
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.searches import METHODS, Report, random_points
-from src.errors import UserError, run_command, unknown
+from benchmarks.landscapes.families import FAMILIES
+from benchmarks.landscapes.landscape import Landscape, Report, World, reference
+from benchmarks.peers import ONLY_WITH_DEFAULT, PACKAGES
+from benchmarks.searches import METHODS
+from src.errors import Parser, UserError, run_command
 from src.folders import user_path
 from sweeps.search.space import Params
-from sweeps.spec import Asha
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "lcbench"
-TASKS = (
-    *("3945", "7593", "34539", "126026", "146212", "167104"),
-    *("167149", "167168", "167185", "168331", "168868", "189354"),
-)
-EPOCHS = 51
-BUDGET = 20
+BUDGETS = (2, 5, 10, 20)
+"""Full trainings after which regret is given, as far as the family's budget goes."""
+AT_BOUNDS = slice(2, 30)
+"""The trials whose numbers are looked at: those of a model, in a search of an ordinary size."""
+BOUND = 0.01
+"""A number is at a bound of its range if it is within this share of it, on its scale."""
 
-SPACE: dict[str, BaseDistribution] = {
-    "batch_size": IntDistribution(16, 512, log=True),
-    "learning_rate": FloatDistribution(1e-4, 0.1, log=True),
-    "momentum": FloatDistribution(0.1, 0.99),
-    "weight_decay": FloatDistribution(1e-5, 0.1),
-    "num_layers": IntDistribution(1, 5),
-    "max_units": IntDistribution(64, 1024, log=True),
-    "max_dropout": FloatDistribution(0.0, 1.0),
-}
-
-Curve = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float64]
 
 
-class World:
-    """A task to search on: looks up curves, and adds noise."""
+class Job(NamedTuple):
+    """One search."""
 
-    space: Mapping[str, BaseDistribution] = SPACE
-    asha = Asha(grace_period=3, reduction_factor=3, max_epochs=EPOCHS)
+    method: str
+    family: str
+    task: str
+    seed: int
+    noise: float
 
-    def __init__(self, task: str, seed: int, noise: float) -> None:
-        self.task, self.seed, self.noise = task, seed, noise
-        self.first = next(random_points(SPACE, seed))
-        self.random = np.random.default_rng([seed, 1])
-
-    def train(self, trial: int, point: Params) -> Iterator[Report]:
-        for truth in curves(self.task, [point])[0].tolist():
-            yield Report(trial, truth + self.noise * float(self.random.normal()) if self.noise else truth, truth)
+    @property
+    def name(self) -> str:
+        noise = f"-noise{self.noise:g}" if self.noise else ""
+        return f"{self.method}-{self.family}-{self.task}-{self.seed}{noise}"
 
 
 def main(argv: list[str]) -> None:
     options = parse(argv)
-    if not DATA.is_dir():
-        raise UserError(f"The surrogate is not in {DATA}: model.onnx and encoding.json of yahpo_data's lcbench.")
-    legal = json.loads((DATA / "encoding.json").read_text())["OpenML_task_id"]
-    for task in options.tasks:
-        if task not in legal:
-            raise unknown("task", task, legal)
-    jobs = [
-        (method, task, seed, options.noise)
-        for method in options.methods
-        for task in options.tasks
-        for seed in range(options.seeds)
-    ]
-    with ProcessPoolExecutor(options.processes) as pool:
-        found = dict(zip(jobs, pool.map(regrets, jobs), strict=True))
-    shape = (len(options.tasks), options.seeds, -1)
-    by_method = {
-        method: np.array([found[job] for job in jobs if job[0] == method]).reshape(shape) for method in options.methods
-    }
-    report(by_method, options)
+    console = Console(width=180)
+    for family in options.families:
+        methods = [method for method in options.methods if not (why := missing(method, family)) or console.print(why)]
+        tasks = options.tasks or (FAMILIES[family].check if options.check else FAMILIES[family].develop())
+        seeds = range(options.first_seed, options.first_seed + options.seeds)
+        jobs = [
+            Job(method, family, task, seed, options.noise) for method in methods for task in tasks for seed in seeds
+        ]
+        with ProcessPoolExecutor(options.processes) as pool:
+            found = dict(zip(jobs, pool.map(partial(searched, keep=options.keep), jobs), strict=True))
+        console.print(f"{family}: {len(tasks)} tasks, {len(seeds)} seeds, noise {options.noise:g}")
+        console.print(table(found, methods, FAMILIES[family].budget))
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.search_efficiency")
+    parser = Parser(prog="python -m benchmarks.search_efficiency")
     add = parser.add_argument
-    add("--tasks", nargs="+", default=TASKS, metavar="ID", help="OpenML tasks of LCBench")
-    add("--seeds", type=int, default=10)
-    add("--noise", type=float, default=0.0, metavar="SD", help="of every report, in points of accuracy")
-    add("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    families(parser)
+    add("--methods", nargs="+", default=["ours", "random", "tpe", "ray", "ray_tuned"], choices=METHODS)
+    add("--tasks", nargs="+", metavar="TASK", help="default: those that decisions are made on")
+    add("--check", action="store_true", help="the tasks that no decision was made on")
+    add("--seeds", type=int, default=2)
+    add("--first-seed", type=int, default=0)
+    add("--noise", type=float, default=0.0, metavar="SD", help="of every report, in points of the score")
     add("--processes", type=int, default=len(os.sched_getaffinity(0)))
-    add("--json", type=user_path, help="file for every method's mean regret after each epoch, and per task at the end")
-    return parser.parse_args(argv)
+    add("--keep", type=user_path, metavar="FOLDER")
+    options = parser.parse_args(argv)
+    for family in options.families:
+        if options.noise and not FAMILIES[family].noisy:
+            parser.error(f"--noise: {family} has noise of its own, or none")
+    return options
 
 
-def regrets(job: tuple[str, str, int, float]) -> npt.NDArray[np.float64]:
-    """The regret of what a search would pick, after each epoch of the budget."""
-    method, task, seed, noise = job
-    median, best = reference(task)
-    spent: list[float] = []
+def families(parser: argparse.ArgumentParser) -> None:
+    """The argument with the families to search on."""
+    legal = ", ".join(FAMILIES)
+    parser.add_argument(
+        "families", nargs="*", type=known_family, default=["lcbench"], metavar="FAMILY", help=f"of {legal}"
+    )
+
+
+def known_family(word: str) -> str:
+    if word not in FAMILIES:
+        raise argparse.ArgumentTypeError(f"{word} is none of {', '.join(FAMILIES)}")
+    return word
+
+
+def missing(method: str, family: str) -> str:
+    """Why a method cannot search a family; an empty text if it can."""
+    if method in ONLY_WITH_DEFAULT and not family.endswith("_default"):
+        return f"{method} is skipped on {family}, which has no default."
+    package = PACKAGES.get(method)
+    if package and importlib.util.find_spec(package) is None:
+        return f"{method} is skipped: {package} is not installed; make peers, then .venv-peers/bin/python -m ..."
+    return ""
+
+
+@cache
+def landscape(family: str, task: str, noise: float) -> Landscape:
+    build: Any = FAMILIES[family].build
+    return build(task, noise=noise) if noise else build(task)
+
+
+def searched(job: Job, keep: Path | None = None) -> dict[str, Any]:
+    """The figures of one search: ``regret`` of what it would pick after each epoch, ``at_bounds``, ``cpu_seconds``."""
+    kept = keep / f"{job.name}.json" if keep else None
+    if kept and kept.exists():
+        return json.loads(kept.read_text())
+    world = World(landscape(job.family, job.task, job.noise), job.seed)
+    epochs = FAMILIES[job.family].budget * world.asha.max_epochs
+    began = time.process_time()
+    reports = islice(METHODS[job.method](world), epochs)
+    regret = regrets(reports, world.landscape)
+    points = [world.points[trial] for trial in sorted(world.points)]
+    found = {
+        "regret": [round(value, 4) for value in regret],
+        "at_bounds": share_at_bounds(world, points[AT_BOUNDS]),
+        "trials": len(points),
+        "cpu_seconds": round(time.process_time() - began, 2),
+    }
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(found))
+    return found
+
+
+def regrets(reports: Iterator[Report], of: Landscape) -> list[float]:
+    """The regret after each epoch of the trial with the best report, which has its best true epoch so far."""
+    if not (scale := reference(of)).best > scale.median:
+        raise UserError(f"{of.name}: the median of random points is as good as the best.")
     truths: dict[int, float] = {}
-    picked, highest = 0, -np.inf
-    for found in METHODS[method](World(task, seed, noise)):
-        truths[found.trial] = max(found.truth, truths.get(found.trial, -np.inf))
-        if found.value > highest:
-            picked, highest = found.trial, found.value
-        spent.append((best - truths[picked]) / (best - median))
-        if len(spent) == BUDGET * EPOCHS:
-            break
-    return np.clip(spent, -1, 1)
+    picked, highest, found = -1, -np.inf, list[float]()
+    for report in reports:
+        truths[report.trial] = max(report.truth, truths.get(report.trial, -np.inf))
+        if report.value > highest or picked < 0:  # a value that is not a number is never higher
+            picked, highest = report.trial, max(highest, np.nan_to_num(report.value, nan=-np.inf))
+        found.append((scale.best - truths[picked]) / (scale.best - scale.median))
+    return np.clip(found, -1, 1).tolist()
 
 
-def report(by_method: dict[str, npt.NDArray[np.float64]], options: argparse.Namespace) -> None:
-    """Print, and write where asked, each method's regret and the budget that it needs for random search's."""
-    means = {method: array.mean(axis=(0, 1)) for method, array in by_method.items()}
-    target = means["random"][-1] if "random" in means else None
-    columns = [f"regret @{budget}" for budget in (2, 5, 10, BUDGET)]
-    table = Table("method", *columns, "standard error", "budgets to random's @20", box=None, header_style="bold")
-    for method, mean in means.items():
-        final = by_method[method][:, :, -1]
-        error = final.std(ddof=1) / np.sqrt(final.size) if final.size > 1 else np.nan
-        regret = [f"{mean[budget * EPOCHS - 1]:.3f}" for budget in (2, 5, 10, BUDGET)]
-        table.add_row(method, *regret, f"{error:.3f}", needed(mean, target))
-    console = Console(width=120)
-    console.print(f"{len(options.tasks)} tasks, {options.seeds} seeds, noise {options.noise:g}")
-    console.print(table)
-    if options.json:
-        content = {
-            "tasks": list(options.tasks),
-            "seeds": options.seeds,
-            "noise": options.noise,
-            "methods": {
-                method: {"mean": means[method].tolist(), "final": array[:, :, -1].tolist()}
-                for method, array in by_method.items()
-            },
-        }
-        options.json.write_text(json.dumps(content))
+def share_at_bounds(world: World, points: Sequence[Params]) -> float:
+    """The share of all numbers in these points that lie at a bound of their range."""
+    ranges: dict[str, Any] = {
+        key.name: key.distribution for key in world.keys if not isinstance(key.distribution, CategoricalDistribution)
+    }
+    places = [place(ranges[name], value) for point in points for name, value in point.items() if name in ranges]
+    return fmean(min(found, 1 - found) <= BOUND for found in places) if places else 0.0
 
 
-def needed(mean: npt.NDArray[np.float64], target: float | None) -> str:
-    """Full trainings until the mean regret is at most the target."""
-    reached = [] if target is None else np.flatnonzero(mean <= target)
-    return f"{(reached[0] + 1) / EPOCHS:.1f}" if len(reached) else "never"
+def place(distribution: Any, value: Any) -> float:
+    """Where a number lies in its range, from 0 to 1, on the range's scale."""
+    scale = np.log if distribution.log else float
+    low, high = scale(distribution.low), scale(distribution.high)
+    return (scale(value) - low) / (high - low)
 
 
-@cache
-def reference(task: str) -> tuple[float, float]:
-    """Median and best accuracy of random points that are trained fully."""
-    points = random_points(SPACE, 123)
-    best = np.concatenate([curves(task, [next(points) for _ in range(100)]).max(axis=1) for _ in range(15)])
-    return float(np.median(best)), float(best.max())
+def table(found: Mapping[Job, Mapping[str, Any]], methods: Sequence[str], budget: int) -> Table:
+    """A line a method: regret, its difference to ours, the share of numbers at bounds, and seconds of CPU."""
+    budgets = [full for full in BUDGETS if full <= budget]
+    columns = [*(f"regret @{full}" for full in budgets), *(f"less ours @{full}" for full in budgets)]
+    printed = Table("method", *columns, "at bounds", "CPU s a trial", box=None, header_style="bold")
+    by_method = {
+        method: {job[1:]: figures for job, figures in found.items() if job.method == method} for method in methods
+    }
+    at = {method: {full: by_task(searches, full, budget) for full in budgets} for method, searches in by_method.items()}
+    for method, searches in by_method.items():
+        less = [
+            in_words(at[method][full] - at["ours"][full]) if "ours" in at and method != "ours" else ""
+            for full in budgets
+        ]
+        bounds = fmean(figures["at_bounds"] for figures in searches.values())
+        seconds = sum(figures["cpu_seconds"] for figures in searches.values())
+        trials = sum(figures["trials"] for figures in searches.values())
+        regret = [in_words(at[method][full]) for full in budgets]
+        printed.add_row(method, *regret, *less, f"{bounds:.2f}", f"{seconds / trials:.3f}")
+    return printed
 
 
-def curves(task: str, points: Sequence[Params]) -> Curve:
-    """Validation accuracy (points, epochs), in per cent, by the surrogate."""
-    session, code = surrogate()
-    count = len(points)
-    continuous = np.zeros((count * EPOCHS, 8), np.float32)
-    continuous[:, 0] = np.tile(np.arange(1, EPOCHS + 1), count)
-    values = np.array([[point[key] for key in SPACE] for point in points], np.float32)
-    continuous[:, 1:] = np.repeat(values, EPOCHS, axis=0)
-    categorical = np.full((count * EPOCHS, 1), code[task], np.int32)
-    (found,) = session.run(None, {"x_cat": categorical, "x_cont": continuous})
-    return cast(Curve, found)[:, 1].reshape(count, EPOCHS)
+def by_task(searches: Mapping[tuple[Any, ...], Mapping[str, Any]], full: int, budget: int) -> Array:
+    """Regret after ``full`` full trainings, one number a task: the mean over its seeds."""
+    tasks: dict[str, list[float]] = {}
+    for (_, task, *_), figures in searches.items():
+        regret = figures["regret"]
+        tasks.setdefault(task, []).append(regret[round(full * len(regret) / budget) - 1])
+    return np.array([fmean(values) for values in tasks.values()])
 
 
-@cache
-def surrogate() -> tuple[Any, dict[str, int]]:
-    """The network, on one thread, and its code for each task."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    code = json.loads((DATA / "encoding.json").read_text())["OpenML_task_id"]
-    return onnxruntime.InferenceSession(str(DATA / "model.onnx"), options), code
+def in_words(values: Array) -> str:
+    """Mean and standard error."""
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return f"{values.mean():.2f} ± {error:.2f}"
 
 
 if __name__ == "__main__":

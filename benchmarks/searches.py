@@ -1,26 +1,29 @@
 """Ways to search, ours and its peers, as generators of reports: one an epoch that was spent.
 
-- ours: the rules of a sweep; grace period and factor are 3 by default;
-- random: random points, trained fully;
+- ours: the rules of a sweep;
+- random: the first point, then random ones, trained fully;
 - tpe: Optuna's TPE, trained fully;
 - ray: Ray's defaults, OptunaSearch (which tells Optuna the last value of a stopped trial) and ASHA, grace 1, factor 4;
-- ray_tuned: the same with ours's grace and factor.
+- ray_tuned: the same with ours's grace and factor;
+- those of ``benchmarks.peers``, which need ``make peers``.
 
-Ray's cutoffs are taken by Ray's own code.
+Ray's cutoffs are taken by Ray's own code. Where there is a default, every package that takes a first point has it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from ray.tune.schedulers import async_hyperband
 
-from sweeps.search.sampler import ModelSampler
+from benchmarks import peers
+from benchmarks.landscapes.landscape import Key, Report, random_points
+from sweeps.search.sampler import Known, ModelSampler
 from sweeps.search.scheduler import Decision
-from sweeps.search.space import Choice, Params
+from sweeps.search.space import Params, Space, as_function
 from sweeps.search.state import SearchState
 from sweeps.search.study import Study
 from sweeps.spec import Asha, Budget
@@ -29,40 +32,33 @@ METRIC = "val/score"
 BRACKET: Any = vars(async_hyperband)["_Bracket"]  # the rungs and cutoffs of Ray's ASHA, without Ray
 
 
-class Report(NamedTuple):
-    """One epoch that a search has spent."""
+class Searched(Protocol):
+    """What is searched: a space, and what a point comes to (``benchmarks.landscapes.landscape.World`` is one)."""
 
-    trial: int
-    value: float
-    """As reported."""
-    truth: float
-    """Without noise."""
-
-
-class Landscape(Protocol):
-    """What is searched: a space, and what a point comes to."""
-
-    space: Mapping[str, BaseDistribution]
+    keys: tuple[Key, ...]
+    space: Space
     asha: Asha
     seed: int
     """Of the search."""
     first: Params
-    """Where ours begins; the others have no such thing."""
+    default: Params | None
+    """The first point, if it is one that a sensible person would begin with."""
 
     def train(self, trial: int, point: Params) -> Iterator[Report]:
-        """A report an epoch, up to the last."""
+        """A report an epoch, up to the last, or to one that is NaN: it has failed."""
         ...
 
 
-Search = Callable[[Landscape], Iterator[Report]]
+Search = Callable[[Any], Iterator[Report]]
 
 
-def ours(world: Landscape) -> Iterator[Report]:
-    study = Study(
-        SearchState(world.asha.build(), METRIC),
-        ModelSampler(world.space, world.seed, world.first),
-        Budget(trials=10**6),
-    )
+def our_sampler(world: Searched) -> ModelSampler:
+    """As in a sweep; a first point that is no default is not trained to its end."""
+    return ModelSampler(world.space, world.seed, Known(default=world.first, default_to_end=world.default is not None))
+
+
+def ours(world: Searched) -> Iterator[Report]:
+    study = Study(SearchState(world.asha.build(), METRIC), our_sampler(world), Budget(trials=10**6))
     trainings: dict[str, Iterator[Report]] = {}
     while row := study.next_trial():
         if row.name not in trainings:
@@ -76,37 +72,44 @@ def ours(world: Landscape) -> Iterator[Report]:
             del trainings[row.name]
 
 
-def random_full(world: Landscape) -> Iterator[Report]:
-    for trial, point in enumerate(random_points(world.space, world.seed)):
+def random_full(world: Searched) -> Iterator[Report]:
+    yield from world.train(0, world.first)
+    for trial, point in enumerate(random_points(world.space, world.seed), 1):
         yield from world.train(trial, point)
 
 
-def tpe_full(world: Landscape) -> Iterator[Report]:
+def tpe_full(world: Searched) -> Iterator[Report]:
     return optuna_with(world, None)
 
 
-def ray_defaults(world: Landscape) -> Iterator[Report]:
+def ray_defaults(world: Searched) -> Iterator[Report]:
     return optuna_with(world, BRACKET(1, world.asha.max_epochs, 4, 0))
 
 
-def ray_tuned(world: Landscape) -> Iterator[Report]:
+def ray_tuned(world: Searched) -> Iterator[Report]:
     asha = world.asha
     return optuna_with(world, BRACKET(asha.grace_period, asha.max_epochs, asha.reduction_factor, 0))
 
 
-def optuna_with(world: Landscape, bracket: Any) -> Iterator[Report]:
+def optuna_with(world: Searched, bracket: Any) -> Iterator[Report]:
     """OptunaSearch as Ray has it: its TPE is told the last value of a trial, wherever that was stopped."""
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=world.seed))
-    trial = 0
+    trial, worst = 0, math.inf
+    if world.default:
+        study.enqueue_trial(dict(world.default))
     while True:
-        asked = study.ask(dict(world.space))
+        asked = study.ask()
+        as_function(world.space)(asked)
         value = -np.inf
         for epoch, report in enumerate(world.train(trial, cast(Params, asked.params)), 1):
             yield report
             value = report.value
+            if math.isnan(value):
+                break
+            worst = min(worst, value)
             if bracket is not None and bracket.on_result(identity_of(trial), epoch, value) == "STOP":
                 break
-        study.tell(asked, value)
+        study.tell(asked, value if math.isfinite(value) else min(worst, 0.0))
         trial += 1
 
 
@@ -121,22 +124,5 @@ METHODS: dict[str, Search] = {
     "tpe": tpe_full,
     "ray": ray_defaults,
     "ray_tuned": ray_tuned,
+    **peers.METHODS,
 }
-
-
-def random_points(space: Mapping[str, BaseDistribution], seed: int) -> Iterator[Params]:
-    """Points drawn evenly from each parameter's range, or from its logarithm."""
-    random = np.random.default_rng(seed)
-    while True:
-        yield {key: draw(random, distribution) for key, distribution in space.items()}
-
-
-def draw(random: np.random.Generator, distribution: BaseDistribution) -> Choice:
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[random.integers(len(distribution.choices))]
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
-    low, high = distribution.low, distribution.high
-    if isinstance(distribution, IntDistribution) and not distribution.log:
-        return int(random.integers(int(low), int(high) + 1))
-    value = float(np.exp(random.uniform(np.log(low), np.log(high))) if distribution.log else random.uniform(low, high))
-    return round(value) if isinstance(distribution, IntDistribution) else value

@@ -17,8 +17,10 @@ TRAINING = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml")
 """Files that decide what a trial trains."""
 CORE = ("events", "scheduler", "state", "study", "trial")
 """Modules of ``sweeps.search`` that decide in every search and retraining."""
-PROPOSALS = ("sampler", "space")
-"""Those that decide what a search proposes."""
+PROPOSALS = ("sampler", "space", "encoding", "rung_values")
+"""Those that decide what a search proposes, beside its model."""
+MODELS = {"gp": ("gp_model", "gaussian_process"), "random": ()}
+"""The modules of a model, by the sampler's name; all others are Optuna's."""
 CORES = "threads"
 """With a GPU, CPU threads only load images, and their number does not change the images."""
 
@@ -35,7 +37,7 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
         "sampler": spec.sampler_name,
         "first points": json.dumps([plan.default_params, *plan.known_points]),
         **surroundings(plan),
-        **digests({search_file(name) for name in PROPOSALS}),
+        **digests({search_file(name) for name in (*PROPOSALS, *model_modules(spec.sampler_name))}),
         f"sweeps/specs/{Path(spec_name).stem}.py": digest(spec_path(spec_name)),
     }
 
@@ -64,6 +66,11 @@ def scheduler_modules(plan: SweepPlan) -> set[str]:
     """The modules of ``sweeps.search`` with the scheduler of a plan and the classes it is derived from."""
     modules = (kind.__module__.rpartition(".") for kind in type(plan.spec.scheduler).__mro__)
     return {name for package, _, name in modules if package == "sweeps.search"}
+
+
+def model_modules(sampler: str) -> tuple[str, ...]:
+    """The modules of ``sweeps.search`` that belong to a sampler alone."""
+    return MODELS.get(sampler, ("optuna_model",))
 
 
 def digests(paths: set[Path]) -> dict[str, str]:

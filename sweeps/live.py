@@ -11,9 +11,9 @@ from rich.text import Text
 
 from sweeps.leaderboard import tables, write_csv
 from sweeps.observer import Observer
-from sweeps.search.forecast import epochs_to_come, forecast
+from sweeps.search.forecast import epochs_to_come
 from sweeps.search.study import Study
-from sweeps.search.trial import Trial, TrialState, ranked
+from sweeps.search.trial import Origin, Trial, TrialState, ranked
 
 TOP = 5
 SHOWN = (TrialState.COMPLETE, TrialState.PAUSED, TrialState.STOPPED, TrialState.WAITING, TrialState.FAILED)
@@ -24,7 +24,10 @@ QUIET_SECONDS = 60  # without a terminal, a status line is printed if nothing el
 class LiveView(Observer):
     """Shows a study while its trials run, and keeps ``leaderboard.csv`` up to date."""
 
-    def __init__(self, study: Study, sweep_dir: Path, console: Console, places: int = 1) -> None:
+    def __init__(
+        self, study: Study, sweep_dir: Path, console: Console, expected_epochs: float, places: int = 1
+    ) -> None:
+        """``expected_epochs``: of the whole search, by its forecast."""
         self.study, self.metric, self.console = study, study.state.metric, console
         self.path = sweep_dir / "leaderboard.csv"
         self.started = self.printed_at = time.monotonic()
@@ -34,7 +37,7 @@ class LiveView(Observer):
         self.places, self.training_seconds = places, 0.0
         self.changed_at, self.place_seconds = self.started, 0.0
         """When the number of places has changed last, and the seconds of all places before that."""
-        self.expected = forecast(study.state.scheduler.settings, study.budget.trials).epochs
+        self.expected = expected_epochs
         self.live = Live(console=console, refresh_per_second=2, get_renderable=self.render, transient=True)
 
     def __enter__(self) -> "LiveView":
@@ -85,8 +88,15 @@ class LiveView(Observer):
         return (
             f"{len(self.study.trials)}/{budget.trials} trials started{f' ({counts})' if counts else ''}, "
             f"{states[TrialState.RUNNING]} running, {state.epochs} of about {state.epochs + to_come} epochs, "
-            f"{clock(spent)} elapsed{left}{self._busy()}"
+            f"{clock(spent)} elapsed{left}{self._busy()}{self._baseline()}"
         )
+
+    def _baseline(self) -> str:
+        """The score of the default, with which all others are compared; empty without one."""
+        default = next((trial for trial in self.study.trials.values() if trial.origin == Origin.DEFAULT), None)
+        if default is None or default.score is None:
+            return ""
+        return f", default {default.score:.4f} at epoch {default.best_epoch} of {default.epochs}"
 
     def _busy(self) -> str:
         """The share of the places' seconds that was spent in epochs; empty before the first."""

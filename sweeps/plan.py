@@ -96,13 +96,13 @@ class SweepPlan:
 
     def forecast(self) -> Forecast:
         """The expected trials at each rung and epochs in total, at most the budget of epochs."""
-        expected = forecast(self.spec.scheduler, self.spec.budget.trials)
+        expected = forecast(self.spec.scheduler, self.spec.budget.trials, self.spec.default_to_end)
         return expected._replace(epochs=min(expected.epochs, self.spec.budget.epochs or expected.epochs))
 
     def forecast_rest(self, state: SearchState) -> Forecast:
         """The forecast for the rest of a search that has begun. The plan's number of trials is the total."""
         whole, begun = self.forecast(), len(state.trials)
-        before = forecast(self.spec.scheduler, begun) if begun else None
+        before = forecast(self.spec.scheduler, begun, self.spec.default_to_end) if begun else None
         epochs = epochs_to_come(state, self.spec.budget.trials, whole.epochs, self.spec.budget.epochs)
         at = {epoch: count - (before.trials_at[epoch] if before else 0) for epoch, count in whole.trials_at.items()}
         return Forecast(at, epochs, whole.starts - (before.starts if before else 0))

@@ -25,6 +25,8 @@ def plan_lines(plan: SweepPlan, cost: "EpochCost | None", state: SearchState | N
     yield f"{type(scheduler).__name__} ({scheduler.described}); expected number of trials that reach epoch"
     for epoch, count in expected.trials_at.items():
         yield f"  {epoch:4}  {count:6.1f}{'  the end' if epoch == scheduler.max_epochs else ''}"
+    if plan.spec.default_to_end and scheduler.rungs:
+        yield "the default (trial 0) is trained to the end, as the baseline"
     yield f"{trials} trials, about {expected.epochs:.0f} epochs (without stopping {trials * scheduler.max_epochs})"
     left = plan.forecast_rest(state) if state else None
     if state and left:

@@ -79,7 +79,7 @@ def check_sampler(plan: SweepPlan) -> None:
     if not callable(plan.spec.sampler):
         return
     try:
-        ModelSampler(plan.spec.space, plan.seed, plan.default_params, model=plan.spec.sampler).check_model()
+        ModelSampler(plan.spec.space, plan.seed, plan.default_params, plan.spec.sampler).check_model()
     except Exception as error:  # from Python that a user wrote
         raise UserError(f"sampler={plan.spec.sampler_name}: {type(error).__name__}: {error}") from error
 

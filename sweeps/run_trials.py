@@ -1,12 +1,14 @@
 """Runs a study's trials with live view, checkpoint quota and signal handling."""
 
 from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
 
 from rich.console import Console
 
 from src.imports import quick_imports
 from sweeps.checkpoint_quota import CheckpointQuota
+from sweeps.identity import MODELS
 from sweeps.interrupts import Signals
 from sweeps.live import LiveView
 from sweeps.neighbours import announced
@@ -39,10 +41,10 @@ def executor_for(plan: SweepPlan, ray: Machines) -> Executor:
     return Executor(trial_plan, resources, ray)
 
 
-def import_early() -> None:
-    """Import what proposals by a model and the results need: two seconds, in which no place should wait."""
+def import_early(sampler: str) -> None:
+    """Import what a sampler's proposals and the results need: up to two seconds, in which no place should wait."""
     with quick_imports():
-        for name in ("torch", "scipy.optimize", "scipy.stats", "sweeps.export"):
+        for name in ("sweeps.export", *(() if sampler in MODELS else ("torch", "scipy.optimize", "scipy.stats"))):
             import_module(name)
 
 
@@ -56,10 +58,16 @@ def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Execut
     with neighbours as others, Signals() as signals:
         for line in others:
             console.print(line)
-        with LiveView(study, plan.folder, console, resources.trials_at_once) as view:
+        with LiveView(study, plan.folder, console, plan.forecast().epochs, resources.trials_at_once) as view:
             quota = CheckpointQuota(study, plan.folder)
             try:
-                executor.run(study, signals, plan.spec.budget.hours, [quota, view], meanwhile=import_early)
+                executor.run(
+                    study,
+                    signals,
+                    plan.spec.budget.hours,
+                    [quota, view],
+                    meanwhile=partial(import_early, plan.spec.sampler_name),
+                )
             except KeyboardInterrupt:  # a second signal
                 pass
             except Exception as error:  # Ray may keep only the text of what the study raised

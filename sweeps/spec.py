@@ -21,7 +21,8 @@ from sweeps.search.asha import Asha
 from sweeps.search.budget import Budget
 from sweeps.search.hyperband import Hyperband
 from sweeps.search.no_stopping import NoStopping
-from sweeps.search.sampler import SAMPLERS, Model
+from sweeps.search.optuna_model import MakeSampler
+from sweeps.search.sampler import SAMPLERS
 from sweeps.search.scheduler import SchedulerSettings
 from sweeps.search.space import Space
 
@@ -47,8 +48,10 @@ class SweepSpec:
     """Optuna distributions by override key; or, for a conditional space, a function that calls ``trial.suggest_*``."""
     scheduler: SchedulerSettings
     """Which trials are stopped early: ``Asha``, ``Hyperband`` or ``NoStopping``."""
-    sampler: str | Model = "gp"
+    sampler: str | MakeSampler = "gp"
     """What proposes trials: a name in ``SAMPLERS``, or a function from a seed to an Optuna sampler."""
+    default_to_end: bool = True
+    """Whether the default, trial 0, is trained to the end whatever its values are: the baseline of all others."""
     budget: Budget
     metric: str = "val/iou_best"
     """The metric to maximise. IoU at the best threshold: at 0.5, early epochs measure calibration, not quality."""
@@ -77,11 +80,6 @@ class SweepSpec:
             raise unknown("sampler of a sweep", str(self.sampler), SAMPLERS)
         if self.metric not in RANKABLE:
             raise unknown("metric of a sweep", self.metric, RANKABLE)
-
-    @property
-    def model(self) -> Model | None:
-        """The sampler's model; None for random search."""
-        return self.sampler if callable(self.sampler) else SAMPLERS[self.sampler]
 
     @property
     def sampler_name(self) -> str:

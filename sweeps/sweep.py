@@ -15,7 +15,7 @@ from sweeps.plan import SweepPlan
 from sweeps.preflight import check_corners, check_memory, console
 from sweeps.ray_executor import Executor
 from sweeps.run_trials import executor_for
-from sweeps.search.sampler import ModelSampler
+from sweeps.search.sampler import Known, ModelSampler
 from sweeps.search.space import few_corners
 from sweeps.search.study import SessionEnd, Study
 from sweeps.search.trial import Trial, TrialState, ranked
@@ -96,8 +96,13 @@ def build_sampler(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
         Trial("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
         for kept in warm[WARM_TRIALS]
     ]
-    points = [*plan.known_points, *warm[WARM_POINTS]]
-    return ModelSampler(plan.spec.space, plan.seed, plan.default_params, points, before, plan.spec.model)
+    known = Known(
+        default=plan.default_params,
+        points=[*plan.known_points, *warm[WARM_POINTS]],
+        trials=before,
+        default_to_end=plan.spec.default_to_end,
+    )
+    return ModelSampler(plan.spec.space, plan.seed, known, plan.spec.sampler)
 
 
 def write_results(session: Session) -> None:

@@ -9,7 +9,7 @@ from optuna.distributions import FloatDistribution
 from sweeps.search.asha import Asha, Variant
 from sweeps.search.budget import Budget
 from sweeps.search.events import Event, Record
-from sweeps.search.sampler import Model, ModelSampler
+from sweeps.search.sampler import ModelSampler
 from sweeps.search.scheduler import Decision, SchedulerSettings
 from sweeps.search.state import SearchState
 from sweeps.search.study import EventLog, NoLog, Study
@@ -24,16 +24,16 @@ def make(
     log: EventLog | None = None,
     variant: Variant = "promotion",
     asha: SchedulerSettings = ASHA,
-    model: Model | None = None,
+    sampler: str = "random",
     **budget: Any,
 ) -> Study:
-    """A study of 8 trials of one parameter, the first at 0.5 and the others at random unless there is a model."""
+    """A study of 8 trials of one parameter, the first at 0.5, the others at random unless ``sampler`` has a model."""
     limits: dict[str, Any] = {"trials": 8, **budget}
     if variant != "promotion":
         assert isinstance(asha, Asha)
         asha = replace(asha, variant=variant)
     state = SearchState(asha.build(), METRIC)
-    return Study(state, ModelSampler(SPACE, 0, {"x": 0.5}, model=model), Budget(**limits), log)
+    return Study(state, ModelSampler(SPACE, 0, {"x": 0.5}, sampler), Budget(**limits), log)
 
 
 def curve(x: float, epoch: int) -> float:

@@ -11,7 +11,8 @@ rung k is at epoch r * eta^k, and s, the number of rungs that are left out below
 Both decide by what is recorded so far. Of ``n`` values at a rung the top ``n // eta`` may pass (with ``stopping`` at
 least one); of equal values the one that came first is better.
 
-One rule is not in the paper. When no new trial will start, a free process would have nothing to do until the running
+Two rules are not in the paper. A trial may be started ``to_end``: it passes every rung, and its values count there.
+And when no new trial will start, a free process would have nothing to do until the running
 trials reach their rungs. Then those on their way to a rung count for ``n`` already, as if their values were the worst.
 """
 
@@ -119,11 +120,15 @@ class SuccessiveHalving:
         """Trials that run, to the epoch of the highest rung that they have reached; 0 before the first."""
         self.paused: dict[str, tuple[int, Position]] = {}
         """Paused trials, to the rung where they are and their position in it."""
+        self.to_end = set[str]()
+        """Trials that pass every rung."""
         self.completed = 0
         """Trials that were trained to the end."""
 
-    def start(self, trial: str) -> None:
+    def start(self, trial: str, to_end: bool = False) -> None:
         self.running[trial] = 0
+        if to_end:
+            self.to_end.add(trial)
 
     def report(self, trial: str, epoch: int, value: float) -> Decision:
         if trial not in self.running:
@@ -138,6 +143,8 @@ class SuccessiveHalving:
         if not passed:
             return Decision.CONTINUE
         self.running[trial] = passed[-1]
+        if trial in self.to_end:
+            return Decision.CONTINUE
         return self._decide(trial, passed[-1], positions[-1])
 
     def _decide(self, trial: str, epoch: int, position: Position) -> Decision:

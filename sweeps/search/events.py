@@ -25,6 +25,8 @@ class Started(TrialEvent):
     origin: str
     space: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Optuna's JSON of each distribution on the trial's own branch of the search space."""
+    to_end: bool = False
+    """Whether it is trained to the end, whatever its values are."""
 
 
 @dataclass(frozen=True)

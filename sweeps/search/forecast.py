@@ -23,17 +23,19 @@ class Forecast(NamedTuple):
     """How often a trial gets a process: once, and once more after each pause."""
 
 
-def forecast(settings: SchedulerSettings, trials: int) -> Forecast:
+def forecast(settings: SchedulerSettings, trials: int, first_to_end: bool = False) -> Forecast:
     """Estimate the cost of ``trials`` trials, assuming that their ranking is the same at all rungs.
+
+    ``first_to_end``: trial 0 is trained to the end, whatever its values are.
 
     More than 1/eta of the trials pass a rung, because some are promoted early that would not be promoted later.
     """
-    runs = [simulate(settings, trials, seed) for seed in range(max(1, SIMULATED_TRIALS // trials))]
+    runs = [simulate(settings, trials, seed, first_to_end) for seed in range(max(1, SIMULATED_TRIALS // trials))]
     at = {epoch: fmean(run.trials_at[epoch] for run in runs) for epoch in runs[0].trials_at}
     return Forecast(at, fmean(run.epochs for run in runs), fmean(run.starts for run in runs))
 
 
-def simulate(settings: SchedulerSettings, trials: int, seed: int) -> Forecast:
+def simulate(settings: SchedulerSettings, trials: int, seed: int, first_to_end: bool = False) -> Forecast:
     """One search, one trial after the other, with one random value per trial."""
     draw = random.Random(seed)
     scheduler = settings.build()
@@ -47,7 +49,7 @@ def simulate(settings: SchedulerSettings, trials: int, seed: int) -> Forecast:
         else:
             trial = f"{len(values):06d}"
             values[trial] = draw.random()
-            scheduler.start(trial)
+            scheduler.start(trial, first_to_end and len(values) == 1)
         starts += 1
         decision = Decision.CONTINUE
         while decision is Decision.CONTINUE:

@@ -64,7 +64,7 @@ class Brackets:
     def paused(self) -> list[str]:
         return [trial for bracket in self.brackets for trial in bracket.paused]
 
-    def start(self, trial: str) -> None:
+    def start(self, trial: str, to_end: bool = False) -> None:
         """Put a new trial into the bracket that is furthest behind its share.
 
         Of equal ones it is the first, so the first trials go to one bracket each, one of them to the last.
@@ -72,7 +72,7 @@ class Brackets:
         counts = Counter(self.bracket_of.values())
         filled = [counts[number] / share for number, share in enumerate(self.shares)]
         self.bracket_of[trial] = filled.index(min(filled))
-        self._of(trial).start(trial)
+        self._of(trial).start(trial, to_end)
 
     def report(self, trial: str, epoch: int, value: float) -> Decision:
         """Decided within the trial's bracket, although another bracket may have a trial at a higher rung."""

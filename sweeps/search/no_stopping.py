@@ -41,7 +41,7 @@ class RunToTheEnd:
         self.running: set[str] = set()
         self.paused: frozenset[str] = frozenset()
 
-    def start(self, trial: str) -> None:
+    def start(self, trial: str, to_end: bool = False) -> None:
         self.running.add(trial)
 
     def report(self, trial: str, epoch: int, value: float) -> Decision:

@@ -62,8 +62,8 @@ class Scheduler(Protocol):
         """Trials that ``next`` may resume, now or later."""
         ...
 
-    def start(self, trial: str) -> None:
-        """A new trial begins."""
+    def start(self, trial: str, to_end: bool = False) -> None:
+        """A new trial begins. ``to_end``: it is never paused or stopped, but is compared with others like any trial."""
         ...
 
     def report(self, trial: str, epoch: int, value: float) -> Decision:

@@ -7,7 +7,7 @@ serves flat and conditional spaces: run the function with a trial that answers b
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from optuna import Trial
 from optuna.distributions import (
@@ -31,6 +31,13 @@ Choice = bool | int | float | str | None
 Params = dict[str, Choice]
 Branch = dict[str, BaseDistribution]
 """The distributions on one branch of a space, by key."""
+
+
+class Point(NamedTuple):
+    """A point of a space, and the branch on which it is."""
+
+    params: Params
+    branch: Branch
 
 
 def as_function(space: Space) -> Callable[[Trial], None]:

@@ -61,7 +61,7 @@ class SearchState:
             case Started():
                 trial = Trial(event.trial, dict(event.params), number=len(self.trials), origin=event.origin)
                 self.trials[event.trial] = trial
-                self.scheduler.start(event.trial)
+                self.scheduler.start(event.trial, event.to_end)
             case TrialEvent():
                 return self._apply_to(self.trials[event.trial], event)
             case _:

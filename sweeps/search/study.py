@@ -200,7 +200,7 @@ class Study:
             self._commit(SpaceExhausted())
             return self.next_trial() if not self.state.running else None
         name = trial_name(number, proposal.params)
-        self._commit(Started(name, proposal.params, proposal.origin, as_json(proposal.branch)))
+        self._commit(Started(name, proposal.params, proposal.origin, as_json(proposal.branch), proposal.to_end))
         return self.trials[name]
 
     def _commit(self, event: Event) -> Decision | None:

@@ -1,4 +1,4 @@
-"""The benchmarks of the search: do they measure what they say?"""
+"""The benchmarks but for those of the search: do they measure what they say?"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,6 @@ from benchmarks import (
     cache_building,
     cluster,
     interval_coverage,
-    parallel_search,
     result_loading,
     same_place,
     search_cost,
@@ -22,62 +21,9 @@ from benchmarks import (
     sweep_overhead,
     sweep_wall_clock,
 )
-from benchmarks import search_efficiency as efficiency
-from benchmarks.searches import BRACKET, METHODS, identity_of, random_points
 from src.cores import available_cores
 from src.data import cache
 from src.datasets.duplicates import DuplicatePair
-
-needs_surrogate = pytest.mark.skipif(not efficiency.DATA.is_dir(), reason=f"no surrogate in {efficiency.DATA}")
-TASK = efficiency.TASKS[0]
-
-
-@pytest.fixture
-def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(efficiency, "BUDGET", 2)
-
-
-@needs_surrogate
-@pytest.mark.usefixtures("small_budget")
-@pytest.mark.parametrize(
-    "method", [pytest.param(name, marks=pytest.mark.slow) if name == "ours" else name for name in METHODS]
-)
-def test_a_search_spends_its_budget_and_without_noise_its_pick_only_gets_better(method: str):
-    found = efficiency.regrets((method, TASK, 0, 0.0))
-    assert len(found) == 2 * efficiency.EPOCHS
-    assert (np.diff(found) <= 0).all()
-    assert found[-1] < found[0]
-    np.testing.assert_array_equal(found, efficiency.regrets((method, TASK, 0, 0.0)))
-
-
-@needs_surrogate
-@pytest.mark.usefixtures("small_budget")
-def test_with_noise_the_pick_is_scored_without_it():
-    """At every epoch the regret is that of some training that was looked up, however loud the noise."""
-    points = random_points(efficiency.SPACE, 0)
-    curves = efficiency.curves(TASK, [next(points) for _ in range(2)])
-    median, best = efficiency.reference(TASK)
-    legal = [np.clip((best - value) / (best - median), -1, 1) for value in curves.ravel()]
-    found = efficiency.regrets(("random", TASK, 0, 50.0))
-    assert all(np.isclose(legal, regret).any() for regret in found)
-    noisy, quiet = ([efficiency.regrets(("random", TASK, seed, sd))[-1] for seed in range(8)] for sd in (50.0, 0.0))
-    assert np.mean(noisy) > np.mean(quiet)  # a lucky report misleads
-
-
-@needs_surrogate
-def test_regret_is_one_for_the_median_and_zero_for_the_best_of_random_trainings():
-    median, best = efficiency.reference(TASK)
-    points = random_points(efficiency.SPACE, 7)
-    ends = efficiency.curves(TASK, [next(points) for _ in range(200)]).max(axis=1)
-    regrets = (best - ends) / (best - median)
-    assert np.median(regrets) == pytest.approx(1.0, abs=0.15)
-    assert regrets.min() > -0.05
-
-
-def test_the_rungs_of_ray_stop_what_is_below_the_best_quarter():
-    bracket = BRACKET(1, 51, 4, 0)
-    decisions = [bracket.on_result(identity_of(n), 1, value) for n, value in enumerate([0.1, 0.3, 0.2, 0.4])]
-    assert decisions == ["CONTINUE", "CONTINUE", "STOP", "CONTINUE"]
 
 
 @pytest.mark.slow
@@ -227,15 +173,6 @@ def test_the_benchmark_of_places_says_what_is_right_of_all_it_found(tmp_path: Pa
     assert "touch: 6 of 6 pairs are right, 1.0000." in said
     assert "cfd is not in" in said
     assert {row["kind"] for row in json.loads((tmp_path / "found.json").read_text())} == {"touch", "all", "groups"}
-
-
-@needs_surrogate
-def test_more_places_end_the_same_number_of_trials_in_less_time():
-    alone, together = (parallel_search.search(parallel_search.Job(places, 9, TASK, 0)) for places in (1, 4))
-    assert together.time < alone.time
-    assert alone.epochs >= 9 * 3  # the first rung
-    assert min(alone.regret, together.regret) >= 0
-    assert parallel_search.search(parallel_search.Job(4, 9, TASK, 0)) == together
 
 
 @pytest.mark.parametrize(("first", "last", "seconds"), [(0, 10, 5), (6, 8, 2), (0, 4, 0), (8, 99, 2), (0, 99, 5)])

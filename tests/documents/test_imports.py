@@ -49,7 +49,7 @@ FORBIDDEN = {
 
 FILES = {"sweeps.about", "sweeps.busy", "sweeps.ledger", "sweeps.leaderboard", "sweeps.search.trial", "sweeps.writer"}
 """What analysis may know of sweeps: the files of a sweep's folder, and the order of trials."""
-SEARCH = {"sweeps.search", "src.errors", "numpy", "optuna"}
+SEARCH = {"sweeps.search", "src.errors", "numpy", "optuna", "scipy"}
 """What the search core may import beside the standard library."""
 
 

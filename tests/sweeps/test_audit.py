@@ -130,8 +130,11 @@ def forget_reports(folder: Path) -> None:
 
 def same_parameters(folder: Path) -> None:
     database = Ledger(folder / LEDGER_FILE).database
-    (detail,) = database.execute("SELECT detail FROM event WHERE kind = 'start' ORDER BY seq").fetchone()
-    database.execute("UPDATE event SET detail = ? WHERE kind = 'start'", (detail,))
+    rows = database.execute("SELECT seq, detail FROM event WHERE kind = 'start' ORDER BY seq").fetchall()
+    first = json.loads(rows[0][1])["params"]
+    for seq, detail in rows:
+        same = json.dumps(json.loads(detail) | {"params": first})
+        database.execute("UPDATE event SET detail = ? WHERE seq = ?", (same, seq))
 
 
 def damage_ledger(folder: Path) -> None:

@@ -29,7 +29,7 @@ def study() -> Study:
 
 @pytest.fixture
 def view(study: Study, tmp_path: Path) -> LiveView:
-    return LiveView(study, tmp_path, Console(file=StringIO(), width=200))
+    return LiveView(study, tmp_path, Console(file=StringIO(), width=200), 18.0)
 
 
 def said(view: LiveView) -> str:
@@ -56,6 +56,15 @@ def test_paused_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_pa
     assert "3/10 trials started (1 complete, 1 paused, 1 failed), 0 running, 21 of about" in view.status()
     assert f"{complete.name},complete,0.6,18" in (tmp_path / "leaderboard.csv").read_text()
     assert f"{failed.name} failed at epoch 0, no score: src.training.trainer.Diverged" in said(view)
+
+
+def test_the_score_of_the_default_is_shown_as_soon_as_it_has_one(view: LiveView):
+    default, other = start(view), start(view)
+    assert "default" not in view.status()
+    report(view, default, 1, 0.2)
+    report(view, default, 2, 0.1)
+    report(view, other, 1, 0.9)
+    assert view.status().endswith(", default 0.2000 at epoch 1 of 2")
 
 
 def test_no_more_epochs_are_to_come_than_the_budget_has(view: LiveView):

@@ -85,6 +85,7 @@ def test_a_session_that_cannot_go_on_leaves_the_ledger_as_it_was(
     plan: SweepPlan, ledger: Ledger, now: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
     study = open_study(plan, ledger, COMMAND, now)
+    study.next_trial()  # the default, which no rung stops
     row = study.next_trial()
     assert row
     study.report(row.name, 1, {"val/iou_best": 0.5})

@@ -171,7 +171,7 @@ def test_an_unknown_sampler_is_refused_with_those_there_are(sampler: Any, legal:
 
 def test_a_sampler_may_be_a_function_from_a_seed_to_an_optuna_sampler():
     spec = SweepSpec(**cast(dict[str, Any], GOOD | {"sampler": multivariate}))
-    assert (spec.model, spec.sampler_name) == (multivariate, "multivariate")
+    assert (spec.sampler, spec.sampler_name) == (multivariate, "multivariate")
 
 
 def test_a_sampler_has_the_same_name_in_every_session():

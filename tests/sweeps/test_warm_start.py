@@ -201,7 +201,7 @@ def test_the_model_of_the_new_sweep_knows_them_and_so_does_its_next_session(tiny
     ledger = begin(plan, warm)
     for _ in range(2):
         sampler = cast(ModelSampler, open_study(plan, ledger, {}, {}).sampler)
-        assert sampler.before == [replace(row, name="", score=None) for row in warm.trials]
+        assert sampler.known.trials == [replace(row, name="", score=None) for row in warm.trials]
 
 
 @pytest.mark.parametrize(

@@ -252,8 +252,8 @@ class Recorder(SuccessiveHalving):
         self.calls: list[tuple[str, tuple[object, ...], object]] = []
         self.deciding = False
 
-    def start(self, trial: str) -> None:
-        self.calls.append(("start", (trial,), super().start(trial)))
+    def start(self, trial: str, to_end: bool = False) -> None:
+        self.calls.append(("start", (trial, to_end), super().start(trial, to_end)))
 
     def report(self, trial: str, epoch: int, value: float) -> Decision:
         self.deciding = True

@@ -35,6 +35,15 @@ def test_a_known_search_is_forecast():
     assert 2000 / 3 <= forecast(asha, 2000).trials_at[3] < 2000 / 3 * 1.15
 
 
+def test_a_default_that_is_trained_to_the_end_is_in_the_forecast():
+    asha = Asha(grace_period=1, reduction_factor=3, max_epochs=27)
+    plain, with_default = forecast(asha, 10), forecast(asha, 10, first_to_end=True)
+    # it is the best of ten, or one of the few that pass a rung, in a part of the simulations
+    assert 0.4 * 27 < with_default.epochs - plain.epochs < 27
+    assert with_default.trials_at[27] > plain.trials_at[27] + 0.3
+    assert forecast(asha, 1, first_to_end=True) == forecast(asha, 1)._replace(starts=1)
+
+
 @pytest.mark.parametrize("kind", [Asha, Hyperband])
 def test_the_forecast_is_always_the_same(kind: type[Asha]):
     asha = kind(grace_period=3, reduction_factor=3, max_epochs=18)

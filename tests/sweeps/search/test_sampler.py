@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from sweeps.search.sampler import MODELLED, SAMPLERS, STARTUP, ModelSampler, expected, observations
+from sweeps.search.gp_model import STARTUP
+from sweeps.search.sampler import SAMPLERS, Known, ModelSampler
 from sweeps.search.space import Params, Space, contains, distributions
 from sweeps.search.trial import Origin, Trial
 
@@ -51,7 +52,7 @@ def distance(params: Params) -> float:
 
 def test_the_default_comes_first_and_then_the_given_points():
     given_point: Params = {"lr": 1e-2, "depth": 1, "loss": None}
-    sampler = ModelSampler(SPACE, 0, FIRST, [given_point])
+    sampler = ModelSampler(SPACE, 0, Known(default=FIRST, points=[given_point]))
     first, second, third = (sampler.propose(number, []) for number in range(3))
     assert first is not None
     assert first[:2] == (FIRST, "default")
@@ -64,7 +65,7 @@ def test_the_default_comes_first_and_then_the_given_points():
 
 def test_a_given_point_that_is_the_default_or_was_given_before_is_tried_once():
     other: Params = {"lr": 1e-2, "depth": 1, "loss": None}
-    sampler = ModelSampler(SPACE, 0, FIRST, [other, FIRST, other])
+    sampler = ModelSampler(SPACE, 0, Known(default=FIRST, points=[other, FIRST, other]))
     assert [proposal.params for proposal in sampler.queue] == [FIRST, other]
 
 
@@ -135,40 +136,10 @@ def test_trials_that_run_keep_the_model_from_proposing_the_same_place():
     assert abs(beside.params["x"] - alone.params["x"]) > 1e-3  # type: ignore[operator]
 
 
-def test_a_trial_is_expected_to_gain_what_those_gained_that_went_on():
-    rows = [
-        row(0, {}, {1: 0.1, 3: 0.3, 9: 0.6}),
-        row(1, {}, {1: 0.2, 3: 0.6}),
-        row(2, {}, {1: 0.05}),
-    ]
-    from_1, from_3 = (0.2 + 0.4) / 2, 0.3
-    assert expected(rows) == pytest.approx([0.6, 0.6 + from_3, 0.05 + from_1 + from_3])
-
-
-def test_where_nobody_went_on_the_last_value_counts():
-    assert expected([row(0, {}, {1: 0.1}), row(1, {}, {1: 0.2})]) == [0.1, 0.2]
-
-
-def test_failed_trials_count_as_bad_ones_and_none_is_worse():
-    rows = [row(number, {"x": number}, {1: value}) for number, value in enumerate([0.0, 0.4, 0.5, 0.6, 0.7])]
-    rows.append(row(5, {"x": 5}, {1: 0.9}, state="failed"))
-    rows.append(row(6, {"x": 6}, {}, state="failed"))
-    rows.append(row(7, {"x": 7}, {}, state="running"))
-    found = {trial.number: value for trial, value in observations(rows)}
-    assert found == {0: 0.0, 1: 0.4, 2: 0.5, 3: 0.6, 4: 0.7, 5: 0.0, 6: 0.0}
-
-
-def test_a_model_has_a_bound_and_keeps_the_best_and_the_latest():
-    rows = [row(number, {}, {1: 1.0 / (number + 1)}) for number in range(3 * MODELLED)]
-    kept = {trial.number for trial, _ in observations(rows)}
-    assert len(kept) == MODELLED
-    assert {0, 1, 2, 3 * MODELLED - 1, 3 * MODELLED - 2} <= kept
-
-
 @pytest.mark.slow
 def test_trials_of_another_sweep_enter_the_model():
     before = play(ModelSampler(SPACE, 10, FIRST), distance, 25)
-    warm = ModelSampler(SPACE, 0, FIRST, before=before)
+    warm = ModelSampler(SPACE, 0, Known(default=FIRST, trials=before))
     proposals = [warm.propose(number, []) for number in range(1, 6)]
     assert [proposal.origin for proposal in proposals if proposal].count(Origin.MODEL) >= 4
     best = max(distance(proposal.params) for proposal in proposals if proposal)
@@ -197,7 +168,7 @@ def test_every_sampler_proposes_points_of_the_space_and_the_same_again(name: str
     first: Params = FIRST if space is SPACE else {"optimizer": "adam", "lr": 1e-2}
     trials: list[Trial] = []
     for number in range(8):
-        one, again = (ModelSampler(space, 0, first, model=SAMPLERS[name]).propose(number, trials) for _ in range(2))
+        one, again = (ModelSampler(space, 0, first, name).propose(number, trials) for _ in range(2))
         assert one
         assert one == again
         assert distributions(space, one.params) is not None

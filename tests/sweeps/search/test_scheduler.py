@@ -71,6 +71,33 @@ def test_a_lonely_trial_is_trained_to_the_end(example: SchedulerSettings):
 
 
 @each
+def test_a_trial_that_was_started_to_the_end_is_never_stopped_and_its_values_count(example: SchedulerSettings):
+    scheduler = example.build()
+    scheduler.start("default", to_end=True)
+    for number in range(9):
+        scheduler.start(f"t{number}")
+        for epoch in range(1, example.max_epochs + 1):
+            if f"t{number}" not in scheduler.running:
+                break
+            scheduler.report(f"t{number}", epoch, 0.5 + number / 100)
+    for epoch in range(1, example.max_epochs):
+        assert scheduler.report("default", epoch, 0.1) is Decision.CONTINUE  # the worst of all
+        assert "default" in scheduler.running
+    assert scheduler.report("default", example.max_epochs, 0.1) is Decision.STOP
+    assert "default" not in {*scheduler.running, *scheduler.paused}
+
+
+def test_a_trial_that_is_trained_to_the_end_takes_a_place_in_its_rungs():
+    scheduler = Asha(grace_period=1, reduction_factor=3, max_epochs=9).build()
+    scheduler.start("default", to_end=True)
+    scheduler.report("default", 1, 0.9)
+    for number, value in enumerate((0.1, 0.2)):
+        scheduler.start(f"t{number}")
+        assert scheduler.report(f"t{number}", 1, value) is Decision.PAUSE  # one of three may pass, and it has
+    assert scheduler.next() is None
+
+
+@each
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_not_finite_ends_its_trial(example: SchedulerSettings, value: float):
     scheduler = example.build()

@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution
 from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.search.asha import Asha, Variant
 from sweeps.search.budget import Budget
-from sweeps.search.sampler import ModelSampler, gaussian_process
+from sweeps.search.sampler import ModelSampler
 from sweeps.search.scheduler import Decision
 from sweeps.search.state import SearchState, replay
 from sweeps.search.study import CONVERGED_TRIALS, SessionEnd, Study, trial_name
@@ -37,15 +37,15 @@ def test_a_search_ends_with_all_its_trials_and_one_at_least_complete(variant: Va
 
 @pytest.mark.parametrize("variant", ["promotion", pytest.param("stopping", marks=pytest.mark.slow)])
 def test_a_search_that_is_killed_after_any_step_goes_on_as_if_nothing_had_happened(variant: Variant, tmp_path: Path):
-    whole = make(variant=variant, trials=4, model=gaussian_process)
+    whole = make(variant=variant, trials=4, sampler="optuna_gp")
     steps = play(whole)
     for killed_after in range(steps + 1):
         folder = tmp_path / f"{variant}{killed_after}"
         folder.mkdir()
-        first = make(Ledger(folder / LEDGER_FILE), variant=variant, trials=4, model=gaussian_process)
+        first = make(Ledger(folder / LEDGER_FILE), variant=variant, trials=4, sampler="optuna_gp")
         first.begin_session()
         play(first, killed_after)
-        second = make(Ledger(folder / LEDGER_FILE), variant=variant, trials=4, model=gaussian_process)
+        second = make(Ledger(folder / LEDGER_FILE), variant=variant, trials=4, sampler="optuna_gp")
         replay(second.state, Ledger(folder / LEDGER_FILE, read_only=True).records())
         second.begin_session()
         play(second)

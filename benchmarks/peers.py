@@ -1,0 +1,266 @@
+"""The strongest searches of other packages, each by its package's own ask and tell, epoch by epoch (``make peers``).
+
+- smac: SMAC's random forest with Hyperband. A configuration that gets more epochs continues; five initial points, as
+  its own number would take a quarter of the budget;
+- tpe_hyperband: Optuna's multivariate TPE with its Hyperband pruner (needs nothing further);
+- optuna_gp: Optuna's Gaussian process, trained fully (needs nothing further);
+- syne_tune: Syne Tune's ASHA with conformal quantile regression;
+- priorband: NePS's PriorBand, which has the default as its prior; only where there is one.
+
+Packages without conditional keys (Syne Tune, NePS) always propose all keys; those that do not apply are ignored. A
+training that fails is told as the worst value so far. Grace period and reduction factor are ours where a package has
+them.
+"""
+
+# pyright: reportMissingImports=false
+
+import datetime
+import logging
+import math
+import tempfile
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
+from typing import Any, cast
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from benchmarks.landscapes.landscape import Key, Report, draw
+from sweeps.search.space import Params, as_function
+
+SMAC_POINTS = 5
+HYPERBAND_BUDGETS = 27
+"""SMAC's largest budget by its smallest."""
+
+
+class Trainings:
+    """The trainings of a search by what its package calls them: one that is asked for again continues."""
+
+    def __init__(self, world: Any) -> None:
+        self.world = world
+        self.begun: dict[Any, Iterator[Report]] = {}
+        self.values: dict[Any, list[float]] = {}
+        self.worst = math.inf
+
+    def to(self, key: Any, point: Params, epochs: int) -> Generator[Report, None, float]:
+        """Train up to an epoch; returns its value, or the worst of all so far if the training has failed."""
+        if key not in self.begun:
+            self.begun[key] = self.world.train(len(self.begun), point)
+            self.values[key] = []
+        values = self.values[key]
+        for report in islice(self.begun[key], max(0, epochs - len(values))):
+            yield report
+            values.append(report.value)
+            self.worst = min(self.worst, report.value) if math.isfinite(report.value) else self.worst
+        value = values[min(epochs, len(values)) - 1]
+        return value if math.isfinite(value) else self.bad
+
+    @property
+    def bad(self) -> float:
+        """The value of a failed training."""
+        return self.worst if math.isfinite(self.worst) else 0.0
+
+
+def tpe_hyperband(world: Any) -> Iterator[Report]:
+    asha = world.asha
+    conditional = any(key.parent for key in world.keys)
+    sampler = optuna.samplers.TPESampler(seed=world.seed, multivariate=True, group=conditional)
+    pruner = optuna.pruners.HyperbandPruner(asha.grace_period, asha.max_epochs, asha.reduction_factor)
+    return optuna_search(world, sampler, pruner)
+
+
+def optuna_gp(world: Any) -> Iterator[Report]:
+    return optuna_search(world, optuna.samplers.GPSampler(seed=world.seed), optuna.pruners.NopPruner())
+
+
+def optuna_search(world: Any, sampler: Any, pruner: Any) -> Iterator[Report]:
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    if world.default:
+        study.enqueue_trial(dict(world.default))
+    trial, worst = 0, math.inf
+    while True:
+        asked = study.ask()
+        as_function(world.space)(asked)
+        value, pruned = math.nan, False
+        for epoch, report in enumerate(world.train(trial, cast(Params, asked.params)), 1):
+            yield report
+            value = report.value
+            if math.isnan(value):
+                break
+            worst = min(worst, value)
+            asked.report(value, epoch)
+            if pruned := asked.should_prune():
+                break
+        if pruned:
+            study.tell(asked, state=optuna.trial.TrialState.PRUNED)
+        else:
+            study.tell(asked, value if math.isfinite(value) else min(worst, 0.0))
+        trial += 1
+
+
+def smac(world: Any) -> Iterator[Report]:
+    from ConfigSpace import ConfigurationSpace, InCondition
+    from smac import MultiFidelityFacade, Scenario
+    from smac.runhistory.dataclasses import TrialValue
+
+    space: Any = ConfigurationSpace(seed=world.seed)
+    made = {key.name: of_config_space(key, world.default) for key in world.keys}
+    space.add(list(made.values()))
+    for key in world.keys:
+        if key.parent:
+            space.add(InCondition(made[key.name], made[key.parent], list(key.opened_by)))
+    epochs = world.asha.max_epochs
+    budgets = {"min_budget": epochs / HYPERBAND_BUDGETS, "max_budget": epochs}
+    trainings = Trainings(world)
+    with tempfile.TemporaryDirectory() as folder:
+        scenario: Any = Scenario(
+            space, deterministic=True, n_trials=10**6, **budgets, seed=world.seed, output_directory=folder
+        )  # type: ignore[arg-type]
+        extra = {"additional_configs": [space.get_default_configuration()]} if world.default else {}
+        design = MultiFidelityFacade.get_initial_design(scenario, n_configs=SMAC_POINTS, **extra)
+        facade = MultiFidelityFacade(
+            scenario, nothing, overwrite=True, logging_level=False, initial_design=design
+        )  # type: ignore[arg-type]
+        while True:
+            asked: Any = facade.ask()
+            point = {name: plain(value) for name, value in dict(asked.config).items()}
+            value = yield from trainings.to(asked.config, point, max(1, round(asked.budget)))
+            facade.tell(asked, TrialValue(cost=-value), save=False)
+
+
+def nothing(config: Any, seed: int = 0, budget: float = 0) -> float:
+    """SMAC wants a function, and never calls it."""
+    raise NotImplementedError
+
+
+def of_config_space(key: Key, default: Params | None) -> Any:
+    from ConfigSpace import Categorical, Float, Integer
+
+    known = {"default": default[key.name]} if default and key.name in default else {}
+    distribution = key.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return Categorical(key.name, list(distribution.choices), **known)  # type: ignore[arg-type]
+    kind = Integer if isinstance(distribution, IntDistribution) else Float
+    low, high, log = cast(Any, distribution).low, cast(Any, distribution).high, cast(Any, distribution).log
+    return kind(key.name, (low, high), log=log, **known)
+
+
+def syne_tune(world: Any) -> Iterator[Report]:
+    from syne_tune.backend.trial_status import Trial
+    from syne_tune.optimizer.scheduler import SchedulerDecision
+    from syne_tune.optimizer.schedulers.asha import AsynchronousSuccessiveHalving
+
+    np.random.seed(world.seed)  # the package draws from it
+    asha, trainings = world.asha, Trainings(world)
+    given = {"points_to_evaluate": [all_keys(world.keys, world.default)]} if world.default else {}
+    scheduler: Any = AsynchronousSuccessiveHalving(
+        {key.name: of_syne_tune(key) for key in world.keys},
+        metric="value",
+        do_minimize=False,
+        searcher="cqr",
+        searcher_kwargs=given,
+        time_attr="epoch",
+        max_t=asha.max_epochs,
+        grace_period=asha.grace_period,
+        reduction_factor=asha.reduction_factor,
+        random_seed=world.seed,
+    )
+    number = 0
+    while True:
+        config = scheduler.suggest().config
+        trial = Trial(number, config, datetime.datetime.now(datetime.UTC))
+        scheduler.on_trial_add(trial)
+        for epoch in range(1, asha.max_epochs + 1):
+            value = yield from trainings.to(number, config, epoch)
+            failed = math.isnan(trainings.values[number][-1])
+            if epoch == asha.max_epochs:
+                scheduler.on_trial_complete(trial, {"value": value, "epoch": epoch})
+                break
+            decision = scheduler.on_trial_result(trial, {"value": value, "epoch": epoch})
+            if failed or decision != SchedulerDecision.CONTINUE:
+                scheduler.on_trial_remove(trial)
+                break
+        number += 1
+
+
+def of_syne_tune(key: Key) -> Any:
+    from syne_tune.config_space import choice, lograndint, loguniform, randint, uniform
+
+    distribution = key.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return choice(list(distribution.choices))
+    if isinstance(distribution, IntDistribution):
+        return (lograndint if distribution.log else randint)(distribution.low, distribution.high)
+    assert isinstance(distribution, FloatDistribution)
+    return (loguniform if distribution.log else uniform)(distribution.low, distribution.high)
+
+
+def priorband(world: Any) -> Iterator[Report]:
+    import random
+
+    import neps
+    import torch
+
+    random.seed(world.seed)
+    np.random.seed(world.seed)  # the package draws from it
+    torch.manual_seed(world.seed)
+    prior = all_keys(world.keys, world.default)
+    members = {key.name: of_neps(key, prior[key.name]) for key in world.keys}
+    epochs = world.asha.max_epochs
+    space = type("Space", (neps.PipelineSpace,), members | {"epochs": neps.IntegerFidelity(lower=1, upper=epochs)})()
+    optimizer = neps.AskAndTell(optimizer=neps.algorithms.priorband(space, base="asha", sample_prior_first=True))
+    trainings = Trainings(world)
+    while True:
+        trial = optimizer.ask()
+        config = dict(trial.config)
+        value = yield from trainings.to(trial.id.split("_")[0], config, int(config.pop("epochs")))
+        optimizer.tell(trial, -value)
+
+
+def of_neps(key: Key, prior: Any) -> Any:
+    import neps
+
+    distribution = key.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        index = distribution.choices.index(prior)
+        return neps.Categorical(choices=list(distribution.choices), prior=index, prior_confidence="medium")
+    kind = neps.Integer if isinstance(distribution, IntDistribution) else neps.Float
+    low, high, log = cast(Any, distribution).low, cast(Any, distribution).high, cast(Any, distribution).log
+    return kind(lower=low, upper=high, log=log, prior=prior, prior_confidence="medium")
+
+
+def all_keys(keys: Sequence[Key], point: Params) -> Params:
+    """The point with a value for the keys that do not apply, for packages without conditions."""
+    random = np.random.default_rng(0)
+    return {key.name: point.get(key.name, draw(random, key.distribution)) for key in keys}
+
+
+def plain(value: Any) -> Any:
+    """A value of numpy's as Python's own."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def quiet(search: Callable[[Any], Iterator[Report]]) -> Callable[[Any], Iterator[Report]]:
+    """The packages log and warn for every configuration."""
+
+    def run(world: Any) -> Iterator[Report]:
+        logging.disable(logging.WARNING)
+        warnings.filterwarnings("ignore")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        return search(world)
+
+    return run
+
+
+METHODS: dict[str, Callable[[Any], Iterator[Report]]] = {
+    "tpe_hyperband": quiet(tpe_hyperband),
+    "optuna_gp": quiet(optuna_gp),
+    "smac": quiet(smac),
+    "syne_tune": quiet(syne_tune),
+    "priorband": quiet(priorband),
+}
+PACKAGES = {"smac": "smac", "syne_tune": "syne_tune", "priorband": "neps"}
+"""What each needs."""
+ONLY_WITH_DEFAULT = ("priorband",)

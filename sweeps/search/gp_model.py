@@ -1,0 +1,144 @@
+"""The model of a sweep: a Gaussian process over the reports of all trials, and the point where it expects most.
+
+A trial enters with its value at each rung where it was, plus the mean gain from there on of those that continued
+(``sweeps.search.rung_values``). Failed trials count as the worst, at the end. The proposal has the highest expected
+improvement, at the end and over the best value so far, of random points and of changes of good ones, most of which
+change one key. No gradient leads it to the ends of ranges, where a model that knows little expects the most.
+"""
+
+import heapq
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.search.encoding import Encoding
+from sweeps.search.gaussian_process import GaussianProcess, Reports, log_expected_improvement
+from sweeps.search.rung_values import gains
+from sweeps.search.space import Point
+from sweeps.search.trial import Trial, TrialState
+
+Array = npt.NDArray[np.float64]
+
+STARTUP = 6
+"""Trials with a value before there is a model."""
+MODELLED = 150
+"""The maximum number of reports in a model: the best half and the latest half. It limits a proposal to about 0.1 s."""
+FAILURES = 40
+"""The maximum number of failed trials in a model, the latest ones."""
+DRAWN = 1500
+"""Random candidates."""
+GOOD = 6
+"""Trials whose neighbourhood is looked at, the best ones."""
+CHANGED = 40
+"""Candidates around each of them, at each of two distances."""
+BEGIN_STEPS = (0.2, 0.05)
+STEPS = (0.15, 0.08, 0.04, 0.02, 0.01)
+"""Standard deviations of the changes of numbers, as shares of their ranges: at the beginning, and then around the best
+candidates, again and again."""
+KEPT, CHILDREN = 8, 25
+"""The best candidates at each of these steps, and the changes of each."""
+ONE_KEY = 0.6
+"""The share of changes that change one key only."""
+SEVERAL = 0.4
+"""The chance of each key in the others."""
+KEEP_CHOICE = 0.1
+"""The chance that a choice stays as it is although it may change."""
+
+
+class Row(NamedTuple):
+    """A report for the model."""
+
+    value: float
+    trial: Trial
+    epoch: int
+
+
+class GPModel:
+    """Proposes the point with the highest expected improvement (``sweeps.search.sampler.Model``)."""
+
+    startup = STARTUP
+
+    def __init__(self, encoding: Encoding) -> None:
+        self.encoding = encoding
+
+    def propose(self, trials: Sequence[Trial], random: np.random.Generator) -> Point | None:
+        known = self._reports(trials)
+        if known is None:
+            return None
+        vectors, reports = known
+        model = GaussianProcess(reports, self.encoding.is_choice & ~self.encoding.is_ordered)
+        end, best = float(reports.log_epochs.max()), float(reports.values.max())
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING and not trial.values]
+        encoded = [vector for trial in running if (vector := self.encoding.encode(trial.params)) is not None]
+        if encoded:
+            model.believe(self.encoding.points(np.array(encoded)), end)
+
+        def improvement(candidates: Array) -> Array:
+            mean, deviation = model.predict(self.encoding.points(candidates), end)
+            return log_expected_improvement(mean, deviation, best)
+
+        good = distinct(vectors[np.argsort(-reports.values)], GOOD)
+        near = [self._changed(np.repeat(good, CHANGED, axis=0), step, random) for step in BEGIN_STEPS]
+        candidates = np.vstack([self.encoding.drawn(DRAWN, random), *near])
+        expected = improvement(candidates)
+        for step in STEPS:
+            top = np.argsort(-expected)[:KEPT]
+            children = self._changed(np.repeat(candidates[top], CHILDREN, axis=0), step, random)
+            expected = np.concatenate([expected[top], improvement(children)])
+            candidates = np.vstack([candidates[top], children])
+        tried = {str(trial.params) for trial in trials}
+        for place in np.argsort(-expected):
+            point = self.encoding.decode(candidates[place], random)
+            if str(point.params) not in tried:
+                return point
+        return None
+
+    def _reports(self, trials: Sequence[Trial]) -> tuple[Array, Reports] | None:
+        """The vectors and the reports of the model; None if no trial has a value.
+
+        Trials outside of a space that was changed later are left out.
+        """
+        scored = [trial for trial in trials if trial.values and trial.state != TrialState.FAILED]
+        to_come = gains(scored)
+        rows = [Row(value + to_come[epoch], trial, epoch) for trial in scored for epoch, value in trial.values.items()]
+        if len(rows) > MODELLED:
+            half = MODELLED // 2
+            rows = heapq.nlargest(half, rows[:-half], key=itemgetter(0)) + rows[-half:]
+        failed = [trial for trial in trials if trial.state == TrialState.FAILED][-FAILURES:]
+        vectors = {row.trial.number: self.encoding.encode(row.trial.params) for row in rows}
+        rows = [row for row in rows if vectors[row.trial.number] is not None]
+        if not rows:
+            return None
+        values = np.array([row.value for row in rows])
+        values = (values - values.mean()) / (values.std() or 1.0)
+        end = max(row.epoch for row in rows)
+        worst = [Row(float(values.min()), trial, end) for trial in failed]
+        vectors |= {trial.number: self.encoding.encode(trial.params) for trial in failed}
+        rows += [row for row in worst if vectors[row.trial.number] is not None]
+        points = np.array([vectors[row.trial.number] for row in rows])
+        return points, Reports(
+            self.encoding.points(points),
+            np.log([row.epoch for row in rows]),
+            np.array([row.trial.number for row in rows]),
+            np.concatenate([values, [row.value for row in rows[len(values) :]]]),
+        )
+
+    def _changed(self, vectors: Array, step: float, random: np.random.Generator) -> Array:
+        """Each vector with one key changed, or several: numbers by a normal step, choices to any other."""
+        count, columns = vectors.shape
+        chance = np.where(random.random((count, 1)) < ONE_KEY, 0.0, SEVERAL)
+        changes = random.random(vectors.shape) < chance
+        changes[np.arange(count), random.integers(columns, size=count)] = True
+        moved = vectors + step * random.normal(size=vectors.shape)
+        chosen = np.floor(random.random(vectors.shape) * self.encoding.counts)
+        chosen = np.where(random.random(vectors.shape) < KEEP_CHOICE, vectors, chosen)
+        return self.encoding.fitted(np.where(changes, np.where(self.encoding.is_choice, chosen, moved), vectors))
+
+
+def distinct(vectors: Array, count: int) -> Array:
+    """The first ``count`` vectors that differ."""
+    _, first = np.unique(vectors, axis=0, return_index=True)
+    return vectors[np.sort(first)[:count]]

@@ -1,0 +1,142 @@
+"""Points of a space as vectors."""
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import RandomSampler
+
+from sweeps.search.encoding import MIDDLE, NOT_THERE, Column, Encoding
+from sweeps.search.space import Params, Space, as_function, distributions
+
+FLAT: dict[str, BaseDistribution] = {
+    "lr": FloatDistribution(1e-4, 1e-1, log=True),
+    "batch": IntDistribution(2, 32, log=True),
+    "depth": IntDistribution(1, 5),
+    "drop": FloatDistribution(0.0, 0.5, step=0.1),
+    "even": IntDistribution(0, 10, step=2),
+    "size": CategoricalDistribution([256, 384, 512]),
+    "loss": CategoricalDistribution(["dice", "bce", None]),
+    "alone": FloatDistribution(0.3, 0.3),
+}
+
+
+def conditional(trial: optuna.Trial) -> None:
+    optimizer = trial.suggest_categorical("optimizer", ["adam", "sgd", "lion"])
+    trial.suggest_float("decay", *((1e-5, 1e-2) if optimizer == "sgd" else (1e-3, 1e-1)), log=True)
+    if optimizer == "sgd" and trial.suggest_categorical("nesterov", [True, False]):
+        trial.suggest_float("momentum", 0.5, 0.99)
+
+
+def by_number(trial: optuna.Trial) -> None:
+    """A branch that no choice opens, which its corners still show."""
+    if trial.suggest_float("lr", 0.0, 1.0) > 0.7:
+        trial.suggest_int("deep", 3, 7)
+
+
+def hidden(trial: optuna.Trial) -> None:
+    """A key that no corner of the space has."""
+    if 0.4 < trial.suggest_float("lr", 0.0, 1.0) < 0.6:
+        trial.suggest_categorical("inner", ["a", "b"])
+
+
+SPACES = {"flat": FLAT, "conditional": conditional, "by number": by_number, "hidden": hidden}
+each = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+
+
+def random_point(space: Space, seed: int) -> Params:
+    trial = optuna.create_study(sampler=RandomSampler(seed=seed)).ask()
+    as_function(space)(trial)
+    return trial.params
+
+
+@each
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_a_point_survives_being_encoded_and_decoded(space: Space, seed: int):
+    encoding, point = Encoding(space), random_point(space, seed)
+    vector = encoding.encode(point)
+    assert vector is not None
+    again = encoding.decode(vector, np.random.default_rng(0))
+    if "inner" not in point:
+        assert again.params == pytest.approx(point) if any(isinstance(v, float) for v in point.values()) else point
+    assert again.branch == distributions(space, again.params)
+
+
+@each
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_what_is_drawn_or_fitted_is_a_vector_of_a_point(space: Space, seed: int):
+    encoding, random = Encoding(space), np.random.default_rng(seed)
+    wild = random.normal(0.5, 2.0, size=(20, len(encoding.counts)))
+    wild = np.where(encoding.is_choice, np.floor(random.random(wild.shape) * encoding.counts), wild)
+    for vectors in (encoding.drawn(20, random), encoding.fitted(wild)):
+        numbers = vectors[:, ~encoding.is_choice]
+        assert ((numbers >= 0) & (numbers <= 1)).all()
+        for vector in vectors:
+            point = encoding.decode(vector, random)
+            assert distributions(space, point.params) == point.branch
+    assert np.array_equal(encoding.fitted(vectors), vectors)
+
+
+def test_a_point_outside_of_the_space_is_no_vector():
+    encoding = Encoding(conditional)
+    assert encoding.encode({"optimizer": "adam", "decay": 1e-2}) is not None
+    assert encoding.encode({"optimizer": "adam", "decay": 1e-4}) is None  # that of sgd
+    assert encoding.encode({"optimizer": "adam"}) is None
+
+
+def test_what_does_not_apply_is_the_middle_or_no_choice():
+    encoding = Encoding(conditional)
+    vector = encoding.encode({"optimizer": "lion", "decay": 1e-2})
+    assert vector is not None
+    assert vector[encoding.index["momentum"]] == MIDDLE
+    assert vector[encoding.index["nesterov"]] == NOT_THERE
+
+
+def test_a_number_is_drawn_within_the_range_of_its_own_branch():
+    encoding = Encoding(conditional)
+    points = [
+        encoding.decode(vector, np.random.default_rng(0)) for vector in encoding.drawn(300, np.random.default_rng(1))
+    ]
+    ends = {name: (1e-5, 1e-2) if name == "sgd" else (1e-3, 1e-1) for name in ("adam", "sgd", "lion")}
+    for point, _ in points:
+        low, high = ends[str(point["optimizer"])]
+        assert low <= float(str(point["decay"])) <= high
+    assert {point["optimizer"] for point, _ in points} == set(ends)
+
+
+def test_every_whole_number_is_drawn_equally_often():
+    encoding = Encoding({"depth": IntDistribution(1, 4)})
+    drawn = encoding.drawn(4000, np.random.default_rng(0))
+    counts = np.bincount(
+        [int(str(encoding.decode(vector, np.random.default_rng(0)).params["depth"])) for vector in drawn]
+    )
+    assert counts[1:].min() > 900
+
+
+@pytest.mark.parametrize(
+    ("choices", "ordered"),
+    [
+        ([192, 256, 384], True),
+        ([0.6, 0.3, 0.0], True),
+        ([1, 2], False),
+        ([1, 3, 2], False),
+        (["a", "b", "c"], False),
+        ([None, 1.0, 5.0], False),
+        ([True, False], False),
+    ],
+)
+def test_three_or_more_numbers_in_order_are_an_ordered_choice(choices: list[object], ordered: bool):
+    column = Column.of(CategoricalDistribution(choices))  # type: ignore[arg-type]
+    assert column.is_ordered is ordered
+
+
+def test_a_kernel_sees_ordered_choices_as_places_from_0_to_1():
+    encoding = Encoding(FLAT)
+    vectors = encoding.drawn(50, np.random.default_rng(0))
+    size, loss = encoding.index["size"], encoding.index["loss"]
+    assert set(encoding.points(vectors)[:, size]) == {0.0, 0.5, 1.0}
+    assert set(encoding.points(vectors)[:, loss]) == {0.0, 1.0, 2.0}
