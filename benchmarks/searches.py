@@ -53,8 +53,11 @@ Search = Callable[[Any], Iterator[Report]]
 
 
 def our_sampler(world: Searched) -> ModelSampler:
-    """As in a sweep; a first point that is no default is not trained to its end."""
-    return ModelSampler(world.space, world.seed, Known(default=world.first, default_to_end=world.default is not None))
+    """As in a sweep; a first point that is no default is not trained to its end, and nothing is expected near it."""
+    is_default = world.default is not None
+    near = (world.first,) if is_default else ()
+    known = Known(default=world.first, default_to_end=is_default, expected_near=near)
+    return ModelSampler(world.space, world.seed, known)
 
 
 def ours(world: Searched) -> Iterator[Report]:

@@ -1,6 +1,6 @@
-"""The default configuration as a point of the search space. It is trial 0 of every sweep."""
+"""The default configuration as a point of the search space, trial 0 of every sweep; and what is expected near it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -8,7 +8,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from src.config.compose import compose
 from src.config.keys import list_options
 from src.errors import UserError, unknown
+from sweeps.search.encoding import Encoding
 from sweeps.search.space import Choice, Params, Space, contains, describe, walk
+from sweeps.spec import SweepSpec
 
 
 def default_point(space: Space, fixed: Iterable[str]) -> Params:
@@ -36,3 +38,22 @@ def default_point(space: Space, fixed: Iterable[str]) -> Params:
     if not point:
         raise UserError("The search space is empty: it must have at least one key.")
     return point
+
+
+def expected_near(spec: SweepSpec, points: Sequence[Params]) -> Sequence[Mapping[str, Choice]]:
+    """The points, or parts of points, near which the spec expects good ones.
+
+    ``points``: the default and the known ones. A key that no branch of the space has, or a value that none takes, is a
+    ``UserError``.
+    """
+    if isinstance(spec.prior, str):
+        return points if spec.prior == "default" else ()
+    encoding = Encoding(spec.space)
+    for key, value in spec.prior.items():
+        columns = [encoding.columns[name] for name, of in encoding.keys.items() if of == key]
+        if not columns:
+            raise unknown("key of the prior", key, dict.fromkeys(encoding.keys.values()))
+        if not any(column.takes(cast(Choice, value)) for column in columns):
+            legal = " or ".join(column.described for column in columns)
+            raise UserError(f"prior: {key}={value} is outside of the search space; legal: {legal}.")
+    return [cast(Mapping[str, Choice], spec.prior)]

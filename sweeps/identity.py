@@ -17,9 +17,9 @@ TRAINING = ("src/**/*.py", "trainable/*.py", "configs/**/*.yaml")
 """Files that decide what a trial trains."""
 CORE = ("events", "scheduler", "state", "study", "trial")
 """Modules of ``sweeps.search`` that decide in every search and retraining."""
-PROPOSALS = ("sampler", "space", "encoding", "rung_values")
+PROPOSALS = ("sampler", "space", "encoding", "changes", "rung_values")
 """Those that decide what a search proposes, beside its model."""
-MODELS = {"gp": ("gp_model", "gaussian_process"), "random": ()}
+MODELS = {"gp": ("gp_model", "gaussian_process", "prior"), "random": ()}
 """The modules of a model, by the sampler's name; all others are Optuna's."""
 CORES = "threads"
 """With a GPU, CPU threads only load images, and their number does not change the images."""

@@ -157,10 +157,11 @@ def checked(spec: SweepSpec) -> SweepSpec:
     from src.config.schema import SPLITS
     from src.data.pairs import find_pairs
     from sweeps.data_root import lacks_data
-    from sweeps.default_point import default_point
+    from sweeps.default_point import default_point, expected_near
 
     require_ray_environment()
     default_point(spec.space, spec.fixed)
+    expected_near(spec, ())
     if not (spec.synthetic_without_data and lacks_data(spec)):
         for split in SPLITS:
             find_pairs(load_config(spec.fixed).data.root, split)

@@ -31,6 +31,9 @@ SPECS_DIR = Path(__file__).with_name("specs")
 SCHEDULERS: dict[str, type[SchedulerSettings]] = {"asha": Asha, "hyperband": Hyperband, "no_stopping": NoStopping}
 """The schedulers that a spec can use, by their names in the ledger."""
 
+PRIORS = ("default", "none")
+"""Words for the prior of a spec."""
+
 RENAMED = {
     "asha": "Use scheduler=Asha(...) instead of asha=.",
     "form": "Use Asha(..., variant=...) instead of form=.",
@@ -55,6 +58,9 @@ class SweepSpec:
     budget: Budget
     metric: str = "val/iou_best"
     """The metric to maximise. IoU at the best threshold: at 0.5, early epochs measure calibration, not quality."""
+    prior: str | Mapping[str, object] = "default"
+    """Where good points are expected at first, by the sampler ``gp``: near the ``default`` and the points, near these
+    values of some keys, or nowhere (``none``)."""
     points: tuple[Mapping[str, object], ...] = ()
     """Known-good points that are tried right after the default. Missing keys get the default's values."""
     synthetic_without_data: bool = False
@@ -71,6 +77,11 @@ class SweepSpec:
         if type(self.scheduler) not in SCHEDULERS.values():
             legal = ", ".join(kind.__name__ for kind in SCHEDULERS.values())
             raise UserError(f"scheduler={self.scheduler}: must be one of {legal}, with its settings.")
+        self._check_sampler()
+        if self.metric not in RANKABLE:
+            raise unknown("metric of a sweep", self.metric, RANKABLE)
+
+    def _check_sampler(self) -> None:
         if isinstance(self.sampler, type | BaseSampler):
             raise UserError(
                 f"sampler={self.sampler}: must be a function from a seed to an Optuna sampler, such as "
@@ -78,8 +89,10 @@ class SweepSpec:
             )
         if not callable(self.sampler) and str(self.sampler) not in SAMPLERS:
             raise unknown("sampler of a sweep", str(self.sampler), SAMPLERS)
-        if self.metric not in RANKABLE:
-            raise unknown("metric of a sweep", self.metric, RANKABLE)
+        if isinstance(self.prior, str) and self.prior not in PRIORS:
+            raise unknown("prior of a sweep", self.prior, (*PRIORS, "a mapping of keys to values"))
+        if not isinstance(self.prior, str) and self.sampler != "gp":
+            raise UserError(f"prior={dict(self.prior)}: the sampler {self.sampler_name} takes no prior, only gp does.")
 
     @property
     def sampler_name(self) -> str:

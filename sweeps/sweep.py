@@ -7,6 +7,7 @@ from typing import Any
 
 from src.errors import EXIT_FAILED, EXIT_SIGNAL, EXIT_USER, UserError
 from sweeps.busy import Busy, busy
+from sweeps.default_point import expected_near
 from sweeps.identity import identity
 from sweeps.leaderboard import tables, write_csv
 from sweeps.ledger import LEDGER_FILE, Ledger
@@ -101,6 +102,7 @@ def build_sampler(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
         points=[*plan.known_points, *warm[WARM_POINTS]],
         trials=before,
         default_to_end=plan.spec.default_to_end,
+        expected_near=expected_near(plan.spec, [plan.default_params, *plan.known_points]),
     )
     return ModelSampler(plan.spec.space, plan.seed, known, plan.spec.sampler)
 

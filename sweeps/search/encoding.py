@@ -68,6 +68,22 @@ class Column:
     def scaled(self, value: float) -> float:
         return math.log(value) if self.log else float(value)
 
+    @property
+    def described(self) -> str:
+        """``1e-05 to 0.01`` or ``one of a, b``."""
+        if self.choices:
+            return f"one of {', '.join(str(choice) for choice in self.choices)}"
+        low, high = (math.exp(end) if self.log else end for end in (self.low, self.high))
+        return f"{low:.6g} to {high:.6g}"
+
+    def takes(self, value: Choice) -> bool:
+        """Whether any branch can have the value."""
+        if self.choices:
+            return value in self.choices
+        if not isinstance(value, int | float) or isinstance(value, bool) or (self.log and value <= 0):
+            return False
+        return self.low <= self.scaled(value) <= self.high
+
     def encode(self, value: Choice) -> float:
         if self.choices:
             return float(self.choices.index(value))
@@ -105,13 +121,18 @@ class Encoding:
         found = branches(space)
         self.names = Names(found)
         columns: dict[str, Column] = {}
+        self.keys: dict[str, str] = {}
+        """The key of each column."""
         for branch in found:
             for key, distribution in branch.items():
-                columns.setdefault(self.names.name(key, distribution), Column()).include(distribution)
+                name = self.names.name(key, distribution)
+                columns.setdefault(name, Column()).include(distribution)
+                self.keys[name] = key
         self.columns = columns
         self.index = {name: number for number, name in enumerate(columns)}
         self.is_choice = np.array([bool(column.choices) for column in columns.values()])
         self.is_ordered = np.array([column.is_ordered for column in columns.values()])
+        self.is_unordered = self.is_choice & ~self.is_ordered
         self.counts = np.array([len(column.choices) for column in columns.values()])
         self.shapes: dict[tuple[float, ...], Shape] = {}
 
@@ -125,6 +146,15 @@ class Encoding:
             name = self.names.name(key, distribution)
             if name in self.index:
                 vector[self.index[name]] = self.columns[name].encode(params[key])
+        return vector
+
+    def encode_keys(self, params: Mapping[str, Choice]) -> Array:
+        """Some keys of a point as a vector; NaN for all others."""
+        vector = np.full(len(self.counts), np.nan)
+        for name, place in self.index.items():
+            key = self.keys[name]
+            if key in params and self.columns[name].takes(params[key]):
+                vector[place] = self.columns[name].encode(params[key])
         return vector
 
     def decode(self, vector: Array, random: np.random.Generator) -> Point:
@@ -188,3 +218,10 @@ class Encoding:
 
         walk(self.space, answer)
         return shape
+
+
+def squared_differences(one: Array, other: Array, is_unordered: npt.NDArray[np.bool_]) -> Array:
+    """(n, m, columns) of ``Encoding.points``: the squares of differences; 1 for choices without order that differ."""
+    squares = (one[:, None, :] - other[None]) ** 2
+    squares[..., is_unordered] = squares[..., is_unordered] > 0
+    return squares

@@ -15,6 +15,8 @@ from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
+from sweeps.search.encoding import squared_differences
+
 Array = npt.NDArray[np.float64]
 
 ROOT5 = math.sqrt(5)
@@ -44,12 +46,12 @@ class Reports(NamedTuple):
 class GaussianProcess:
     """The model, fitted to reports."""
 
-    def __init__(self, reports: Reports, is_choice: npt.NDArray[np.bool_]) -> None:
-        self.reports, self.is_choice = reports, is_choice
-        self.squares = squared_differences(reports.points, reports.points, is_choice)
+    def __init__(self, reports: Reports, is_unordered: npt.NDArray[np.bool_]) -> None:
+        self.reports, self.is_unordered = reports, is_unordered
+        self.squares = squared_differences(reports.points, reports.points, is_unordered)
         self.apart = np.abs(reports.log_epochs[:, None] - reports.log_epochs[None])
         self.same = (reports.trials[:, None] == reports.trials[None]).astype(float)
-        columns = len(is_choice)
+        columns = len(is_unordered)
         self.center = np.concatenate([np.full(columns, WEIGHT[0]), np.log(VARIANCES[:, 0])])
         self.spread = np.concatenate([np.full(columns, WEIGHT[1]), VARIANCES[:, 1]])
         bounds = [WEIGHT_BOUNDS] * columns + BOUNDS
@@ -70,7 +72,7 @@ class GaussianProcess:
         """Take points (n, columns) in as if they had come to what is expected of them: nothing new is there."""
         mean, _ = self.predict(points, log_epoch)
         between = self._between(points, log_epoch)
-        among = (self.s1 + self.s2) * matern(squared_differences(points, points, self.is_choice) @ self.weights)[0]
+        among = (self.s1 + self.s2) * matern(squared_differences(points, points, self.is_unordered) @ self.weights)[0]
         among[np.diag_indices_from(among)] += self.noise + JITTER
         known = self.root @ self.root.T
         self.points = np.vstack([self.points, points])
@@ -79,7 +81,7 @@ class GaussianProcess:
         self._solve(np.block([[known, between.T], [between, among]]))
 
     def _covariance(self, logs: Array) -> tuple[Array, Array, Array, Array, Array]:
-        columns = len(self.is_choice)
+        columns = len(self.is_unordered)
         weights = np.exp(logs[:columns])
         s1, s2, length, trial, noise = np.exp(logs[columns:])
         kernel, slope = matern(self.squares @ weights)
@@ -90,7 +92,7 @@ class GaussianProcess:
 
     def _loss(self, logs: Array) -> tuple[float, Array]:
         """The negative logarithm of the posterior density of the parameters, and its gradient."""
-        columns, values = len(self.is_choice), self.reports.values
+        columns, values = len(self.is_unordered), self.reports.values
         covariance, kernel, slope, nearness, parameters = self._covariance(logs)
         s1, s2, length, trial, noise = parameters[columns:]
         try:
@@ -123,15 +125,8 @@ class GaussianProcess:
 
     def _between(self, points: Array, log_epoch: float) -> Array:
         """The covariance of points at an epoch with all that is known."""
-        kernel, _ = matern(squared_differences(points, self.points, self.is_choice) @ self.weights)
+        kernel, _ = matern(squared_differences(points, self.points, self.is_unordered) @ self.weights)
         return (self.s1 + self.s2 * np.exp(-np.abs(self.log_epochs - log_epoch) / self.length)) * kernel
-
-
-def squared_differences(one: Array, other: Array, is_choice: npt.NDArray[np.bool_]) -> Array:
-    """(n, m, columns): the squares of differences of numbers; 1 for choices that differ."""
-    squares = (one[:, None, :] - other[None]) ** 2
-    squares[..., is_choice] = squares[..., is_choice] > 0
-    return squares
 
 
 def matern(squares: Array) -> tuple[Array, Array]:

@@ -3,7 +3,8 @@
 A trial enters with its value at each rung where it was, plus the mean gain from there on of those that continued
 (``sweeps.search.rung_values``). Failed trials count as the worst, at the end. The proposal has the highest expected
 improvement, at the end and over the best value so far, of random points and of changes of good ones, most of which
-change one key. No gradient leads it to the ends of ranges, where a model that knows little expects the most.
+change one key. No gradient leads it to the ends of ranges, where a model that knows little expects the most. What is
+believed before the search weighs it at first (``sweeps.search.prior``).
 """
 
 import heapq
@@ -14,8 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.search.changes import changed
 from sweeps.search.encoding import Encoding
 from sweeps.search.gaussian_process import GaussianProcess, Reports, log_expected_improvement
+from sweeps.search.prior import Prior
 from sweeps.search.rung_values import gains
 from sweeps.search.space import Point
 from sweeps.search.trial import Trial, TrialState
@@ -44,8 +47,6 @@ ONE_KEY = 0.6
 """The share of changes that change one key only."""
 SEVERAL = 0.4
 """The chance of each key in the others."""
-KEEP_CHOICE = 0.1
-"""The chance that a choice stays as it is although it may change."""
 
 
 class Row(NamedTuple):
@@ -61,32 +62,35 @@ class GPModel:
 
     startup = STARTUP
 
-    def __init__(self, encoding: Encoding) -> None:
+    def __init__(self, encoding: Encoding, prior: Prior | None = None) -> None:
         self.encoding = encoding
+        self.prior = prior or Prior(encoding, ())
 
     def propose(self, trials: Sequence[Trial], random: np.random.Generator) -> Point | None:
         known = self._reports(trials)
         if known is None:
             return None
         vectors, reports = known
-        model = GaussianProcess(reports, self.encoding.is_choice & ~self.encoding.is_ordered)
-        end, best = float(reports.log_epochs.max()), float(reports.values.max())
+        model = GaussianProcess(reports, self.encoding.is_unordered)
+        end = float(reports.log_epochs.max())
         running = [trial for trial in trials if trial.state == TrialState.RUNNING and not trial.values]
         encoded = [vector for trial in running if (vector := self.encoding.encode(trial.params)) is not None]
         if encoded:
             model.believe(self.encoding.points(np.array(encoded)), end)
+        best = float(model.values.max())
 
         def improvement(candidates: Array) -> Array:
             mean, deviation = model.predict(self.encoding.points(candidates), end)
-            return log_expected_improvement(mean, deviation, best)
+            weight = self.prior.log_weight(candidates, len(set(reports.trials)))
+            return log_expected_improvement(mean, deviation, best) + weight
 
         good = distinct(vectors[np.argsort(-reports.values)], GOOD)
-        near = [self._changed(np.repeat(good, CHANGED, axis=0), step, random) for step in BEGIN_STEPS]
+        near = [self._changed(good, CHANGED, step, random) for step in BEGIN_STEPS]
         candidates = np.vstack([self.encoding.drawn(DRAWN, random), *near])
         expected = improvement(candidates)
         for step in STEPS:
             top = np.argsort(-expected)[:KEPT]
-            children = self._changed(np.repeat(candidates[top], CHILDREN, axis=0), step, random)
+            children = self._changed(candidates[top], CHILDREN, step, random)
             expected = np.concatenate([expected[top], improvement(children)])
             candidates = np.vstack([candidates[top], children])
         tried = {str(trial.params) for trial in trials}
@@ -126,16 +130,11 @@ class GPModel:
             np.concatenate([values, [row.value for row in rows[len(values) :]]]),
         )
 
-    def _changed(self, vectors: Array, step: float, random: np.random.Generator) -> Array:
-        """Each vector with one key changed, or several: numbers by a normal step, choices to any other."""
-        count, columns = vectors.shape
-        chance = np.where(random.random((count, 1)) < ONE_KEY, 0.0, SEVERAL)
-        changes = random.random(vectors.shape) < chance
-        changes[np.arange(count), random.integers(columns, size=count)] = True
-        moved = vectors + step * random.normal(size=vectors.shape)
-        chosen = np.floor(random.random(vectors.shape) * self.encoding.counts)
-        chosen = np.where(random.random(vectors.shape) < KEEP_CHOICE, vectors, chosen)
-        return self.encoding.fitted(np.where(changes, np.where(self.encoding.is_choice, chosen, moved), vectors))
+    def _changed(self, vectors: Array, times: int, step: float, random: np.random.Generator) -> Array:
+        """Changes of each vector: most of one key, others of several."""
+        repeated = np.repeat(vectors, times, axis=0)
+        chance = np.where(random.random((len(repeated), 1)) < ONE_KEY, 0.0, SEVERAL)
+        return changed(self.encoding, repeated, chance, step, random)
 
 
 def distinct(vectors: Array, count: int) -> Array:

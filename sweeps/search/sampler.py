@@ -17,13 +17,18 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from optuna.distributions import BaseDistribution
 
-from sweeps.search.encoding import Encoding
+from sweeps.search.changes import changed
+from sweeps.search.encoding import Array, Encoding, squared_differences
 from sweeps.search.optuna_model import MakeSampler, OptunaModel, gaussian_process, tpe
 from sweeps.search.space import Choice, Params, Point, Space, distributions
 from sweeps.search.trial import Origin, Trial, TrialState
 
 RANDOM_SHARE = 0.1
 """The share of random proposals after the first ones. They protect against a wrong model."""
+NEAR_SHARE, NEAR_CHANCE, NEAR_STEP = 0.5, 0.7, 0.2
+"""The share of random points that are near one which is believed in; each key is changed with this chance, so far."""
+SPREAD = 8
+"""Before there is a model, the point of so many random ones that is farthest from all that were tried."""
 REDRAWS = 200
 """How many random points are drawn to find one that was not tried."""
 
@@ -58,22 +63,6 @@ class Model(Protocol):
         ...
 
 
-def own_gaussian_process(encoding: Encoding) -> Model:
-    """The project's own model."""
-    from sweeps.search.gp_model import GPModel  # imports scipy, which listing specs need not wait for
-
-    return GPModel(encoding)
-
-
-SAMPLERS: dict[str, Callable[[Encoding], Model] | None] = {
-    "gp": own_gaussian_process,
-    "optuna_gp": lambda encoding: OptunaModel(encoding.space, gaussian_process),
-    "tpe": lambda encoding: OptunaModel(encoding.space, tpe),
-    "random": None,
-}
-"""The samplers that a spec can use, by name; None for random search."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """What a search knows before it begins, besides its space."""
@@ -86,6 +75,32 @@ class Known:
     """Of another sweep with the same trainings, for the model."""
     default_to_end: bool = False
     """Whether the default is trained to the end, whatever its values are."""
+    expected_near: Sequence[Mapping[str, Choice]] = ()
+    """Points, or some of their keys, near which good points are expected at first (``sweeps.search.prior``)."""
+
+
+BuildModel = Callable[[Encoding, Known], Model]
+
+
+def own_gaussian_process(encoding: Encoding, known: Known) -> Model:
+    """The project's own model, the only one that knows ``expected_near``."""
+    from sweeps.search.gp_model import GPModel  # imports scipy, which listing specs need not wait for
+    from sweeps.search.prior import Prior
+
+    return GPModel(encoding, Prior(encoding, known.expected_near))
+
+
+def of_optuna(make: MakeSampler) -> BuildModel:
+    return lambda encoding, _: OptunaModel(encoding.space, make)
+
+
+SAMPLERS: dict[str, BuildModel | None] = {
+    "gp": own_gaussian_process,
+    "optuna_gp": of_optuna(gaussian_process),
+    "tpe": of_optuna(tpe),
+    "random": None,
+}
+"""The samplers that a spec can use, by name; None for random search."""
 
 
 class ModelSampler:
@@ -96,8 +111,11 @@ class ModelSampler:
         self.space, self.seed = space, seed
         self.known = known if isinstance(known, Known) else Known(default=known)
         self.encoding = Encoding(space)
-        build = SAMPLERS[sampler] if isinstance(sampler, str) else lambda _: OptunaModel(space, sampler)
-        self.model = build(self.encoding) if build else None
+        build = SAMPLERS[sampler] if isinstance(sampler, str) else of_optuna(sampler)
+        self.model = build(self.encoding, self.known) if build else None
+        near = [vector for point in self.known.expected_near if (vector := self.encoding.encode(point)) is not None]
+        self.near = np.array(near) if near and self.model is not None else None
+        """Whole points that are believed in, as vectors."""
         once = {_key(point): point for point in (self.known.default, *self.known.points)}
         self.queue = [
             Proposal(point, Origin.GIVEN if number else Origin.DEFAULT, distributions(space, point) or {})
@@ -117,11 +135,27 @@ class ModelSampler:
             point = self.model.propose(all_trials, random)
             if point and _key(point.params) not in tried:
                 return Proposal(point.params, Origin.MODEL, point.branch)
-        for vector in self.encoding.drawn(REDRAWS, random):
+        drawn = self.encoding.drawn(REDRAWS, random)
+        if self.near is not None and random.random() < NEAR_SHARE:
+            center = self.near[random.integers(len(self.near))]
+            drawn[0] = changed(self.encoding, center[None], NEAR_CHANCE, NEAR_STEP, random)[0]
+        elif self.model is not None and not enough:
+            drawn[:SPREAD] = self._farthest_first(drawn[:SPREAD], trials)
+        for vector in drawn:
             params, branch = self.encoding.decode(vector, random)
             if _key(params) not in tried:
                 return Proposal(params, Origin.RANDOM, branch)
         return None
+
+    def _farthest_first(self, vectors: Array, trials: Sequence[Trial]) -> Array:
+        """The vectors by falling distance to the nearest trial."""
+        encoding = self.encoding
+        known = [vector for trial in trials if (vector := encoding.encode(trial.params)) is not None]
+        if not known:
+            return vectors
+        points, others = encoding.points(vectors), encoding.points(np.array(known))
+        apart = squared_differences(points, others, encoding.is_unordered).sum(axis=-1).min(axis=1)
+        return vectors[np.argsort(-apart, kind="stable")]
 
     def check_model(self) -> None:
         """Make one proposal of a user's own sampler, after a made-up trial. Whatever is wrong with it is raised."""

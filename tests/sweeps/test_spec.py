@@ -222,3 +222,16 @@ def test_a_module_that_holds_no_spec_is_refused_with_its_file(
     monkeypatch.delitem(sys.modules, "sweeps.specs.broken_spec", raising=False)
     with pytest.raises(UserError, match=rf"specs/broken_spec\.py.*{sentence}"):
         load_spec("broken_spec")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"prior": "nothing"}, ["nothing", "default", "none"]),
+        ({"prior": {"training.optimizer.lr_scale": 1.0}, "sampler": "tpe"}, ["lr_scale", "tpe", "gp"]),
+    ],
+)
+def test_a_prior_that_would_not_be_used_is_refused(changes: dict[str, Any], words: list[str]):
+    with pytest.raises(UserError) as caught:
+        replace(load_spec("quickstart"), **changes)
+    assert all(word in str(caught.value) for word in words)

@@ -108,6 +108,14 @@ def test_a_number_is_drawn_within_the_range_of_its_own_branch():
     assert {point["optimizer"] for point, _ in points} == set(ends)
 
 
+def test_a_part_of_a_point_is_a_vector_with_gaps():
+    encoding = Encoding(FLAT)
+    vector = encoding.encode_keys({"depth": 3, "loss": None, "lr": 5.0, "size": 300})  # two of them are illegal
+    assert vector[encoding.index["depth"]] == pytest.approx(0.5)
+    assert vector[encoding.index["loss"]] == 2
+    assert np.isnan(np.delete(vector, [encoding.index["depth"], encoding.index["loss"]])).all()
+
+
 def test_every_whole_number_is_drawn_equally_often():
     encoding = Encoding({"depth": IntDistribution(1, 4)})
     drawn = encoding.drawn(4000, np.random.default_rng(0))

@@ -126,12 +126,12 @@ def test_no_point_is_proposed_twice_until_all_were_tried():
 
 def test_trials_that_run_keep_the_model_from_proposing_the_same_place():
     first = ModelSampler({"x": FloatDistribution(0.0, 1.0)}, 0, {"x": 0.1})
-    rows = play(first, lambda params: -abs(params["x"] - 0.7), 14)  # type: ignore[operator]
+    rows = play(first, lambda params: -abs(params["x"] - 0.7), 8)  # type: ignore[operator]
     sampler = ModelSampler({"x": FloatDistribution(0.0, 1.0)}, 5, {"x": 0.1})
     alone = sampler.propose(20, rows)
     assert alone
     assert alone.origin == "model"
-    beside = sampler.propose(20, [*rows, row(14, alone.params, {}, state="running")])
+    beside = sampler.propose(20, [*rows, row(8, alone.params, {}, state="running")])
     assert beside
     assert abs(beside.params["x"] - alone.params["x"]) > 1e-3  # type: ignore[operator]
 
@@ -175,3 +175,44 @@ def test_every_sampler_proposes_points_of_the_space_and_the_same_again(name: str
         assert one.origin in ({"default", "random"} if name == "random" else {"default", "random", "model"})
         trials.append(row(number, one.params, {1: math.cos(number)}))
     assert len({json.dumps(trial.params, sort_keys=True) for trial in trials}) == 8
+
+
+def test_first_points_are_far_from_each_other_where_there_is_a_model_to_come():
+    space: dict[str, BaseDistribution] = {"x": FloatDistribution(0.0, 1.0), "y": FloatDistribution(0.0, 1.0)}
+
+    def nearest(name: str) -> float:
+        """The mean distance of each of the first six points to the nearest one."""
+        found: list[float] = []
+        for seed in range(20):
+            rows = play(ModelSampler(space, seed, {"x": 0.5, "y": 0.5}, name), lambda _: 0.5, STARTUP)
+            places = [(float(str(trial.params["x"])), float(str(trial.params["y"]))) for trial in rows]
+            found += [min(math.dist(one, other) for other in places if other != one) for one in places]
+        return sum(found) / len(found)
+
+    assert nearest("gp") > 1.3 * nearest("random")
+
+
+def test_half_of_the_first_points_are_near_one_that_is_expected_to_be_good():
+    space: dict[str, BaseDistribution] = {f"x{number}": FloatDistribution(0.0, 1.0) for number in range(4)}
+    good: Params = dict.fromkeys(space, 0.5)
+
+    def far(known: Known) -> float:
+        """The share of numbers in points 1 to 4 that are far from the middle."""
+        found = [
+            abs(float(str(value)) - 0.5) > 0.35
+            for seed in range(60)
+            for trial in play(ModelSampler(space, seed, known), lambda _: 0.5, 5)[1:]
+            for value in trial.params.values()
+        ]
+        return sum(found) / len(found)
+
+    assert far(Known(default=good, expected_near=[good])) < 0.75 * far(Known(default=good))
+
+
+def test_the_default_is_trained_to_its_end_where_that_is_known():
+    known = Known(default=FIRST, points=[{"lr": 1e-2, "depth": 1, "loss": None}], default_to_end=True)
+    proposals = [ModelSampler(SPACE, 0, known).propose(number, []) for number in range(3)]
+    assert [proposal.to_end for proposal in proposals if proposal] == [True, False, False]
+    plain = ModelSampler(SPACE, 0, FIRST).propose(0, [])
+    assert plain
+    assert not plain.to_end

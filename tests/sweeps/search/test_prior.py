@@ -1,0 +1,62 @@
+"""What is believed before a search."""
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from sweeps.search.encoding import Array, Encoding
+from sweeps.search.prior import RANGE_WIDTH, WIDTH, Prior
+from sweeps.search.space import Params
+
+SPACE: dict[str, BaseDistribution] = {
+    "lr": FloatDistribution(1e-4, 1.0, log=True),
+    "drop": FloatDistribution(0.0, 1.0),
+    "loss": CategoricalDistribution(["dice", "bce"]),
+}
+ENCODING = Encoding(SPACE)
+GOOD: Params = {"lr": 1e-3, "drop": 0.2, "loss": "dice"}
+
+
+def vectors(*points: Params) -> Array:
+    found = [ENCODING.encode(point) for point in points]
+    assert all(vector is not None for vector in found)
+    return np.array(found)
+
+
+def test_what_is_near_a_point_that_is_believed_in_weighs_more_and_less_so_with_every_trial():
+    prior, points = Prior(ENCODING, [GOOD]), vectors(GOOD, GOOD | {"lr": 1e-2}, GOOD | {"loss": "bce"})
+    first, later = prior.log_weight(points, 1), prior.log_weight(points, 10)
+    assert first[0] - first[1] == pytest.approx(0.25**2 / (2 * WIDTH**2))  # a quarter of the range away
+    assert first[0] - first[2] == pytest.approx(1.0)
+    assert later - later[0] == pytest.approx((first - first[0]) / 10)
+
+
+def test_near_any_of_several_points_is_near_enough():
+    other = GOOD | {"lr": 0.5}
+    found = Prior(ENCODING, [GOOD, other]).log_weight(vectors(GOOD, other, GOOD | {"drop": 1.0}), 1)
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
+    assert found[2] < found[0]
+
+
+def test_of_a_key_that_nothing_is_believed_of_the_middle_of_the_range_is_a_little_likelier():
+    prior = Prior(ENCODING, [{"lr": 1e-3}])
+    middle, end, other_loss = GOOD | {"drop": 0.5}, GOOD | {"drop": 1.0}, GOOD | {"drop": 0.5, "loss": "bce"}
+    found = prior.log_weight(vectors(middle, end, other_loss), 1)
+    assert found[0] - found[1] == pytest.approx(0.5**2 / (2 * RANGE_WIDTH**2))
+    assert found[0] == found[2]  # choices have no middle
+    none = Prior(ENCODING, []).log_weight(vectors(GOOD | {"lr": 1e-2}, GOOD | {"lr": 1e-4}), 1)
+    assert none[0] > none[1]
+
+
+def test_a_key_of_another_branch_is_free():
+    def space(trial: optuna.Trial) -> None:
+        if trial.suggest_categorical("optimizer", ["adam", "sgd"]) == "sgd":
+            trial.suggest_float("momentum", 0.0, 1.0)
+
+    encoding = Encoding(space)
+    prior = Prior(encoding, [{"optimizer": "adam"}])
+    one, other = (encoding.encode({"optimizer": "sgd", "momentum": value}) for value in (0.4, 0.6))
+    assert one is not None
+    assert other is not None
+    assert prior.log_weight(np.array([one]), 1) == pytest.approx(prior.log_weight(np.array([other]), 1))
