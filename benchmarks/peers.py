@@ -243,13 +243,16 @@ def plain(value: Any) -> Any:
 
 
 def quiet(search: Callable[[Any], Iterator[Report]]) -> Callable[[Any], Iterator[Report]]:
-    """The packages log and warn for every configuration."""
+    """A search without what its package logs and warns of for every configuration, until it is closed."""
 
     def run(world: Any) -> Iterator[Report]:
+        before = logging.root.manager.disable
         logging.disable(logging.WARNING)
-        warnings.filterwarnings("ignore")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        return search(world)
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                yield from search(world)
+        finally:
+            logging.disable(before)
 
     return run
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
@@ -78,11 +79,13 @@ class World:
     """A landscape as one search sees it: the same trial of the same search always has the same curve."""
 
     def __init__(self, landscape: Landscape, seed: int) -> None:
-        self.landscape, self.seed, self.keys = landscape, seed, landscape.keys
+        self.landscape, self.keys = landscape, landscape.keys
+        self.seed = zlib.crc32(f"{landscape.name} {seed}".encode())
+        """Of the search: another one for each landscape, or the first points of all searches would be the same."""
         self.space = space_of(landscape.keys)
         self.asha = Asha(grace_period=landscape.grace, reduction_factor=3, max_epochs=landscape.epochs)
         self.default = landscape.default
-        self.first = landscape.default or next(random_points(self.space, [seed, 77]))
+        self.first = landscape.default or next(random_points(self.space, [self.seed, 77]))
         """The default, or a random point."""
         self.points: dict[int, Params] = {}
         """What was tried, by trial."""

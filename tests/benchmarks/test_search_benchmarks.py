@@ -1,6 +1,7 @@
 """The benchmarks of the search: do they measure what they say?"""
 
 import json
+import logging
 import math
 from collections.abc import Iterator
 from itertools import islice
@@ -186,6 +187,14 @@ def test_a_training_that_is_asked_for_again_continues_and_a_failed_one_counts_as
     assert to("a", 3) == (1, 0.5)
     assert to("a", 1) == (0, 0.3)
     assert to("b", 2) == (2, 0.3)
+
+
+def test_a_search_that_was_closed_leaves_logging_as_it_was():
+    search = METHODS["tpe_hyperband"](World(made_cracks.MadeCracks("0"), 0))
+    next(search)
+    assert not logging.getLogger("any").isEnabledFor(logging.WARNING)
+    search.close()  # type: ignore[attr-defined]
+    assert logging.getLogger("any").isEnabledFor(logging.WARNING)
 
 
 def test_the_rungs_of_ray_stop_what_is_below_the_best_quarter():
