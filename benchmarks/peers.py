@@ -8,8 +8,8 @@
 - priorband: NePS's PriorBand, which has the default as its prior; only where there is one.
 
 Packages without conditional keys (Syne Tune, NePS) always propose all keys; those that do not apply are ignored. A
-training that fails is told as the worst value so far. Grace period and reduction factor are ours where a package has
-them.
+training that fails is told as the worst value so far (to Optuna as 0, unless that is better). Grace period and
+reduction factor are ours where a package has them.
 """
 
 # pyright: reportMissingImports=false
@@ -68,36 +68,47 @@ def tpe_hyperband(world: Any) -> Iterator[Report]:
     conditional = any(key.parent for key in world.keys)
     sampler = optuna.samplers.TPESampler(seed=world.seed, multivariate=True, group=conditional)
     pruner = optuna.pruners.HyperbandPruner(asha.grace_period, asha.max_epochs, asha.reduction_factor)
-    return optuna_search(world, sampler, pruner)
+
+    def pruned(trial: optuna.Trial, epoch: int, value: float) -> bool:
+        trial.report(value, epoch)
+        return trial.should_prune()
+
+    return optuna_search(world, sampler, pruned, pruner)
 
 
 def optuna_gp(world: Any) -> Iterator[Report]:
-    return optuna_search(world, optuna.samplers.GPSampler(seed=world.seed), optuna.pruners.NopPruner())
+    return optuna_search(world, optuna.samplers.GPSampler(seed=world.seed), never)
 
 
-def optuna_search(world: Any, sampler: Any, pruner: Any) -> Iterator[Report]:
+def never(trial: optuna.Trial, epoch: int, value: float) -> bool:
+    """Stops no trial."""
+    return False
+
+
+def optuna_search(
+    world: Any, sampler: Any, stops: Callable[[optuna.Trial, int, float], bool], pruner: Any = None
+) -> Iterator[Report]:
+    """Optuna's loop. With a ``pruner``, a stopped trial is told as pruned; without one, its last value is told."""
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
     if world.default:
         study.enqueue_trial(dict(world.default))
-    trial, worst = 0, math.inf
+    worst = 0.0
     while True:
-        asked = study.ask()
-        as_function(world.space)(asked)
-        value, pruned = math.nan, False
-        for epoch, report in enumerate(world.train(trial, cast(Params, asked.params)), 1):
+        trial = study.ask()
+        as_function(world.space)(trial)
+        value, stopped = math.nan, False
+        for epoch, report in enumerate(world.train(trial.number, cast(Params, trial.params)), 1):
             yield report
             value = report.value
             if math.isnan(value):
                 break
             worst = min(worst, value)
-            asked.report(value, epoch)
-            if pruned := asked.should_prune():
+            if stopped := stops(trial, epoch, value):
                 break
-        if pruned:
-            study.tell(asked, state=optuna.trial.TrialState.PRUNED)
+        if stopped and pruner:
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         else:
-            study.tell(asked, value if math.isfinite(value) else min(worst, 0.0))
-        trial += 1
+            study.tell(trial, value if math.isfinite(value) else worst)
 
 
 def smac(world: Any) -> Iterator[Report]:
@@ -132,7 +143,7 @@ def smac(world: Any) -> Iterator[Report]:
 
 def nothing(config: Any, seed: int = 0, budget: float = 0) -> float:
     """SMAC wants a function, and never calls it."""
-    raise NotImplementedError
+    raise AssertionError
 
 
 def of_config_space(key: Key, default: Params | None) -> Any:

@@ -117,7 +117,8 @@ def missing(method: str, family: str) -> str:
         return f"{method} is skipped on {family}, which has no default."
     package = PACKAGES.get(method)
     if package and importlib.util.find_spec(package) is None:
-        return f"{method} is skipped: {package} is not installed; make peers, then .venv-peers/bin/python -m ..."
+        again = "make peers, then .venv-peers/bin/python -m benchmarks.search_efficiency"
+        return f"{method} is skipped: {package} is not installed; {again}"
     return ""
 
 

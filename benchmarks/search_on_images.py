@@ -17,7 +17,8 @@ from optuna.distributions import BaseDistribution
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.searches import METHODS, Report
+from benchmarks.landscapes.landscape import Key, Report
+from benchmarks.searches import METHODS
 from src.config.compose import load_config
 from src.errors import UserError, run_command
 from src.folders import user_path
@@ -41,7 +42,9 @@ class Photographs:
         assert isinstance(plan.spec.space, Mapping)
         self.space: Mapping[str, BaseDistribution] = plan.spec.space
         assert isinstance(plan.spec.scheduler, Asha)
-        self.asha, self.first, self.seed = plan.spec.scheduler, plan.default_params, seed
+        self.keys = tuple(Key(*item) for item in self.space.items())
+        self.asha, self.seed = plan.spec.scheduler, seed
+        self.first = self.default = plan.default_params
         self.fixed, self.metric = plan.fixed, plan.spec.metric
 
     def train(self, trial: int, point: Params) -> Iterator[Report]:

@@ -10,12 +10,10 @@
 Ray's cutoffs are taken by Ray's own code. Where there is a default, every package that takes a first point has it.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-import numpy as np
 import optuna
 from ray.tune.schedulers import async_hyperband
 
@@ -23,7 +21,7 @@ from benchmarks import peers
 from benchmarks.landscapes.landscape import Key, Report, random_points
 from sweeps.search.sampler import Known, ModelSampler
 from sweeps.search.scheduler import Decision
-from sweeps.search.space import Params, Space, as_function
+from sweeps.search.space import Params, Space
 from sweeps.search.state import SearchState
 from sweeps.search.study import Study
 from sweeps.spec import Asha, Budget
@@ -82,7 +80,7 @@ def random_full(world: Searched) -> Iterator[Report]:
 
 
 def tpe_full(world: Searched) -> Iterator[Report]:
-    return optuna_with(world, None)
+    return peers.optuna_search(world, optuna.samplers.TPESampler(seed=world.seed), peers.never)
 
 
 def ray_defaults(world: Searched) -> Iterator[Report]:
@@ -96,24 +94,11 @@ def ray_tuned(world: Searched) -> Iterator[Report]:
 
 def optuna_with(world: Searched, bracket: Any) -> Iterator[Report]:
     """OptunaSearch as Ray has it: its TPE is told the last value of a trial, wherever that was stopped."""
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=world.seed))
-    trial, worst = 0, math.inf
-    if world.default:
-        study.enqueue_trial(dict(world.default))
-    while True:
-        asked = study.ask()
-        as_function(world.space)(asked)
-        value = -np.inf
-        for epoch, report in enumerate(world.train(trial, cast(Params, asked.params)), 1):
-            yield report
-            value = report.value
-            if math.isnan(value):
-                break
-            worst = min(worst, value)
-            if bracket is not None and bracket.on_result(identity_of(trial), epoch, value) == "STOP":
-                break
-        study.tell(asked, value if math.isfinite(value) else min(worst, 0.0))
-        trial += 1
+
+    def stops(trial: optuna.Trial, epoch: int, value: float) -> bool:
+        return bracket.on_result(identity_of(trial.number), epoch, value) == "STOP"
+
+    return peers.optuna_search(world, optuna.samplers.TPESampler(seed=world.seed), stops)
 
 
 def identity_of(trial: int) -> Any:

@@ -8,8 +8,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from src.config.compose import compose
 from src.config.keys import list_options
 from src.errors import UserError, unknown
-from sweeps.search.encoding import Encoding
-from sweeps.search.space import Choice, Params, Space, contains, describe, walk
+from sweeps.search.space import Choice, Params, Space, branches, contains, describe, walk
 from sweeps.spec import SweepSpec
 
 
@@ -47,13 +46,13 @@ def expected_near(spec: SweepSpec, points: Sequence[Params]) -> Sequence[Mapping
     ``UserError``.
     """
     if isinstance(spec.prior, str):
-        return points if spec.prior == "default" else ()
-    encoding = Encoding(spec.space)
+        return points if (spec.prior, spec.sampler) == ("default", "gp") else ()
+    every = branches(spec.space)
     for key, value in spec.prior.items():
-        columns = [encoding.columns[name] for name, of in encoding.keys.items() if of == key]
-        if not columns:
-            raise unknown("key of the prior", key, dict.fromkeys(encoding.keys.values()))
-        if not any(column.takes(cast(Choice, value)) for column in columns):
-            legal = " or ".join(column.described for column in columns)
+        found = [branch[key] for branch in every if key in branch]
+        if not found:
+            raise unknown("key of the prior", key, dict.fromkeys(name for branch in every for name in branch))
+        if not any(contains(distribution, cast(Choice, value)) for distribution in found):
+            legal = " or ".join(dict.fromkeys(describe(distribution) for distribution in found))
             raise UserError(f"prior: {key}={value} is outside of the search space; legal: {legal}.")
     return [cast(Mapping[str, Choice], spec.prior)]

@@ -91,6 +91,8 @@ class SweepSpec:
             raise unknown("sampler of a sweep", str(self.sampler), SAMPLERS)
         if isinstance(self.prior, str) and self.prior not in PRIORS:
             raise unknown("prior of a sweep", self.prior, (*PRIORS, "a mapping of keys to values"))
+        if not isinstance(cast(object, self.prior), str | Mapping):
+            raise UserError(f"prior={self.prior}: must be {', '.join(PRIORS)}, or a mapping of keys to values.")
         if not isinstance(self.prior, str) and self.sampler != "gp":
             raise UserError(f"prior={dict(self.prior)}: the sampler {self.sampler_name} takes no prior, only gp does.")
 

@@ -38,8 +38,9 @@ class Cracks:
     epochs, grace = SPEC.scheduler.max_epochs, SPEC.scheduler.rungs[0]
 
     def __init__(self, table: str, default: bool = False) -> None:
-        self.table, self.name, self.keys = table, f"cracks {table}", crack_keys()
+        self.table, self.keys = table, crack_keys()
         self.nearest, self.curves, first = table_of(table)
+        self.name = f"cracks {table} of {sum(len(curve) for curve in self.curves)}"  # a table grows
         self.default: Params | None = first if default else None
 
     def truths(self, points: Sequence[Params]) -> Curves:

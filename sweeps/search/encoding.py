@@ -68,14 +68,6 @@ class Column:
     def scaled(self, value: float) -> float:
         return math.log(value) if self.log else float(value)
 
-    @property
-    def described(self) -> str:
-        """``1e-05 to 0.01`` or ``one of a, b``."""
-        if self.choices:
-            return f"one of {', '.join(str(choice) for choice in self.choices)}"
-        low, high = (math.exp(end) if self.log else end for end in (self.low, self.high))
-        return f"{low:.6g} to {high:.6g}"
-
     def takes(self, value: Choice) -> bool:
         """Whether any branch can have the value."""
         if self.choices:

@@ -112,22 +112,23 @@ class GPModel:
             half = MODELLED // 2
             rows = heapq.nlargest(half, rows[:-half], key=itemgetter(0)) + rows[-half:]
         failed = [trial for trial in trials if trial.state == TrialState.FAILED][-FAILURES:]
-        vectors = {row.trial.number: self.encoding.encode(row.trial.params) for row in rows}
-        rows = [row for row in rows if vectors[row.trial.number] is not None]
+        # by identity: trials of another sweep have no number of their own
+        vectors = {id(trial): self.encoding.encode(trial.params) for trial in [*(row.trial for row in rows), *failed]}
+        rows = [row for row in rows if vectors[id(row.trial)] is not None]
         if not rows:
             return None
         values = np.array([row.value for row in rows])
         values = (values - values.mean()) / (values.std() or 1.0)
-        end = max(row.epoch for row in rows)
-        worst = [Row(float(values.min()), trial, end) for trial in failed]
-        vectors |= {trial.number: self.encoding.encode(trial.params) for trial in failed}
-        rows += [row for row in worst if vectors[row.trial.number] is not None]
-        points = np.array([vectors[row.trial.number] for row in rows])
+        rows = [row._replace(value=value) for row, value in zip(rows, values.tolist(), strict=True)]
+        worst, end = float(values.min()), max(row.epoch for row in rows)
+        rows += [Row(worst, trial, end) for trial in failed if vectors[id(trial)] is not None]
+        points = np.array([vectors[id(row.trial)] for row in rows])
+        place = {id(trial): number for number, trial in enumerate(trials)}
         return points, Reports(
             self.encoding.points(points),
             np.log([row.epoch for row in rows]),
-            np.array([row.trial.number for row in rows]),
-            np.concatenate([values, [row.value for row in rows[len(values) :]]]),
+            np.array([float(place[id(row.trial)]) for row in rows]),
+            np.array([row.value for row in rows]),
         )
 
     def _changed(self, vectors: Array, times: int, step: float, random: np.random.Generator) -> Array:

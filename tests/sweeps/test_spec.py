@@ -228,6 +228,7 @@ def test_a_module_that_holds_no_spec_is_refused_with_its_file(
     ("changes", "words"),
     [
         ({"prior": "nothing"}, ["nothing", "default", "none"]),
+        ({"prior": None}, ["prior=None", "default", "none"]),
         ({"prior": {"training.optimizer.lr_scale": 1.0}, "sampler": "tpe"}, ["lr_scale", "tpe", "gp"]),
     ],
 )
