@@ -2,7 +2,8 @@
 
 The rules of a sweep on learning curves that are looked up (``benchmarks.search_efficiency``), to its end, with several
 places in made-up time: an epoch takes exp(N(0, 0.3)) of it. With more places a proposal knows fewer results. Regret is
-that of the trial with the best report; 0 is the best of 1500 random full trainings, 1 their median.
+that of the trial with the best report; 0 is the best of 1500 random full trainings, 1 their median. Beside it: random
+search with full trainings, one after the other, after as many epochs.
 """
 
 import heapq
@@ -11,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import count, product
+from itertools import count, islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -21,13 +22,11 @@ from rich.table import Table
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.landscape import Report, World
 from benchmarks.search_efficiency import families, landscape, regrets
-from benchmarks.searches import METRIC, our_sampler
+from benchmarks.searches import METRIC, our_study, random_full
 from src.errors import Parser, run_command
 from src.folders import user_path
 from sweeps.search.scheduler import Decision
-from sweeps.search.state import SearchState
 from sweeps.search.study import Study
-from sweeps.spec import Budget
 
 TASKS = 6
 """Of each family, the first ones."""
@@ -52,14 +51,19 @@ class Outcome(NamedTuple):
     time: float
     """In epochs of mean length."""
     epochs: int
+    random: float
+    """Regret of random search after as many epochs."""
 
 
 def search(job: Job) -> Outcome:
     world = World(landscape(job.family, job.task, 0.0), job.seed)
-    study = Study(SearchState(world.asha.build(), METRIC), our_sampler(world), Budget(trials=job.trials))
+    study = our_study(world, trials=job.trials)
     spent = Clock(np.random.default_rng([job.seed, 2]))
     found = regrets(spent.run(world, study, job.places), world.landscape)
-    return Outcome(found[-1], spent.now, study.state.epochs)
+    epochs = study.state.epochs
+    again = World(world.landscape, job.seed)
+    random = regrets(islice(random_full(again), epochs), world.landscape)
+    return Outcome(found[-1], spent.now, epochs, random[-1])
 
 
 class Clock:
@@ -108,7 +112,7 @@ def main(argv: list[str]) -> None:
     with ProcessPoolExecutor(options.processes) as pool:
         found = dict(zip(jobs, pool.map(search, jobs), strict=True))
     table = Table(
-        "family", "trials", "places", "regret", "standard error", "less one place", "time", "epochs", box=None
+        "family", "trials", "places", "regret", "standard error", "less one place", "time", "epochs", "random", box=None
     )
     for family, trials, places in product(options.families, options.trials, options.places):
         own = [job for job in jobs if (job.family, job.trials, job.places) == (family, trials, places)]
@@ -117,10 +121,10 @@ def main(argv: list[str]) -> None:
         error, less = (
             values.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else np.nan for values in (regret, regret - alone)
         )
-        time, epochs = (np.mean([outcome[index] for outcome in map(found.__getitem__, own)]) for index in (1, 2))
+        time, epochs, random = np.mean([found[job][1:] for job in own], axis=0)
         table.add_row(
             family, f"{trials}", f"{places}", f"{regret.mean():.3f}", f"{error:.3f}",
-            f"{(regret - alone).mean():+.3f} +- {less:.3f}", f"{time:.0f}", f"{epochs:.0f}",
+            f"{(regret - alone).mean():+.3f} +- {less:.3f}", f"{time:.0f}", f"{epochs:.0f}", f"{random:.3f}",
         )  # fmt: skip
     Console(width=120).print(table)
     if options.json:

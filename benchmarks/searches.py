@@ -50,16 +50,24 @@ class Searched(Protocol):
 Search = Callable[[Any], Iterator[Report]]
 
 
-def our_sampler(world: Searched) -> ModelSampler:
+def known_of(world: Searched) -> Known:
     """As in a sweep; a first point that is no default is not trained to its end, and nothing is expected near it."""
     is_default = world.default is not None
     near = (world.first,) if is_default else ()
-    known = Known(default=world.first, default_to_end=is_default, expected_near=near)
-    return ModelSampler(world.space, world.seed, known)
+    return Known(default=world.first, default_to_end=is_default, expected_near=near)
+
+
+def our_study(world: Searched, known: Known | None = None, trials: int = 10**6) -> Study:
+    sampler = ModelSampler(world.space, world.seed, known or known_of(world))
+    return Study(SearchState(world.asha.build(), METRIC), sampler, Budget(trials=trials))
 
 
 def ours(world: Searched) -> Iterator[Report]:
-    study = Study(SearchState(world.asha.build(), METRIC), our_sampler(world), Budget(trials=10**6))
+    return reports_of(world, our_study(world))
+
+
+def reports_of(world: Searched, study: Study) -> Iterator[Report]:
+    """What a study is told, with one place."""
     trainings: dict[str, Iterator[Report]] = {}
     while row := study.next_trial():
         if row.name not in trainings:

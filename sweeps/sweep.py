@@ -25,8 +25,8 @@ from sweeps.spec import question
 from sweeps.warm_start import WarmStart, warm_start
 from trainable.overrides import trial_overrides
 
-WARM_TRIALS, WARM_POINTS = "warm_rows", "warm_points"
-"""The ledger's keys for trials and points from another sweep."""
+WARM_TRIALS, WARM_ELSEWHERE, WARM_POINTS = "warm_rows", "warm_elsewhere", "warm_points"
+"""The ledger's keys for what a warm start uses from another sweep."""
 
 
 def start(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], other: Path | None, ray: Machines) -> int:
@@ -52,9 +52,8 @@ def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_c
     for change in changed_packages(ledger):
         console.print(f"The version has changed since the last session: {change}")
     check_memory(plan, [trial_overrides(plan.fixed, point) for point in few_corners(plan.spec.space)])
-    warm = {key: ledger.get(key) for key in (WARM_TRIALS, WARM_POINTS)}
     with executor_for(plan, ray) as executor:
-        return run(open_search(plan, ledger, spec_name, now, command, warm), spec_name, executor)
+        return run(open_search(plan, ledger, spec_name, now, command, recorded_warm_start(ledger)), spec_name, executor)
 
 
 def print_warnings(plan: SweepPlan) -> None:
@@ -87,20 +86,32 @@ def run(session: Session, spec_name: str, executor: Executor) -> int:
 
 def warm_start_to_json(warm: WarmStart) -> dict[str, Any]:
     """Trials and points from another sweep, as the ledger keeps them."""
-    trials = [{"params": trial.params, "values": trial.values, "state": trial.state} for trial in warm.trials]
-    return {WARM_TRIALS: trials, WARM_POINTS: warm.points}
+    trials, elsewhere = (
+        [{"params": trial.params, "values": trial.values, "state": trial.state} for trial in those]
+        for those in (warm.trials, warm.elsewhere)
+    )
+    return {WARM_TRIALS: trials, WARM_ELSEWHERE: elsewhere, WARM_POINTS: warm.points}
+
+
+def recorded_warm_start(ledger: Ledger) -> dict[str, Any]:
+    """What ``warm_start_to_json`` has given the ledger; one from before 2026-12 knows no trials elsewhere."""
+    return {key: ledger.get(key) or [] for key in (WARM_TRIALS, WARM_ELSEWHERE, WARM_POINTS)}
 
 
 def build_sampler(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
     """The plan's sampler, with the trials and points of a warm start."""
-    before = [
-        Trial("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
-        for kept in warm[WARM_TRIALS]
-    ]
+    before, elsewhere = (
+        [
+            Trial("", kept["params"], state=kept["state"], values={int(k): v for k, v in kept["values"].items()})
+            for kept in warm[those]
+        ]
+        for those in (WARM_TRIALS, WARM_ELSEWHERE)
+    )
     known = Known(
         default=plan.default_params,
         points=[*plan.known_points, *warm[WARM_POINTS]],
         trials=before,
+        elsewhere=elsewhere,
         default_to_end=plan.spec.default_to_end,
         expected_near=expected_near(plan.spec, [plan.default_params, *plan.known_points]),
     )

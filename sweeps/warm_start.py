@@ -1,7 +1,9 @@
 """Warm start: what a new sweep uses from an earlier one (``--warm-start OTHER``).
 
-The sampler's model uses a trial of the other sweep only if the new sweep would train exactly the same configuration at
-that point, with the same data and code. From all other trials, only the best points are used; they are tried first.
+A trial of the other sweep counts as one of the new sweep only if that would train exactly the same configuration at its
+point, with the same data and code. All others are trials elsewhere: their best points are tried first, and the
+project's own model uses them as far as the results of the new sweep agree with theirs
+(``sweeps.search.gaussian_process``).
 """
 
 from collections import Counter
@@ -22,6 +24,7 @@ from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.plan import SweepPlan
 from sweeps.recorded import read_state
 from sweeps.search.events import Failed, Reported, SessionBegan
+from sweeps.search.sampler import OWN_MODEL
 from sweeps.search.space import Choice, Params, contains, walk
 from sweeps.search.trial import Trial, TrialState, ranked
 from trainable.overrides import trial_overrides
@@ -66,22 +69,25 @@ class WarmStart:
     """The trials and points that a new sweep uses from another one."""
 
     trials: list[Trial] = field(default_factory=list[Trial])
-    """Trials for the model: points of our space with values at our rungs."""
+    """Trials that count as ours: points of our space with values at our rungs."""
+    elsewhere: list[Trial] = field(default_factory=list[Trial])
+    """The same of those that were trained differently; the epochs are ours at the same share of a training."""
     points: list[Params] = field(default_factory=list[Params])
     """Points to try right after the default."""
     differing: list[Difference] = field(default_factory=list[Difference])
-    """For each trial that the model does not use: the reason."""
+    """For each trial that was trained differently: the first difference."""
     outside: int = 0
     """The number of trials outside of our search space."""
 
     def lines(self) -> Iterator[str]:
         """What is used and what is not, in words."""
-        yield f"{len(self.trials)} trials for the model, {len(self.points)} points to try first"
+        yield f"{len(self.trials)} trials as if they were ours, {len(self.points)} points to try first"
+        use = "used as far as our results agree with theirs" if self.elsewhere else "not used by the model"
         first = {difference.key: difference for difference in reversed(self.differing)}
         for key, count in Counter(difference.key for difference in self.differing).most_common():
             several = len({difference for difference in self.differing if difference.key == key}) > 1
             yield (
-                f"{count} trials not used by the model, because they were trained differently: {key} is "
+                f"{count} trials {use}, because they were trained differently: {key} is "
                 f"{first[key].ours} here, {first[key].theirs} there{', among others' if several else ''}"
             )
         if self.outside:
@@ -100,6 +106,7 @@ def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
         fixed = Overrides.parse(read_about(folder)["fixed"])
         general_difference, changed_later = surroundings_differ(plan, ledger.get("identity")), changed_since(ledger)
         warm, other_points = WarmStart(), list[Params]()
+        longer = plan.spec.scheduler.max_epochs / state.scheduler.settings.max_epochs
         for trial in ranked(state.trials.values()):
             trial_point = point_of(trial_overrides(fixed, trial.params), plan)
             if trial_point is None:
@@ -107,6 +114,8 @@ def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
             elif differs := settings_differ(plan, *trial_point) or general_difference or changed_later.get(trial.name):
                 warm.differing.append(differs)
                 other_points += [trial_point.point] if trial.state != TrialState.FAILED else []
+                if plan.spec.sampler == OWN_MODEL:
+                    warm.elsewhere += convert_trial(trial, trial_point.point, ledger, plan, longer)
             else:
                 warm.trials += convert_trial(trial, trial_point.point, ledger, plan)
     finally:
@@ -117,11 +126,14 @@ def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
     return warm
 
 
-def convert_trial(trial: Trial, point: Params, ledger: Ledger, plan: SweepPlan) -> list[Trial]:
-    """Convert a trial to one of ours, with its values at our rungs; an empty list if it has no value there."""
+def convert_trial(trial: Trial, point: Params, ledger: Ledger, plan: SweepPlan, longer: float = 1.0) -> list[Trial]:
+    """Convert a trial to one of ours, with its values at our rungs; an empty list if it has no value there.
+
+    ``longer``: our epochs of a whole training divided by theirs.
+    """
     values = {epoch: value for epoch, value in ledger.values(trial.name).items() if value is not None} | trial.values
-    ours = [*plan.spec.scheduler.rungs, plan.spec.scheduler.max_epochs]
-    kept = {epoch: values[epoch] for epoch in ours if epoch in values}
+    theirs = {epoch: round(epoch / longer) for epoch in (*plan.spec.scheduler.rungs, plan.spec.scheduler.max_epochs)}
+    kept = {epoch: values[their] for epoch, their in theirs.items() if their in values}
     useful = kept or trial.state == TrialState.FAILED
     return [Trial(trial.name, point, values=kept, state=trial.state, score=trial.score)] if useful else []
 

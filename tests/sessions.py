@@ -7,7 +7,7 @@ from sweeps.ledger import Ledger
 from sweeps.plan import SweepPlan
 from sweeps.search.study import Study
 from sweeps.session import new_ledger, open_session
-from sweeps.sweep import WARM_POINTS, WARM_TRIALS, build_sampler, warm_start_to_json
+from sweeps.sweep import build_sampler, recorded_warm_start, warm_start_to_json
 from sweeps.warm_start import WarmStart
 
 
@@ -21,6 +21,6 @@ def begin(plan: SweepPlan, warm: WarmStart | None = None) -> Ledger:
 
 def open_study(plan: SweepPlan, ledger: Ledger, command: Mapping[str, Any], now: Mapping[str, str]) -> Study:
     """One session more of the sweep in a ledger."""
-    warm = {key: ledger.get(key) for key in (WARM_TRIALS, WARM_POINTS)}
+    warm = recorded_warm_start(ledger)
     keep = {"command": dict(command), "trials": plan.spec.budget.trials, **warm}
     return open_session(plan, ledger, build_sampler(plan, warm), now, keep, "Why?").study

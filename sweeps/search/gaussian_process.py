@@ -1,13 +1,15 @@
 """A small Gaussian process over the reports of all trials, at every rung where they were.
 
 The value that a point x will have at the end, given reports at epochs e: the covariance of two reports is
-``k(x, x') (s1 + s2 exp(-|log e - log e'| / l)) + t [same trial] + noise``. What s1 weighs is the same at all epochs,
-what s2 weighs comes and goes, t is what a trial's seed decides. k is Matern 5/2 with a weight for each key.
+``a k(x, x') (s1 + s2 exp(-|log e - log e'| / l)) + t [same trial] + noise``. What s1 weighs is the same at all epochs,
+what s2 weighs comes and goes, t is what a trial's seed decides. k is Matern 5/2 with a weight for each key. a is 1, but
+between a report of this search and one of another, on other data, it is how alike the two are (Bonilla et al. 2007,
+multi-task Gaussian processes): at 0 nothing is learnt from the other.
 Weights and variances are the most probable ones under broad priors (the constants below), by L-BFGS.
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +22,11 @@ from sweeps.search.encoding import squared_differences
 Array = npt.NDArray[np.float64]
 
 ROOT5 = math.sqrt(5)
-WEIGHT = (math.log(1.5), 1.6)
-"""Mean and standard deviation of the logarithm of a key's weight: an inverse squared length, in ranges."""
-VARIANCES = np.array([[0.8, 0.7], [0.15, 1.0], [1.5, 0.7], [0.02, 1.2], [0.02, 1.2]])
-"""The same of s1, s2, l, t and the noise: each one's median, and the deviation of its logarithm."""
-BOUNDS = [(-5.0, 3.0), (-9.0, 2.0), (-2.0, 3.0), (-11.0, 1.0), (-9.0, 1.0)]
+TYPICAL_WEIGHT, WEIGHT_SPREAD = 1.5, 1.6
+"""Median of a key's weight, an inverse squared length in ranges, and the standard deviation of its logarithm."""
+VARIANCES = np.array([[0.8, 0.7], [0.5, 1.0], [1.5, 0.7], [0.1, 1.2], [0.05, 1.2], [0.5, 1.0]])
+"""The same of s1, s2, l, t, the noise and a: each one's median, and the deviation of its logarithm."""
+BOUNDS = [(-5.0, 3.0), (-9.0, 2.0), (-2.0, 3.0), (-11.0, 1.0), (-9.0, 1.0), (-6.0, 0.0)]
 """Of those logarithms; and of a weight's:"""
 WEIGHT_BOUNDS = (-6.0, 5.0)
 JITTER = 1e-6
@@ -40,28 +42,45 @@ class Reports(NamedTuple):
     trials: Array
     """A number for each trial."""
     values: Array
-    """With mean 0 and standard deviation 1."""
+    """With mean 0 and standard deviation 1; those of another search by themselves."""
+    elsewhere: npt.NDArray[np.bool_]
+    """Whether a report is of another search, on other data."""
+
+    def beside(self, other: Self) -> Self:
+        """These reports and those of another search, whose trials are not ours."""
+        return type(self)(
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.log_epochs, other.log_epochs]),
+            np.concatenate([self.trials, -1 - other.trials]),
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.elsewhere, np.ones(len(other.values), bool)]),
+        )
 
 
 class GaussianProcess:
     """The model, fitted to reports."""
 
-    def __init__(self, reports: Reports, is_unordered: npt.NDArray[np.bool_]) -> None:
+    def __init__(
+        self, reports: Reports, is_unordered: npt.NDArray[np.bool_], typical_weight: float = TYPICAL_WEIGHT
+    ) -> None:
         self.reports, self.is_unordered = reports, is_unordered
         self.squares = squared_differences(reports.points, reports.points, is_unordered)
         self.apart = np.abs(reports.log_epochs[:, None] - reports.log_epochs[None])
         self.same = (reports.trials[:, None] == reports.trials[None]).astype(float)
+        self.across = (reports.elsewhere[:, None] != reports.elsewhere[None]).astype(float)
         columns = len(is_unordered)
-        self.center = np.concatenate([np.full(columns, WEIGHT[0]), np.log(VARIANCES[:, 0])])
-        self.spread = np.concatenate([np.full(columns, WEIGHT[1]), VARIANCES[:, 1]])
+        self.center = np.concatenate([np.full(columns, math.log(typical_weight)), np.log(VARIANCES[:, 0])])
+        self.spread = np.concatenate([np.full(columns, WEIGHT_SPREAD), VARIANCES[:, 1]])
         bounds = [WEIGHT_BOUNDS] * columns + BOUNDS
         found = minimize(
             self._loss, self.center, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS}
         )
         parameters = np.exp(found.x)
         self.weights = parameters[:columns]
-        self.s1, self.s2, self.length, self.trial, self.noise = parameters[columns:].tolist()
+        self.s1, self.s2, self.length, self.trial, self.noise, self.alike = parameters[columns:].tolist()
         self.points, self.log_epochs, self.values = reports.points, reports.log_epochs, reports.values
+        self.weight_of = np.where(reports.elsewhere, self.alike, 1.0)
+        """By which each report's covariance with this search is multiplied."""
         self._solve(self._covariance(found.x)[0])
 
     def _solve(self, covariance: Array) -> None:
@@ -78,13 +97,14 @@ class GaussianProcess:
         self.points = np.vstack([self.points, points])
         self.log_epochs = np.concatenate([self.log_epochs, np.full(len(points), log_epoch)])
         self.values = np.concatenate([self.values, mean])
+        self.weight_of = np.concatenate([self.weight_of, np.ones(len(points))])
         self._solve(np.block([[known, between.T], [between, among]]))
 
     def _covariance(self, logs: Array) -> tuple[Array, Array, Array, Array, Array]:
         columns = len(self.is_unordered)
         weights = np.exp(logs[:columns])
-        s1, s2, length, trial, noise = np.exp(logs[columns:])
-        kernel, slope = matern(self.squares @ weights)
+        s1, s2, length, trial, noise, alike = np.exp(logs[columns:])
+        kernel, slope = (one * (1 - self.across * (1 - alike)) for one in matern(self.squares @ weights))
         nearness = np.exp(-self.apart / length)
         covariance = (s1 + s2 * nearness) * kernel + trial * self.same
         covariance[np.diag_indices_from(covariance)] += noise + JITTER
@@ -94,7 +114,7 @@ class GaussianProcess:
         """The negative logarithm of the posterior density of the parameters, and its gradient."""
         columns, values = len(self.is_unordered), self.reports.values
         covariance, kernel, slope, nearness, parameters = self._covariance(logs)
-        s1, s2, length, trial, noise = parameters[columns:]
+        s1, s2, length, trial, noise, _ = parameters[columns:]
         try:
             root = np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError:
@@ -111,6 +131,7 @@ class GaussianProcess:
             (half * kernel * s2 * nearness * self.apart).sum() / length,
             (half * self.same).sum() * trial,
             np.trace(half) * noise,
+            (half * kernel * (s1 + s2 * nearness) * self.across).sum(),
         )
         deviations = (logs - self.center) / self.spread
         loss = 0.5 * values @ solved + np.log(np.diag(root)).sum() + 0.5 * (deviations**2).sum()
@@ -126,7 +147,8 @@ class GaussianProcess:
     def _between(self, points: Array, log_epoch: float) -> Array:
         """The covariance of points at an epoch with all that is known."""
         kernel, _ = matern(squared_differences(points, self.points, self.is_unordered) @ self.weights)
-        return (self.s1 + self.s2 * np.exp(-np.abs(self.log_epochs - log_epoch) / self.length)) * kernel
+        by_epoch = self.s1 + self.s2 * np.exp(-np.abs(self.log_epochs - log_epoch) / self.length)
+        return self.weight_of * by_epoch * kernel
 
 
 def matern(squares: Array) -> tuple[Array, Array]:

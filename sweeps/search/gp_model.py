@@ -4,7 +4,8 @@ A trial enters with its value at each rung where it was, plus the mean gain from
 (``sweeps.search.rung_values``). Failed trials count as the worst, at the end. The proposal has the highest expected
 improvement, at the end and over the best value so far, of random points and of changes of good ones, most of which
 change one key. No gradient leads it to the ends of ranges, where a model that knows little expects the most. What is
-believed before the search weighs it at first (``sweeps.search.prior``).
+believed before the search weighs it at first (``sweeps.search.prior``). Trials of another search, on other data, count
+as far as the reports of this one agree with them.
 """
 
 import heapq
@@ -29,8 +30,13 @@ STARTUP = 6
 """Trials with a value before there is a model."""
 MODELLED = 150
 """The maximum number of reports in a model: the best half and the latest half. It limits a proposal to about 0.1 s."""
+ELSEWHERE = 60
+"""The maximum number of reports of another search in a model."""
 FAILURES = 40
 """The maximum number of failed trials in a model, the latest ones."""
+TYPICAL_WEIGHTS = (0.5, 4.0)
+"""A key's weight is at first believed to be near a number from this range, drawn anew for each proposal: no one number
+is right for all spaces. A small one leads to the ends of ranges, a large one stays near what is known."""
 DRAWN = 1500
 """Random candidates."""
 GOOD = 6
@@ -62,29 +68,35 @@ class GPModel:
 
     startup = STARTUP
 
-    def __init__(self, encoding: Encoding, prior: Prior | None = None) -> None:
+    def __init__(self, encoding: Encoding, prior: Prior | None = None, elsewhere: Sequence[Trial] = ()) -> None:
+        """``elsewhere``: trials of another search, with their values at the epochs of this one."""
         self.encoding = encoding
         self.prior = prior or Prior(encoding, ())
+        self.elsewhere = self._reports(elsewhere, ELSEWHERE)
 
     def propose(self, trials: Sequence[Trial], random: np.random.Generator) -> Point | None:
-        known = self._reports(trials)
+        known = self._reports(trials, MODELLED)
         if known is None:
             return None
         vectors, reports = known
-        model = GaussianProcess(reports, self.encoding.is_unordered)
+        best, good = float(reports.values.max()), best_of(vectors, reports)
+        if self.elsewhere:
+            good = np.vstack([good, best_of(*self.elsewhere)])
+            reports = reports.beside(self.elsewhere[1])
+        typical = float(np.exp(random.uniform(*np.log(TYPICAL_WEIGHTS))))
+        model = GaussianProcess(reports, self.encoding.is_unordered, typical)
         end = float(reports.log_epochs.max())
         running = [trial for trial in trials if trial.state == TrialState.RUNNING and not trial.values]
         encoded = [vector for trial in running if (vector := self.encoding.encode(trial.params)) is not None]
         if encoded:
             model.believe(self.encoding.points(np.array(encoded)), end)
-        best = float(model.values.max())
+        count = len(set(known[1].trials))
 
         def improvement(candidates: Array) -> Array:
             mean, deviation = model.predict(self.encoding.points(candidates), end)
-            weight = self.prior.log_weight(candidates, len(set(reports.trials)))
+            weight = self.prior.log_weight(candidates, count)
             return log_expected_improvement(mean, deviation, best) + weight
 
-        good = distinct(vectors[np.argsort(-reports.values)], GOOD)
         near = [self._changed(good, CHANGED, step, random) for step in BEGIN_STEPS]
         candidates = np.vstack([self.encoding.drawn(DRAWN, random), *near])
         expected = improvement(candidates)
@@ -100,16 +112,16 @@ class GPModel:
                 return point
         return None
 
-    def _reports(self, trials: Sequence[Trial]) -> tuple[Array, Reports] | None:
-        """The vectors and the reports of the model; None if no trial has a value.
+    def _reports(self, trials: Sequence[Trial], most: int) -> tuple[Array, Reports] | None:
+        """The vectors and the reports of the model, at most so many; None if no trial has a value.
 
         Trials outside of a space that was changed later are left out.
         """
         scored = [trial for trial in trials if trial.values and trial.state != TrialState.FAILED]
         to_come = gains(scored)
         rows = [Row(value + to_come[epoch], trial, epoch) for trial in scored for epoch, value in trial.values.items()]
-        if len(rows) > MODELLED:
-            half = MODELLED // 2
+        if len(rows) > most:
+            half = most // 2
             rows = heapq.nlargest(half, rows[:-half], key=itemgetter(0)) + rows[-half:]
         failed = [trial for trial in trials if trial.state == TrialState.FAILED][-FAILURES:]
         # by identity: trials of another sweep have no number of their own
@@ -129,6 +141,7 @@ class GPModel:
             np.log([row.epoch for row in rows]),
             np.array([float(place[id(row.trial)]) for row in rows]),
             np.array([row.value for row in rows]),
+            np.zeros(len(rows), bool),
         )
 
     def _changed(self, vectors: Array, times: int, step: float, random: np.random.Generator) -> Array:
@@ -136,6 +149,11 @@ class GPModel:
         repeated = np.repeat(vectors, times, axis=0)
         chance = np.where(random.random((len(repeated), 1)) < ONE_KEY, 0.0, SEVERAL)
         return changed(self.encoding, repeated, chance, step, random)
+
+
+def best_of(vectors: Array, reports: Reports) -> Array:
+    """The vectors of the best trials."""
+    return distinct(vectors[np.argsort(-reports.values)], GOOD)
 
 
 def distinct(vectors: Array, count: int) -> Array:

@@ -73,6 +73,8 @@ class Known:
     """The trials after it."""
     trials: Sequence[Trial] = ()
     """Of another sweep with the same trainings, for the model."""
+    elsewhere: Sequence[Trial] = ()
+    """Of another sweep with other data or settings: the model finds out how alike they are."""
     default_to_end: bool = False
     """Whether the default is trained to the end, whatever its values are."""
     expected_near: Sequence[Mapping[str, Choice]] = ()
@@ -83,19 +85,20 @@ BuildModel = Callable[[Encoding, Known], Model]
 
 
 def own_gaussian_process(encoding: Encoding, known: Known) -> Model:
-    """The project's own model, the only one that knows ``expected_near``."""
+    """The project's own model, the only one that knows ``elsewhere`` and ``expected_near``."""
     from sweeps.search.gp_model import GPModel  # imports scipy, which listing specs need not wait for
     from sweeps.search.prior import Prior
 
-    return GPModel(encoding, Prior(encoding, known.expected_near))
+    return GPModel(encoding, Prior(encoding, known.expected_near), known.elsewhere)
 
 
 def of_optuna(make: MakeSampler) -> BuildModel:
     return lambda encoding, _: OptunaModel(encoding.space, make)
 
 
+OWN_MODEL = "gp"
 SAMPLERS: dict[str, BuildModel | None] = {
-    "gp": own_gaussian_process,
+    OWN_MODEL: own_gaussian_process,
     "optuna_gp": of_optuna(gaussian_process),
     "tpe": of_optuna(tpe),
     "random": None,
@@ -106,7 +109,7 @@ SAMPLERS: dict[str, BuildModel | None] = {
 class ModelSampler:
     """Proposes the default, the known points, and then points of a model; one in ten is random (``Sampler``)."""
 
-    def __init__(self, space: Space, seed: int, known: Known | Params, sampler: str | MakeSampler = "gp") -> None:
+    def __init__(self, space: Space, seed: int, known: Known | Params, sampler: str | MakeSampler = OWN_MODEL) -> None:
         """``known`` may be the default alone. ``sampler``: a name, or a function from a seed to an Optuna sampler."""
         self.space, self.seed = space, seed
         self.known = known if isinstance(known, Known) else Known(default=known)

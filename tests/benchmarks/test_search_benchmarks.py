@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import crack_table, parallel_search, peers
+from benchmarks import crack_table, parallel_search, peers, warm_start
 from benchmarks import search_efficiency as efficiency
 from benchmarks.landscapes import cracks, landscape, lcbench, made_cracks
 from benchmarks.landscapes.families import FAMILIES
@@ -19,6 +19,7 @@ from benchmarks.searches import BRACKET, METHODS, identity_of
 from src.errors import UserError
 from src.lines import append_line, read_lines
 from sweeps.search.space import distributions
+from sweeps.search.trial import ranked
 
 FOLDERS = {"lcbench": "lcbench", "xgboost": "rbv2_xgboost", "taskset": "taskset"}
 HERE = {"made_cracks": True, **{family: (landscape.SHARED / folder).is_dir() for family, folder in FOLDERS.items()}}
@@ -209,6 +210,30 @@ def test_more_places_end_the_same_number_of_trials_in_less_time():
     assert together.time < alone.time
     assert alone.epochs >= 9  # of which the first rung is 2, and some fail
     assert parallel_search.search(one._replace(places=4)) == together
+    assert 0 <= alone.random <= 1
+
+
+def test_what_misleads_says_of_the_best_trial_elsewhere_that_it_is_the_worst():
+    one = warm_start.Job("misled", "made_cracks", "0", "1", 0)
+    trials = warm_start.found_in(one, epochs=1)
+    turned = ranked(warm_start.turned_over(trials))
+    scored = [trial.name for trial in trials if trial.score is not None]
+    assert [trial.name for trial in turned if trial.score is not None] == scored[::-1]
+    first = min(epoch for trial in trials for epoch in trial.values)
+    values, others = ({trial.name: trial.values.get(first) for trial in these} for these in (trials, turned))
+    there = [name for name, value in values.items() if value is not None]
+    assert sorted(there, key=lambda name: values[name]) == sorted(there, key=lambda name: -others[name])  # type: ignore
+
+
+def test_only_a_search_that_is_not_cold_knows_the_other_task(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(FAMILIES, "made_cracks", FAMILIES["made_cracks"]._replace(budget=1))
+    cold, warm = (
+        warm_start.searched(warm_start.Job(start, "made_cracks", "0", "1", 0)) for start in warm_start.STARTS[:2]
+    )
+    assert len(cold) == len(warm) == 27
+    assert cold != warm
+    other = warm_start.searched(warm_start.Job("cold", "made_cracks", "0", "2", 0))
+    assert other == cold
 
 
 def test_the_configurations_of_a_crack_table_are_always_the_same_and_begin_with_the_default():

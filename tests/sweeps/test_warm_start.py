@@ -101,21 +101,36 @@ def test_points_outside_of_our_ranges_are_left_out_and_counted(tiny: list[str], 
         ("training.lr_scheduler=constant", "training.lr_scheduler.name is cosine here, constant there"),
     ],
 )
-def test_trials_of_another_task_are_only_points_to_try_first(tiny: list[str], word: str, difference: str):
+def test_trials_that_were_trained_differently_are_elsewhere_and_the_best_are_tried_first(
+    tiny: list[str], word: str, difference: str
+):
     other = sweep_of([*tiny, word], {LR: FloatDistribution(0.01, 10.0, log=True)})
     warm = warm_start(other, plan_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)}))
     assert not warm.trials
+    assert len(warm.elsewhere) == 5
     assert len(warm.points) == POINTS
     head, why = warm.lines()
-    assert head == f"0 trials for the model, {POINTS} points to try first"
-    assert why.startswith("5 trials")
+    assert head == f"0 trials as if they were ours, {POINTS} points to try first"
+    assert why.startswith("5 trials used as far as")
     assert difference in why
 
 
-def test_trials_that_were_trained_for_another_time_are_only_points_to_try_first(tiny: list[str], before: Path):
+def test_trials_that_were_trained_for_another_time_count_at_the_same_share_of_it(tiny: list[str], before: Path):
     warm = warm_start(before, plan_of(tiny, {LR: FloatDistribution(0.01, 10.0)}, max_epochs=27))
     assert not warm.trials
     assert [found.key for found in warm.differing] == ["training.epochs"] * 5
+    told = [trial for trial in warm.elsewhere if trial.state != "failed"]
+    assert len(told) == 4
+    for trial in told:  # epochs 1 and 3 of 9
+        assert trial.values == pytest.approx({epoch: trial.params[LR] / 100 + epoch / 300 for epoch in (3, 9)})
+
+
+def test_a_model_that_knows_one_task_only_gets_points_to_try_first(tiny: list[str], before: Path):
+    plan = plan_of([*tiny, "training.loss=bce"], {LR: FloatDistribution(0.01, 10.0)})
+    warm = warm_start(before, replace(plan, spec=replace(plan.spec, sampler="tpe")))
+    assert not warm.elsewhere
+    assert len(warm.points) == POINTS
+    assert [*warm.lines()][1].startswith("5 trials not used by the model")
 
 
 def test_rungs_may_be_others_for_values_of_the_same_epochs(tiny: list[str], before: Path):
@@ -136,7 +151,8 @@ def test_what_does_not_decide_a_training_may_be_another(tiny: list[str], word: s
     )
     warm = warm_start(other, plan_of(tiny, {LR: FloatDistribution(0.01, 10.0)}))
     assert len(warm.trials) == 5
-    assert [*warm.lines()] == ["5 trials for the model, 0 points to try first"]
+    assert not warm.elsewhere
+    assert [*warm.lines()] == ["5 trials as if they were ours, 0 points to try first"]
 
 
 def test_a_key_that_only_the_other_searched_must_have_had_our_value(tiny: list[str]):
@@ -198,10 +214,12 @@ def test_of_a_sweep_on_other_data_the_best_points_are_tried_first(
 def test_the_model_of_the_new_sweep_knows_them_and_so_does_its_next_session(tiny: list[str], before: Path):
     plan = plan_of(tiny, {LR: FloatDistribution(0.01, 10.0, log=True)})
     warm = warm_start(before, plan)
+    warm.elsewhere = warm.trials[:2]
     ledger = begin(plan, warm)
     for _ in range(2):
         sampler = cast(ModelSampler, open_study(plan, ledger, {}, {}).sampler)
-        assert sampler.known.trials == [replace(row, name="", score=None) for row in warm.trials]
+        kept = [replace(row, name="", score=None) for row in warm.trials]
+        assert (sampler.known.trials, sampler.known.elsewhere) == (kept, kept[:2])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from sweeps.search.gaussian_process import GaussianProcess, Reports, log_expecte
 
 NO_CHOICES = np.array([False, False])
 END = math.log(9)
+HERE = np.zeros(4, bool)
 
 
 def reports(count: int = 12, seed: int = 0) -> Reports:
@@ -25,11 +26,14 @@ def reports(count: int = 12, seed: int = 0) -> Reports:
             trials.append(trial)
             values.append(-((point[0] - 0.3) ** 2) * 5 + 0.02 * random.normal())
     values = np.array(values)
-    return Reports(np.array(points), np.array(epochs), np.array(trials), (values - values.mean()) / values.std())
+    here = np.zeros(len(values), bool)
+    return Reports(np.array(points), np.array(epochs), np.array(trials), (values - values.mean()) / values.std(), here)
 
 
-def test_the_gradient_is_that_of_the_loss():
-    model = GaussianProcess(reports(), NO_CHOICES)
+@pytest.mark.parametrize("elsewhere", [0, 9])
+def test_the_gradient_is_that_of_the_loss(elsewhere: int):
+    known = reports()
+    model = GaussianProcess(known._replace(elsewhere=np.arange(len(known.values)) < elsewhere), NO_CHOICES)
     for seed in range(5):
         logs = model.center + 0.5 * model.spread * np.random.default_rng(seed).normal(size=len(model.center))
         _, gradient = model._loss(logs)
@@ -54,7 +58,7 @@ def test_it_is_less_sure_far_from_all_reports_than_among_them():
 
 def test_choices_that_differ_are_equally_far_apart():
     points = np.array([[0.0, 0.2], [1.0, 0.2], [2.0, 0.2], [0.0, 0.4]])
-    known = Reports(points, np.full(4, END), np.arange(4.0), np.array([1.0, -1.0, 0.5, 0.7]))
+    known = Reports(points, np.full(4, END), np.arange(4.0), np.array([1.0, -1.0, 0.5, 0.7]), HERE)
     model = GaussianProcess(known, np.array([True, False]))
     between = model._between(points, END)
     assert between[0, 1] == between[0, 2] == between[1, 2]
@@ -73,9 +77,25 @@ def test_a_point_that_is_believed_in_is_nothing_new_and_changes_no_expectation()
     assert surer[1] <= unsure[1] + 1e-9
 
 
+def both(turn: float) -> GaussianProcess:
+    """Of a search, and of another one whose values are the same times ``turn``."""
+    there = reports(16, seed=1)
+    return GaussianProcess(reports(16).beside(there._replace(values=turn * there.values)), NO_CHOICES)
+
+
+def test_it_finds_out_how_alike_two_searches_are():
+    same, turned = both(1.0), both(-1.0)
+    assert same.alike > 0.7
+    assert turned.alike < 0.2
+    alone = GaussianProcess(reports(16), NO_CHOICES)
+    at = np.random.default_rng(5).random((20, 2))
+    errors = [np.abs(model.predict(at, END)[0] - alone.predict(at, END)[0]).mean() for model in (same, turned)]
+    assert errors[1] < 0.2
+
+
 @pytest.mark.parametrize("values", [np.zeros(4), np.array([1.0, 1.0, 1.0, -3.0])])
 def test_equal_points_and_equal_values_are_no_hindrance(values: np.ndarray):
-    known = Reports(np.full((4, 2), 0.5), np.full(4, END), np.zeros(4), values)
+    known = Reports(np.full((4, 2), 0.5), np.full(4, END), np.zeros(4), values, HERE)
     mean, deviation = GaussianProcess(known, NO_CHOICES).predict(np.array([[0.5, 0.5]]), END)
     assert np.isfinite(mean).all()
     assert (deviation > 0).all()

@@ -6,7 +6,7 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from sweeps.search.encoding import Encoding
-from sweeps.search.gp_model import MODELLED, GPModel, distinct
+from sweeps.search.gp_model import ELSEWHERE, MODELLED, GPModel, distinct
 from sweeps.search.space import Params
 from sweeps.search.trial import Trial, TrialState
 
@@ -96,7 +96,7 @@ def test_without_any_value_there_is_nothing_to_propose():
 
 def test_it_has_a_bound_and_keeps_the_best_and_the_latest():
     trials = trials_at(random_points(2 * MODELLED))
-    known = GPModel(Encoding(SPACE))._reports(trials)
+    known = GPModel(Encoding(SPACE))._reports(trials, MODELLED)
     assert known
     _, reports = known
     assert len(reports.values) == MODELLED
@@ -106,10 +106,40 @@ def test_it_has_a_bound_and_keeps_the_best_and_the_latest():
 
 def test_trials_of_another_sweep_without_numbers_keep_their_own_points():
     before = [Trial("", dict(trial.params), values=trial.values) for trial in trials_at(random_points(5))]
-    known = GPModel(Encoding(SPACE))._reports([*before, *trials_at(random_points(2, seed=1))])
+    known = GPModel(Encoding(SPACE))._reports([*before, *trials_at(random_points(2, seed=1))], MODELLED)
     assert known
     points, reports = known
     assert len(np.unique(points, axis=0)) == len(set(reports.trials.tolist())) == 7
+
+
+def misleading(trials: list[Trial]) -> list[Trial]:
+    return [Trial("", dict(trial.params), values={3: -trial.values[3]}) for trial in trials]
+
+
+def test_trials_on_other_data_show_where_to_look_before_this_search_knows():
+    elsewhere = trials_at(random_points(30, seed=7))
+    few = trials_at(random_points(3))
+    model = GPModel(Encoding(SPACE), elsewhere=elsewhere)
+    found = [model.propose(few, np.random.default_rng(seed)) for seed in range(4)]
+    alone = [proposed(few, seed) for seed in range(4)]
+    assert np.mean([score(point.params) for point in found if point]) > np.mean([score(point) for point in alone])
+
+
+def test_trials_on_other_data_that_mislead_are_soon_no_longer_believed():
+    model = GPModel(Encoding(SPACE), elsewhere=misleading(trials_at(random_points(30, seed=7))))
+    found = [model.propose(trials_at(random_points(20)), np.random.default_rng(seed)) for seed in range(4)]
+    before = sorted(score(point) for point in random_points(20))
+    assert sum(score(point.params) > before[-4] for point in found if point) >= 3
+
+
+def test_of_another_search_so_many_reports_enter_and_its_trials_are_not_ours():
+    model = GPModel(Encoding(SPACE), elsewhere=trials_at(random_points(2 * ELSEWHERE)))
+    here = model._reports(trials_at(random_points(5)), MODELLED)
+    assert here
+    assert model.elsewhere
+    both = here[1].beside(model.elsewhere[1])
+    assert both.elsewhere.tolist() == [False] * 5 + [True] * ELSEWHERE
+    assert not {*both.trials[:5]} & {*both.trials[5:]}
 
 
 def test_values_at_different_rungs_are_brought_to_the_same_epoch():
@@ -117,7 +147,7 @@ def test_values_at_different_rungs_are_brought_to_the_same_epoch():
     trials = trials_at(points)
     trials[0].values |= {9: trials[0].values[3] + 0.2}
     trials[1].values |= {9: trials[1].values[3] + 0.4}
-    known = GPModel(Encoding(SPACE))._reports(trials)
+    known = GPModel(Encoding(SPACE))._reports(trials, MODELLED)
     assert known
     _, reports = known
     assert np.exp(reports.log_epochs).round().tolist() == [3, 9, 3, 9, 3]

@@ -6,7 +6,7 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from sweeps.search.encoding import Array, Encoding
-from sweeps.search.prior import RANGE_WIDTH, WIDTH, Prior
+from sweeps.search.prior import RANGE_STRENGTH, RANGE_WIDTH, WIDTH, Prior
 from sweeps.search.space import Params
 
 SPACE: dict[str, BaseDistribution] = {
@@ -25,26 +25,28 @@ def vectors(*points: Params) -> Array:
 
 
 def test_what_is_near_a_point_that_is_believed_in_weighs_more_and_less_so_with_every_trial():
-    prior, points = Prior(ENCODING, [GOOD]), vectors(GOOD, GOOD | {"lr": 1e-2}, GOOD | {"loss": "bce"})
-    first, later = prior.log_weight(points, 1), prior.log_weight(points, 10)
+    good = GOOD | {"lr": 10**-2.5}
+    prior, points = Prior(ENCODING, [good]), vectors(good, good | {"lr": 10**-1.5}, good | {"loss": "bce"})
+    first, later = prior.log_weight(points, 1), prior.log_weight(points, 10)  # both rates as far from the middle
     assert first[0] - first[1] == pytest.approx(0.25**2 / (2 * WIDTH**2))  # a quarter of the range away
     assert first[0] - first[2] == pytest.approx(1.0)
     assert later - later[0] == pytest.approx((first - first[0]) / 10)
 
 
 def test_near_any_of_several_points_is_near_enough():
-    other = GOOD | {"lr": 0.5}
+    other = GOOD | {"lr": 1e-1}  # as far from the middle
     found = Prior(ENCODING, [GOOD, other]).log_weight(vectors(GOOD, other, GOOD | {"drop": 1.0}), 1)
     assert found[0] == pytest.approx(found[1], abs=1e-6)
     assert found[2] < found[0]
 
 
-def test_of_a_key_that_nothing_is_believed_of_the_middle_of_the_range_is_a_little_likelier():
+def test_the_middle_of_a_range_is_a_little_likelier_than_its_ends_and_that_fades_slowly():
     prior = Prior(ENCODING, [{"lr": 1e-3}])
     middle, end, other_loss = GOOD | {"drop": 0.5}, GOOD | {"drop": 1.0}, GOOD | {"drop": 0.5, "loss": "bce"}
-    found = prior.log_weight(vectors(middle, end, other_loss), 1)
-    assert found[0] - found[1] == pytest.approx(0.5**2 / (2 * RANGE_WIDTH**2))
-    assert found[0] == found[2]  # choices have no middle
+    first, later = (prior.log_weight(vectors(middle, end, other_loss), trials) for trials in (1, 16))
+    assert first[0] - first[1] == pytest.approx(RANGE_STRENGTH * 0.5**2 / (2 * RANGE_WIDTH**2))
+    assert later[0] - later[1] == pytest.approx((first[0] - first[1]) / 4)
+    assert first[0] == first[2]  # choices have no middle
     none = Prior(ENCODING, []).log_weight(vectors(GOOD | {"lr": 1e-2}, GOOD | {"lr": 1e-4}), 1)
     assert none[0] > none[1]
 
