@@ -28,7 +28,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from benchmarks.landscapes.landscape import Key, Report, draw
-from sweeps.search.space import Params, as_function
+from sweeps.search.space import Choice, Params, as_function
 
 SMAC_POINTS = 5
 HYPERBAND_BUDGETS = 27
@@ -117,11 +117,13 @@ def smac(world: Any) -> Iterator[Report]:
     from smac.runhistory.dataclasses import TrialValue
 
     space: Any = ConfigurationSpace(seed=world.seed)
-    made = {key.name: of_config_space(key, world.default) for key in world.keys}
+    keys: dict[str, Key] = {key.name: key for key in world.keys}
+    made = {name: of_config_space(key, world.default) for name, key in keys.items()}
     space.add(list(made.values()))
-    for key in world.keys:
+    for name, key in keys.items():
         if key.parent:
-            space.add(InCondition(made[key.name], made[key.parent], list(key.opened_by)))
+            opened_by = [index_of(keys[key.parent], choice) for choice in key.opened_by]
+            space.add(InCondition(made[name], made[key.parent], opened_by))
     epochs = world.asha.max_epochs
     budgets = {"min_budget": epochs / HYPERBAND_BUDGETS, "max_budget": epochs}
     trainings = Trainings(world)
@@ -136,7 +138,7 @@ def smac(world: Any) -> Iterator[Report]:
         )  # type: ignore[arg-type]
         while True:
             asked: Any = facade.ask()
-            point = {name: plain(value) for name, value in dict(asked.config).items()}
+            point = {name: of_index(keys[name], plain(value)) for name, value in dict(asked.config).items()}
             value = yield from trainings.to(asked.config, point, max(1, round(asked.budget)))
             facade.tell(asked, TrialValue(cost=-value), save=False)
 
@@ -149,13 +151,24 @@ def nothing(config: Any, seed: int = 0, budget: float = 0) -> float:
 def of_config_space(key: Key, default: Params | None) -> Any:
     from ConfigSpace import Categorical, Float, Integer
 
-    known = {"default": default[key.name]} if default and key.name in default else {}
+    known = {"default": index_of(key, default[key.name])} if default and key.name in default else {}
     distribution = key.distribution
     if isinstance(distribution, CategoricalDistribution):
-        return Categorical(key.name, list(distribution.choices), **known)  # type: ignore[arg-type]
+        return Categorical(key.name, list(range(len(distribution.choices))), **known)  # type: ignore[arg-type]
     kind = Integer if isinstance(distribution, IntDistribution) else Float
     low, high, log = cast(Any, distribution).low, cast(Any, distribution).high, cast(Any, distribution).log
     return kind(key.name, (low, high), log=log, **known)
+
+
+def index_of(key: Key, value: Choice) -> Choice:
+    """The number of a choice, which may be something that ConfigSpace does not take, such as None."""
+    distribution = key.distribution
+    return distribution.choices.index(value) if isinstance(distribution, CategoricalDistribution) else value
+
+
+def of_index(key: Key, value: Any) -> Choice:
+    distribution = key.distribution
+    return distribution.choices[value] if isinstance(distribution, CategoricalDistribution) else value
 
 
 def syne_tune(world: Any) -> Iterator[Report]:

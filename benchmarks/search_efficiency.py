@@ -66,7 +66,10 @@ def main(argv: list[str]) -> None:
     options = parse(argv)
     console = Console(width=180)
     for family in options.families:
-        methods = [method for method in options.methods if not (why := missing(method, family)) or console.print(why)]
+        has_default = family.endswith("_default")
+        methods = [
+            method for method in options.methods if not (why := missing(method, has_default)) or console.print(why)
+        ]
         tasks = options.tasks or (FAMILIES[family].check if options.check else FAMILIES[family].develop())
         seeds = range(options.first_seed, options.first_seed + options.seeds)
         jobs = [
@@ -111,14 +114,13 @@ def known_family(word: str) -> str:
     return word
 
 
-def missing(method: str, family: str) -> str:
-    """Why a method cannot search a family; an empty text if it can."""
-    if method in ONLY_WITH_DEFAULT and not family.endswith("_default"):
-        return f"{method} is skipped on {family}, which has no default."
+def missing(method: str, has_default: bool) -> str:
+    """Why a method cannot search a space with or without a default; an empty text if it can."""
+    if method in ONLY_WITH_DEFAULT and not has_default:
+        return f"{method} is skipped: it needs a default."
     package = PACKAGES.get(method)
     if package and importlib.util.find_spec(package) is None:
-        again = "make peers, then .venv-peers/bin/python -m benchmarks.search_efficiency"
-        return f"{method} is skipped: {package} is not installed; {again}"
+        return f"{method} is skipped: {package} is not installed; make peers, and use .venv-peers/bin/python."
     return ""
 
 

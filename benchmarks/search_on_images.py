@@ -1,9 +1,11 @@
-"""Our search beside Ray's defaults on real trainings: ``python -m benchmarks.search_on_images SWEEP [key=value ...]``.
+"""Our search beside others on real trainings: ``python -m benchmarks.search_on_images SWEEP [key=value ...]``.
 
-Both search the sweep's space on its data with the same budget of epochs, one trial at a time, in this process; the
+All search the sweep's space on its data with the same budget of epochs, one trial at a time, in this process; the
 searches themselves are those of ``benchmarks.searches``. Every training has the seed of its search, so a point
-scores the same in both. Printed is the best ``val/iou_best`` after a quarter, half and all of the epochs, a line a
+scores the same in all. Printed is the best ``val/iou_best`` after a quarter, half and all of the epochs, a line a
 seed.
+
+``--keep FOLDER`` keeps the best value after every epoch, a file a search, and does not run again what is there.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import accumulate, islice
+from pathlib import Path
 from statistics import fmean, stdev
 
 from optuna.distributions import BaseDistribution
@@ -18,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.landscapes.landscape import Key, Report
+from benchmarks.search_efficiency import missing
 from benchmarks.searches import METHODS
 from src.config.compose import load_config
 from src.errors import UserError, run_command
@@ -60,10 +64,17 @@ class Photographs:
             yield Report(trial, value, value)
 
 
-def best_so_far(plan: SweepPlan, method: str, seed: int, epochs: int) -> list[float]:
+def best_so_far(plan: SweepPlan, method: str, seed: int, epochs: int, keep: Path | None) -> list[float]:
     """The best value after each epoch of the budget."""
+    kept = keep / f"{method}-{seed}.json" if keep else None
+    if kept and kept.exists():
+        return json.loads(kept.read_text())
     reports = islice(METHODS[method](Photographs(plan, seed)), epochs)
-    return list(accumulate((report.value for report in reports), max))
+    values = list(accumulate((report.value for report in reports), max))
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(values))
+    return values
 
 
 def main(argv: list[str]) -> None:
@@ -80,7 +91,9 @@ def main(argv: list[str]) -> None:
     table = Table("method", "seed", *(f"after {share} of {epochs} epochs" for share in COLUMNS), box=None)
     found: dict[str, list[list[float]]] = {}
     for method in options.methods:
-        found[method] = [best_so_far(plan, method, seed, epochs) for seed in range(options.seeds)]
+        if why := missing(method, has_default=True):
+            raise UserError(why)
+        found[method] = [best_so_far(plan, method, seed, epochs, options.keep) for seed in range(options.seeds)]
         marks = [[values[round(share * epochs) - 1] for share in COLUMNS.values()] for values in found[method]]
         for seed, row in enumerate(marks):
             table.add_row(method, str(seed), *(f"{value:.4f}" for value in row))
@@ -90,8 +103,6 @@ def main(argv: list[str]) -> None:
         ]
         table.add_row(method, "mean", *spread, style="bold")
     Console(width=120).print(table)
-    if options.json:
-        options.json.write_text(json.dumps(found))
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -104,7 +115,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--methods", nargs="+", default=["ours", "ray"], choices=METHODS)
     add("--trials", type=int, help="that the default of --epochs is computed from")
     add("--max-epochs", type=int)
-    add("--json", type=user_path, help="file for the best value after every epoch")
+    add("--keep", type=user_path, metavar="FOLDER")
     return parser.parse_intermixed_args(argv)
 
 

@@ -154,9 +154,9 @@ def test_the_table_has_paired_differences_to_ours(monkeypatch: pytest.MonkeyPatc
 
 def test_a_package_that_is_not_installed_is_skipped_with_a_sentence(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(efficiency.PACKAGES, "smac", "no_such_package")
-    assert "no_such_package is not installed; make peers" in efficiency.missing("smac", "made_cracks")
-    assert "no default" in efficiency.missing("priorband", "made_cracks")
-    assert not efficiency.missing("ours", "made_cracks")
+    assert "no_such_package is not installed; make peers" in efficiency.missing("smac", has_default=False)
+    assert "needs a default" in efficiency.missing("priorband", has_default=False)
+    assert not efficiency.missing("ours", has_default=False)
 
 
 @pytest.mark.parametrize(
