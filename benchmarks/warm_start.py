@@ -64,7 +64,7 @@ def with_trials(known: Known, trials: Sequence[Trial], misled: bool) -> Known:
     if misled:
         trials = ranked(turned_over(trials))
     points = [trial.params for trial in trials[:POINTS]]
-    return replace(known, points=points, elsewhere=trials)
+    return replace(known, points=points, elsewhere=sorted(trials, key=lambda trial: trial.number))
 
 
 def turned_over(trials: Sequence[Trial]) -> Iterator[Trial]:

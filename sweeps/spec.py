@@ -71,7 +71,7 @@ class SweepSpec:
             raise UserError(
                 f"space={self.space}: must be a dictionary of Optuna distributions, or a function of an Optuna trial."
             )
-        for name, kind in {"budget": Budget, "fixed": tuple, "points": tuple}.items():
+        for name, kind in {"budget": Budget, "fixed": tuple, "points": tuple, "default_to_end": bool}.items():
             if not isinstance(getattr(self, name), kind):
                 raise UserError(f"{name}={getattr(self, name)}: must be of the type {kind.__name__}.")
         if type(self.scheduler) not in SCHEDULERS.values():
@@ -102,7 +102,8 @@ class SweepSpec:
         if isinstance(self.sampler, str):
             return self.sampler
         function = self.sampler.func if isinstance(self.sampler, partial) else self.sampler
-        return getattr(function, "__qualname__", type(function).__qualname__)
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        return f"function {name}" if name in SAMPLERS else name
 
 
 def _is_space(space: object) -> bool:

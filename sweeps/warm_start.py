@@ -81,14 +81,16 @@ class WarmStart:
 
     def lines(self) -> Iterator[str]:
         """What is used and what is not, in words."""
-        yield f"{len(self.trials)} trials as if they were ours, {len(self.points)} points to try first"
-        use = "used as far as our results agree with theirs" if self.elsewhere else "not used by the model"
+        yield (
+            f"{len(self.trials)} trials as if they were ours, {len(self.elsewhere)} others for the model as far as our "
+            f"results agree with theirs, {len(self.points)} points to try first"
+        )
         first = {difference.key: difference for difference in reversed(self.differing)}
         for key, count in Counter(difference.key for difference in self.differing).most_common():
             several = len({difference for difference in self.differing if difference.key == key}) > 1
             yield (
-                f"{count} trials {use}, because they were trained differently: {key} is "
-                f"{first[key].ours} here, {first[key].theirs} there{', among others' if several else ''}"
+                f"{count} trials were trained differently: {key} is {first[key].ours} here, {first[key].theirs} there"
+                f"{', among others' if several else ''}"
             )
         if self.outside:
             yield f"{self.outside} trials not used, because their points are outside of this search space"
@@ -120,6 +122,9 @@ def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
                 warm.trials += convert_trial(trial, trial_point.point, ledger, plan)
     finally:
         ledger.close()
+    warm.elsewhere.sort(key=lambda trial: trial.number)
+    if not any(trial.values for trial in warm.elsewhere):
+        warm.elsewhere.clear()  # a model of failures alone says nothing
     tried = [plan.default_params, *plan.known_points, *(trial.params for trial in warm.trials)]
     new = [point for number, point in enumerate(other_points) if point not in [*tried, *other_points[:number]]]
     warm.points = new[:POINTS]
@@ -132,10 +137,12 @@ def convert_trial(trial: Trial, point: Params, ledger: Ledger, plan: SweepPlan, 
     ``longer``: our epochs of a whole training divided by theirs.
     """
     values = {epoch: value for epoch, value in ledger.values(trial.name).items() if value is not None} | trial.values
-    theirs = {epoch: round(epoch / longer) for epoch in (*plan.spec.scheduler.rungs, plan.spec.scheduler.max_epochs)}
-    kept = {epoch: values[their] for epoch, their in theirs.items() if their in values}
+    rungs = (*plan.spec.scheduler.rungs, plan.spec.scheduler.max_epochs)
+    ours = {round(epoch / longer): epoch for epoch in reversed(rungs)}  # each epoch of theirs counts once
+    kept = {epoch: values[their] for their, epoch in reversed(ours.items()) if their in values}
     useful = kept or trial.state == TrialState.FAILED
-    return [Trial(trial.name, point, values=kept, state=trial.state, score=trial.score)] if useful else []
+    converted = Trial(trial.name, point, number=trial.number, values=kept, state=trial.state, score=trial.score)
+    return [converted] if useful else []
 
 
 def changed_since(ledger: Ledger) -> dict[str, Difference]:

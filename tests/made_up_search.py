@@ -9,7 +9,7 @@ from optuna.distributions import FloatDistribution
 from sweeps.search.asha import Asha, Variant
 from sweeps.search.budget import Budget
 from sweeps.search.events import Event, Record
-from sweeps.search.sampler import ModelSampler
+from sweeps.search.sampler import Known, ModelSampler
 from sweeps.search.scheduler import Decision, SchedulerSettings
 from sweeps.search.state import SearchState
 from sweeps.search.study import EventLog, NoLog, Study
@@ -25,15 +25,20 @@ def make(
     variant: Variant = "promotion",
     asha: SchedulerSettings = ASHA,
     sampler: str = "random",
+    to_end: bool = False,
     **budget: Any,
 ) -> Study:
-    """A study of 8 trials of one parameter, the first at 0.5, the others at random unless ``sampler`` has a model."""
+    """A study of 8 trials of one parameter, the first at 0.5, the others at random unless ``sampler`` has a model.
+
+    ``to_end``: whether the first one is trained to its end.
+    """
     limits: dict[str, Any] = {"trials": 8, **budget}
     if variant != "promotion":
         assert isinstance(asha, Asha)
         asha = replace(asha, variant=variant)
     state = SearchState(asha.build(), METRIC)
-    return Study(state, ModelSampler(SPACE, 0, {"x": 0.5}, sampler), Budget(**limits), log)
+    known = Known(default={"x": 0.5}, default_to_end=to_end)
+    return Study(state, ModelSampler(SPACE, 0, known, sampler), Budget(**limits), log)
 
 
 def curve(x: float, epoch: int) -> float:

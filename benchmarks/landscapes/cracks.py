@@ -1,7 +1,7 @@
 """Real crack trainings: the tables of ``benchmarks.crack_table``, the space of ``benchmarks/crack_spec.py``.
 
 A point comes to the real curve of the table's nearest configuration (``benchmarks.landscapes.nearest``), trained with
-one of its seeds; the truth is the mean over the seeds.
+one of its seeds; the truth is the mean over the seeds, so a part of a report's noise is in the truth, too.
 """
 
 from collections import defaultdict
@@ -13,11 +13,12 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from benchmarks.crack_spec import SPEC
-from benchmarks.crack_table import TABLES
+from benchmarks.crack_table import TABLES, identity
 from benchmarks.landscapes.landscape import Curves, Key
 from benchmarks.landscapes.nearest import NearestRow
 from src.errors import unknown
 from src.lines import read_lines
+from sweeps.default_point import default_point
 from sweeps.search.space import Params, branches, keys
 
 MOMENTUM = "training.optimizer.momentum"
@@ -40,7 +41,7 @@ class Cracks:
     def __init__(self, table: str, default: bool = False) -> None:
         self.table, self.keys = table, crack_keys()
         self.nearest, self.curves, first = table_of(table)
-        self.name = f"cracks {table} of {sum(len(curve) for curve in self.curves)}"  # a table grows
+        self.name = f"cracks {table}, {len(self.curves)} of {sum(map(len, self.curves))}"  # a table grows
         self.default: Params | None = first if default else None
 
     def truths(self, points: Sequence[Params]) -> Curves:
@@ -59,15 +60,17 @@ def table_of(table: str) -> tuple[NearestRow, list[Curves], Params]:
     names = sorted(path.stem for path in TABLES.glob("*.jsonl"))
     if table not in names:
         raise unknown("table of cracks", table, names)
-    lines: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    lines: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for line in read_lines(TABLES / f"{table}.jsonl"):
-        lines[line["number"]].append(line)
-    points = [lines[number][0]["params"] for number in sorted(lines)]
-    curves = [np.array([padded(line["values"]) for line in lines[number]]) * 100 for number in sorted(lines)]
+        lines[identity(line["params"])].append(line)
+    points = [those[0]["params"] for those in lines.values()]
+    curves = [np.array([padded(line["values"]) for line in those]) * 100 for those in lines.values()]
     means = np.array([curve.mean(axis=0) for curve in curves])
     third = Cracks.epochs // 3
     rows = np.array([as_numbers(crack_keys(), point) for point in points])
-    return NearestRow(rows, means, (third, 2 * third, Cracks.epochs)), curves, points[0]
+    default = default_point(SPEC.space, SPEC.fixed)
+    assert identity(default) in lines
+    return NearestRow(rows, means, (third, 2 * third, Cracks.epochs)), curves, default
 
 
 def padded(values: Sequence[float]) -> list[float]:

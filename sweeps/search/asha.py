@@ -123,7 +123,7 @@ class SuccessiveHalving:
         self.to_end = set[str]()
         """Trials that pass every rung."""
         self.completed = 0
-        """Trials that were trained to the end."""
+        """Trials that were trained to the end because they passed every rung."""
 
     def start(self, trial: str, to_end: bool = False) -> None:
         self.running[trial] = 0
@@ -168,8 +168,13 @@ class SuccessiveHalving:
     def next(self, no_new_trials: bool = False) -> str | None:
         found = self.promotable()
         if not found and no_new_trials:
-            found = self.soon_promotable() if self.running or self.completed else self.best_paused()
+            found = self.soon_promotable() if self.has_climbers else self.best_paused()
         return found.trial if found else None
+
+    @property
+    def has_climbers(self) -> bool:
+        """Whether a trial that has to pass the rungs has reached the end, or is on its way."""
+        return bool(self.completed or self.running.keys() - self.to_end)
 
     def promotable(self) -> Place | None:
         """The best trial that may pass its rung, in the highest rung that has one."""
@@ -207,4 +212,4 @@ class SuccessiveHalving:
         if trial in self.paused:
             self.resume(trial)
         self.running.pop(trial, None)
-        self.completed += complete
+        self.completed += complete and trial not in self.to_end

@@ -1,7 +1,7 @@
 """Points of a search space as vectors, for a model: numbers from 0 to 1 on their scale, choices as indices.
 
 A key that not every branch has is one column all the same; where it does not apply it has the middle of its range, or
-the index -1. The branch of a point is decided by its choices.
+the index -1. In most spaces the choices of a point decide its branch: points with the same choices share a ``Shape``.
 """
 
 import math
@@ -22,6 +22,9 @@ NOT_THERE = -1.0
 """The index of a choice that does not apply."""
 MIDDLE = 0.5
 """A number that does not apply."""
+LOOKS = 100
+"""How many random choices are looked at to see whether numbers decide a branch, too."""
+MOST_SHAPES = 20_000
 
 
 @dataclass
@@ -68,6 +71,12 @@ class Column:
     def scaled(self, value: float) -> float:
         return math.log(value) if self.log else float(value)
 
+    def share(self, distribution: BaseDistribution) -> tuple[float, float]:
+        """The range of a distribution as places in the column."""
+        low, high = self.ends(distribution)
+        width = self.high - self.low
+        return ((low - self.low) / width, (high - self.low) / width) if width else (MIDDLE, MIDDLE)
+
     def takes(self, value: Choice) -> bool:
         """Whether any branch can have the value."""
         if self.choices:
@@ -89,13 +98,13 @@ class Column:
         value = math.exp(scaled) if self.log else scaled
         low, high, step = (getattr(cast(Any, distribution), name) for name in ("low", "high", "step"))
         if step:
-            value = low + step * round((value - low) / step)
+            value = float(f"{low + step * round((value - low) / step):.12g}")  # 0.3, not 0.1 + 2 * 0.1
         value = min(max(value, low), high)
         return int(value) if isinstance(distribution, IntDistribution) else float(value)
 
 
 class Shape(NamedTuple):
-    """What holds for all points with the same choices, by column."""
+    """What holds for a point in its branch, by column."""
 
     applies: npt.NDArray[np.bool_]
     choices: Array
@@ -127,6 +136,9 @@ class Encoding:
         self.is_unordered = self.is_choice & ~self.is_ordered
         self.counts = np.array([len(column.choices) for column in columns.values()])
         self.shapes: dict[tuple[float, ...], Shape] = {}
+        self.is_flat = isinstance(space, Mapping)
+        self.numbers_decide = not self.is_flat and self._numbers_decide()
+        """Whether numbers decide the branch, or another number's range. Then each point is walked, which is slow."""
 
     def encode(self, params: Mapping[str, Choice]) -> Array | None:
         """A point as a vector, without keys of no known branch; None if it is not in the space."""
@@ -179,18 +191,36 @@ class Encoding:
         ``stretch``: numbers from 0 to 1 are spread over the range; otherwise they are brought to its nearest end.
         """
         asked = np.where(self.is_choice, np.maximum(vectors, 0.0), 0.0)
-        shapes = [self._shape(tuple(row)) for row in asked.tolist()]
-        applies, choices, low, high = (np.array(part) for part in zip(*shapes, strict=True))
+        if self.is_flat:
+            applies, _, low, high = self._shape(())
+            choices = asked
+        else:
+            if self.numbers_decide:
+                shapes = [self._walked(*row, stretch) for row in zip(asked.tolist(), vectors.tolist(), strict=True)]
+            else:
+                shapes = [self._shape(tuple(row)) for row in asked.tolist()]
+            applies, choices, low, high = (np.array(part) for part in zip(*shapes, strict=True))
         numbers = low + vectors * (high - low) if stretch else np.clip(vectors, low, high)
         return np.where(self.is_choice, choices, np.where(applies, numbers, MIDDLE))
 
     def _shape(self, asked: tuple[float, ...]) -> Shape:
         if asked not in self.shapes:
-            self.shapes[asked] = self._walked(asked)
+            if len(self.shapes) >= MOST_SHAPES:
+                self.shapes.clear()
+            self.shapes[asked] = self._walked(asked or (0.0,) * len(self.columns))
         return self.shapes[asked]
 
-    def _walked(self, asked: Sequence[float]) -> Shape:
-        """The branch to which these choices lead, numbers being in the middle."""
+    def _numbers_decide(self) -> bool:
+        random = np.random.default_rng(0)
+        for _ in range(LOOKS):
+            choices = np.floor(random.random(len(self.counts)) * self.counts).tolist()
+            one, other = (self._walked(choices, random.random(len(self.counts)).tolist(), True) for _ in range(2))
+            if any((was != now).any() for was, now in zip(one, other, strict=True)):
+                return True
+        return False
+
+    def _walked(self, asked: Sequence[float], places: Sequence[float] = (), stretch: bool = False) -> Shape:
+        """The branch to which these choices and the places of numbers lead; without places, those are in the middle."""
         width = len(self.columns)
         shape = Shape(np.zeros(width, np.bool_), np.full(width, NOT_THERE), np.zeros(width), np.ones(width))
 
@@ -203,10 +233,10 @@ class Encoding:
             if column.choices:
                 shape.choices[place] = asked[place]
                 return column.choices[int(asked[place])]
-            width = column.high - column.low
-            ends = column.ends(distribution)
-            shape.low[place], shape.high[place] = ((end - column.low) / width if width else MIDDLE for end in ends)
-            return column.decode(MIDDLE, distribution)
+            shape.low[place], shape.high[place] = low, high = column.share(distribution)
+            number = places[place] if places else MIDDLE
+            at = low + number * (high - low) if stretch else min(max(number, low), high)
+            return column.decode(at, distribution)
 
         walk(self.space, answer)
         return shape

@@ -4,8 +4,10 @@ A trial enters with its value at each rung where it was, plus the mean gain from
 (``sweeps.search.rung_values``). Failed trials count as the worst, at the end. The proposal has the highest expected
 improvement, at the end and over the best value so far, of random points and of changes of good ones, most of which
 change one key. No gradient leads it to the ends of ranges, where a model that knows little expects the most. What is
-believed before the search weighs it at first (``sweeps.search.prior``). Trials of another search, on other data, count
-as far as the reports of this one agree with them.
+believed before the search weighs it at first (``sweeps.search.prior``).
+
+Trials of another search, on other data, are in the model of a part of the proposals: the more pairs of our trials came
+in the order that the other search expects of them, the larger the part.
 """
 
 import heapq
@@ -30,10 +32,12 @@ STARTUP = 6
 """Trials with a value before there is a model."""
 MODELLED = 150
 """The maximum number of reports in a model: the best half and the latest half. It limits a proposal to about 0.1 s."""
+FAILURES = 0.25
+"""The maximum share of failed trials among them, the latest ones."""
 ELSEWHERE = 60
 """The maximum number of reports of another search in a model."""
-FAILURES = 40
-"""The maximum number of failed trials in a model, the latest ones."""
+PAIRS_BEFORE = 10
+"""Before a pair of our trials is known, the other search counts as if it had been right of 3 in 4 of so many pairs."""
 TYPICAL_WEIGHTS = (0.5, 4.0)
 """A key's weight is at first believed to be near a number from this range, drawn anew for each proposal: no one number
 is right for all spaces. A small one leads to the ends of ranges, a large one stays near what is known."""
@@ -63,6 +67,26 @@ class Row(NamedTuple):
     epoch: int
 
 
+class Evidence(NamedTuple):
+    """What a model knows, a row a report."""
+
+    vectors: Array
+    reports: Reports
+    is_latest: npt.NDArray[np.bool_]
+    """Whether no later report of its trial is there."""
+
+    @property
+    def best(self) -> float:
+        """The best value that has not been overtaken by a later report of the same trial."""
+        return float(self.reports.values[self.is_latest].max())
+
+    @property
+    def good(self) -> Array:
+        """The vectors of the best trials."""
+        vectors, values = self.vectors[self.is_latest], self.reports.values[self.is_latest]
+        return distinct(vectors[np.argsort(-values)], GOOD)
+
+
 class GPModel:
     """Proposes the point with the highest expected improvement (``sweeps.search.sampler.Model``)."""
 
@@ -72,17 +96,17 @@ class GPModel:
         """``elsewhere``: trials of another search, with their values at the epochs of this one."""
         self.encoding = encoding
         self.prior = prior or Prior(encoding, ())
-        self.elsewhere = self._reports(elsewhere, ELSEWHERE)
+        self.elsewhere = self._evidence(elsewhere, ELSEWHERE)
+        self.there = GaussianProcess(self.elsewhere.reports, encoding.is_unordered) if self.elsewhere else None
 
     def propose(self, trials: Sequence[Trial], random: np.random.Generator) -> Point | None:
-        known = self._reports(trials, MODELLED)
-        if known is None:
+        here = self._evidence(trials, MODELLED)
+        if here is None:
             return None
-        vectors, reports = known
-        best, good = float(reports.values.max()), best_of(vectors, reports)
-        if self.elsewhere:
-            good = np.vstack([good, best_of(*self.elsewhere)])
-            reports = reports.beside(self.elsewhere[1])
+        reports, good = here.reports, here.good
+        if self.elsewhere and random.random() < self._agreement(here):
+            good = np.vstack([good, self.elsewhere.good])
+            reports = reports.beside(self.elsewhere.reports)
         typical = float(np.exp(random.uniform(*np.log(TYPICAL_WEIGHTS))))
         model = GaussianProcess(reports, self.encoding.is_unordered, typical)
         end = float(reports.log_epochs.max())
@@ -90,7 +114,7 @@ class GPModel:
         encoded = [vector for trial in running if (vector := self.encoding.encode(trial.params)) is not None]
         if encoded:
             model.believe(self.encoding.points(np.array(encoded)), end)
-        count = len(set(known[1].trials))
+        best, count = here.best, len(set(here.reports.trials))
 
         def improvement(candidates: Array) -> Array:
             mean, deviation = model.predict(self.encoding.points(candidates), end)
@@ -112,18 +136,27 @@ class GPModel:
                 return point
         return None
 
-    def _reports(self, trials: Sequence[Trial], most: int) -> tuple[Array, Reports] | None:
-        """The vectors and the reports of the model, at most so many; None if no trial has a value.
+    def _agreement(self, here: Evidence) -> float:
+        """Kendall's tau between our trials and what the other search expects of them; a part of 1 to begin with."""
+        assert self.there
+        vectors, values = here.vectors[here.is_latest], here.reports.values[here.is_latest]
+        expected, _ = self.there.predict(self.encoding.points(vectors), float(here.reports.log_epochs.max()))
+        order = np.sign(values[:, None] - values) * np.sign(expected[:, None] - expected)
+        pairs = len(values) * (len(values) - 1) / 2
+        return float(order.sum() / 2 + PAIRS_BEFORE / 2) / (pairs + PAIRS_BEFORE)
+
+    def _evidence(self, trials: Sequence[Trial], most: int) -> Evidence | None:
+        """At most so many reports, in the order of the trials; None if no trial has a value.
 
         Trials outside of a space that was changed later are left out.
         """
         scored = [trial for trial in trials if trial.values and trial.state != TrialState.FAILED]
         to_come = gains(scored)
         rows = [Row(value + to_come[epoch], trial, epoch) for trial in scored for epoch, value in trial.values.items()]
-        if len(rows) > most:
-            half = most // 2
+        failed = [trial for trial in trials if trial.state == TrialState.FAILED][-round(FAILURES * most) :]
+        if len(rows) > most - len(failed):
+            half = (most - len(failed)) // 2
             rows = heapq.nlargest(half, rows[:-half], key=itemgetter(0)) + rows[-half:]
-        failed = [trial for trial in trials if trial.state == TrialState.FAILED][-FAILURES:]
         # by identity: trials of another sweep have no number of their own
         vectors = {id(trial): self.encoding.encode(trial.params) for trial in [*(row.trial for row in rows), *failed]}
         rows = [row for row in rows if vectors[id(row.trial)] is not None]
@@ -135,25 +168,22 @@ class GPModel:
         worst, end = float(values.min()), max(row.epoch for row in rows)
         rows += [Row(worst, trial, end) for trial in failed if vectors[id(trial)] is not None]
         points = np.array([vectors[id(row.trial)] for row in rows])
+        latest = {id(row.trial): row.epoch for row in sorted(rows, key=lambda row: row.epoch)}
         place = {id(trial): number for number, trial in enumerate(trials)}
-        return points, Reports(
+        reports = Reports(
             self.encoding.points(points),
             np.log([row.epoch for row in rows]),
             np.array([float(place[id(row.trial)]) for row in rows]),
             np.array([row.value for row in rows]),
             np.zeros(len(rows), bool),
         )
+        return Evidence(points, reports, np.array([latest[id(row.trial)] == row.epoch for row in rows]))
 
     def _changed(self, vectors: Array, times: int, step: float, random: np.random.Generator) -> Array:
         """Changes of each vector: most of one key, others of several."""
         repeated = np.repeat(vectors, times, axis=0)
         chance = np.where(random.random((len(repeated), 1)) < ONE_KEY, 0.0, SEVERAL)
         return changed(self.encoding, repeated, chance, step, random)
-
-
-def best_of(vectors: Array, reports: Reports) -> Array:
-    """The vectors of the best trials."""
-    return distinct(vectors[np.argsort(-reports.values)], GOOD)
 
 
 def distinct(vectors: Array, count: int) -> Array:

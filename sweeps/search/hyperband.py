@@ -82,7 +82,7 @@ class Brackets:
         """The trial of the highest rung that may pass, in the first bracket that has one there."""
         found = [place for bracket in self.brackets if (place := bracket.promotable())]
         if not found and no_new_trials:
-            begun = self.running or any(one.completed for one in self.brackets)
+            begun = any(one.has_climbers for one in self.brackets)
             least = SuccessiveHalving.soon_promotable if begun else SuccessiveHalving.best_paused
             found = [place for bracket in self.brackets if (place := least(bracket))]
         return max(found, key=lambda place: place.rung).trial if found else None

@@ -124,7 +124,7 @@ def contains(distribution: BaseDistribution, value: Choice) -> bool:
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
     low, high, step = (getattr(cast(Any, distribution), name) for name in ("low", "high", "step"))
-    if not isinstance(value, int | float) or not low <= value <= high:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
         return False
     steps = (value - low) / step if step else 0.0
     return abs(steps - round(steps)) < GRID_TOLERANCE

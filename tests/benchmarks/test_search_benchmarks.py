@@ -236,13 +236,26 @@ def test_only_a_search_that_is_not_cold_knows_the_other_task(monkeypatch: pytest
     assert other == cold
 
 
-def test_the_configurations_of_a_crack_table_are_always_the_same_and_begin_with_the_default():
-    found = list(crack_table.configurations(30))
-    assert found[:5] == list(crack_table.configurations(5))
+def test_the_configurations_of_a_crack_table_are_its_default_and_its_own_and_then_new_ones():
+    found = crack_table.configurations([], 30)
+    assert found[:5] == crack_table.configurations([], 5)
     assert found[0]["training.optimizer.lr_scale"] == 1.0
     for params in found:
         assert distributions(crack_table.SPEC.space, params) is not None
     assert len({json.dumps(params) for params in found}) == 30
+    elsewhere = found[7] | {"training.optimizer.lr_scale": 2.5}  # of a table that was begun with other random points
+    assert crack_table.configurations([{"params": elsewhere}], 31) == [found[0], elsewhere, *found[1:30]]
+
+
+@pytest.mark.parametrize("table", ["cfd", "sut"])
+def test_the_recorded_tables_are_of_the_space_that_is_searched(table: str):
+    lines = read_lines(crack_table.TABLES / f"{table}.jsonl")
+    assert lines
+    for line in lines:
+        assert distributions(crack_table.SPEC.space, line["params"]) is not None
+        assert len(line["values"]) <= 27
+    once = {(crack_table.identity(line["params"]), line["seed"]) for line in lines}
+    assert len(once) == len(lines)
 
 
 @pytest.mark.slow
@@ -251,7 +264,8 @@ def test_a_crack_table_is_trained_and_continues_where_it_was_stopped(tiny_data: 
     crack_table.main([*words, "--seeds", "1"])
     crack_table.main([*words, "--seeds", "2"])
     lines = read_lines(tmp_path / "try.jsonl")
-    assert [(line["number"], line["seed"]) for line in lines] == [(0, 0), (0, 1)]
+    assert [line["seed"] for line in lines] == [0, 1]
+    assert lines[0]["params"] == lines[1]["params"]
     assert all(len(line["values"]) == 27 for line in lines)
     assert lines[0]["values"] != lines[1]["values"]
 
@@ -260,15 +274,16 @@ def test_a_table_of_cracks_is_searched(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(cracks, "TABLES", tmp_path)
     random = np.random.default_rng(0)
     for seed in (0, 1):
-        for number, params in enumerate(crack_table.configurations(12)):
+        for number, params in enumerate(crack_table.configurations([], 12)):
             values = sorted(random.random(27 if number else 20).round(3).tolist())
-            append_line(tmp_path / "made.jsonl", {"number": number, "seed": seed, "params": params, "values": values})
+            append_line(tmp_path / "made.jsonl", {"seed": seed, "params": params, "values": values})
     table = cracks.Cracks("made", default=True)
-    points = list(crack_table.configurations(12))
+    points = crack_table.configurations([], 12)
     assert table.default == points[0]
     truths = table.truths(points)
     lines = read_lines(tmp_path / "made.jsonl")
-    both = np.array([line["values"] for line in lines if line["number"] == 5]) * 100
+    both = np.array([line["values"] for line in lines if line["params"] == points[5]]) * 100
+    assert len(both) == 2
     assert truths[5] == pytest.approx(both.mean(axis=0))
     assert table.values(points[5], np.random.default_rng(0)).tolist() in both.tolist()
     assert np.isnan(truths[0][20:]).all()  # it has failed

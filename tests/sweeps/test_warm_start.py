@@ -110,8 +110,10 @@ def test_trials_that_were_trained_differently_are_elsewhere_and_the_best_are_tri
     assert len(warm.elsewhere) == 5
     assert len(warm.points) == POINTS
     head, why = warm.lines()
-    assert head == f"0 trials as if they were ours, {POINTS} points to try first"
-    assert why.startswith("5 trials used as far as")
+    assert head.startswith("0 trials")
+    assert "5 others" in head
+    assert f"{POINTS} points" in head
+    assert why.startswith("5 trials")
     assert difference in why
 
 
@@ -121,8 +123,24 @@ def test_trials_that_were_trained_for_another_time_count_at_the_same_share_of_it
     assert [found.key for found in warm.differing] == ["training.epochs"] * 5
     told = [trial for trial in warm.elsewhere if trial.state != "failed"]
     assert len(told) == 4
+    assert [trial.number for trial in warm.elsewhere] == [0, 1, 2, 3, 4]
     for trial in told:  # epochs 1 and 3 of 9
         assert trial.values == pytest.approx({epoch: trial.params[LR] / 100 + epoch / 300 for epoch in (3, 9)})
+
+
+def test_an_epoch_of_a_shorter_training_counts_at_one_rung_only(tiny: list[str], before: Path):
+    plan = plan_of([*tiny, "training.loss=bce"], {LR: FloatDistribution(0.01, 10.0)})
+    rungs = Asha(grace_period=1, reduction_factor=2, max_epochs=16)
+    warm = warm_start(before, replace(plan, spec=replace(plan.spec, scheduler=rungs)))
+    for trial in warm.elsewhere:
+        assert [*trial.values] in ([], [1, 4])  # 2 would be epoch 1 of 9 again
+
+
+def test_a_sweep_in_which_all_trials_failed_says_nothing_to_the_model(
+    tiny: list[str], before: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "convert_trial", lambda trial, *_: [replace(trial, values={}, state="failed")])
+    assert not warm_start(before, plan_of([*tiny, "training.loss=bce"], {LR: FloatDistribution(0.01, 10.0)})).elsewhere
 
 
 def test_a_model_that_knows_one_task_only_gets_points_to_try_first(tiny: list[str], before: Path):
@@ -130,7 +148,7 @@ def test_a_model_that_knows_one_task_only_gets_points_to_try_first(tiny: list[st
     warm = warm_start(before, replace(plan, spec=replace(plan.spec, sampler="tpe")))
     assert not warm.elsewhere
     assert len(warm.points) == POINTS
-    assert [*warm.lines()][1].startswith("5 trials not used by the model")
+    assert "0 others" in next(warm.lines())
 
 
 def test_rungs_may_be_others_for_values_of_the_same_epochs(tiny: list[str], before: Path):
@@ -152,7 +170,9 @@ def test_what_does_not_decide_a_training_may_be_another(tiny: list[str], word: s
     warm = warm_start(other, plan_of(tiny, {LR: FloatDistribution(0.01, 10.0)}))
     assert len(warm.trials) == 5
     assert not warm.elsewhere
-    assert [*warm.lines()] == ["5 trials as if they were ours, 0 points to try first"]
+    (only,) = warm.lines()
+    assert only.startswith("5 trials")
+    assert "0 others" in only
 
 
 def test_a_key_that_only_the_other_searched_must_have_had_our_value(tiny: list[str]):
@@ -218,7 +238,7 @@ def test_the_model_of_the_new_sweep_knows_them_and_so_does_its_next_session(tiny
     ledger = begin(plan, warm)
     for _ in range(2):
         sampler = cast(ModelSampler, open_study(plan, ledger, {}, {}).sampler)
-        kept = [replace(row, name="", score=None) for row in warm.trials]
+        kept = [replace(row, name="", number=0, score=None) for row in warm.trials]
         assert (sampler.known.trials, sampler.known.elsewhere) == (kept, kept[:2])
 
 

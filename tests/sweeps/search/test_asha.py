@@ -236,6 +236,19 @@ def test_a_search_of_one_trial_trains_it_to_the_end():
     assert rules.next(no_new_trials=True) is None
 
 
+def test_a_default_that_is_trained_to_its_end_is_not_the_one_trial_that_has_to_get_there():
+    rules = SuccessiveHalving(replace(THREE, reduction_factor=4))
+    rules.start("default", to_end=True)
+    for epoch in range(1, 10):
+        rules.report("default", epoch, 0.1)
+        if epoch < 9:
+            assert rules.next(no_new_trials=True) is None
+    climb(rules, "a", 0.5)
+    climb(rules, "b", 0.4)
+    assert rules.next() is None  # none of three is in the best quarter
+    assert rules.next(no_new_trials=True) == "a"
+
+
 def test_stopping_lets_the_first_pass_and_ends_a_later_one_that_is_not_among_the_best():
     rules = SuccessiveHalving(replace(THREE, variant="stopping"))
     assert climb(rules, "a", 0.1) == Decision.CONTINUE

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
+from scipy import stats
 
 from sweeps.search.encoding import MIDDLE, NOT_THERE, Column, Encoding
 from sweeps.search.space import Params, Space, as_function, distributions
@@ -61,7 +62,7 @@ def test_a_point_survives_being_encoded_and_decoded(space: Space, seed: int):
     assert vector is not None
     again = encoding.decode(vector, np.random.default_rng(0))
     if "inner" not in point:
-        assert again.params == pytest.approx(point) if any(isinstance(v, float) for v in point.values()) else point
+        assert again.params == pytest.approx(point)
     assert again.branch == distributions(space, again.params)
 
 
@@ -75,10 +76,57 @@ def test_what_is_drawn_or_fitted_is_a_vector_of_a_point(space: Space, seed: int)
     for vectors in (encoding.drawn(20, random), encoding.fitted(wild)):
         numbers = vectors[:, ~encoding.is_choice]
         assert ((numbers >= 0) & (numbers <= 1)).all()
+        assert np.array_equal(encoding.fitted(vectors), vectors)
         for vector in vectors:
             point = encoding.decode(vector, random)
             assert distributions(space, point.params) == point.branch
-    assert np.array_equal(encoding.fitted(vectors), vectors)
+
+
+def layers(trial: optuna.Trial) -> None:
+    """Numbers that decide which others there are, and how far one of them goes."""
+    for layer in range(trial.suggest_int("layers", 1, 3)):
+        trial.suggest_int(f"units{layer}", 8, 128, log=True)
+    most = trial.suggest_float("most", 0.2, 1.0)
+    trial.suggest_float("drop", 0.0, most)
+
+
+@pytest.mark.parametrize("space", [conditional, by_number, layers], ids=["conditional", "by number", "layers"])
+def test_every_key_is_drawn_as_optuna_would_draw_it(space: Space):
+    encoding, random = Encoding(space), np.random.default_rng(0)
+    ours = [encoding.decode(vector, random).params for vector in encoding.drawn(400, random)]
+    theirs = [random_point(space, seed) for seed in range(400)]
+    for key in {key for point in theirs for key in point}:
+        found, expected = ([point[key] for point in points if key in point] for points in (ours, theirs))
+        assert abs(len(found) - len(expected)) < 60, key
+        if isinstance(expected[0], str):
+            assert set(found) == set(expected)
+        elif len(expected) > 40:
+            _, chance = stats.ks_2samp(np.array(found, float), np.array(expected, float))
+            assert float(chance) > 1e-3, key  # pyright: ignore[reportArgumentType]
+
+
+def test_that_numbers_decide_is_found_out_because_each_point_is_walked_then():
+    assert [Encoding(space).numbers_decide for space in (FLAT, conditional, by_number, layers)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_a_space_without_branches_keeps_one_shape_however_many_choices_it_has():
+    space: dict[str, BaseDistribution] = {f"k{n}": CategoricalDistribution(["a", "b", "c"]) for n in range(12)}
+    encoding = Encoding(space)
+    encoding.drawn(500, np.random.default_rng(0))
+    assert len(encoding.shapes) == 1
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_a_number_with_steps_is_the_one_that_a_person_writes(count: int):
+    tenths = FloatDistribution(0.1, 0.5, step=0.1)
+    column = Column.of(tenths)
+    written = (0.1, 0.2, 0.3, 0.4, 0.5)[count]
+    assert column.decode(column.encode(written), tenths) == written
 
 
 def test_a_point_outside_of_the_space_is_no_vector():

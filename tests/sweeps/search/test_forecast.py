@@ -38,8 +38,8 @@ def test_a_known_search_is_forecast():
 def test_a_default_that_is_trained_to_the_end_is_in_the_forecast():
     asha = Asha(grace_period=1, reduction_factor=3, max_epochs=27)
     plain, with_default = forecast(asha, 10), forecast(asha, 10, first_to_end=True)
-    # it is the best of ten, or one of the few that pass a rung, in a part of the simulations
-    assert 0.4 * 27 < with_default.epochs - plain.epochs < 27
+    # the best of the others is trained to the end all the same, and at the rungs there is one more to be better than
+    assert 0.8 * 27 < with_default.epochs - plain.epochs < 1.2 * 27
     assert with_default.trials_at[27] > plain.trials_at[27] + 0.3
     assert forecast(asha, 1, first_to_end=True) == forecast(asha, 1)._replace(starts=1)
 

@@ -52,6 +52,23 @@ def test_a_search_that_is_killed_after_any_step_goes_on_as_if_nothing_had_happen
         assert summary(second) == summary(whole), killed_after
 
 
+def test_a_search_with_its_own_model_and_its_default_to_the_end_goes_on_as_if_nothing_had_happened(tmp_path: Path):
+    whole = make(trials=9, sampler="gp", to_end=True)
+    steps = play(whole)
+    assert any(row.origin == "model" for row in whole.trials.values())
+    for killed_after in range(0, steps, 5):
+        folder = tmp_path / str(killed_after)
+        folder.mkdir()
+        first = make(Ledger(folder / LEDGER_FILE), trials=9, sampler="gp", to_end=True)
+        first.begin_session()
+        play(first, killed_after)
+        second = make(Ledger(folder / LEDGER_FILE), trials=9, sampler="gp", to_end=True)
+        replay(second.state, Ledger(folder / LEDGER_FILE, read_only=True).records())
+        second.begin_session()
+        play(second)
+        assert summary(second) == summary(whole), killed_after
+
+
 def test_an_epoch_that_was_reported_before_changes_nothing(tmp_path: Path):
     study = make(Ledger(tmp_path / LEDGER_FILE), asha=Asha(grace_period=3, reduction_factor=3, max_epochs=9))
     row = study.next_trial()
