@@ -2,17 +2,18 @@
 
 The rules of a sweep on learning curves that are looked up (``benchmarks.search_efficiency``), to its end, with several
 places in made-up time: an epoch takes exp(N(0, 0.3)) of it. With more places a proposal knows fewer results. Regret is
-that of the trial with the best report; 0 is the best of 1500 random full trainings, 1 their median. Beside it: random
-search with full trainings, one after the other, after as many epochs.
+that of the trial with the best report; 0 is the best of 1500 random full trainings, 1 their median; standard errors are
+over tasks. Beside it: random search with full trainings, one after the other, after as many epochs.
 """
 
 import heapq
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count, islice, product
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from rich.table import Table
 
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.landscape import Report, World
-from benchmarks.search_efficiency import families, landscape, regrets
+from benchmarks.search_efficiency import Array, families, landscape, regrets
 from benchmarks.searches import METRIC, our_study, random_full
 from src.errors import Parser, run_command
 from src.folders import user_path
@@ -116,10 +117,11 @@ def main(argv: list[str]) -> None:
     )
     for family, trials, places in product(options.families, options.trials, options.places):
         own = [job for job in jobs if (job.family, job.trials, job.places) == (family, trials, places)]
-        regret = np.array([found[job].regret for job in own])
-        alone = np.array([found[job._replace(places=options.places[0])].regret for job in own])
+        regret = by_task({job: found[job].regret for job in own})
+        alone = by_task({job: found[job._replace(places=options.places[0])].regret for job in own})
         error, less = (
-            values.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else np.nan for values in (regret, regret - alone)
+            values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+            for values in (regret, regret - alone)
         )
         time, epochs, random = np.mean([found[job][1:] for job in own], axis=0)
         table.add_row(
@@ -129,6 +131,14 @@ def main(argv: list[str]) -> None:
     Console(width=120).print(table)
     if options.json:
         options.json.write_text(json.dumps([job._asdict() | found[job]._asdict() for job in jobs], indent=1))
+
+
+def by_task(found: Mapping[Job, float]) -> Array:
+    """One number a task: the mean over its seeds."""
+    tasks: dict[str, list[float]] = {}
+    for job, value in found.items():
+        tasks.setdefault(job.task, []).append(value)
+    return np.array([fmean(values) for values in tasks.values()])
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """The strongest searches of other packages, each by its package's own ask and tell, epoch by epoch (``make peers``).
 
-- smac: SMAC's random forest with Hyperband. A configuration that gets more epochs continues; five initial points, as
-  its own number would take a quarter of the budget;
+- smac: SMAC's random forest with Hyperband from 1/27 of the epochs. A configuration that gets more epochs continues;
 - tpe_hyperband: Optuna's multivariate TPE with its Hyperband pruner (needs nothing further);
 - optuna_gp: Optuna's Gaussian process, trained fully (needs nothing further);
 - syne_tune: Syne Tune's ASHA with conformal quantile regression;
-- priorband: NePS's PriorBand, which has the default as its prior; only where there is one.
+- priorband: NePS's PriorBand over Hyperband, which has the default as its prior; only where there is one.
 
-Packages without conditional keys (Syne Tune, NePS) always propose all keys; those that do not apply are ignored. A
-training that fails is told as the worst value so far (to Optuna as 0, unless that is better). Grace period and
-reduction factor are ours where a package has them.
+Where there is a default, each trains it first, to its end. Packages without conditional keys (Syne Tune, NePS) always
+propose all keys; those that do not apply are ignored. Numeric choices in order are told as ordered where a package
+knows that (SMAC, Syne Tune). A training that fails is told as the worst value so far (to Optuna as 0, unless that is
+better). Grace period and reduction factor are ours with Optuna's pruner and Syne Tune.
 """
 
 # pyright: reportMissingImports=false
@@ -28,9 +28,11 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from benchmarks.landscapes.landscape import Key, Report, draw
+from sweeps.search.encoding import Column
 from sweeps.search.space import Choice, Params, as_function
 
 SMAC_POINTS = 5
+"""Random points before the forest; its first stage of 27 has more anyway."""
 HYPERBAND_BUDGETS = 27
 """SMAC's largest budget by its smallest."""
 
@@ -89,7 +91,8 @@ def optuna_search(
     world: Any, sampler: Any, stops: Callable[[optuna.Trial, int, float], bool], pruner: Any = None
 ) -> Iterator[Report]:
     """Optuna's loop. With a ``pruner``, a stopped trial is told as pruned; without one, its last value is told."""
-    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    named = f"search {world.seed}"  # Hyperband's brackets are drawn from the name
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner, study_name=named)
     if world.default:
         study.enqueue_trial(dict(world.default))
     worst = 0.0
@@ -131,11 +134,14 @@ def smac(world: Any) -> Iterator[Report]:
         scenario: Any = Scenario(
             space, deterministic=True, n_trials=10**6, **budgets, seed=world.seed, output_directory=folder
         )  # type: ignore[arg-type]
-        extra = {"additional_configs": [space.get_default_configuration()]} if world.default else {}
+        default = space.get_default_configuration()
+        extra = {"additional_configs": [default]} if world.default else {}
         design = MultiFidelityFacade.get_initial_design(scenario, n_configs=SMAC_POINTS, **extra)
         facade = MultiFidelityFacade(
             scenario, nothing, overwrite=True, logging_level=False, initial_design=design
         )  # type: ignore[arg-type]
+        if world.default:
+            yield from trainings.to(default, world.default, epochs)
         while True:
             asked: Any = facade.ask()
             point = {name: of_index(keys[name], plain(value)) for name, value in dict(asked.config).items()}
@@ -149,12 +155,15 @@ def nothing(config: Any, seed: int = 0, budget: float = 0) -> float:
 
 
 def of_config_space(key: Key, default: Params | None) -> Any:
-    from ConfigSpace import Categorical, Float, Integer
+    from ConfigSpace import Categorical, Float, Integer, OrdinalHyperparameter
 
     known = {"default": index_of(key, default[key.name])} if default and key.name in default else {}
     distribution = key.distribution
     if isinstance(distribution, CategoricalDistribution):
-        return Categorical(key.name, list(range(len(distribution.choices))), **known)  # type: ignore[arg-type]
+        indices = list(range(len(distribution.choices)))
+        if Column.of(distribution).is_ordered:
+            return OrdinalHyperparameter(key.name, indices, **({"default_value": known["default"]} if known else {}))
+        return Categorical(key.name, indices, **known)  # type: ignore[arg-type]
     kind = Integer if isinstance(distribution, IntDistribution) else Float
     low, high, log = cast(Any, distribution).low, cast(Any, distribution).high, cast(Any, distribution).log
     return kind(key.name, (low, high), log=log, **known)
@@ -210,11 +219,11 @@ def syne_tune(world: Any) -> Iterator[Report]:
 
 
 def of_syne_tune(key: Key) -> Any:
-    from syne_tune.config_space import choice, lograndint, loguniform, randint, uniform
+    from syne_tune.config_space import choice, lograndint, loguniform, ordinal, randint, uniform
 
     distribution = key.distribution
     if isinstance(distribution, CategoricalDistribution):
-        return choice(list(distribution.choices))
+        return (ordinal if Column.of(distribution).is_ordered else choice)(list(distribution.choices))
     if isinstance(distribution, IntDistribution):
         return (lograndint if distribution.log else randint)(distribution.low, distribution.high)
     assert isinstance(distribution, FloatDistribution)
@@ -234,7 +243,8 @@ def priorband(world: Any) -> Iterator[Report]:
     members = {key.name: of_neps(key, prior[key.name]) for key in world.keys}
     epochs = world.asha.max_epochs
     space = type("Space", (neps.PipelineSpace,), members | {"epochs": neps.IntegerFidelity(lower=1, upper=epochs)})()
-    optimizer = neps.AskAndTell(optimizer=neps.algorithms.priorband(space, base="asha", sample_prior_first=True))
+    algorithm = neps.algorithms.priorband(space, base="hyperband", sample_prior_first="highest_fidelity")
+    optimizer = neps.AskAndTell(optimizer=algorithm)
     trainings = Trainings(world)
     while True:
         trial = optimizer.ask()

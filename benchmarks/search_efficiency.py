@@ -4,7 +4,7 @@ The rules of a sweep on learning curves that are looked up instead of trained (`
 worker, beside the peers of ``benchmarks.searches``. Regret is that of the configuration which a search would pick by
 its best report, scored without noise: 0 is the best of 1500 random full trainings, 1 their median. It is given after
 the epochs of a number of full trainings, with the standard error over tasks; differences to ours are paired by task and
-seed, the seeds averaged first.
+seed, the seeds averaged first. With one task the errors are over its seeds: they say nothing of other tasks.
 
 ``--keep FOLDER`` keeps each search's figures, and does not run again what is there.
 """
@@ -71,13 +71,16 @@ def main(argv: list[str]) -> None:
             method for method in options.methods if not (why := missing(method, has_default)) or console.print(why)
         ]
         tasks = options.tasks or (FAMILIES[family].check if options.check else FAMILIES[family].develop())
+        if not tasks:
+            raise UserError(f"--check: all tasks of {family} were used for decisions.")
         seeds = range(options.first_seed, options.first_seed + options.seeds)
         jobs = [
             Job(method, family, task, seed, options.noise) for method in methods for task in tasks for seed in seeds
         ]
         with ProcessPoolExecutor(options.processes) as pool:
             found = dict(zip(jobs, pool.map(partial(searched, keep=options.keep), jobs), strict=True))
-        console.print(f"{family}: {len(tasks)} tasks, {len(seeds)} seeds, noise {options.noise:g}")
+        kind = "named" if options.tasks else "held out" if options.check else "decisions were made on them"
+        console.print(f"{family}: {len(tasks)} tasks ({kind}), {len(seeds)} seeds, noise {options.noise:g}")
         console.print(table(found, methods, FAMILIES[family].budget))
 
 
@@ -206,12 +209,13 @@ def table(found: Mapping[Job, Mapping[str, Any]], methods: Sequence[str], budget
 
 
 def by_task(searches: Mapping[tuple[Any, ...], Mapping[str, Any]], full: int, budget: int) -> Array:
-    """Regret after ``full`` full trainings, one number a task: the mean over its seeds."""
+    """Regret after ``full`` full trainings, one number a task: the mean over its seeds. Of one task one a seed."""
     tasks: dict[str, list[float]] = {}
     for (_, task, *_), figures in searches.items():
         regret = figures["regret"]
         tasks.setdefault(task, []).append(regret[round(full * len(regret) / budget) - 1])
-    return np.array([fmean(values) for values in tasks.values()])
+    first, *others = tasks.values()
+    return np.array([fmean(values) for values in tasks.values()] if others else first)
 
 
 def in_words(values: Array) -> str:

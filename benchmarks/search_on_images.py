@@ -3,13 +3,14 @@
 All search the sweep's space on its data with the same budget of epochs, one trial at a time, in this process; the
 searches themselves are those of ``benchmarks.searches``. Every training has the seed of its search, so a point
 scores the same in all. Printed is the best ``val/iou_best`` after a quarter, half and all of the epochs, a line a
-seed.
+seed; below them their mean and standard deviation.
 
 ``--keep FOLDER`` keeps the best value after every epoch, a file a search, and does not run again what is there.
 """
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import accumulate, islice
@@ -56,11 +57,12 @@ class Photographs:
         trainer = Trainer(load_config(overrides), overrides)
         value = 0.0
         for _ in range(self.asha.max_epochs):
-            if not trainer.finished:
+            if not trainer.finished:  # one that has stopped early keeps its last value, and is charged
                 try:
                     value = trainer.train_epoch().metrics[self.metric]
-                except Diverged:  # for the rules of Ray a bad value; a sweep of ours records a failure
-                    value = 0.0
+                except Diverged:
+                    yield Report(trial, math.nan, 0.0)
+                    return
             yield Report(trial, value, value)
 
 
@@ -70,7 +72,7 @@ def best_so_far(plan: SweepPlan, method: str, seed: int, epochs: int, keep: Path
     if kept and kept.exists():
         return json.loads(kept.read_text())
     reports = islice(METHODS[method](Photographs(plan, seed)), epochs)
-    values = list(accumulate((report.value for report in reports), max))
+    values = list(accumulate((report.truth for report in reports), max))
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(values))

@@ -1,8 +1,9 @@
-"""What a warm start is worth: ``python -m benchmarks.warm_start [FAMILY ...] [--seeds N] [--check]``.
+"""What a warm start is worth: ``python -m benchmarks.warm_start [FAMILY ...] [--tasks TASK ...] [--seeds N]``.
 
 Each task is searched as ``benchmarks.search_efficiency`` does it, three times: cold; with the trials of a search of the
 next task of its family, as ``--warm-start`` uses those of a sweep on other data; and with the same trials, but their
-values turned over, so that the best point there is said to be the worst. Differences to the cold search are paired.
+values turned over, so that the best point there is said to be the worst. Differences to the cold search are paired;
+standard errors are over tasks, the seeds averaged first.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import islice, product
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -20,11 +22,11 @@ from rich.table import Table
 
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.landscape import World
-from benchmarks.search_efficiency import BUDGETS, families, in_words, landscape, regrets
+from benchmarks.search_efficiency import BUDGETS, Array, families, in_words, landscape, regrets
 from benchmarks.searches import known_of, our_study, reports_of
-from src.errors import Parser, run_command
+from src.errors import Parser, UserError, run_command
 from sweeps.search.sampler import Known
-from sweeps.search.trial import Trial, ranked
+from sweeps.search.trial import Trial, TrialState, ranked
 from sweeps.warm_start import POINTS
 
 STARTS = ("cold", "warm", "misled")
@@ -63,7 +65,8 @@ def found_in(job: Job, epochs: int) -> list[Trial]:
 def with_trials(known: Known, trials: Sequence[Trial], misled: bool) -> Known:
     if misled:
         trials = ranked(turned_over(trials))
-    points = [trial.params for trial in trials[:POINTS]]
+    useful = [trial.params for trial in trials if trial.state != TrialState.FAILED and trial.params != known.default]
+    points = useful[:POINTS]
     return replace(known, points=points, elsewhere=sorted(trials, key=lambda trial: trial.number))
 
 
@@ -86,6 +89,8 @@ def main(argv: list[str]) -> None:
     options = parse(argv)
     for family in options.families:
         tasks = options.tasks or list(FAMILIES[family].develop())
+        if len(tasks) < 2:
+            raise UserError(f"{family}: a warm start needs two tasks; --tasks names them.")
         pairs = list(zip(tasks, [*tasks[1:], tasks[0]], strict=True))
         jobs = [Job(start, family, *pair, seed) for start, pair, seed in product(STARTS, pairs, range(options.seeds))]
         with ProcessPoolExecutor(options.processes) as pool:
@@ -104,23 +109,24 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def table(found: Mapping[Job, Sequence[float]], family: str) -> Table:
-    """A line a start: regret, and its difference to the cold search, with standard errors over searches."""
+    """A line a start: regret, and its difference to the cold search."""
     budgets = [full for full in BUDGETS if full <= FAMILIES[family].budget]
     columns = [*(f"regret @{full}" for full in budgets), *(f"less cold @{full}" for full in budgets)]
     printed = Table("start", *columns, box=None, header_style="bold")
-    at = {
-        start: {full: np.array([regret_at(job, found[job], full) for job in found if job.start == start])
-                for full in budgets}
-        for start in STARTS
-    }  # fmt: skip
+    at = {start: {full: by_task(found, start, family, full) for full in budgets} for start in STARTS}
     for start in STARTS:
         less = [in_words(at[start][full] - at["cold"][full]) if start != "cold" else "" for full in budgets]
         printed.add_row(start, *(in_words(at[start][full]) for full in budgets), *less)
     return printed
 
 
-def regret_at(job: Job, regret: Sequence[float], full: int) -> float:
-    return regret[round(full * len(regret) / FAMILIES[job.family].budget) - 1]
+def by_task(found: Mapping[Job, Sequence[float]], start: str, family: str, full: int) -> Array:
+    """Regret after ``full`` full trainings, one number a task: the mean over its seeds."""
+    regrets: dict[str, list[float]] = {}
+    for job, regret in found.items():
+        if job.start == start:
+            regrets.setdefault(job.task, []).append(regret[round(full * len(regret) / FAMILIES[family].budget) - 1])
+    return np.array([fmean(values) for values in regrets.values()])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -196,6 +197,26 @@ def test_a_search_that_was_closed_leaves_logging_as_it_was():
     assert not logging.getLogger("any").isEnabledFor(logging.WARNING)
     search.close()  # type: ignore[attr-defined]
     assert logging.getLogger("any").isEnabledFor(logging.WARNING)
+
+
+@pytest.mark.parametrize("method", peers.PACKAGES)
+def test_a_peer_begins_with_the_default_goes_on_with_what_it_promotes_and_survives_failures(method: str):
+    pytest.importorskip(peers.PACKAGES[method], reason="make peers")
+    world = World(made_cracks.MadeCracks("0", default=True), 0)
+    reports = list(islice(METHODS[method](world), 6 * 27))
+    assert world.points[0] == made_cracks.SENSIBLE
+    assert [report.trial for report in reports[:27]] == [0] * 27
+    epochs = Counter(report.trial for report in reports)
+    assert max(epochs.values()) <= 27
+    assert len({*epochs.values()}) > 2  # some are stopped, and at several rungs
+    assert any(math.isnan(report.value) for report in reports)
+    for point in world.points.values():
+        assert distributions(world.space, point) is not None
+
+
+def test_only_tasks_that_nothing_was_decided_on_are_for_checking():
+    with pytest.raises(UserError, match="fcnet"):
+        efficiency.main(["fcnet", "--check", "--methods", "random"])
 
 
 def test_the_rungs_of_ray_stop_what_is_below_the_best_quarter():
