@@ -1,6 +1,8 @@
 """Cores that this process may use."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,13 @@ def test_without_a_limit_that_can_be_read_all_cores_count(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: dict[str, str]
 ):
     assert limit(monkeypatch, tmp_path, files) == 16
+
+
+def test_the_matrices_of_a_proposal_are_not_spread_over_cores_that_trials_keep_busy():
+    script = (
+        "import sweeps.run, sweeps.search.gp_model, threadpoolctl; "
+        "print({pool['num_threads'] for pool in threadpoolctl.threadpool_info() if pool['internal_api'] == 'openblas'})"
+    )
+    free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    found = subprocess.run([sys.executable, "-c", script], env=free, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "{1}"
