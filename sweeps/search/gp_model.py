@@ -77,14 +77,13 @@ class Evidence(NamedTuple):
 
     @property
     def best(self) -> float:
-        """The best value that has not been overtaken by a later report of the same trial."""
-        return float(self.reports.values[self.is_latest].max())
+        """The highest report, even if its trial has not kept it up: the search looks further away then."""
+        return float(self.reports.values.max())
 
     @property
     def good(self) -> Array:
-        """The vectors of the best trials."""
-        vectors, values = self.vectors[self.is_latest], self.reports.values[self.is_latest]
-        return distinct(vectors[np.argsort(-values)], GOOD)
+        """The vectors of the highest reports."""
+        return distinct(self.vectors[np.argsort(-self.reports.values)], GOOD)
 
 
 class GPModel:

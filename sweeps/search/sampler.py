@@ -56,7 +56,7 @@ class Model(Protocol):
     """Proposes points from what the trials have come to."""
 
     startup: int
-    """Trials with a value before it is asked."""
+    """Trials with a value, besides given points, before it is asked."""
 
     def propose(self, trials: Sequence[Trial], random: np.random.Generator) -> Point | None:
         """A point, which may have been tried; None: the trials say nothing. All chance comes from ``random``."""
@@ -133,7 +133,9 @@ class ModelSampler:
         random = np.random.default_rng([self.seed, number])
         all_trials = [*self.known.trials, *trials]
         tried = {_key(trial.params) for trial in trials}
-        enough = self.model is not None and sum(bool(trial.values) for trial in all_trials) >= self.model.startup
+        # points that were given lie where others were good: they show a model too little of the space
+        with_value = sum(bool(trial.values) and trial.origin != Origin.GIVEN for trial in all_trials)
+        enough = self.model is not None and with_value >= self.model.startup
         if random.random() >= RANDOM_SHARE and enough and self.model:
             point = self.model.propose(all_trials, random)
             if point and _key(point.params) not in tried:

@@ -146,19 +146,6 @@ def test_trials_on_other_data_that_mislead_are_soon_no_longer_asked():
     assert misled.params["kind"] == alone["kind"]
 
 
-def test_a_value_that_its_own_trial_has_disproved_later_is_not_the_one_to_improve_on():
-    trials = trials_at(random_points(6))
-    for trial in trials:
-        trial.values |= {9: trial.values[3] + 0.1}
-    trials[2].values = {3: 5.0, 9: -1.0}
-    known = GPModel(Encoding(SPACE))._evidence(trials, MODELLED)
-    assert known
-    assert known.best < known.reports.values.max()
-    vector = Encoding(SPACE).encode(trials[2].params)
-    assert vector is not None
-    assert not (known.good[0] == vector).all()
-
-
 def test_of_another_search_so_many_reports_enter_and_its_trials_are_not_ours():
     model = GPModel(Encoding(SPACE), elsewhere=trials_at(random_points(2 * ELSEWHERE)))
     here = model._evidence(trials_at(random_points(5)), MODELLED)
