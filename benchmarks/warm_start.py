@@ -66,8 +66,7 @@ def with_trials(known: Known, trials: Sequence[Trial], misled: bool) -> Known:
     if misled:
         trials = ranked(turned_over(trials))
     useful = [trial.params for trial in trials if trial.state != TrialState.FAILED and trial.params != known.default]
-    points = useful[:POINTS]
-    return replace(known, points=points, elsewhere=sorted(trials, key=lambda trial: trial.number))
+    return replace(known, suggested=useful[:POINTS], elsewhere=sorted(trials, key=lambda trial: trial.number))
 
 
 def turned_over(trials: Sequence[Trial]) -> Iterator[Trial]:

@@ -109,7 +109,8 @@ def build_sampler(plan: SweepPlan, warm: Mapping[str, Any]) -> ModelSampler:
     )
     known = Known(
         default=plan.default_params,
-        points=[*plan.known_points, *warm[WARM_POINTS]],
+        points=plan.known_points,
+        suggested=warm[WARM_POINTS],
         trials=before,
         elsewhere=elsewhere,
         default_to_end=plan.spec.default_to_end,

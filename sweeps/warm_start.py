@@ -73,7 +73,7 @@ class WarmStart:
     elsewhere: list[Trial] = field(default_factory=list[Trial])
     """The same of those that were trained differently; the epochs are ours at the same share of a training."""
     points: list[Params] = field(default_factory=list[Params])
-    """Points to try right after the default."""
+    """Points to try after the default and the spec's own, every other trial."""
     differing: list[Difference] = field(default_factory=list[Difference])
     """For each trial that was trained differently: the first difference."""
     outside: int = 0

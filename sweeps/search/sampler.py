@@ -71,6 +71,9 @@ class Known:
     """Trial 0."""
     points: Sequence[Params] = ()
     """The trials after it."""
+    suggested: Sequence[Params] = ()
+    """The points of another sweep that are tried next. After each of them there is one from here: if they are bad,
+    something else is there to pass the rungs."""
     trials: Sequence[Trial] = ()
     """Of another sweep with the same trainings, for the model."""
     elsewhere: Sequence[Trial] = ()
@@ -119,17 +122,20 @@ class ModelSampler:
         near = [vector for point in self.known.expected_near if (vector := self.encoding.encode(point)) is not None]
         self.near = np.array(near) if near and self.model is not None else None
         """Whole points that are believed in, as vectors."""
-        once = {_key(point): point for point in (self.known.default, *self.known.points)}
-        self.queue = [
-            Proposal(point, Origin.GIVEN if number else Origin.DEFAULT, distributions(space, point) or {})
-            for number, point in enumerate(once.values())
-        ]
-        self.queue[0] = self.queue[0]._replace(to_end=self.known.default_to_end)
+        first = Proposal(self.known.default, Origin.DEFAULT, to_end=self.known.default_to_end)
+        self.queue: list[Proposal | None] = [first._replace(branch=distributions(space, first.params) or {})]
+        """The first proposals; None where there is none that was known before."""
+        known_keys = {_key(first.params)}
+        for points, after in ((self.known.points, []), (self.known.suggested, [None])):
+            for point in points:
+                if _key(point) not in known_keys:
+                    known_keys.add(_key(point))
+                    self.queue += [Proposal(point, Origin.GIVEN, distributions(space, point) or {}), *after]
 
     def propose(self, number: int, trials: Sequence[Trial]) -> Proposal | None:
         """Trial ``number`` after these; None: the space has no point (or hardly one) that was not tried."""
-        if number < len(self.queue):
-            return self.queue[number]
+        if number < len(self.queue) and (known := self.queue[number]):
+            return known
         random = np.random.default_rng([self.seed, number])
         all_trials = [*self.known.trials, *trials]
         tried = {_key(trial.params) for trial in trials}
@@ -165,7 +171,7 @@ class ModelSampler:
     def check_model(self) -> None:
         """Make one proposal of a user's own sampler, after a made-up trial. Whatever is wrong with it is raised."""
         if isinstance(self.model, OptunaModel):
-            params = dict(self.queue[0].params)
+            params = dict(self.known.default)
             self.model.check(Trial("", params, state=TrialState.COMPLETE, values={1: 0.0}))
 
 

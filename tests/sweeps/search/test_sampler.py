@@ -63,10 +63,23 @@ def test_the_default_comes_first_and_then_the_given_points():
     assert third.origin == "random"
 
 
+def test_after_each_point_of_another_sweep_comes_one_from_here():
+    theirs: list[Params] = [{"lr": rate, "depth": 1, "loss": None} for rate in (1e-2, 2e-2)]
+    sampler = ModelSampler(SPACE, 0, Known(default=FIRST, points=[theirs[0] | {"depth": 2}], suggested=theirs))
+    rows: list[Trial] = []
+    for number in range(6):
+        proposal = sampler.propose(number, rows)
+        assert proposal
+        rows.append(row(number, proposal.params, {}))
+        rows[-1].origin = proposal.origin
+    assert [trial.origin for trial in rows] == ["default", "given", "given", "random", "given", "random"]
+    assert [rows[2].params, rows[4].params] == theirs
+
+
 def test_a_given_point_that_is_the_default_or_was_given_before_is_tried_once():
     other: Params = {"lr": 1e-2, "depth": 1, "loss": None}
     sampler = ModelSampler(SPACE, 0, Known(default=FIRST, points=[other, FIRST, other]))
-    assert [proposal.params for proposal in sampler.queue] == [FIRST, other]
+    assert [proposal.params for proposal in sampler.queue if proposal] == [FIRST, other]
 
 
 @pytest.mark.slow
