@@ -10,10 +10,9 @@ import heapq
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count, islice, product
-from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.landscape import Report, World
-from benchmarks.search_efficiency import Array, families, landscape, regrets
+from benchmarks.search_efficiency import families, landscape, means, regrets
 from benchmarks.searches import METRIC, our_study, random_full
 from src.errors import Parser, run_command
 from src.folders import user_path
@@ -117,8 +116,8 @@ def main(argv: list[str]) -> None:
     )
     for family, trials, places in product(options.families, options.trials, options.places):
         own = [job for job in jobs if (job.family, job.trials, job.places) == (family, trials, places)]
-        regret = by_task({job: found[job].regret for job in own})
-        alone = by_task({job: found[job._replace(places=options.places[0])].regret for job in own})
+        regret = means((job.task, found[job].regret) for job in own)
+        alone = means((job.task, found[job._replace(places=options.places[0])].regret) for job in own)
         error, less = (
             values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
             for values in (regret, regret - alone)
@@ -131,14 +130,6 @@ def main(argv: list[str]) -> None:
     Console(width=120).print(table)
     if options.json:
         options.json.write_text(json.dumps([job._asdict() | found[job]._asdict() for job in jobs], indent=1))
-
-
-def by_task(found: Mapping[Job, float]) -> Array:
-    """One number a task: the mean over its seeds."""
-    tasks: dict[str, list[float]] = {}
-    for job, value in found.items():
-        tasks.setdefault(job.task, []).append(value)
-    return np.array([fmean(values) for values in tasks.values()])
 
 
 if __name__ == "__main__":

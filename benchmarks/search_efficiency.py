@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from itertools import islice
@@ -210,12 +210,19 @@ def table(found: Mapping[Job, Mapping[str, Any]], methods: Sequence[str], budget
 
 def by_task(searches: Mapping[tuple[Any, ...], Mapping[str, Any]], full: int, budget: int) -> Array:
     """Regret after ``full`` full trainings, one number a task: the mean over its seeds. Of one task one a seed."""
+    return means(
+        (task, figures["regret"][round(full * len(figures["regret"]) / budget) - 1])
+        for (_, task, *_), figures in searches.items()
+    )
+
+
+def means(values: Iterable[tuple[str, float]]) -> Array:
+    """The mean of the values of each task; the values themselves, if all are of one task."""
     tasks: dict[str, list[float]] = {}
-    for (_, task, *_), figures in searches.items():
-        regret = figures["regret"]
-        tasks.setdefault(task, []).append(regret[round(full * len(regret) / budget) - 1])
+    for task, value in values:
+        tasks.setdefault(task, []).append(value)
     first, *others = tasks.values()
-    return np.array([fmean(values) for values in tasks.values()] if others else first)
+    return np.array([fmean(those) for those in tasks.values()] if others else first)
 
 
 def in_words(values: Array) -> str:

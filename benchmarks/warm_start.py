@@ -13,16 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import islice, product
-from statistics import fmean
 from typing import NamedTuple
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.landscape import World
-from benchmarks.search_efficiency import BUDGETS, Array, families, in_words, landscape, regrets
+from benchmarks.search_efficiency import BUDGETS, Array, families, in_words, landscape, means, regrets
 from benchmarks.searches import known_of, our_study, reports_of
 from src.errors import Parser, UserError, run_command
 from sweeps.search.sampler import Known
@@ -121,11 +119,11 @@ def table(found: Mapping[Job, Sequence[float]], family: str) -> Table:
 
 def by_task(found: Mapping[Job, Sequence[float]], start: str, family: str, full: int) -> Array:
     """Regret after ``full`` full trainings, one number a task: the mean over its seeds."""
-    regrets: dict[str, list[float]] = {}
-    for job, regret in found.items():
-        if job.start == start:
-            regrets.setdefault(job.task, []).append(regret[round(full * len(regret) / FAMILIES[family].budget) - 1])
-    return np.array([fmean(values) for values in regrets.values()])
+    return means(
+        (job.task, regret[round(full * len(regret) / FAMILIES[family].budget) - 1])
+        for job, regret in found.items()
+        if job.start == start
+    )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from src.config.compose import compose
 from src.config.keys import list_options
 from src.errors import UserError, unknown
+from sweeps.search.sampler import OWN_MODEL
 from sweeps.search.space import Choice, Params, Space, branches, contains, describe, walk
 from sweeps.spec import SweepSpec
 
@@ -46,7 +47,7 @@ def expected_near(spec: SweepSpec, points: Sequence[Params]) -> Sequence[Mapping
     ``UserError``.
     """
     if isinstance(spec.prior, str):
-        return points if (spec.prior, spec.sampler) == ("default", "gp") else ()
+        return points if (spec.prior, spec.sampler) == ("default", OWN_MODEL) else ()
     every = branches(spec.space)
     for key, value in spec.prior.items():
         found = [branch[key] for branch in every if key in branch]

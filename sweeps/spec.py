@@ -22,7 +22,7 @@ from sweeps.search.budget import Budget
 from sweeps.search.hyperband import Hyperband
 from sweeps.search.no_stopping import NoStopping
 from sweeps.search.optuna_model import MakeSampler
-from sweeps.search.sampler import SAMPLERS
+from sweeps.search.sampler import OWN_MODEL, SAMPLERS
 from sweeps.search.scheduler import SchedulerSettings
 from sweeps.search.space import Space
 
@@ -51,7 +51,7 @@ class SweepSpec:
     """Optuna distributions by override key; or, for a conditional space, a function that calls ``trial.suggest_*``."""
     scheduler: SchedulerSettings
     """Which trials are stopped early: ``Asha``, ``Hyperband`` or ``NoStopping``."""
-    sampler: str | MakeSampler = "gp"
+    sampler: str | MakeSampler = OWN_MODEL
     """What proposes trials: a name in ``SAMPLERS``, or a function from a seed to an Optuna sampler."""
     default_to_end: bool = True
     """Whether the default, trial 0, is trained to the end whatever its values are: the baseline of all others."""
@@ -93,8 +93,10 @@ class SweepSpec:
             raise unknown("prior of a sweep", self.prior, (*PRIORS, "a mapping of keys to values"))
         if not isinstance(cast(object, self.prior), str | Mapping):
             raise UserError(f"prior={self.prior}: must be {', '.join(PRIORS)}, or a mapping of keys to values.")
-        if not isinstance(self.prior, str) and self.sampler != "gp":
-            raise UserError(f"prior={dict(self.prior)}: the sampler {self.sampler_name} takes no prior, only gp does.")
+        if not isinstance(self.prior, str) and self.sampler != OWN_MODEL:
+            raise UserError(
+                f"prior={dict(self.prior)}: the sampler {self.sampler_name} takes no prior, only {OWN_MODEL} does."
+            )
 
     @property
     def sampler_name(self) -> str:

@@ -1,9 +1,8 @@
 """Warm start: what a new sweep uses from an earlier one (``--warm-start OTHER``).
 
 A trial of the other sweep counts as one of the new sweep only if that would train exactly the same configuration at its
-point, with the same data and code. All others are trials elsewhere: their best points are tried first, and the
-project's own model uses them as far as the results of the new sweep agree with theirs
-(``sweeps.search.gaussian_process``).
+point, with the same data and code. All others are trials elsewhere: their best points are tried at the beginning, and
+the project's own model uses them as far as the results of the new sweep agree with theirs (``sweeps.search.gp_model``).
 """
 
 from collections import Counter

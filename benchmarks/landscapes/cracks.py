@@ -39,7 +39,7 @@ class Cracks:
     epochs, grace = SPEC.scheduler.max_epochs, SPEC.scheduler.rungs[0]
 
     def __init__(self, table: str, default: bool = False) -> None:
-        self.table, self.keys = table, crack_keys()
+        self.keys = crack_keys()
         self.nearest, self.curves, first = table_of(table)
         self.name = f"cracks {table}, {len(self.curves)} of {sum(map(len, self.curves))}"  # a table grows
         self.default: Params | None = first if default else None

@@ -136,7 +136,7 @@ class GPModel:
         return None
 
     def _agreement(self, here: Evidence) -> float:
-        """Kendall's tau between our trials and what the other search expects of them; a part of 1 to begin with."""
+        """Kendall's tau between our trials and what the other search expects of them; 0.5 before a pair is known."""
         assert self.there
         vectors, values = here.vectors[here.is_latest], here.reports.values[here.is_latest]
         expected, _ = self.there.predict(self.encoding.points(vectors), float(here.reports.log_epochs.max()))
