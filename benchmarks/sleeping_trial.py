@@ -1,8 +1,8 @@
 """A trial that only sleeps, in place of ``trainable.ray_trial``; its process needs no torch, so it is ready at once.
 
 It keeps a trial's folder as ``trainable.trial`` does, with checkpoints of a few bytes. SLEEP is the length of an epoch
-in seconds. Each epoch that was trained is a line in TRAINED/epochs.jsonl: trial, epoch, attempt, process, Ray's address
-of the node, and the graphics cards that Ray gave.
+in seconds; none ends on the node whose address is in the file TRAINED/held. Each epoch that was trained is a line in
+TRAINED/epochs.jsonl: trial, epoch, attempt, process, Ray's address of the node, and the graphics cards that Ray gave.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from trainable.attempts import lock_folder, require_latest, take_over
 from trainable.plan import TrialPlan
 
 METRIC = "val/iou_best"
+HELD = "held"
 
 
 class Sleeping(tune.Trainable):
@@ -60,15 +61,17 @@ class Sleeping(tune.Trainable):
         self.unreported = [line for line in lines if line["epoch"] > self.job["reported_epochs"]]
 
     def sleep(self) -> dict[str, Any]:
+        address, trained = ray.util.get_node_ip_address(), Path(os.environ["TRAINED"])
         time.sleep(float(os.environ["SLEEP"]))
+        while (trained / HELD).exists() and (trained / HELD).read_text() == address:
+            time.sleep(0.1)
         self.epoch += 1
         value = score(self.job["params"], self.epoch)
         line = {"trial": self.job["trial"], "epoch": self.epoch, METRIC: value, "attempt": self.job["attempt"]}
         require_latest(self.folder, self.job["attempt"])
-        address = ray.util.get_node_ip_address()
         cards = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         about = {"time": time.time(), "pid": os.getpid(), "node": address, "cards": cards}
-        append_line(Path(os.environ["TRAINED"]) / "epochs.jsonl", line | about)
+        append_line(trained / "epochs.jsonl", line | about)
         append_line(self.folder / "result.json", line)
         for name in ("last", "best_model"):
             with (
