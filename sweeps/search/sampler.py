@@ -72,8 +72,8 @@ class Known:
     points: Sequence[Params] = ()
     """The trials after it."""
     suggested: Sequence[Params] = ()
-    """The points of another sweep that are tried next. After each of them there is one from here: if they are bad,
-    something else is there to pass the rungs."""
+    """The points of another sweep that are tried next, as long as they do well here. After each of them there is one
+    from here: if they are bad, something else is there to pass the rungs."""
     trials: Sequence[Trial] = ()
     """Of another sweep with the same trainings, for the model."""
     elsewhere: Sequence[Trial] = ()
@@ -126,6 +126,7 @@ class ModelSampler:
         self.queue: list[Proposal | None] = [first._replace(branch=distributions(space, first.params) or {})]
         """The first proposals; None where there is none that was known before."""
         known_keys = {_key(first.params)}
+        self.suggested = {_key(point) for point in self.known.suggested} - {_key(point) for point in self.known.points}
         for points, after in ((self.known.points, []), (self.known.suggested, [None])):
             for point in points:
                 if _key(point) not in known_keys:
@@ -134,10 +135,11 @@ class ModelSampler:
 
     def propose(self, number: int, trials: Sequence[Trial]) -> Proposal | None:
         """Trial ``number`` after these; None: the space has no point (or hardly one) that was not tried."""
-        if number < len(self.queue) and (known := self.queue[number]):
+        all_trials = [*self.known.trials, *trials]
+        known = self.queue[number] if number < len(self.queue) else None
+        if known and not (_key(known.params) in self.suggested and self._are_misled(all_trials)):
             return known
         random = np.random.default_rng([self.seed, number])
-        all_trials = [*self.known.trials, *trials]
         tried = {_key(trial.params) for trial in trials}
         # points that were given lie where others were good: they show a model too little of the space
         with_value = sum(bool(trial.values) and trial.origin != Origin.GIVEN for trial in all_trials)
@@ -157,6 +159,15 @@ class ModelSampler:
             if _key(params) not in tried:
                 return Proposal(params, Origin.RANDOM, branch)
         return None
+
+    def _are_misled(self, trials: Sequence[Trial]) -> bool:
+        """Whether the best of the suggested points that were tried is worse than half of the others, at their first
+        rung."""
+        suggested = [trial.values for trial in trials if trial.values and _key(trial.params) in self.suggested]
+        others = [trial.values for trial in trials if _key(trial.params) not in self.suggested]
+        epoch = min((min(values) for values in suggested), default=0)
+        here = [values[epoch] for values in others if epoch in values]
+        return bool(here) and max(values[epoch] for values in suggested if epoch in values) < np.median(here)
 
     def _farthest_first(self, vectors: Array, trials: Sequence[Trial]) -> Array:
         """The vectors by falling distance to the nearest trial."""

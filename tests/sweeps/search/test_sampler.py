@@ -76,6 +76,24 @@ def test_after_each_point_of_another_sweep_comes_one_from_here():
     assert [rows[2].params, rows[4].params] == theirs
 
 
+@pytest.mark.parametrize(("value", "is_tried"), [(0.4, False), (0.6, True)])
+def test_the_next_point_of_another_sweep_is_tried_unless_those_before_it_are_worse_than_half_of_the_others(
+    value: float, is_tried: bool
+):
+    theirs: list[Params] = [{"lr": rate, "depth": 1, "loss": None} for rate in (1e-2, 2e-2)]
+    sampler = ModelSampler(SPACE, 0, Known(default=FIRST, suggested=theirs))
+    values = {0: {1: 0.8, 3: 0.9}, 1: {1: value, 3: value + 0.3}, 2: {1: 0.2}}
+    rows = [
+        row(0, FIRST, values[0]),
+        row(1, theirs[0], values[1]),
+        row(2, {"lr": 0.09, "depth": 5, "loss": None}, values[2]),
+    ]
+    proposal = sampler.propose(3, rows)
+    assert proposal
+    assert (proposal.params == theirs[1]) == is_tried
+    assert (proposal.origin == "given") == is_tried
+
+
 def test_a_given_point_that_is_the_default_or_was_given_before_is_tried_once():
     other: Params = {"lr": 1e-2, "depth": 1, "loss": None}
     sampler = ModelSampler(SPACE, 0, Known(default=FIRST, points=[other, FIRST, other]))
