@@ -6,13 +6,11 @@ that of the trial with the best report; 0 is the best of 1500 random full traini
 over tasks. Beside it: random search with full trainings, one after the other, after as many epochs.
 """
 
-import heapq
 import json
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import count, islice, product
+from itertools import islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -20,13 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.landscapes.families import FAMILIES
-from benchmarks.landscapes.landscape import Report, World
+from benchmarks.landscapes.landscape import World
 from benchmarks.search_efficiency import families, landscape, means, regrets
-from benchmarks.searches import METRIC, our_study, random_full
+from benchmarks.searches.methods import random_full
+from benchmarks.searches.ours import our_study, timed_reports
 from src.errors import Parser, run_command
 from src.folders import user_path
-from sweeps.search.scheduler import Decision
-from sweeps.search.study import Study
 
 TASKS = 6
 """Of each family, the first ones."""
@@ -58,40 +55,12 @@ class Outcome(NamedTuple):
 def search(job: Job) -> Outcome:
     world = World(landscape(job.family, job.task, 0.0), job.seed)
     study = our_study(world, trials=job.trials)
-    spent = Clock(np.random.default_rng([job.seed, 2]))
-    found = regrets(spent.run(world, study, job.places), world.landscape)
-    epochs = study.state.epochs
+    chance = np.random.default_rng([job.seed, 2])
+    timed = list(timed_reports(world, study, job.places, lambda: float(np.exp(chance.normal(0.0, SPREAD)))))
+    found, epochs = regrets((report for _, report in timed), world.landscape), study.state.epochs
     again = World(world.landscape, job.seed)
     random = regrets(islice(random_full(again), epochs), world.landscape)
-    return Outcome(found[-1], spent.now, epochs, random[-1])
-
-
-class Clock:
-    """Runs a search in made-up time."""
-
-    def __init__(self, random: np.random.Generator) -> None:
-        self.random, self.now = random, 0.0
-
-    def run(self, world: World, study: Study, places: int) -> Iterator[Report]:
-        """The reports of a whole search, in the order in which they come."""
-        trainings: dict[str, Iterator[Report]] = {}
-        running: list[tuple[float, int, str]] = []
-        order = count()
-
-        def begin_epoch(name: str) -> None:
-            heapq.heappush(running, (self.now + float(np.exp(self.random.normal(0.0, SPREAD))), next(order), name))
-
-        while True:
-            while len(running) < places and (trial := study.next_trial()):
-                trainings.setdefault(trial.name, world.train(trial.number, trial.params))
-                begin_epoch(trial.name)
-            if not running:
-                return
-            self.now, _, name = heapq.heappop(running)
-            report = next(trainings[name])
-            yield report
-            if study.report(name, study.trials[name].epochs + 1, {METRIC: report.value}) is Decision.CONTINUE:
-                begin_epoch(name)
+    return Outcome(found[-1], timed[-1][0], epochs, random[-1])
 
 
 def main(argv: list[str]) -> None:

@@ -1,7 +1,7 @@
 """How much training a search needs: ``python -m benchmarks.search_efficiency [FAMILY ...] [--methods NAME ...] ...``.
 
 The rules of a sweep on learning curves that are looked up instead of trained (``benchmarks.landscapes``), with one
-worker, beside the peers of ``benchmarks.searches``. Regret is that of the configuration which a search would pick by
+worker, beside those of ``benchmarks.searches``. Regret is that of the configuration which a search would pick by
 its best report, scored without noise: 0 is the best of 1500 random full trainings, 1 their median. It is given after
 the epochs of a number of full trainings, with the standard error over tasks; differences to ours are paired by task and
 seed, the seeds averaged first. With one task the errors are over its seeds: they say nothing of other tasks.
@@ -31,8 +31,7 @@ from rich.table import Table
 
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.landscape import Landscape, Report, World, reference
-from benchmarks.peers import ONLY_WITH_DEFAULT, PACKAGES
-from benchmarks.searches import METHODS
+from benchmarks.searches.methods import METHODS, ONLY_WITH_DEFAULT, PACKAGES
 from src.errors import Parser, UserError, run_command
 from src.folders import user_path
 from sweeps.search.space import Params

@@ -17,13 +17,12 @@ from itertools import accumulate, islice
 from pathlib import Path
 from statistics import fmean, stdev
 
-from optuna.distributions import BaseDistribution
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.landscapes.landscape import Key, Report
 from benchmarks.search_efficiency import missing
-from benchmarks.searches import METHODS
+from benchmarks.searches.methods import METHODS
 from src.config.compose import load_config
 from src.errors import UserError, run_command
 from src.folders import user_path
@@ -32,7 +31,7 @@ from sweeps.machines import cards_for
 from sweeps.plan import SweepPlan
 from sweeps.preflight import prepare
 from sweeps.request import SweepRequest
-from sweeps.search.space import Params
+from sweeps.search.space import Params, Space
 from sweeps.spec import Asha, load_spec
 from trainable.overrides import trial_overrides
 from trainable.resources import share_machine
@@ -45,11 +44,12 @@ class Photographs:
 
     def __init__(self, plan: SweepPlan, seed: int) -> None:
         assert isinstance(plan.spec.space, Mapping)
-        self.space: Mapping[str, BaseDistribution] = plan.spec.space
+        self.space: Space = plan.spec.space
         assert isinstance(plan.spec.scheduler, Asha)
         self.keys = tuple(Key(*item) for item in self.space.items())
         self.asha, self.seed = plan.spec.scheduler, seed
-        self.first = self.default = plan.default_params
+        self.first: Params = plan.default_params
+        self.default: Params | None = self.first
         self.fixed, self.metric = plan.fixed, plan.spec.metric
 
     def train(self, trial: int, point: Params) -> Iterator[Report]:

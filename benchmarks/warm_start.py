@@ -21,7 +21,7 @@ from rich.table import Table
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.landscape import World
 from benchmarks.search_efficiency import BUDGETS, Array, families, in_words, landscape, means, regrets
-from benchmarks.searches import known_of, our_study, reports_of
+from benchmarks.searches.ours import known_of, our_study, reports_of
 from src.errors import Parser, UserError, run_command
 from sweeps.search.sampler import Known
 from sweeps.search.trial import Trial, TrialState, ranked

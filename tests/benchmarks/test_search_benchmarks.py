@@ -7,16 +7,19 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
-from benchmarks import crack_table, parallel_search, peers, warm_start
+from benchmarks import crack_table, parallel_search, warm_start
 from benchmarks import search_efficiency as efficiency
 from benchmarks.landscapes import cracks, landscape, lcbench, made_cracks
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.landscape import Report, World, random_points, reference, restricted, space_of
-from benchmarks.searches import BRACKET, METHODS, identity_of
+from benchmarks.searches.methods import METHODS, PACKAGES
+from benchmarks.searches.optuna_searches import BRACKET, identity_of
+from benchmarks.searches.searched import Searched, Trainings
 from src.errors import UserError
 from src.lines import append_line, read_lines
 from sweeps.search.space import distributions
@@ -26,7 +29,7 @@ FOLDERS = {"lcbench": "lcbench", "xgboost": "rbv2_xgboost", "taskset": "taskset"
 HERE = {"made_cracks": True, **{family: (landscape.SHARED / folder).is_dir() for family, folder in FOLDERS.items()}}
 WHY = f"their data is not in {landscape.SHARED}"
 FEW = [pytest.param(name, marks=pytest.mark.skipif(not here, reason=WHY)) for name, here in HERE.items()]
-AT_ONCE = [name for name in METHODS if name not in peers.PACKAGES]
+AT_ONCE = [name for name in METHODS if name not in PACKAGES]
 """The methods that need no further package."""
 
 
@@ -173,7 +176,7 @@ def test_a_training_that_is_asked_for_again_continues_and_a_failed_one_counts_as
         def train(self, trial: int, point: object) -> Iterator[Report]:
             yield from (Report(trial, value, 0.0) for value in ((0.3, 0.4, 0.5), (0.6, math.nan))[trial])
 
-    trainings = peers.Trainings(Short())
+    trainings = Trainings(cast(Searched, Short()))
 
     def to(key: str, epochs: int) -> tuple[int, float]:
         spent = 0
@@ -199,9 +202,9 @@ def test_a_search_that_was_closed_leaves_logging_as_it_was():
     assert logging.getLogger("any").isEnabledFor(logging.WARNING)
 
 
-@pytest.mark.parametrize("method", peers.PACKAGES)
+@pytest.mark.parametrize("method", PACKAGES)
 def test_a_peer_begins_with_the_default_goes_on_with_what_it_promotes_and_survives_failures(method: str):
-    pytest.importorskip(peers.PACKAGES[method], reason="make peers")
+    pytest.importorskip(PACKAGES[method], reason="make peers")
     world = World(made_cracks.MadeCracks("0", default=True), 0)
     reports = list(islice(METHODS[method](world), 6 * 27))
     assert world.points[0] == made_cracks.SENSIBLE
