@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
 
     regret: float
     time: float
-    """In epochs of mean length."""
+    """In epochs of median length."""
     epochs: int
     random: float
     """Regret of random search after as many epochs."""
@@ -81,7 +81,16 @@ def main(argv: list[str]) -> None:
     with ProcessPoolExecutor(options.processes) as pool:
         found = dict(zip(jobs, pool.map(search, jobs), strict=True))
     table = Table(
-        "family", "trials", "places", "regret", "standard error", "less one place", "time", "epochs", "random", box=None
+        "family",
+        "trials",
+        "places",
+        "regret",
+        "standard error",
+        f"less {options.places[0]} places",
+        "time",
+        "epochs",
+        "random",
+        box=None,
     )
     for family, trials, places in product(options.families, options.trials, options.places):
         own = [job for job in jobs if (job.family, job.trials, job.places) == (family, trials, places)]

@@ -2,11 +2,13 @@
 
 The rules of a sweep on learning curves that are looked up instead of trained (``benchmarks.landscapes``), with one
 worker, beside those of ``benchmarks.searches``. Regret is that of the configuration which a search would pick by
-its best report, scored without noise: 0 is the best of 1500 random full trainings, 1 their median. It is given after
+its best report, scored without noise: 0 is the best of 1500 random full trainings, 1 their median, and it is cut off at
+-1 and 1. It is given after
 the epochs of a number of full trainings, with the standard error over tasks; differences to ours are paired by task and
 seed, the seeds averaged first. With one task the errors are over its seeds: they say nothing of other tasks.
 
-``--keep FOLDER`` keeps each search's figures, and does not run again what is there.
+``--keep FOLDER`` keeps each search's figures, and does not run again what is there, as long as the landscape is the
+same (a table of real trainings grows; do not search one while it does).
 """
 
 import argparse
@@ -38,7 +40,7 @@ from sweeps.search.space import Params
 
 BUDGETS = (2, 5, 10, 20)
 """Full trainings after which regret is given, as far as the family's budget goes."""
-AT_BOUNDS = slice(2, 30)
+AT_BOUNDS = slice(6, 30)
 """The trials whose numbers are looked at: those of a model, in a search of an ordinary size."""
 BOUND = 0.01
 """A number is at a bound of its range if it is within this share of it, on its scale."""
@@ -66,9 +68,10 @@ def main(argv: list[str]) -> None:
     console = Console(width=180)
     for family in options.families:
         has_default = family.endswith("_default")
-        methods = [
-            method for method in options.methods if not (why := missing(method, has_default)) or console.print(why)
-        ]
+        skipped = {method: why for method in options.methods if (why := missing(method, has_default))}
+        for why in skipped.values():
+            console.print(why)
+        methods = [method for method in options.methods if method not in skipped]
         tasks = options.tasks or (FAMILIES[family].check if options.check else FAMILIES[family].develop())
         if not tasks:
             raise UserError(f"--check: all tasks of {family} were used for decisions.")
@@ -133,21 +136,26 @@ def landscape(family: str, task: str, noise: float) -> Landscape:
 
 
 def searched(job: Job, keep: Path | None = None) -> dict[str, Any]:
-    """The figures of one search: ``regret`` of what it would pick after each epoch, ``at_bounds``, ``cpu_seconds``."""
+    """The figures of one search: ``regret`` of what it would pick after each epoch, ``at_bounds``, ``cpu_seconds``.
+
+    Looking up curves is not in the seconds.
+    """
     kept = keep / f"{job.name}.json" if keep else None
-    if kept and kept.exists():
-        return json.loads(kept.read_text())
     world = World(landscape(job.family, job.task, job.noise), job.seed)
+    before = json.loads(kept.read_text()) if kept and kept.exists() else {}
+    if before.get("landscape") == world.landscape.name:
+        return before
     epochs = FAMILIES[job.family].budget * world.asha.max_epochs
     began = time.process_time()
     reports = islice(METHODS[job.method](world), epochs)
     regret = regrets(reports, world.landscape)
     points = [world.points[trial] for trial in sorted(world.points)]
     found = {
+        "landscape": world.landscape.name,
         "regret": [round(value, 4) for value in regret],
         "at_bounds": share_at_bounds(world, points[AT_BOUNDS]),
         "trials": len(points),
-        "cpu_seconds": round(time.process_time() - began, 2),
+        "cpu_seconds": round(time.process_time() - began - world.seconds, 2),
     }
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -209,10 +217,12 @@ def table(found: Mapping[Job, Mapping[str, Any]], methods: Sequence[str], budget
 
 def by_task(searches: Mapping[tuple[Any, ...], Mapping[str, Any]], full: int, budget: int) -> Array:
     """Regret after ``full`` full trainings, one number a task: the mean over its seeds. Of one task one a seed."""
-    return means(
-        (task, figures["regret"][round(full * len(figures["regret"]) / budget) - 1])
-        for (_, task, *_), figures in searches.items()
-    )
+    return means((task, after(full, budget, figures["regret"])) for (_, task, *_), figures in searches.items())
+
+
+def after(full: int, budget: int, regret: Sequence[float]) -> float:
+    """The regret after ``full`` full trainings of a search that has had ``budget`` of them."""
+    return regret[round(full * len(regret) / budget) - 1]
 
 
 def means(values: Iterable[tuple[str, float]]) -> Array:

@@ -5,7 +5,8 @@ searches themselves are those of ``benchmarks.searches``. Every training has the
 scores the same in all. Printed is the best ``val/iou_best`` after a quarter, half and all of the epochs, a line a
 seed; below them their mean and standard deviation.
 
-``--keep FOLDER`` keeps the best value after every epoch, a file a search, and does not run again what is there.
+``--keep FOLDER`` keeps the best value after every epoch, a file a search, and does not run again what is there. A
+search with other settings has another file.
 """
 
 import argparse
@@ -13,10 +14,13 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from itertools import accumulate, islice
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import cast
 
+from optuna.distributions import BaseDistribution
 from rich.console import Console
 from rich.table import Table
 
@@ -31,7 +35,7 @@ from sweeps.machines import cards_for
 from sweeps.plan import SweepPlan
 from sweeps.preflight import prepare
 from sweeps.request import SweepRequest
-from sweeps.search.space import Params, Space
+from sweeps.search.space import Params, Space, as_json
 from sweeps.spec import Asha, load_spec
 from trainable.overrides import trial_overrides
 from trainable.resources import share_machine
@@ -67,8 +71,11 @@ class Photographs:
 
 
 def best_so_far(plan: SweepPlan, method: str, seed: int, epochs: int, keep: Path | None) -> list[float]:
-    """The best value after each epoch of the budget."""
-    kept = keep / f"{method}-{seed}.json" if keep else None
+    """The best value after each epoch of the budget; fewer, where the space has no more points."""
+    settings = json.dumps(
+        [*plan.fixed, epochs, as_json(cast(Mapping[str, BaseDistribution], plan.spec.space)), plan.default_params]
+    )
+    kept = keep / f"{plan.name}-{sha256(settings.encode()).hexdigest()[:8]}-{method}-{seed}.json" if keep else None
     if kept and kept.exists():
         return json.loads(kept.read_text())
     reports = islice(METHODS[method](Photographs(plan, seed)), epochs)
@@ -96,7 +103,10 @@ def main(argv: list[str]) -> None:
         if why := missing(method, has_default=True):
             raise UserError(why)
         found[method] = [best_so_far(plan, method, seed, epochs, options.keep) for seed in range(options.seeds)]
-        marks = [[values[round(share * epochs) - 1] for share in COLUMNS.values()] for values in found[method]]
+        marks = [
+            [values[min(round(share * epochs), len(values)) - 1] for share in COLUMNS.values()]
+            for values in found[method]
+        ]
         for seed, row in enumerate(marks):
             table.add_row(method, str(seed), *(f"{value:.4f}" for value in row))
         spread = [

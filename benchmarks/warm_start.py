@@ -3,7 +3,7 @@
 Each task is searched as ``benchmarks.search_efficiency`` does it, three times: cold; with the trials of a search of the
 next task of its family, as ``--warm-start`` uses those of a sweep on other data; and with the same trials, but their
 values turned over, so that the best point there is said to be the worst. Differences to the cold search are paired;
-standard errors are over tasks, the seeds averaged first.
+standard errors are over tasks, the seeds averaged first. Each task is in two pairs, so they are a little too small.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.landscapes.families import FAMILIES
 from benchmarks.landscapes.landscape import World
-from benchmarks.search_efficiency import BUDGETS, Array, families, in_words, landscape, means, regrets
+from benchmarks.search_efficiency import BUDGETS, Array, after, families, in_words, landscape, means, regrets
 from benchmarks.searches.ours import known_of, our_study, reports_of
 from src.errors import Parser, UserError, run_command
 from sweeps.search.sampler import Known
@@ -92,7 +92,9 @@ def main(argv: list[str]) -> None:
         jobs = [Job(start, family, *pair, seed) for start, pair, seed in product(STARTS, pairs, range(options.seeds))]
         with ProcessPoolExecutor(options.processes) as pool:
             found = dict(zip(jobs, pool.map(searched, jobs), strict=True))
-        Console(width=140).print(f"{family}: {len(pairs)} pairs of tasks, {options.seeds} seeds", table(found, family))
+        kind = "named" if options.tasks else "decisions were made on them"
+        title = f"{family}: {len(pairs)} pairs of tasks ({kind}), {options.seeds} seeds"
+        Console(width=140).print(title, table(found, family))
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -120,9 +122,7 @@ def table(found: Mapping[Job, Sequence[float]], family: str) -> Table:
 def by_task(found: Mapping[Job, Sequence[float]], start: str, family: str, full: int) -> Array:
     """Regret after ``full`` full trainings, one number a task: the mean over its seeds."""
     return means(
-        (job.task, regret[round(full * len(regret) / FAMILIES[family].budget) - 1])
-        for job, regret in found.items()
-        if job.start == start
+        (job.task, after(full, FAMILIES[family].budget, regret)) for job, regret in found.items() if job.start == start
     )
 
 

@@ -1,7 +1,6 @@
 """Consistency check: ledger, trial folders and leaderboard agree. ``python -m sweeps.run NAME --check``."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from src.models.checkpoint import is_sound
 from sweeps.ledger import LEDGER_FILE, Ledger, is_finished
 from sweeps.recorded import RULES, read_state
 from sweeps.search.events import CheckpointsDeleted
+from sweeps.search.space import identity_of
 from sweeps.search.state import SearchState
 from sweeps.search.trial import Trial, TrialState
 from sweeps.writer import writer
@@ -73,7 +73,7 @@ def finished(folder: Path) -> bool:
 
 
 def trials_twice(state: SearchState) -> Iterator[str]:
-    counts = Counter(json.dumps(trial.params, sort_keys=True) for trial in state.trials.values())
+    counts = Counter(identity_of(trial.params) for trial in state.trials.values())
     for params, count in counts.items():
         if count > 1:
             yield f"{count} trials have the same parameters: {params}."

@@ -121,7 +121,8 @@ def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
                 warm.trials += convert_trial(trial, trial_point.point, ledger, plan)
     finally:
         ledger.close()
-    warm.elsewhere.sort(key=lambda trial: trial.number)
+    for trials in (warm.trials, warm.elsewhere):
+        trials.sort(key=lambda trial: trial.number)  # a model takes the latest for those that know most
     if not any(trial.values for trial in warm.elsewhere):
         warm.elsewhere.clear()  # a model of failures alone says nothing
     tried = [plan.default_params, *plan.known_points, *(trial.params for trial in warm.trials)]

@@ -1,7 +1,8 @@
 """Real crack trainings: the tables of ``benchmarks.crack_table``, the space of ``benchmarks/crack_spec.py``.
 
 A point comes to the real curve of the table's nearest configuration (``benchmarks.landscapes.nearest``), trained with
-one of its seeds; the truth is the mean over the seeds, so a part of a report's noise is in the truth, too.
+one of its seeds; the truth is the mean over the seeds, so a part of a report's noise is in the truth, too. Of a table
+that is not complete only the configurations with all seeds are used, as soon as they are half of it.
 """
 
 from collections import defaultdict
@@ -63,6 +64,9 @@ def table_of(table: str) -> tuple[NearestRow, list[Curves], Params]:
     lines: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for line in read_lines(TABLES / f"{table}.jsonl"):
         lines[identity(line["params"])].append(line)
+    seeds = max(len(those) for those in lines.values())
+    whole = {name: those for name, those in lines.items() if len(those) == seeds}
+    lines = whole if 2 * len(whole) > len(lines) else lines
     points = [those[0]["params"] for those in lines.values()]
     curves = [np.array([padded(line["values"]) for line in those]) * 100 for those in lines.values()]
     means = np.array([curve.mean(axis=0) for curve in curves])

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -89,13 +90,17 @@ class World:
         """The default, or a random point."""
         self.points: dict[int, Params] = {}
         """What was tried, by trial."""
+        self.seconds = 0.0
+        """Of CPU, spent in looking up curves."""
 
     def train(self, trial: int, point: Params) -> Iterator[Report]:
         """A report an epoch, up to the last, or to the one in which it fails."""
         point = restricted(self.keys, point)
         self.points[trial] = point
+        began = time.process_time()
         values = self.landscape.values(point, np.random.default_rng([self.seed, 5, trial]))
         truths = self.landscape.truths([point])[0]
+        self.seconds += time.process_time() - began
         for value, truth in zip(values.tolist(), np.nan_to_num(truths).tolist(), strict=True):
             yield Report(trial, value, truth)
             if math.isnan(value):

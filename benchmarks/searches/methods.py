@@ -4,7 +4,7 @@
 - random: the first point, then random ones, trained fully;
 - tpe: Optuna's TPE, trained fully;
 - tpe_hyperband: Optuna's multivariate TPE with its Hyperband pruner;
-- optuna_gp: Optuna's Gaussian process, trained fully;
+- optuna_gp: Optuna's Gaussian process, with TPE for conditional keys, trained fully;
 - ray: Ray's defaults, OptunaSearch (which tells Optuna the last value of a stopped trial) and ASHA, grace 1, factor 4;
 - ray_tuned: the same with ours's grace and factor;
 - smac: SMAC's random forest with Hyperband from 1/27 of the epochs;
@@ -14,8 +14,8 @@
 The last three need ``make peers``. Ray's cutoffs are taken by Ray's own code, the others search by their package's own
 ask and tell, epoch by epoch. Where there is a default, each trains it first, to its end. Packages without conditional
 keys (Syne Tune, NePS) always propose all keys; those that do not apply are ignored. Numeric choices in order are told
-as ordered where a package knows that (SMAC, Syne Tune). A training that fails is told as the worst value so far (to
-Optuna as 0, unless that is better). Grace period and reduction factor are ours with Optuna's pruner and Syne Tune.
+as ordered where a package knows that (SMAC, Syne Tune). A training that fails is told as the worst value so far. Grace
+period and reduction factor are ours with Optuna's pruner and Syne Tune.
 """
 
 import logging

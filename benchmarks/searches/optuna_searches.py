@@ -29,7 +29,9 @@ def tpe_hyperband(world: Searched) -> Iterator[Report]:
 
 
 def optuna_gp(world: Searched) -> Iterator[Report]:
-    return optuna_search(world, optuna.samplers.GPSampler(seed=world.seed), never)
+    rest = optuna.samplers.TPESampler(seed=world.seed)  # for conditional keys
+    sampler = optuna.samplers.GPSampler(seed=world.seed, independent_sampler=rest, warn_independent_sampling=False)
+    return optuna_search(world, sampler, never)
 
 
 def never(trial: optuna.Trial, epoch: int, value: float) -> bool:
@@ -45,7 +47,7 @@ def optuna_search(
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner, study_name=named)
     if world.default:
         study.enqueue_trial(dict(world.default))
-    worst = 0.0
+    worst = math.inf
     while True:
         trial = study.ask()
         as_function(world.space)(trial)
@@ -61,7 +63,8 @@ def optuna_search(
         if stopped and pruner:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         else:
-            study.tell(trial, value if math.isfinite(value) else worst)
+            bad = worst if math.isfinite(worst) else 0.0
+            study.tell(trial, value if math.isfinite(value) else bad)
 
 
 def tpe_full(world: Searched) -> Iterator[Report]:

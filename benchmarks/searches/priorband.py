@@ -10,7 +10,8 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from benchmarks.landscapes.landscape import Key, Report
-from benchmarks.searches.searched import Searched, Trainings, all_keys
+from benchmarks.searches.searched import Searched, Trainings
+from sweeps.search.space import Params
 
 
 def priorband(world: Searched) -> Iterator[Report]:
@@ -21,8 +22,7 @@ def priorband(world: Searched) -> Iterator[Report]:
     np.random.seed(world.seed)  # the package draws from it
     torch.manual_seed(world.seed)
     assert world.default
-    prior = all_keys(world.keys, world.default)
-    members = {key.name: of_neps(key, prior[key.name]) for key in world.keys}
+    members = {key.name: of_neps(key, world.default) for key in world.keys}
     epochs = world.asha.max_epochs
     space = type("Space", (neps.PipelineSpace,), members | {"epochs": neps.IntegerFidelity(lower=1, upper=epochs)})()
     algorithm = neps.algorithms.priorband(space, base="hyperband", sample_prior_first="highest_fidelity")
@@ -35,13 +35,18 @@ def priorband(world: Searched) -> Iterator[Report]:
         optimizer.tell(trial, -value)
 
 
-def of_neps(key: Key, prior: Any) -> Any:
+def of_neps(key: Key, default: Params) -> Any:
+    """A parameter; of a key that the default does not have, nothing is believed."""
     import neps
 
     distribution = key.distribution
+    believed: dict[str, Any] = {}
+    if key.name in default:
+        value = default[key.name]
+        is_choice = isinstance(distribution, CategoricalDistribution)
+        believed = {"prior": distribution.choices.index(value) if is_choice else value, "prior_confidence": "medium"}
     if isinstance(distribution, CategoricalDistribution):
-        index = distribution.choices.index(prior)
-        return neps.Categorical(choices=list(distribution.choices), prior=index, prior_confidence="medium")
+        return neps.Categorical(choices=list(distribution.choices), **believed)
     kind = neps.Integer if isinstance(distribution, IntDistribution) else neps.Float
     low, high, log = cast(Any, distribution).low, cast(Any, distribution).high, cast(Any, distribution).log
-    return kind(lower=low, upper=high, log=log, prior=prior, prior_confidence="medium")
+    return kind(lower=low, upper=high, log=log, **believed)

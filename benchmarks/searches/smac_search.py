@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from benchmarks.landscapes.landscape import Key, Report
 from benchmarks.searches.searched import Searched, Trainings
-from sweeps.search.encoding import Column
+from sweeps.search.encoding import is_ordered
 from sweeps.search.space import Choice, Params
 
 SMAC_POINTS = 5
@@ -66,7 +66,7 @@ def of_config_space(key: Key, default: Params | None) -> Any:
     distribution = key.distribution
     if isinstance(distribution, CategoricalDistribution):
         indices = list(range(len(distribution.choices)))
-        if Column.of(distribution).is_ordered:
+        if is_ordered(distribution):
             return OrdinalHyperparameter(key.name, indices, **({"default_value": known["default"]} if known else {}))
         return Categorical(key.name, indices, **known)  # type: ignore[arg-type]
     kind = Integer if isinstance(distribution, IntDistribution) else Float

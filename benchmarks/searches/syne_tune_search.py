@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from benchmarks.landscapes.landscape import Key, Report
 from benchmarks.searches.searched import Searched, Trainings, all_keys
-from sweeps.search.encoding import Column
+from sweeps.search.encoding import is_ordered
 
 
 def syne_tune(world: Searched) -> Iterator[Report]:
@@ -58,7 +58,7 @@ def of_syne_tune(key: Key) -> Any:
 
     distribution = key.distribution
     if isinstance(distribution, CategoricalDistribution):
-        return (ordinal if Column.of(distribution).is_ordered else choice)(list(distribution.choices))
+        return (ordinal if is_ordered(distribution) else choice)(list(distribution.choices))
     if isinstance(distribution, IntDistribution):
         return (lograndint if distribution.log else randint)(distribution.low, distribution.high)
     assert isinstance(distribution, FloatDistribution)

@@ -2,10 +2,7 @@
 
 import numpy as np
 
-from sweeps.search.encoding import Array, Encoding
-
-KEEP_CHOICE = 0.1
-"""The chance that a choice stays as it is although it may change."""
+from sweeps.search.encoding import NOT_THERE, Array, Encoding
 
 
 def changed(
@@ -14,12 +11,15 @@ def changed(
     """Each vector (n, columns) with at least one key changed, and each other one with a ``chance``.
 
     ``step``: the standard deviation, as a share of a range. A number that would leave its range comes back from
-    the end, and does not stay on it.
+    the end, and does not stay on it. A key that a change makes apply is drawn.
     """
+    applies = vectors > NOT_THERE
+    can_change = applies & encoding.can_change
     changes = random.random(vectors.shape) < chance
-    changes[np.arange(len(vectors)), random.integers(vectors.shape[1], size=len(vectors))] = True
-    moved = np.abs(vectors + step * random.normal(size=vectors.shape))
-    moved = np.where(moved > 1, 2 - moved, moved)
-    chosen = np.floor(random.random(vectors.shape) * encoding.counts)
-    chosen = np.where(random.random(vectors.shape) < KEEP_CHOICE, vectors, chosen)
-    return encoding.fitted(np.where(changes, np.where(encoding.is_choice, chosen, moved), vectors))
+    one = np.argmax(can_change * random.random(vectors.shape), axis=1)
+    changes[np.arange(len(vectors)), one] = True
+    moved = np.abs((vectors + step * random.normal(size=vectors.shape) + 1) % 2 - 1)
+    further = 1 + np.floor(random.random(vectors.shape) * (encoding.counts - 1))
+    other = (vectors + further) % np.maximum(encoding.counts, 1)
+    new = np.where(changes & can_change, np.where(encoding.is_choice, other, moved), vectors)
+    return encoding.fitted(np.where(applies, new, encoding.places(len(vectors), random)))

@@ -23,11 +23,13 @@ from sweeps.search.encoding import Encoding
 from sweeps.search.gaussian_process import GaussianProcess, Reports, log_expected_improvement
 from sweeps.search.prior import Prior
 from sweeps.search.rung_values import gains
-from sweeps.search.space import Point
+from sweeps.search.space import Point, identity_of
 from sweeps.search.trial import Trial, TrialState
 
 Array = npt.NDArray[np.float64]
 
+ROUNDING = 1e-9
+"""Standard deviations below it are of values that are equal."""
 STARTUP = 6
 """Trials with a value before there is a model."""
 MODELLED = 150
@@ -128,10 +130,10 @@ class GPModel:
             children = self._changed(candidates[top], CHILDREN, step, random)
             expected = np.concatenate([expected[top], improvement(children)])
             candidates = np.vstack([candidates[top], children])
-        tried = {str(trial.params) for trial in trials}
+        tried = {identity_of(trial.params) for trial in trials}
         for place in np.argsort(-expected):
             point = self.encoding.decode(candidates[place], random)
-            if str(point.params) not in tried:
+            if identity_of(point.params) not in tried:
                 return point
         return None
 
@@ -141,7 +143,7 @@ class GPModel:
         vectors, values = here.vectors[here.is_latest], here.reports.values[here.is_latest]
         expected, _ = self.there.predict(self.encoding.points(vectors), float(here.reports.log_epochs.max()))
         order = np.sign(values[:, None] - values) * np.sign(expected[:, None] - expected)
-        pairs = len(values) * (len(values) - 1) / 2
+        pairs = (order != 0).sum() / 2  # trials that came to the same say nothing
         return float(order.sum() / 2 + PAIRS_BEFORE / 2) / (pairs + PAIRS_BEFORE)
 
     def _evidence(self, trials: Sequence[Trial], most: int) -> Evidence | None:
@@ -162,7 +164,8 @@ class GPModel:
         if not rows:
             return None
         values = np.array([row.value for row in rows])
-        values = (values - values.mean()) / (values.std() or 1.0)
+        spread = float(values.std())
+        values = (values - values.mean()) / (spread if spread > ROUNDING else 1.0)
         rows = [row._replace(value=value) for row, value in zip(rows, values.tolist(), strict=True)]
         worst, end = float(values.min()), max(row.epoch for row in rows)
         rows += [Row(worst, trial, end) for trial in failed if vectors[id(trial)] is not None]

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.special import logsumexp
 
-from sweeps.search.encoding import MIDDLE, Array, Encoding
+from sweeps.search.encoding import MIDDLE, NOT_THERE, Array, Encoding
 from sweeps.search.space import Choice
 
 STRENGTH = 1.0
@@ -24,6 +24,9 @@ OTHER_CHOICE = 1.0
 RANGE_STRENGTH = 0.5
 """After ``n`` trials the density around the middles of ranges has the power ``RANGE_STRENGTH / sqrt(n)``."""
 RANGE_WIDTH = 0.25
+USUAL = 1 / 12
+"""The mean square of a random number's distance to the middle. A number that does not apply counts as so far from it,
+so that a branch is not likelier for having fewer of them."""
 
 
 class Prior:
@@ -38,8 +41,10 @@ class Prior:
     def log_weight(self, vectors: Array, trials: int) -> Array:
         """The logarithm (n,), up to a constant, by which vectors (n, columns) are weighted after so many trials."""
         count = max(trials, 1)
-        apart = vectors[:, None, :] - self.centers[None]
+        applies = vectors > NOT_THERE
+        apart = np.where(applies[:, None], vectors[:, None] - self.centers[None], np.nan)
         cost = np.where(self.is_choice, OTHER_CHOICE * (apart != 0), apart**2 / (2 * WIDTH**2))
         believed = np.asarray(logsumexp(-np.where(np.isnan(apart), 0.0, cost).sum(axis=-1), axis=1))
-        off_middle = np.where(self.is_choice, 0.0, (vectors - MIDDLE) ** 2 / (2 * RANGE_WIDTH**2)).sum(axis=1)
+        squares = np.where(applies, (vectors - MIDDLE) ** 2, USUAL)
+        off_middle = np.where(self.is_choice, 0.0, squares / (2 * RANGE_WIDTH**2)).sum(axis=1)
         return STRENGTH / count * believed - RANGE_STRENGTH / math.sqrt(count) * off_middle

@@ -8,7 +8,6 @@ model, write a class like ``sweeps.search.gp_model.GPModel`` and give it a name 
 the trials is a class with ``propose``, such as ``analysis.retrain.race.Race``.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,7 +19,7 @@ from optuna.distributions import BaseDistribution
 from sweeps.search.changes import changed
 from sweeps.search.encoding import Array, Encoding, squared_differences
 from sweeps.search.optuna_model import MakeSampler, OptunaModel, gaussian_process, tpe
-from sweeps.search.space import Choice, Params, Point, Space, distributions
+from sweeps.search.space import Choice, Params, Point, Space, distributions, identity_of
 from sweeps.search.trial import Origin, Trial, TrialState
 
 RANDOM_SHARE = 0.1
@@ -29,6 +28,8 @@ NEAR_SHARE, NEAR_CHANCE, NEAR_STEP = 0.5, 0.7, 0.2
 """The share of random points that are near one which is believed in; each key is changed with this chance, so far."""
 SPREAD = 8
 """Before there is a model, the point of so many random ones that is farthest from all that were tried."""
+OTHERS = 2
+"""Before so many other trials have been where they were, nothing is said of suggested points."""
 REDRAWS = 200
 """How many random points are drawn to find one that was not tried."""
 
@@ -125,28 +126,30 @@ class ModelSampler:
         first = Proposal(self.known.default, Origin.DEFAULT, to_end=self.known.default_to_end)
         self.queue: list[Proposal | None] = [first._replace(branch=distributions(space, first.params) or {})]
         """The first proposals; None where there is none that was known before."""
-        known_keys = {_key(first.params)}
-        self.suggested = {_key(point) for point in self.known.suggested} - {_key(point) for point in self.known.points}
+        known_keys = {identity_of(first.params)}
+        self.suggested = {identity_of(point) for point in self.known.suggested} - {
+            identity_of(point) for point in self.known.points
+        }
         for points, after in ((self.known.points, []), (self.known.suggested, [None])):
             for point in points:
-                if _key(point) not in known_keys:
-                    known_keys.add(_key(point))
+                if identity_of(point) not in known_keys:
+                    known_keys.add(identity_of(point))
                     self.queue += [Proposal(point, Origin.GIVEN, distributions(space, point) or {}), *after]
 
     def propose(self, number: int, trials: Sequence[Trial]) -> Proposal | None:
         """Trial ``number`` after these; None: the space has no point (or hardly one) that was not tried."""
         all_trials = [*self.known.trials, *trials]
         known = self.queue[number] if number < len(self.queue) else None
-        if known and not (_key(known.params) in self.suggested and self._are_misled(all_trials)):
+        if known and not (identity_of(known.params) in self.suggested and self._are_misled(all_trials)):
             return known
         random = np.random.default_rng([self.seed, number])
-        tried = {_key(trial.params) for trial in trials}
+        tried = {identity_of(trial.params) for trial in trials}
         # points that were given lie where others were good: they show a model too little of the space
         with_value = sum(bool(trial.values) and trial.origin != Origin.GIVEN for trial in all_trials)
         enough = self.model is not None and with_value >= self.model.startup
         if random.random() >= RANDOM_SHARE and enough and self.model:
             point = self.model.propose(all_trials, random)
-            if point and _key(point.params) not in tried:
+            if point and identity_of(point.params) not in tried:
                 return Proposal(point.params, Origin.MODEL, point.branch)
         drawn = self.encoding.drawn(REDRAWS, random)
         if self.near is not None and random.random() < NEAR_SHARE:
@@ -156,18 +159,24 @@ class ModelSampler:
             drawn[:SPREAD] = self._farthest_first(drawn[:SPREAD], trials)
         for vector in drawn:
             params, branch = self.encoding.decode(vector, random)
-            if _key(params) not in tried:
+            if identity_of(params) not in tried:
                 return Proposal(params, Origin.RANDOM, branch)
         return None
 
     def _are_misled(self, trials: Sequence[Trial]) -> bool:
-        """Whether the best of the suggested points that were tried is worse than half of the others, at their first
-        rung."""
-        suggested = [trial.values for trial in trials if trial.values and _key(trial.params) in self.suggested]
-        others = [trial.values for trial in trials if _key(trial.params) not in self.suggested]
-        epoch = min((min(values) for values in suggested), default=0)
-        here = [values[epoch] for values in others if epoch in values]
-        return bool(here) and max(values[epoch] for values in suggested if epoch in values) < np.median(here)
+        """Whether all suggested points that were tried have failed, or were worse than half of the others.
+
+        Values are compared at the first rung of the suggested ones, if at least ``OTHERS`` others have been there.
+        """
+        is_suggested = [identity_of(trial.params) in self.suggested for trial in trials]
+        suggested = [trial for trial, one in zip(trials, is_suggested, strict=True) if one]
+        tried = [trial.values for trial in suggested if trial.values]
+        if not tried:
+            return bool(suggested) and all(trial.state == TrialState.FAILED for trial in suggested)
+        rung = min(min(values) for values in tried)
+        others = [trial.values for trial, one in zip(trials, is_suggested, strict=True) if not one]
+        here = [values[rung] for values in others if rung in values]
+        return len(here) >= OTHERS and max(values[rung] for values in tried if rung in values) < np.median(here)
 
     def _farthest_first(self, vectors: Array, trials: Sequence[Trial]) -> Array:
         """The vectors by falling distance to the nearest trial."""
@@ -184,7 +193,3 @@ class ModelSampler:
         if isinstance(self.model, OptunaModel):
             params = dict(self.known.default)
             self.model.check(Trial("", params, state=TrialState.COMPLETE, values={1: 0.0}))
-
-
-def _key(params: Mapping[str, Choice]) -> str:
-    return json.dumps(params, sort_keys=True)

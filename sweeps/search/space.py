@@ -84,7 +84,7 @@ class Walk:
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Choice:
         if name not in self.params:
-            self.params[name] = self.answer(name, distribution)
+            self.params[name] = of_its_type(distribution, self.answer(name, distribution))
         return self.params[name]
 
 
@@ -128,6 +128,19 @@ def contains(distribution: BaseDistribution, value: Choice) -> bool:
         return False
     steps = (value - low) / step if step else 0.0
     return abs(steps - round(steps)) < GRID_TOLERANCE
+
+
+def of_its_type(distribution: BaseDistribution, value: Choice) -> Choice:
+    """A legal value as the distribution draws it: 1 of a range of floats is 1.0, so it is no other point."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[distribution.choices.index(value)] if value in distribution.choices else value
+    kind = float if isinstance(distribution, FloatDistribution) else int
+    return kind(value) if contains(distribution, value) else value  # type: ignore[arg-type]
+
+
+def identity_of(params: Mapping[str, Choice]) -> str:
+    """A text that is the same for the same point, whatever the order of its keys."""
+    return json.dumps(params, sort_keys=True)
 
 
 def distributions(space: Space, params: Mapping[str, Choice]) -> Branch | None:

@@ -78,6 +78,7 @@ def test_its_trials_enter_the_model_as_points_of_our_space(tiny: list[str], befo
     assert not warm.points
     assert len(warm.trials) == 5
     assert {row.params[LOSS] for row in warm.trials} == {"dice_bce"}  # the value of its configuration
+    assert [row.number for row in warm.trials] == sorted(row.number for row in warm.trials)  # the latest know most
     for row in warm.trials:
         expected = {epoch: row.params[LR] / 100 + epoch / 100 for epoch in (1, 3)}
         assert row.values == ({} if row.state == "failed" else pytest.approx(expected))

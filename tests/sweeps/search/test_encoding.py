@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import RandomSampler
 from scipy import stats
 
-from sweeps.search.encoding import MIDDLE, NOT_THERE, Column, Encoding
+from sweeps.search.encoding import MIDDLE, NOT_THERE, Encoding, is_ordered, place_of, value_at
 from sweeps.search.space import Params, Space, as_function, distributions
 
 FLAT: dict[str, BaseDistribution] = {
@@ -69,17 +69,16 @@ def test_a_point_survives_being_encoded_and_decoded(space: Space, seed: int):
 @each
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6))
-def test_what_is_drawn_or_fitted_is_a_vector_of_a_point(space: Space, seed: int):
+def test_what_is_drawn_is_a_vector_of_a_point(space: Space, seed: int):
     encoding, random = Encoding(space), np.random.default_rng(seed)
-    wild = random.normal(0.5, 2.0, size=(20, len(encoding.counts)))
-    wild = np.where(encoding.is_choice, np.floor(random.random(wild.shape) * encoding.counts), wild)
-    for vectors in (encoding.drawn(20, random), encoding.fitted(wild)):
-        numbers = vectors[:, ~encoding.is_choice]
-        assert ((numbers >= 0) & (numbers <= 1)).all()
-        assert np.array_equal(encoding.fitted(vectors), vectors)
-        for vector in vectors:
-            point = encoding.decode(vector, random)
-            assert distributions(space, point.params) == point.branch
+    for vector in encoding.drawn(20, random):
+        numbers = vector[~encoding.is_choice]
+        assert ((numbers == NOT_THERE) | (numbers >= 0) & (numbers <= 1)).all()
+        point = encoding.decode(vector, random)
+        assert distributions(space, point.params) == point.branch
+        again = encoding.encode(point.params)
+        assert again is not None
+        assert np.array_equal(again == NOT_THERE, vector == NOT_THERE)
 
 
 def layers(trial: optuna.Trial) -> None:
@@ -106,27 +105,15 @@ def test_every_key_is_drawn_as_optuna_would_draw_it(space: Space):
 
 
 def test_that_numbers_decide_is_found_out_because_each_point_is_walked_then():
-    assert [Encoding(space).numbers_decide for space in (FLAT, conditional, by_number, layers)] == [
-        False,
-        False,
-        True,
-        True,
-    ]
-
-
-def test_a_space_without_branches_keeps_one_shape_however_many_choices_it_has():
-    space: dict[str, BaseDistribution] = {f"k{n}": CategoricalDistribution(["a", "b", "c"]) for n in range(12)}
-    encoding = Encoding(space)
-    encoding.drawn(500, np.random.default_rng(0))
-    assert len(encoding.shapes) == 1
+    found = [Encoding(space).numbers_decide for space in (FLAT, conditional, by_number, layers)]
+    assert found == [False, False, True, True]
 
 
 @pytest.mark.parametrize("count", range(5))
 def test_a_number_with_steps_is_the_one_that_a_person_writes(count: int):
     tenths = FloatDistribution(0.1, 0.5, step=0.1)
-    column = Column.of(tenths)
     written = (0.1, 0.2, 0.3, 0.4, 0.5)[count]
-    assert column.decode(column.encode(written), tenths) == written
+    assert value_at(place_of(written, tenths), tenths) == written
 
 
 def test_a_point_outside_of_the_space_is_no_vector():
@@ -136,12 +123,22 @@ def test_a_point_outside_of_the_space_is_no_vector():
     assert encoding.encode({"optimizer": "adam"}) is None
 
 
-def test_what_does_not_apply_is_the_middle_or_no_choice():
+def test_what_does_not_apply_is_marked_and_in_the_middle_for_a_kernel():
     encoding = Encoding(conditional)
     vector = encoding.encode({"optimizer": "lion", "decay": 1e-2})
     assert vector is not None
-    assert vector[encoding.index["momentum"]] == MIDDLE
-    assert vector[encoding.index["nesterov"]] == NOT_THERE
+    momentum, nesterov = encoding.index["momentum"], encoding.index["nesterov"]
+    assert vector[momentum] == vector[nesterov] == NOT_THERE
+    point = encoding.points(vector[None])[0]
+    assert (point[momentum], point[nesterov]) == (MIDDLE, NOT_THERE)
+
+
+def test_a_number_has_its_place_in_the_range_of_its_own_branch():
+    encoding = Encoding(conditional)
+    for optimizer, low, high in (("sgd", 1e-5, 1e-2), ("adam", 1e-3, 1e-1)):
+        more = {"nesterov": False} if optimizer == "sgd" else {}
+        places = [encoding.encode({"optimizer": optimizer, "decay": value} | more) for value in (low, high)]
+        assert [place is not None and place[encoding.index["decay"]] for place in places] == [0.0, 1.0]
 
 
 def test_a_number_is_drawn_within_the_range_of_its_own_branch():
@@ -162,6 +159,16 @@ def test_a_part_of_a_point_is_a_vector_with_gaps():
     assert vector[encoding.index["depth"]] == pytest.approx(0.5)
     assert vector[encoding.index["loss"]] == 2
     assert np.isnan(np.delete(vector, [encoding.index["depth"], encoding.index["loss"]])).all()
+
+
+def test_a_number_of_several_branches_alone_has_its_place_in_the_first_that_can_have_it():
+    encoding = Encoding(conditional)
+    decay = encoding.index["decay"]
+    assert encoding.encode_keys({"decay": 1e-2})[decay] == pytest.approx(0.5)  # of adam; for sgd it is the end
+    assert encoding.encode_keys({"decay": 1e-5})[decay] == 0.0
+    whole = encoding.encode_keys({"optimizer": "sgd", "decay": 1e-2, "nesterov": False})
+    assert whole[decay] == 1.0
+    assert np.isnan(whole[encoding.index["momentum"]])
 
 
 def test_every_whole_number_is_drawn_equally_often():
@@ -186,8 +193,7 @@ def test_every_whole_number_is_drawn_equally_often():
     ],
 )
 def test_three_or_more_numbers_in_order_are_an_ordered_choice(choices: list[object], ordered: bool):
-    column = Column.of(CategoricalDistribution(choices))  # type: ignore[arg-type]
-    assert column.is_ordered is ordered
+    assert is_ordered(CategoricalDistribution(choices)) is ordered  # type: ignore[arg-type]
 
 
 def test_a_kernel_sees_ordered_choices_as_places_from_0_to_1():

@@ -1,5 +1,7 @@
 """What the own model of a sweep proposes."""
 
+from dataclasses import replace
+
 import numpy as np
 import optuna
 import pytest
@@ -189,3 +191,12 @@ def test_a_conditional_key_is_proposed_where_it_applies():
 def test_the_first_of_equal_vectors_is_kept():
     vectors = np.array([[1.0, 2.0], [0.0, 0.0], [1.0, 2.0], [3.0, 3.0]])
     assert distinct(vectors, 3).tolist() == [[1.0, 2.0], [0.0, 0.0], [3.0, 3.0]]
+
+
+def test_trials_that_all_came_to_the_same_say_nothing_of_another_search():
+    model = GPModel(Encoding(SPACE), elsewhere=trials_at(random_points(30, seed=7)))
+    same = [replace(trial, values={3: 0.1}) for trial in trials_at(random_points(12))]
+    known = model._evidence(same, MODELLED)
+    assert known
+    assert np.abs(known.reports.values).max() < 1e-9
+    assert model._agreement(known) == 0.5

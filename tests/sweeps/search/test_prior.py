@@ -62,3 +62,20 @@ def test_a_key_of_another_branch_is_free():
     assert one is not None
     assert other is not None
     assert prior.log_weight(np.array([one]), 1) == pytest.approx(prior.log_weight(np.array([other]), 1))
+
+
+def test_a_branch_is_not_likelier_for_having_fewer_numbers_nor_for_its_own_keys_being_others():
+    def space(trial: optuna.Trial) -> None:
+        if trial.suggest_categorical("optimizer", ["adam", "sgd"]) == "sgd":
+            trial.suggest_float("momentum", 0.0, 1.0)
+
+    encoding = Encoding(space)
+    spread = [{"optimizer": "sgd", "momentum": float(value)} for value in np.linspace(0.005, 0.995, 100)]
+    found = [encoding.encode(point) for point in [*spread, {"optimizer": "adam"}]]
+    weights = Prior(encoding, []).log_weight(np.array(found), 1)
+    assert weights[:-1].mean() == pytest.approx(weights[-1], abs=1e-3)
+    for momentum in (0.1, 0.5):
+        prior = Prior(encoding, [{"optimizer": "sgd", "momentum": momentum}])
+        sgd, adam = (prior.log_weight(np.array([vector]), 1)[0] for vector in (encoding.encode(spread[49]), found[-1]))
+        assert adam == pytest.approx(-1.0 + weights[-1])  # another choice, whatever the momentum of the default
+        assert sgd > adam

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from sweeps.search.gp_model import STARTUP
 from sweeps.search.sampler import SAMPLERS, Known, ModelSampler
-from sweeps.search.space import Params, Space, contains, distributions
+from sweeps.search.space import Params, Space, complete_point, contains, distributions
 from sweeps.search.trial import Origin, Trial
 
 SPACE: dict[str, BaseDistribution] = {
@@ -247,3 +247,26 @@ def test_the_default_is_trained_to_its_end_where_that_is_known():
     plain = ModelSampler(SPACE, 0, FIRST).propose(0, [])
     assert plain
     assert not plain.to_end
+
+
+def test_points_of_another_sweep_are_tried_no_more_once_the_first_ones_have_failed():
+    theirs: list[Params] = [{"lr": rate, "depth": 1, "loss": None} for rate in (1e-2, 2e-2)]
+    sampler = ModelSampler(SPACE, 0, Known(default=FIRST, suggested=theirs))
+    for state, is_tried in (("failed", False), ("running", True)):
+        proposal = sampler.propose(3, [row(0, FIRST, {1: 0.8}), row(1, theirs[0], {}, state)])
+        assert proposal
+        assert (proposal.params == theirs[1]) == is_tried
+
+
+def test_a_value_of_another_type_is_no_other_point():
+    space: dict[str, BaseDistribution] = {
+        "drop": CategoricalDistribution([0, 0.1]),
+        "scale": FloatDistribution(0, 2, step=1),
+    }
+    default = complete_point(space, {}, {"drop": 0.0, "scale": 1})
+    assert [type(value) for value in default.values()] == [int, float]
+    sampler = ModelSampler(space, 0, default)
+    rows: list[Trial] = []
+    while proposal := sampler.propose(len(rows), rows):
+        rows.append(row(len(rows), proposal.params, {1: 0.1 * len(rows)}))
+    assert len(rows) == len({json.dumps(trial.params) for trial in rows}) == 6
