@@ -5,7 +5,7 @@ The value that a point x will have at the end, given reports at epochs e: the co
 what s2 weighs comes and goes, t is what a trial's seed decides. k is Matern 5/2 with a weight for each key. a is 1, but
 between a report of this search and one of another, on other data, it is how alike the two are (Bonilla et al. 2007,
 multi-task Gaussian processes): at 0 nothing is learnt from the other.
-Weights and variances are the most probable ones under broad priors (the constants below), by L-BFGS.
+The parameters are the most probable ones under broad priors (``WEIGHT``, ``OTHERS``), by L-BFGS.
 """
 
 import math
@@ -22,15 +22,31 @@ from sweeps.search.encoding import squared_differences
 Array = npt.NDArray[np.float64]
 
 ROOT5 = math.sqrt(5)
-TYPICAL_WEIGHT, WEIGHT_SPREAD = 1.5, 1.6
-"""Median of a key's weight, an inverse squared length in ranges, and the standard deviation of its logarithm."""
-VARIANCES = np.array([[0.8, 0.7], [0.5, 1.0], [1.5, 0.7], [0.1, 1.2], [0.05, 1.2], [0.5, 1.0]])
-"""The same of s1, s2, l, t, the noise and a: each one's median, and the deviation of its logarithm."""
-BOUNDS = [(-5.0, 3.0), (-9.0, 2.0), (-2.0, 3.0), (-11.0, 1.0), (-9.0, 1.0), (-6.0, 0.0)]
-"""Of those logarithms; and of a weight's:"""
-WEIGHT_BOUNDS = (-6.0, 5.0)
 JITTER = 1e-6
 STEPS = 40
+
+
+class Parameter(NamedTuple):
+    """What is believed of a parameter before: its logarithm is normal, and within two ends."""
+
+    median: float
+    spread: float
+    """The standard deviation of the logarithm."""
+    low: float
+    high: float
+    """The ends of the logarithm."""
+
+
+WEIGHT = Parameter(1.5, 1.6, -6.0, 5.0)
+"""Of each key: an inverse squared length, in ranges."""
+OTHERS = {
+    "s1": Parameter(0.8, 0.7, -5.0, 3.0),
+    "s2": Parameter(0.5, 1.0, -9.0, 2.0),
+    "l": Parameter(1.5, 0.7, -2.0, 3.0),
+    "t": Parameter(0.1, 1.2, -11.0, 1.0),
+    "noise": Parameter(0.05, 1.2, -9.0, 1.0),
+    "a": Parameter(0.5, 1.0, -6.0, 0.0),
+}
 
 
 class Reports(NamedTuple):
@@ -61,23 +77,25 @@ class GaussianProcess:
     """The model, fitted to reports."""
 
     def __init__(
-        self, reports: Reports, is_unordered: npt.NDArray[np.bool_], typical_weight: float = TYPICAL_WEIGHT
+        self, reports: Reports, is_unordered: npt.NDArray[np.bool_], typical_weight: float = WEIGHT.median
     ) -> None:
+        """``typical_weight``: the median that the weight of a key is believed to have."""
         self.reports, self.is_unordered = reports, is_unordered
         self.squares = squared_differences(reports.points, reports.points, is_unordered)
         self.apart = np.abs(reports.log_epochs[:, None] - reports.log_epochs[None])
         self.same = (reports.trials[:, None] == reports.trials[None]).astype(float)
         self.across = (reports.elsewhere[:, None] != reports.elsewhere[None]).astype(float)
         columns = len(is_unordered)
-        self.center = np.concatenate([np.full(columns, math.log(typical_weight)), np.log(VARIANCES[:, 0])])
-        self.spread = np.concatenate([np.full(columns, WEIGHT_SPREAD), VARIANCES[:, 1]])
-        bounds = [WEIGHT_BOUNDS] * columns + BOUNDS
+        believed = [WEIGHT._replace(median=typical_weight)] * columns + [*OTHERS.values()]
+        self.center = np.log([one.median for one in believed])
+        self.spread = np.array([one.spread for one in believed])
+        bounds = [(one.low, one.high) for one in believed]
         found = minimize(
             self._loss, self.center, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": STEPS}
         )
         parameters = np.exp(found.x)
         self.weights = parameters[:columns]
-        self.s1, self.s2, self.length, self.trial, self.noise, self.alike = parameters[columns:].tolist()
+        self.s1, self.s2, self.length, _, self.noise, self.alike = parameters[columns:].tolist()
         self.points, self.log_epochs, self.values = reports.points, reports.log_epochs, reports.values
         self.weight_of = np.where(reports.elsewhere, self.alike, 1.0)
         """By which each report's covariance with this search is multiplied."""

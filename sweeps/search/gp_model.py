@@ -10,8 +10,7 @@ Trials of another search, on other data, are in the model of a part of the propo
 in the order that the other search expects of them, the larger the part.
 """
 
-import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ from sweeps.search.changes import changed
 from sweeps.search.encoding import Encoding
 from sweeps.search.gaussian_process import GaussianProcess, Reports, log_expected_improvement
 from sweeps.search.prior import Prior
-from sweeps.search.rung_values import gains
+from sweeps.search.rung_values import best_and_latest, gains
 from sweeps.search.space import Point, identity_of
 from sweeps.search.trial import Trial, TrialState
 
@@ -109,8 +108,7 @@ class GPModel:
             good = np.vstack([good, self.elsewhere.good])
             reports = reports.beside(self.elsewhere.reports)
         typical = float(np.exp(random.uniform(*np.log(TYPICAL_WEIGHTS))))
-        model = GaussianProcess(reports, self.encoding.is_unordered, typical)
-        end = float(reports.log_epochs.max())
+        model, end = GaussianProcess(reports, self.encoding.is_unordered, typical), float(reports.log_epochs.max())
         running = [trial for trial in trials if trial.state == TrialState.RUNNING and not trial.values]
         encoded = [vector for trial in running if (vector := self.encoding.encode(trial.params)) is not None]
         if encoded:
@@ -122,6 +120,12 @@ class GPModel:
             weight = self.prior.log_weight(candidates, count)
             return log_expected_improvement(mean, deviation, best) + weight
 
+        tried = {identity_of(trial.params) for trial in trials}
+        points = (self.encoding.decode(vector, random) for vector in self._candidates(improvement, good, random))
+        return next((point for point in points if identity_of(point.params) not in tried), None)
+
+    def _candidates(self, improvement: Callable[[Array], Array], good: Array, random: np.random.Generator) -> Array:
+        """Vectors by falling improvement: random ones, changes of good ones, and then smaller changes of the best."""
         near = [self._changed(good, CHANGED, step, random) for step in BEGIN_STEPS]
         candidates = np.vstack([self.encoding.drawn(DRAWN, random), *near])
         expected = improvement(candidates)
@@ -130,12 +134,7 @@ class GPModel:
             children = self._changed(candidates[top], CHILDREN, step, random)
             expected = np.concatenate([expected[top], improvement(children)])
             candidates = np.vstack([candidates[top], children])
-        tried = {identity_of(trial.params) for trial in trials}
-        for place in np.argsort(-expected):
-            point = self.encoding.decode(candidates[place], random)
-            if identity_of(point.params) not in tried:
-                return point
-        return None
+        return candidates[np.argsort(-expected)]
 
     def _agreement(self, here: Evidence) -> float:
         """Kendall's tau between our trials and what the other search expects of them; 0.5 before a pair is known."""
@@ -155,17 +154,13 @@ class GPModel:
         to_come = gains(scored)
         rows = [Row(value + to_come[epoch], trial, epoch) for trial in scored for epoch, value in trial.values.items()]
         failed = [trial for trial in trials if trial.state == TrialState.FAILED][-round(FAILURES * most) :]
-        if len(rows) > most - len(failed):
-            half = (most - len(failed)) // 2
-            rows = heapq.nlargest(half, rows[:-half], key=itemgetter(0)) + rows[-half:]
+        rows = best_and_latest(rows, most - len(failed), itemgetter(0))
         # by identity: trials of another sweep have no number of their own
         vectors = {id(trial): self.encoding.encode(trial.params) for trial in [*(row.trial for row in rows), *failed]}
         rows = [row for row in rows if vectors[id(row.trial)] is not None]
         if not rows:
             return None
-        values = np.array([row.value for row in rows])
-        spread = float(values.std())
-        values = (values - values.mean()) / (spread if spread > ROUNDING else 1.0)
+        values = standardised(np.array([row.value for row in rows]))
         rows = [row._replace(value=value) for row, value in zip(rows, values.tolist(), strict=True)]
         worst, end = float(values.min()), max(row.epoch for row in rows)
         rows += [Row(worst, trial, end) for trial in failed if vectors[id(trial)] is not None]
@@ -186,6 +181,12 @@ class GPModel:
         repeated = np.repeat(vectors, times, axis=0)
         chance = np.where(random.random((len(repeated), 1)) < ONE_KEY, 0.0, SEVERAL)
         return changed(self.encoding, repeated, chance, step, random)
+
+
+def standardised(values: Array) -> Array:
+    """With mean 0 and standard deviation 1; values that are equal become 0."""
+    spread = float(values.std())
+    return (values - values.mean()) / (spread if spread > ROUNDING else 1.0)
 
 
 def distinct(vectors: Array, count: int) -> Array:

@@ -4,7 +4,6 @@ Trials that stopped early cannot be compared with those that continued, and most
 its extrapolated final value (``sweeps.search.rung_values``). The sampler is made anew for every proposal, with a seed.
 """
 
-import heapq
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import cast
@@ -16,7 +15,7 @@ from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
-from sweeps.search.rung_values import expected
+from sweeps.search.rung_values import best_and_latest, expected
 from sweeps.search.space import Branch, Choice, Names, Point, Space, branches, distributions, suggest_from, walk
 from sweeps.search.trial import Trial, TrialState
 
@@ -102,7 +101,4 @@ def observations(trials: Sequence[Trial]) -> list[tuple[Trial, float]]:
     with_value = list(zip(scored, expected(scored), strict=True))
     worst = min((value for _, value in with_value), default=0.0)
     failed = [(trial, worst) for trial in trials if trial.state == TrialState.FAILED]
-    if len(with_value) > MODELLED:
-        half = MODELLED // 2
-        with_value = heapq.nlargest(half, with_value[:-half], key=itemgetter(1)) + with_value[-half:]
-    return with_value + failed[-MODELLED // 4 :]
+    return best_and_latest(with_value, MODELLED, itemgetter(1)) + failed[-MODELLED // 4 :]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.search.rung_values import expected
+from sweeps.search.rung_values import best_and_latest, expected
 from sweeps.search.trial import Trial
 
 
@@ -22,3 +22,9 @@ def test_a_trial_is_expected_to_gain_what_those_gained_that_went_on():
 
 def test_where_nobody_went_on_the_last_value_counts():
     assert expected([row(0, {}, {1: 0.1}), row(1, {}, {1: 0.2})]) == [0.1, 0.2]
+
+
+def test_of_many_rows_the_best_and_the_latest_are_kept_and_none_twice():
+    rows = [9, 1, 2, 8, 3, 4, 5, 7]
+    assert best_and_latest(rows, 4, float) == [9, 8, 5, 7]
+    assert best_and_latest(rows, 8, float) == rows
