@@ -217,6 +217,14 @@ def test_a_peer_begins_with_the_default_goes_on_with_what_it_promotes_and_surviv
         assert distributions(world.space, point) is not None
 
 
+@pytest.mark.parametrize("family", FEW)
+def test_the_tasks_for_decisions_and_for_checking_exist_and_are_others(family: str):
+    develop, check = FAMILIES[family].develop(), FAMILIES[family].check
+    assert not {*develop} & {*check}
+    names = {FAMILIES[family].build(task).name for task in [*develop, *check]}
+    assert len(names) == len(develop) + len(check)
+
+
 def test_only_tasks_that_nothing_was_decided_on_are_for_checking():
     with pytest.raises(UserError, match="fcnet"):
         efficiency.main(["fcnet", "--check", "--methods", "random"])
