@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from src.data.cache import data_fingerprint
+from src.models.hub import INIT_FROM, local_weights
 from src.provenance import digest
 from sweeps.about import PATH_KEYS
 from sweeps.plan import SweepPlan
+from sweeps.search.space import branches, extremes
 from sweeps.search.space_in_words import described
 from sweeps.spec import spec_path
 
@@ -44,13 +46,22 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
 
 def surroundings(plan: SweepPlan) -> dict[str, str]:
     """Fixed overrides, data, and the code of trainings, of the search core and of the scheduler in use."""
-    left_out = {*PATH_KEYS, CORES} if plan.resources.cards else {*PATH_KEYS}
+    left_out = {*PATH_KEYS, INIT_FROM, *([CORES] if plan.resources.cards else [])}
     return {
         **{f"fixed: {item.key}": str(item.value) for item in plan.fixed.items if item.key not in left_out},
         "data": data_fingerprint(plan.config.data),
+        **starting_weights(plan),
         **training_code(),
         **digests({search_file(name) for name in (*CORE, *scheduler_modules(plan))}),
     }
+
+
+def starting_weights(plan: SweepPlan) -> dict[str, str]:
+    """What trials may start from (``model.init_from``): digests of files, wherever they are, and names on the hub."""
+    searched = [branch[INIT_FROM] for branch in branches(plan.spec.space) if INIT_FROM in branch]
+    names = {plan.config.model.init_from, *(name for one in searched for name in extremes(one))} - {None}
+    found = sorted(digest(path) if (path := local_weights(str(name))) else str(name) for name in names)
+    return {"weights": ", ".join(found)} if found else {}
 
 
 def training_code() -> dict[str, str]:

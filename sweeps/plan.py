@@ -13,6 +13,7 @@ from src.config.compose import load_config
 from src.config.environment import with_data_root
 from src.config.overrides import Overrides
 from src.config.schema import Config
+from src.models.hub import INIT_FROM, local_weights
 from src.provenance import provenance
 from sweeps.about import PATH_KEYS
 from sweeps.default_point import default_point
@@ -186,7 +187,10 @@ def make_plan(name: str, spec: SweepSpec, seed: int, resources: Resources | None
 def with_absolute_paths(fixed: Overrides) -> Overrides:
     """The overrides with full paths: Ray's processes on other machines work in another folder."""
     config = load_config(fixed)
-    paths = dict(zip(PATH_KEYS, (config.output_root, config.data.root, config.data.cache_dir), strict=True))
+    found = zip(PATH_KEYS, (config.output_root, config.data.root, config.data.cache_dir), strict=True)
+    paths: dict[str, Path] = dict(found)
+    if config.model.init_from and local_weights(config.model.init_from):
+        paths[INIT_FROM] = Path(config.model.init_from)
     return fixed.without(*paths).plus(f"{key}={path.absolute()}" for key, path in paths.items())
 
 

@@ -18,7 +18,7 @@ from src.config.overrides import Overrides
 from src.data.cache import data_fingerprint
 from src.errors import UserError
 from sweeps.about import PATH_KEYS, read_about
-from sweeps.identity import training_code
+from sweeps.identity import starting_weights, training_code
 from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.plan import SweepPlan
 from sweeps.recorded import read_state
@@ -30,8 +30,8 @@ from trainable.overrides import trial_overrides
 
 POINTS = 3
 """How many points of the other trials are tried first."""
-TRAINING_PARTS = ("data", "src/", "trainable/", "configs/")
-"""Prefixes of the names of data and code in a sweep's identity."""
+TRAINING_PARTS = ("data", "weights", "src/", "trainable/", "configs/")
+"""Prefixes of the names of data, weights to start from and code in a sweep's identity."""
 IRRELEVANT = tuple(
     f"{key}."
     for key in (
@@ -173,7 +173,7 @@ def surroundings_differ(plan: SweepPlan, before: Mapping[str, str]) -> Differenc
 
     New files of code are ignored, because the other sweep cannot have used them.
     """
-    now = {"data": data_fingerprint(plan.config.data), **training_code()}
+    now = {"data": data_fingerprint(plan.config.data), **starting_weights(plan), **training_code()}
     names = [name for name in before if name.startswith(TRAINING_PARTS)]
     changed = (Difference(name, now.get(name, "nothing"), before[name]) for name in names)
     return next((found for found in changed if found.ours != found.theirs), None)

@@ -13,7 +13,7 @@ from src.config.compose import load_config
 from src.config.overrides import Overrides
 from src.config.schema import Config
 from src.data.augmentation import build_augmentation
-from src.models.registry import build_model
+from src.models.start import starting_network
 from src.training.experiment import Experiment
 from src.training.losses import build_loss
 from src.training.optimization import build_lr_scheduler, build_optimizer
@@ -52,7 +52,7 @@ def step_once(config: Config) -> None:
     height, width = config.data.image_size
     augment = build_augmentation(config.data.augmentation, (height, width))
     augment(image=np.zeros((height, width, 3), np.uint8), mask=np.zeros((height, width), np.uint8))
-    model, _ = build_model(config.model, config.data.image_size)
+    model, _ = starting_network(config)
     optimizer = build_optimizer(model, config.training)
     build_lr_scheduler(optimizer, config.training, steps_per_epoch=1)
     loss = build_loss(config.training.loss)(

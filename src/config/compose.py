@@ -28,7 +28,14 @@ from src.errors import UserError, unknown
 from src.folders import from_home
 
 ANY_OPTIMIZER = "training.optimizer"
-PATHS = ("data.root", "data.cache_dir", "output_root", "model.checkpoint_path", "training.resume_from")
+PATHS = (
+    "data.root",
+    "data.cache_dir",
+    "output_root",
+    "model.checkpoint_path",
+    "model.init_from",
+    "training.resume_from",
+)
 
 
 @dataclass(frozen=True)

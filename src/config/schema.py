@@ -112,6 +112,8 @@ SmpArchitecture = Literal[
 class SmpModel(Section):
     architecture: SmpArchitecture
     checkpoint_path: Path | None
+    init_from: str | None
+    """A file, a folder, or a name on the Hugging Face hub (``src.models.start``)."""
     encoder: SmpEncoder
     decoder: dict[str, Any]
     """Keyword arguments of the architecture's class in segmentation-models-pytorch."""
@@ -120,6 +122,8 @@ class SmpModel(Section):
 class SwinUnetModel(Section):
     architecture: Literal["swin_unet"]
     checkpoint_path: Path | None
+    init_from: str | None
+    """A file, a folder, or a name on the Hugging Face hub (``src.models.start``)."""
     encoder: SwinEncoder
     decoder: SwinDecoder
 

@@ -2,14 +2,11 @@
 
 import inspect
 import logging
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
-from urllib.request import getproxies
 
 import torch
 from safetensors import SafetensorError
@@ -18,12 +15,12 @@ from torch.nn import functional
 
 from src.config.schema import Config, SmpEncoder, SmpModel, SwinUnetModel
 from src.errors import UserError, unknown
+from src.models.hub import set_offline_mode
 
 log = logging.getLogger(__name__)
 
 Recipe = tuple[Callable[[bool], nn.Module], bool]
 """A function of ``pretrained`` that builds the network, and whether pretrained weights can fit it."""
-HUB = ("huggingface.co", 443)
 STRIDE = 32  # pixels: sides must be multiples of it; the stride that smp reports is too small for dpt
 CHECKED_SIZE = 128  # pixels: the size at which a new network is checked; the deepest pyramid (pan) needs it
 # arguments of an architecture that other keys, or the task (one class, logits), decide
@@ -52,7 +49,7 @@ def build_model(model: SmpModel | SwinUnetModel, image_size: tuple[int, int]) ->
         return build(False), False
     if not possible:
         return _without_weights(build, model, "none that fit it are published")
-    _set_offline_mode()
+    set_offline_mode()
     state = torch.get_rng_state()
     try:
         return build(True), True
@@ -236,18 +233,3 @@ def _check_forward(network: nn.Module, image_size: tuple[int, int]) -> None:
     network.train()
     if shape != (1, 1, height, width):
         raise ValueError(f"an image of {height}x{width} pixels gives logits of shape {shape}")
-
-
-def _set_offline_mode() -> None:
-    """Set the hub's offline mode if it cannot be reached; otherwise missing weights would cost 24 s of retries."""
-    if "HF_HUB_OFFLINE" in os.environ or "HF_ENDPOINT" in os.environ or "https" in getproxies():
-        return  # the user has configured how the hub is reached
-    try:
-        socket.create_connection(HUB, timeout=3).close()
-        offline = "0"
-    except OSError:
-        offline = "1"
-    os.environ["HF_HUB_OFFLINE"] = offline  # for processes started later
-    import huggingface_hub.constants
-
-    huggingface_hub.constants.HF_HUB_OFFLINE = offline == "1"  # it has already read the environment

@@ -82,7 +82,7 @@ class Experiment:
             "threads": torch.get_num_threads(),
             "precision": str(trainer.dtype or torch.float32).removeprefix("torch."),
             "data_fingerprint": trainer.data_fingerprint,
-            "pretrained_weights": trainer.pretrained_loaded,
+            **trainer.start.about(),
             "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
         }
         replace_text(self.folder / "provenance.json", json.dumps(about, indent=2))

@@ -81,7 +81,7 @@ def micro_batch_sizes(config: Config, micro_batch: int) -> list[int]:
 def decisive(config: Config, sizes: Sequence[int]) -> dict[str, Any]:
     """Everything that decides the prediction. Learning rates, decay and weights of loss terms do not."""
     model = config.model.model_dump(
-        mode="json", exclude={"checkpoint_path": True, "encoder": {"pretrained", "base_lr"}}
+        mode="json", exclude={"checkpoint_path": True, "init_from": True, "encoder": {"pretrained", "base_lr"}}
     )
     training = config.training
     return {

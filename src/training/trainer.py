@@ -22,7 +22,8 @@ from src.errors import UserError
 from src.models.checkpoint import load_training, save_checkpoint
 from src.models.device import choose_device, choose_layout, choose_precision, gpu_memory, use_precision, use_threads
 from src.models.micro_batch import MicroBatch, StepState, micro_batches
-from src.models.registry import build_model, smallest_micro_batch
+from src.models.registry import smallest_micro_batch
+from src.models.start import starting_network
 from src.scoring.inference import load_weights, predict_probs, to_network
 from src.scoring.metrics import validation_scores
 from src.training.batch_norm import PreciseBatchNorm
@@ -63,7 +64,7 @@ class Trainer:
         self.train_loader = train_loader(config, self.device)
         self.val_loader = scoring_loader(config, "val", self.device)
         self.data_fingerprint = data_fingerprint(config.data)
-        model, self.pretrained_loaded = build_model(config.model, config.data.image_size)
+        model, self.start = starting_network(config)
         layout = choose_layout(model, config.model.architecture, self.device)
         self.model = cast(Any, model).to(self.device, memory_format=layout)
         self.loss = build_loss(training.loss).to(self.device)

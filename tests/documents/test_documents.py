@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import json
 import re
 import shlex
 import shutil
@@ -20,6 +21,7 @@ from commands import ask, commands, run_command_line, run_here, runs_of, serving
 from finished import FinishedSweep
 
 from analysis.results import read_folder
+from run import main as train_one
 from src.cards import Card
 from src.errors import UserError
 from src.evaluation import main as evaluate
@@ -38,6 +40,8 @@ def commands_in(path: Path) -> list[str]:
 
 README = commands_in(ROOT / "README.md")
 CHECKPOINT = "outputs/experiments/RUN/checkpoints/best_model.pth"
+FROM_A_NETWORK = [line for line in commands_in(ROOT / "docs" / "guides" / "fine_tuning.md") if "run.py" in line]
+STARTS = ["python -m sweeps.run starts.py"]
 GUIDES = [line for path in sorted((ROOT / "docs").rglob("*.md")) for line in commands_in(path)]
 
 
@@ -59,7 +63,9 @@ def test_every_make_target_of_the_readme_exists(command: str):
     subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("command", [line for line in [*README, *GUIDES] if line.startswith("python run.py")])
+@pytest.mark.parametrize(
+    "command", [line for line in [*README, *GUIDES] if line.startswith("python run.py") and line not in FROM_A_NETWORK]
+)
 def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str], tmp_path: Path):
     if "--show" in command:
         assert "image_size:" in run_command_line(command, *tiny)
@@ -71,7 +77,19 @@ def test_every_command_of_the_guides_is_run_by_a_test():
     here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
     elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
-    elsewhere |= {EXECUTE, PREPARE, FIND, CHECK, *OWN, *ON_CARDS, RETRAINED_ON_CARDS, *PLANNED, *CARDS, *CARD_CHECK}
+    elsewhere |= {
+        EXECUTE,
+        PREPARE,
+        FIND,
+        CHECK,
+        *OWN,
+        *ON_CARDS,
+        RETRAINED_ON_CARDS,
+        *PLANNED,
+        *CARDS,
+        *CARD_CHECK,
+        *STARTS,
+    }
     elsewhere |= {*commands_in(ROOT / "docs" / "guides" / "several_machines.md")}  # in test_several_machines
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
@@ -82,6 +100,38 @@ def finished_run(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("guides")
     shutil.copytree(trained_run, folder / "outputs" / "experiments" / "RUN")
     return folder
+
+
+def test_a_network_is_trained_from_another_as_the_guide_says(
+    finished_run: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(finished_run)
+    (command,) = FROM_A_NETWORK
+    words = [word for word in shlex.split(command)[2:] if not word.startswith("data.root")]
+    train_one([*words, *tiny, "training.epochs=1"])
+    (about,) = Path(tiny[-1].partition("=")[2]).glob("experiments/*-second/provenance.json")
+    assert json.loads(about.read_text())["init_from"]["not_loaded"] == []
+
+
+def test_the_sweep_over_starts_of_the_guide_is_run_and_notices_another_file(
+    finished_run: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(finished_run)
+    guide = ROOT / "docs" / "guides" / "fine_tuning.md"
+    (example,) = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    Path("starts.py").write_text(example)
+    (command,) = STARTS
+    small = [word for word in tiny if not word.startswith(("threads=", "training.epochs="))]
+    words = [*small, "--trials", "3", "--max-epochs", "9", "--trials-at-once", "1"]
+    said = run_here(command, *words)
+    folder = Path(tiny[-1].partition("=")[2]) / "sweeps" / "starts"
+    abouts = [json.loads(path.read_text()) for path in folder.glob("t*/provenance.json")]
+    assert {"init_from" in about for about in abouts} == {True, False}
+    assert "retrain-best" in said
+    network = Path(CHECKPOINT)
+    network.write_bytes(network.with_name("last.pth").read_bytes() + b"more")
+    with pytest.raises(UserError, match="weights: "):
+        run_here(command, f"output_root={folder.parents[1]}", "--extend", "1")
 
 
 @pytest.mark.parametrize(

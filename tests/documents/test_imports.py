@@ -26,6 +26,7 @@ LIGHT = {
     "src.imports",
     "src.lines",
     "src.models.checkpoint",
+    "src.models.hub",
     "src.provenance",
     "src.rankable",
     "src.synthetic",

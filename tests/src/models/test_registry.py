@@ -205,34 +205,6 @@ def test_a_swin_deeper_than_the_published_one_starts_from_random_weights_unless_
     assert build(*SWIN, "model.encoder.depths=[2,2,7,2]", "model.encoder.pretrained=auto")[1] is False
 
 
-def test_without_a_network_the_hub_is_told_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-
-    def unreachable(address: object, timeout: float) -> None:
-        asked.append(address)
-        raise OSError("no route")
-
-    monkeypatch.setenv("HF_HUB_OFFLINE", "x")  # so that what follows is undone
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(socket, "create_connection", unreachable)
-    for _ in range(2):
-        registry._set_offline_mode()
-    assert asked == [registry.HUB]
-    assert huggingface_hub.constants.HF_HUB_OFFLINE is True
-    assert os.environ["HF_HUB_OFFLINE"] == "1"
-
-
-def test_the_users_own_offline_setting_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AssertionError("the network was asked")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    registry._set_offline_mode()
-    assert os.environ["HF_HUB_OFFLINE"] == "0"
-
-
 def test_weights_that_were_loaded_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
