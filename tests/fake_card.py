@@ -58,7 +58,7 @@ def fake_card(patch: pytest.MonkeyPatch) -> Generator[Waits]:
         patch.setattr(f"torch.cuda.{name}", answer)
     for name in ("seed_everything", "restore_random_state"):
         patch.setattr(f"src.training.trainer.{name}", lambda *_: None)
-    patch.setattr("src.training.trainer.build_model", with_real_tensors(src.training.trainer.build_model))
+    patch.setattr("src.training.trainer.starting_network", with_real_tensors(src.training.trainer.starting_network))
     patch.setattr("src.training.trainer.ModelEmaV3", with_generator_of_host(src.training.trainer.ModelEmaV3))
     patch.setattr("torch.load", onto_card(torch.load))
     patch.setattr(EpochLoader, "__init__", beside_no_card(EpochLoader.__init__))
