@@ -61,6 +61,8 @@ def weights(network: nn.Module) -> Tensor:
         ("model.encoder=efficientnet_b0", "model.decoder.decoder_attention_type=scse"),
         ("model.encoder=mit_b0", "model.decoder=tiny"),
         ("model.encoder=convnext_tiny", "model.decoder=tiny"),
+        ("model.encoder=dinov3_convnext_tiny", "model.decoder=tiny"),
+        ("model=architectures/dpt", "model.encoder=dinov3_vit_small"),
         ("model=architectures/swin_unet", "model.encoder.embed_dim=16"),
     ],
     ids=str,
