@@ -1,5 +1,6 @@
 """Builds the network of ``model`` in the configuration, with or without ImageNet weights."""
 
+import copy
 import inspect
 import logging
 from collections.abc import Callable
@@ -214,6 +215,8 @@ def any_size(network: type[nn.Module]) -> type[nn.Module]:
     """
 
     class AnySize(network):
+        library_class = network
+
         def forward(self, images: Tensor) -> Tensor:
             height, width = images.shape[-2:]
             stride = STRIDE if self.requires_divisible_input_shape else 1
@@ -222,7 +225,15 @@ def any_size(network: type[nn.Module]) -> type[nn.Module]:
                 images = functional.pad(images, (0, right, 0, below), mode="replicate")
             return super().forward(images)[..., :height, :width]
 
+    AnySize.__name__ = network.__name__  # the library writes it into the files of ``save_pretrained``
     return AnySize
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """A copy of a network on the CPU, for scoring, and of the library's own class where ``any_size`` has changed it."""
+    plain: nn.Module = copy.deepcopy(network).eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    plain.__class__ = getattr(type(network), "library_class", type(network))
+    return plain
 
 
 def _check_forward(network: nn.Module, image_size: tuple[int, int]) -> None:

@@ -74,7 +74,10 @@ def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str], tmp
 
 
 def test_every_command_of_the_guides_is_run_by_a_test():
-    here = ("python run.py", "python -m src.evaluation", "python -m src.predict", "python -m src.synthetic")
+    here = tuple(
+        f"python {name}"
+        for name in ("run.py", "-m src.evaluation", "-m src.predict", "-m src.synthetic", "-m src.export")
+    )
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
     elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
     elsewhere |= {
@@ -153,6 +156,19 @@ def test_the_predictions_of_the_guides_run(
     command = command.replace("CHECKPOINT", CHECKPOINT).replace("PHOTOS", str(tiny_data / "test" / "images"))
     predict(shlex.split(command)[3:])
     assert len(list(Path("predictions/masks").iterdir())) == len(list(Path("predictions/overlays").iterdir())) == 3
+
+
+def test_a_network_is_exported_as_the_guide_says(finished_run: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(finished_run)
+    (command,) = commands_in(ROOT / "docs" / "guides" / "export.md")
+    photographs = tiny_data / "val" / "images"
+    run_here(command.replace("CHECKPOINT", CHECKPOINT), str(photographs))
+    assert {path.name for path in Path("exported").iterdir()} == {
+        "network.onnx",
+        "network.json",
+        "predict.py",
+        "README.md",
+    }
 
 
 def test_synthetic_photographs_are_made_as_the_guides_say(tmp_path: Path):

@@ -1,0 +1,1 @@
+"""Trained networks in the forms in which other software uses them (``python -m src.export``)."""

@@ -1,0 +1,80 @@
+"""What one must know to use an exported network: ``network.json`` for programs, ``README.md`` for people."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from src.exporting.formats import Exported
+from src.models.registry import STRIDE
+from src.provenance import digest, provenance
+from src.scoring.inference import Network
+
+USE = {
+    "onnx": "`python predict.py PHOTOGRAPH MASK.png` writes a mask; it needs onnxruntime, opencv and numpy.",
+    "torch-export": '`torch.export.load("network.pt2").module()` is the network.',
+    "smp-hub": '`segmentation_models_pytorch.from_pretrained("FOLDER")` is the network; it gives logits.',
+}
+CARD = """# {title}
+
+It finds cracks in photographs of pavement: one probability a pixel.
+
+- **Trained** for {epoch} epochs at {tile} pixels; {parameters:.1f} million weights.
+{scores}
+- **Use**: {use}
+- **Input**: RGB as float32, (images, 3, height, width), (value / 255 - mean) / std. {sizes}
+- **Scale**: resize a photograph by {scale} (height, width) first; it is then as large as the network has seen them.
+- **Crack** is where the probability is at least {threshold:.3f}, the best threshold on validation.
+
+`network.json` has all of this for a program. Scores say nothing of roads, cameras and light that were not in the data.
+"""
+
+
+def about(network: Network, exported: Exported, kind: str) -> dict[str, Any]:
+    """The content of ``network.json``; plain types."""
+    config = network.config
+    return {
+        "format": kind,
+        "output": "logits" if kind == "smp-hub" else "probabilities",
+        "tile": list(config.data.image_size),
+        "any_multiple_of": STRIDE if exported.any_size else None,
+        "mean": list(config.data.mean),
+        "std": list(config.data.std),
+        "scale": list(network.scale),
+        "threshold": network.threshold,
+        "architecture": config.model.architecture,
+        "encoder": config.model.encoder.name,
+        "epoch": network.epoch,
+        "checkpoint": digest(network.checkpoint),
+        "made_with": {name: value for name, value in provenance().items() if name in ("time", "commit", "packages")},
+    }
+
+
+def card(network: Network, facts: dict[str, Any]) -> str:
+    """The text of ``README.md``."""
+    tile = "x".join(str(side) for side in facts["tile"])
+    multiple = facts["any_multiple_of"]
+    sizes = f"Sides are multiples of {multiple}." if multiple else f"The size is {tile}, no other."
+    return CARD.format(
+        title=f"Cracks by {facts['architecture']} with {facts['encoder']}",
+        tile=tile,
+        scores="\n".join(scores_beside(network.checkpoint)),
+        use=USE[facts["format"]],
+        sizes=sizes,
+        parameters=sum(weight.numel() for weight in network.model.parameters()) / 1e6,
+        **{name: facts[name] for name in ("epoch", "architecture", "encoder", "threshold")},
+        scale=" and ".join(f"{factor:.4g}" for factor in facts["scale"]),
+    )
+
+
+def scores_beside(checkpoint: Path) -> list[str]:
+    """What the verdict of ``retrain-best`` says, or the last evaluation on the test split, where they are beside it."""
+    lines: list[str] = []
+    for folder in (checkpoint.parent, checkpoint.parents[2] if len(checkpoint.parents) > 2 else checkpoint.parent):
+        if (path := folder / "verdict.json").is_file():
+            lines += [f"- **Verdict**: {sentence}" for sentence in json.loads(path.read_text())["sentences"]]
+            break
+    path = checkpoint.parent.with_name("results") / "test" / "metrics.json"
+    if path.is_file():
+        iou = json.loads(path.read_text()).get("iou")
+        lines += [f"- **Test split**: IoU of crack {iou:.3f}."] if isinstance(iou, float) else []
+    return lines or ["- **Scores**: it was exported before it was scored on a test split."]
