@@ -118,6 +118,12 @@ def run_folder(trained_run: Path, tmp_path: Path) -> Path:
     return shutil.copytree(trained_run, tmp_path / "outputs" / "experiments" / trained_run.name)
 
 
+@pytest.fixture
+def checkpoint(run_folder: Path) -> Path:
+    """The best checkpoint of ``run_folder``."""
+    return run_folder / "checkpoints" / "best_model.pth"
+
+
 @pytest.fixture(scope="session")
 def finished_sweep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> FinishedSweep:
     """``python -m sweeps.run quickstart`` on tiny data: four trials of at most three epochs, one after the

@@ -100,6 +100,7 @@ def write_onnx(network: nn.Module, tile: Size, folder: Path) -> Exported:
         program.save(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 4  # what it cannot run is an error here
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         return lambda images: torch.from_numpy(cast(Any, session.run(None, {"images": images.numpy()})[0]))
 

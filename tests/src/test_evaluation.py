@@ -20,11 +20,6 @@ from src.training.experiment import read_rows
 ALL: tuple[str, ...] = MetricName.__args__
 
 
-@pytest.fixture
-def checkpoint(run_folder: Path) -> Path:
-    return run_folder / "checkpoints" / "best_model.pth"
-
-
 def results_of(checkpoint: Path, *words: str) -> Path:
     """The folder with the results of ``python -m src.evaluation`` with these words."""
     main([f"model.checkpoint_path={checkpoint}", *words])

@@ -18,11 +18,6 @@ from src.predict import find_photographs, main, predict_photograph
 from src.scoring.pictures import FOUND
 
 
-@pytest.fixture
-def checkpoint(run_folder: Path) -> Path:
-    return run_folder / "checkpoints" / "best_model.pth"
-
-
 def photograph(path: Path, height: int, width: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
