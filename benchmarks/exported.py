@@ -15,6 +15,7 @@ from statistics import median
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from src.config.compose import load_config
 from src.data.files import list_images
@@ -26,7 +27,7 @@ from src.models.micro_batch import MicroBatch
 from src.models.registry import ARCHITECTURES, build_model
 from src.scoring.inference import Network
 
-TIMES = 9
+TIMES, BATCHES = 9, 3
 
 
 def main(argv: list[str]) -> None:
@@ -68,10 +69,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def untrained(words: list[str]) -> Network:
-    """A network as ``load_network`` gives it, with random weights."""
+    """A network as ``load_network`` gives it, with random weights; batch norm has seen noise, or logits were huge."""
     config = load_config(words)
     torch.manual_seed(0)
     model, _ = build_model(config.model, config.data.image_size)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the mean of all batches
+    with torch.no_grad():
+        for _ in range(BATCHES):
+            model.train()(torch.randn(4, 3, *config.data.image_size))
     return Network(
         checkpoint=Path(),
         config=config,
