@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
 
 FORMATS = ("onnx", "torch-export", "smp-hub")
 EXAMPLE = Path(__file__).with_name("exporting") / "predict_onnx.py"
+READ = ("data.root", "data.bits", "threads")
+"""The keys of the configuration that are read: what the photographs are, and how many threads run."""
 COMPARED = 4
 """Photographs of the validation split on which the two networks are compared."""
 
@@ -47,6 +49,9 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--out={options.out}: it exists and is not an empty folder; choose another one.")
     given = [user_path(word) for word in options.photographs if not is_override(word)]
     overrides = Overrides.parse([word for word in options.photographs if is_override(word)])
+    for item in overrides.items:
+        if item.key not in READ:
+            raise UserError(f"{item}: this key has no effect here. Legal: {', '.join(READ)}.")
     refuse_irregular(options.checkpoint)
     from src.scoring.inference import load_network
 

@@ -75,6 +75,6 @@ def scores_beside(checkpoint: Path) -> list[str]:
             break
     path = checkpoint.parent.with_name("results") / "test" / "metrics.json"
     if path.is_file():
-        iou = json.loads(path.read_text()).get("iou")
-        lines += [f"- **Test split**: IoU of crack {iou:.3f}."] if isinstance(iou, float) else []
+        iou = json.loads(path.read_text())["iou_at_validation_threshold"]
+        lines.append(f"- **Test split**: IoU of crack {iou:.3f}.")
     return lines or ["- **Scores**: it was exported before it was scored on a test split."]

@@ -73,7 +73,7 @@ def starting_network(config: Config) -> tuple[nn.Module, Start]:
     encoder = model.encoder.model_copy(update={"pretrained": False})
     network, pretrained = build_model(model.model_copy(update={"encoder": encoder}), image_size)
     fitting = fit(weights, network)
-    if not any(network.state_dict()[name].ndim > 1 for name in fitting):
+    if not any(value.ndim > 1 for value in fitting.values()):
         raise UserError(none_fits(model, weights, network))
     missing = tuple(name for name in network.state_dict() if name not in fitting)
     if model.encoder.pretrained is not False and any(name.startswith("encoder.") for name in missing):

@@ -27,6 +27,7 @@ def test_numbers_that_change_no_network_share_a_step(tiny: list[str]):
         ("data.augmentation.HorizontalFlip.p=2", "HorizontalFlip"),
         ("model.decoder.decoder_attention_type=none", "none"),
         ("model.checkpoint_path=best_model.pth", "is for evaluation"),
+        ("model.init_from=nowhere.pth", "no such file"),
         ("+data.augmentation.CenterCrop={height: 40, width: 40}", "CenterCrop|Crop size"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from exports import written
 
+from src.evaluation import main as evaluate
 from src.scoring.inference import load_network
 
 
@@ -22,3 +23,11 @@ def test_the_folder_says_what_one_must_know(checkpoint: Path, tmp_path: Path, ca
     said = capsys.readouterr().out
     assert "largest difference of a probability on" in said
     assert "network.pt2" in said
+
+
+def test_the_score_on_the_test_split_is_that_of_the_last_evaluation(checkpoint: Path, tmp_path: Path):
+    evaluate([f"model.checkpoint_path={checkpoint}"])
+    scores = json.loads((checkpoint.parents[1] / "results" / "test" / "metrics.json").read_text())
+    written(checkpoint, "torch-export", tmp_path / "exported")
+    card = (tmp_path / "exported" / "README.md").read_text()
+    assert f"IoU of crack {scores['iou_at_validation_threshold']:.3f}" in card
