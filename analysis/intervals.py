@@ -64,15 +64,15 @@ class Interval:
     mean: float
     seeds: int
     sd: float
-    """Standard deviation over the seeds."""
+    """Standard deviation over the seeds; 0 of given networks, which would be the same with other seeds."""
     groups: int
     images_sd: float
     """Standard error from the limited number of images. More seeds do not reduce it."""
 
     @property
     def is_defined(self) -> bool:
-        """Whether the interval can be computed: it needs two seeds and two groups of images."""
-        return self.seeds > 1 and self.groups > 1
+        """Whether the interval can be computed: it needs two seeds, or given networks, and two groups of images."""
+        return (self.seeds > 1 or self.sd == 0) and self.groups > 1
 
     def half_width(self, seeds: int | None = None) -> float:
         """Half the width of the 95 % interval; with ``seeds``, its expected value for that number of seeds."""
@@ -83,7 +83,7 @@ class Interval:
         total = of_seeds + of_images
         if total == 0:
             return 0.0
-        freedom = total**2 / (of_seeds**2 / (count - 1) + of_images**2 / (self.groups - 1))
+        freedom = total**2 / (of_seeds**2 / max(count - 1, 1) + of_images**2 / (self.groups - 1))
         return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total))
 
     @property
@@ -111,3 +111,12 @@ def interval(one: Scored, other: Scored | None = None) -> Interval:
     sd = float(scores.std(ddof=1)) if seeds > 1 else float("nan")
     images_sd = float(np.sqrt((groups - 1) * without.var()))
     return Interval(float(scores.mean()), seeds, sd, groups, images_sd)
+
+
+def interval_over_images(one: Scored, other: Scored) -> Interval:
+    """The interval of the difference of two given networks, each the one seed of its scores, on the same images.
+
+    The seeds are no source of chance: these networks are used, not others that are trained like them.
+    """
+    found = interval(one, other)
+    return Interval(found.mean, 1, 0.0, found.groups, found.images_sd)

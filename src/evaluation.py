@@ -9,6 +9,7 @@ The checkpoint holds its configuration; further overrides change what is evaluat
     evaluation.tta=d4                       the mean over mirrored and turned views: none | flips | d4
     evaluation.resolution=native            whole photographs at their own size, as in src.predict
     data.root=DIR                           other photographs
+    model.checkpoint_path=[A,B,C]           the mean of several networks' probabilities
 
 The results replace those in results/SPLIT (SPLIT-TTA with tta, SPLIT-native) in the run's folder: metrics.json,
 images.csv, precision_recall.csv and .png. Masks are compared at data.image_size, or at the photographs' own size with
@@ -16,26 +17,28 @@ resolution=native and for networks trained on crops; tolerances are in pixels of
 """
 
 import csv
+import hashlib
 import json
 import shutil
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.atomic import partial_beside
 from src.config.compose import load_config
 from src.config.overrides import Overrides
 from src.errors import UserError, outlive_reader, run_command
 from src.folders import refuse_irregular, user_path
+from src.provenance import digest
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
-    from src.config.schema import Evaluation
     from src.scoring.evaluate import OnImage, ScoredImage, Scores
     from src.scoring.inference import Network
 
 
+CHECKPOINT_PATH = "model.checkpoint_path"
 WRITTEN = (
     "metrics.json",
     "images.csv",
@@ -52,15 +55,15 @@ def main(argv: list[str]) -> None:
         return
     outlive_reader()
     overrides = Overrides.parse(argv)
-    checkpoint = find_checkpoint(overrides)
+    checkpoints = find_checkpoints(overrides)
     load_config(overrides.at("evaluation"))  # the rest can be checked only with the network
 
+    from src.scoring.ensemble import load_networks
     from src.scoring.evaluate import evaluate
-    from src.scoring.inference import load_network
 
-    network = load_network(checkpoint, overrides)
+    network = load_networks(checkpoints, overrides.without(CHECKPOINT_PATH))
     wanted = network.config.evaluation
-    folder = results_folder(network.checkpoint, wanted)
+    folder = results_folder(network)
     with replaced_at_the_end(folder) as partial:
         scores = evaluate(network, picture_writer(partial) if wanted.save_predictions else None)
         write_scores(scores, network, partial)
@@ -73,27 +76,36 @@ def main(argv: list[str]) -> None:
     print(folder)
 
 
-def find_checkpoint(overrides: Overrides) -> Path:
-    """The ``model.checkpoint_path`` of the overrides; without one this is a ``UserError``."""
-    path = (overrides.get("model.checkpoint_path") or "").strip("'\"")
-    if not path:
+def find_checkpoints(overrides: Overrides) -> list[Path]:
+    """The files of ``model.checkpoint_path``, which is one or a list; without one this is a ``UserError``."""
+    text = overrides.get(CHECKPOINT_PATH) or ""
+    listed = [item.strip(" '\"") for item in (text[1:-1].split(",") if text.startswith("[") else [text])]
+    if not all(listed):
         raise UserError(
-            "model.checkpoint_path is missing: set it to outputs/experiments/.../checkpoints/best_model.pth of a run."
+            f"{CHECKPOINT_PATH} is missing: set it to outputs/experiments/.../checkpoints/best_model.pth of a run, or "
+            "to a list of such files for the mean of several networks."
         )
-    checkpoint = user_path(path)
-    refuse_irregular(checkpoint)
-    return checkpoint
+    checkpoints = [user_path(item) for item in listed]
+    for checkpoint in checkpoints:
+        refuse_irregular(checkpoint)
+    return checkpoints
 
 
-def results_folder(checkpoint: Path, wanted: "Evaluation") -> Path:
+def results_folder(network: "Network") -> Path:
     """``results/SPLIT[-TTA][-native][-CHECKPOINT]`` in the run's folder, or beside a checkpoint outside of a run.
 
-    The name of the checkpoint is left out for the best network of a run.
+    The name of the checkpoint is left out for the best network of a run. The mean of several networks has a folder of
+    its own in ``{output_root}/ensembles``, named by their content.
     """
-    folder = checkpoint.resolve().parent
-    in_run = folder.name == "checkpoints"
+    wanted, checkpoint = network.config.evaluation, network.checkpoint
     names = [wanted.split, *([wanted.tta] if wanted.tta != "none" else [])]
     names += ["native"] if wanted.resolution == "native" else []
+    if network.members:
+        contents = " ".join(sorted(digest(member.checkpoint) for member in network.members))
+        name = hashlib.sha256(contents.encode()).hexdigest()[:12]
+        return network.config.output_root / "ensembles" / name / "results" / "-".join(names)
+    folder = checkpoint.resolve().parent
+    in_run = folder.name == "checkpoints"
     names += [checkpoint.stem] if in_run and checkpoint.stem != "best_model" else []
     return (folder.parent if in_run else folder) / "results" / "-".join(names)
 
@@ -109,7 +121,7 @@ def replaced_at_the_end(folder: Path) -> Generator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for name in ("masks", "overlays"):
             shutil.rmtree(folder / name, ignore_errors=True)
         for name in WRITTEN:
@@ -120,15 +132,15 @@ def replaced_at_the_end(folder: Path) -> Generator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def about(scores: "Scores", network: "Network") -> dict[str, str | int | float]:
+def about(scores: "Scores", network: "Network") -> dict[str, Any]:
     """The content of ``metrics.json``: the IoU at three thresholds, then ``evaluation.metrics``."""
     from src.scoring.metrics import BINS, HALF, best_threshold, scores_at
 
-    wanted = network.config.evaluation
+    wanted, members = network.config.evaluation, network.members
     oracle = best_threshold(scores.histogram)
     return {
-        "checkpoint": str(network.checkpoint),
-        "epoch": network.epoch,
+        "checkpoint": [str(member.checkpoint) for member in members] if members else str(network.checkpoint),
+        "epoch": [member.epoch for member in members] if members else network.epoch,
         "split": wanted.split,
         "images": len(scores.stems),
         "data_root": str(network.config.data.root),

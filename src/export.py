@@ -1,10 +1,10 @@
-"""Export a trained network: ``python -m src.export CHECKPOINT --format FORMAT --out DIR [PHOTOGRAPHS...]``.
+"""Export a trained network: ``python -m src.export CHECKPOINT... --format FORMAT --out DIR [PHOTOGRAPHS...]``.
 
 FORMAT is onnx, torch-export or smp-hub. DIR, which must be new or empty, gets the network, network.json with all that
 one must know to use it, and README.md; with onnx also predict.py, which finds the cracks in a photograph.
 
-The exported network is run on PHOTOGRAPHS, by default on some of the validation split, and must give what the
-checkpoint's gives.
+Several CHECKPOINTs, files that end in .pth, are exported as one network, the mean of their probabilities. The exported
+network is run on PHOTOGRAPHS, by default on some of the validation split, and must give what the checkpoint's gives.
 """
 
 import argparse
@@ -12,15 +12,16 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.atomic import new_folder
-from src.config.overrides import Overrides, rejoin_lists
+from src.config.overrides import rejoin_lists
 from src.data.files import list_images
 from src.errors import Parser, UserError, outlive_reader, run_command
-from src.folders import refuse_irregular, user_path
-from src.predict import find_photographs, is_override
+from src.folders import user_path
+from src.inputs import Inputs, add_threshold, find_photographs, refuse_threshold, threshold_of
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.exporting.formats import Exported
@@ -40,27 +41,31 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("checkpoint", type=user_path, help="a run's checkpoints/best_model.pth")
     parser.add_argument(
-        "photographs", nargs="*", help="photographs or folders of them, and overrides such as data.root="
+        "photographs",
+        nargs="*",
+        help="photographs or folders of them, further checkpoints (.pth), and overrides such as data.root=",
     )
     parser.add_argument("--format", choices=FORMATS, required=True)
     parser.add_argument("--out", type=user_path, required=True, help="a new folder")
+    add_threshold(parser)
     options = parser.parse_intermixed_args(rejoin_lists(argv))
     if options.out.exists() and not (options.out.is_dir() and not any(options.out.iterdir())):
         raise UserError(f"--out={options.out}: it exists and is not an empty folder; choose another one.")
-    given = [user_path(word) for word in options.photographs if not is_override(word)]
-    overrides = Overrides.parse([word for word in options.photographs if is_override(word)])
-    for item in overrides.items:
+    refuse_threshold(options.threshold)
+    inputs = Inputs.of(options.checkpoint, options.photographs)
+    for item in inputs.overrides.items:
         if item.key not in READ:
             raise UserError(f"{item}: this key has no effect here. Legal: {', '.join(READ)}.")
-    refuse_irregular(options.checkpoint)
-    from src.scoring.inference import load_network
+    from src.scoring.ensemble import load_networks
 
     outlive_reader()
-    network = load_network(options.checkpoint, overrides.plus(["device=cpu", "training.mixed_precision=false"]))
-    photographs = find_photographs(given) if given else of_validation(network)
+    here = ["device=cpu", "training.mixed_precision=false"]
+    network = load_networks(inputs.checkpoints, inputs.overrides.plus(here))
+    photographs = find_photographs(inputs.photographs) if inputs.photographs else of_validation(network)
+    threshold = options.threshold if options.threshold is not None else threshold_of(network)
     try:
         with new_folder(options.out) as folder:
-            write(network, photographs, options.format, folder)
+            write(replace(network, threshold=threshold), photographs, options.format, folder)
     except OSError as error:
         raise UserError(f"--out={options.out}: cannot be written: {error.strerror}.") from error
     for path in sorted(options.out.iterdir()):

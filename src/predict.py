@@ -1,7 +1,8 @@
-"""Find the cracks in new photographs: ``python -m src.predict CHECKPOINT IMAGES... [--out DIR] [KEY=VALUE ...]``.
+"""Find the cracks in new photographs: ``python -m src.predict CHECKPOINT... IMAGES... [--out DIR] [KEY=VALUE ...]``.
 
 IMAGES are files or folders, of any size. Each becomes DIR/masks/NAME.png (crack 255, else 0) and DIR/overlays/NAME.png.
-A photograph is resized to the scale of the training images and, if it is larger than these, predicted in tiles.
+A photograph is resized to the scale of the training images and, if it is larger than these, predicted in tiles. Of
+several CHECKPOINTs, files that end in .pth, the mean of the probabilities is taken.
 """
 
 import argparse
@@ -10,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.config.overrides import Overrides, rejoin_lists
+from src.config.overrides import rejoin_lists
 from src.data.depth import choose_bits
-from src.data.files import IMAGE_SUFFIXES, images_below, list_images, read_image
+from src.data.files import read_image
 from src.errors import Parser, UserError, outlive_reader, run_command
-from src.folders import in_full, refuse_irregular, user_path
+from src.folders import user_path
+from src.inputs import Inputs, add_threshold, find_photographs, refuse_threshold, threshold_of
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.data.files import UInt8Array
@@ -26,11 +28,15 @@ def main(argv: list[str]) -> None:
         prog="python -m src.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", type=user_path, help="a run's checkpoints/best_model.pth")
-    parser.add_argument("images", nargs="+", help="photographs or folders of them, and overrides such as device=cpu")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        help="photographs or folders of them, further checkpoints (.pth), and overrides such as device=cpu",
+    )
     parser.add_argument(
         "--out", type=user_path, default=Path("predictions"), help="folder for the results (predictions)"
     )
-    parser.add_argument("--threshold", type=float, help="probability of crack (default: the best on validation)")
+    add_threshold(parser)
     parser.add_argument(
         "--tta",
         choices=("none", "flips", "d4"),
@@ -39,8 +45,7 @@ def main(argv: list[str]) -> None:
     )
     parser.add_argument("--overlap", type=float, default=0.25, help="share of a tile's side that tiles share (0.25)")
     options = parser.parse_intermixed_args(rejoin_lists(argv))
-    if options.threshold is not None and not 0 <= options.threshold <= 1:
-        raise UserError(f"--threshold={options.threshold}: must be from 0 to 1.")
+    refuse_threshold(options.threshold)
     if not 0 <= options.overlap <= 0.9:
         raise UserError(f"--overlap={options.overlap}: must be from 0 to 0.9.")
     if options.out.exists() and not options.out.is_dir():
@@ -49,54 +54,18 @@ def main(argv: list[str]) -> None:
         raise UserError(
             f"--out={options.out}: this is a data set, whose masks would be overwritten; choose another folder."
         )
-    overrides = Overrides.parse(word for word in options.images if is_override(word))
-    photographs = find_photographs([user_path(word) for word in options.images if not is_override(word)])
-    if unread := overrides.at("evaluation"):
+    inputs = Inputs.of(options.checkpoint, options.images)
+    photographs = find_photographs(inputs.photographs)
+    if unread := inputs.overrides.at("evaluation"):
         raise UserError(f"{next(iter(unread))}: this key is for src.evaluation; here use --tta and --threshold.")
-    refuse_irregular(options.checkpoint)
-    from src.scoring.inference import load_network, refuse_views
+    from src.scoring.ensemble import load_networks
+    from src.scoring.inference import refuse_views
 
     outlive_reader()
-    network = load_network(options.checkpoint, overrides)
+    network = load_networks(inputs.checkpoints, inputs.overrides)
     refuse_views(options.tta, network.config.data.image_size)
     threshold = options.threshold if options.threshold is not None else threshold_of(network, options.tta)
     predict_files(network, photographs, options.out, (threshold, options.tta, options.overlap))
-
-
-def is_override(word: str) -> bool:
-    """Whether a word is an override such as ``device=cpu``, and not a file of that name or with an image's ending."""
-    return "=" in word and not Path(word).exists() and Path(word).suffix.lower() not in IMAGE_SUFFIXES
-
-
-def threshold_of(network: "Network", tta: str) -> float:
-    """The best threshold on validation. With ``tta`` it is computed anew, which needs the validation split."""
-    from src.scoring.evaluate import choose_threshold
-    from src.scoring.metrics import BINS
-
-    try:
-        return choose_threshold(network, tta) / BINS
-    except UserError as error:
-        raise UserError(
-            f"--tta={tta} needs its own threshold from the validation split; without it, use --threshold. {error}"
-        ) from error
-
-
-def find_photographs(paths: Sequence[Path]) -> list[Path]:
-    """The files, and those in the folders. Equal stems are a ``UserError``: their results would have the same name."""
-    found = dict[str, Path]()
-    for given in paths:
-        if not given.is_dir() and not given.is_file():
-            raise UserError(f"No such photograph: {in_full(given)}.")
-        if given.is_dir() and (below := images_below(given)):
-            print(f"Skipped {len(below)} image files in subfolders of {given}, such as {below[0]}: pass these too.")
-    for path in (file for given in paths for file in (list_images(given) if given.is_dir() else [given])):
-        if found.setdefault(path.stem, path).resolve() != path.resolve():
-            raise UserError(
-                f"{found[path.stem]} and {path} have the same stem, and so would their masks: predict them separately."
-            )
-    if not found:
-        raise UserError(f"No photograph in {', '.join(map(str, paths)) or 'the arguments'}.")
-    return list(found.values())
 
 
 def predict_files(network: "Network", photographs: Sequence[Path], out: Path, how: tuple[float, str, float]) -> None:

@@ -38,6 +38,7 @@ class RetrainRequest:
     output_root: Path | None = None
     data_root: Path | None = None
     address: str | None = None
+    ensemble: bool = False
     resume: bool = False
     fresh: bool = False
 
@@ -46,6 +47,8 @@ class RetrainRequest:
         for name in ("top", "seeds", "epochs", "trials_at_once", "gpus"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise UserError(f"--{name.replace('_', '-')}={value}: must be at least 1.")
+        if self.ensemble and self.seeds == 1:
+            raise UserError("--ensemble cannot be combined with --seeds=1: a mean needs two networks.")
         for name in ("fresh", "top", "epochs", "metric"):
             if self.resume and getattr(self, name):
                 raise UserError(f"--{name} cannot be combined with --resume, which continues with the same options.")
@@ -73,6 +76,7 @@ def parse(argv: list[str]) -> RetrainRequest:
     add("--output-root", type=user_path, help="the output_root of the sweep (default: the configured one)")
     add("--data-root", type=user_path, help="the new data folder of the sweep, if it was moved")
     add("--address", help="run on a Ray cluster: auto, or HOST:PORT of its head (default: this machine alone)")
+    add("--ensemble", action="store_true", help="compare the mean of the chosen networks with the best of them")
     add("--resume", action="store_true", help="continue an interrupted retraining with the same configurations")
     add("--fresh", action="store_true", help="move an existing retraining aside and start over")
     add("--debug", action="store_true", help="show the traceback of an error")
@@ -109,7 +113,7 @@ def retrain(request: RetrainRequest) -> int:
             why = retraining.session.study.why_ended or "Interrupted"
             console.print(f"{why}; every completed epoch is kept. Continue: {resume_command(request)}")
             return EXIT_USER if received is None else EXIT_SIGNAL + received
-        write_verdict(retraining, console)
+        write_verdict(retraining, console, request.ensemble)
     return 0
 
 
@@ -138,7 +142,7 @@ def resume_command(request: RetrainRequest) -> str:
     for name in ("trials_at_once", "gpus", "output_root", "data_root", "address"):
         if (value := getattr(request, name)) is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join([*words, "--resume"])
+    return shlex.join([*words, *(["--ensemble"] if request.ensemble else []), "--resume"])
 
 
 def command() -> None:

@@ -19,8 +19,8 @@ from src.config.schema import SPLITS
 from src.data.cache import open_split
 from src.errors import UserError
 from src.folders import move_aside
+from src.scoring.ensemble import load_networks
 from src.scoring.evaluate import evaluate
-from src.scoring.inference import load_network
 from sweeps.identity import differences, digests, surroundings
 from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.plan import SweepPlan, keep_best_by, with_absolute_paths
@@ -180,18 +180,10 @@ def check_contenders(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
 
 def score(trial: Trial, contender: str, plan: SweepPlan) -> Run:
     """Score a training's best network on the test split, at the threshold that was chosen on validation."""
-    folder, data = plan.folder / trial.name, plan.config.data
+    folder = plan.folder / trial.name
     counts = ImageCounts.load(folder)
     if counts is None:
-        overrides = [
-            f"data.root={data.root}",
-            "evaluation.split=test",
-            "evaluation.metrics=[iou]",
-            "evaluation.tta=none",
-            *(["device=auto"] if plan.config.device == "cuda" else []),  # this machine may have none
-        ]
-        scores = evaluate(load_network(folder / "checkpoints" / "best_model.pth", overrides))
-        counts = ImageCounts(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))
+        counts = count_on_test(plan, [best_checkpoint(folder)])
         counts.save(folder)
     assert trial.score is not None
     return Run(
@@ -204,3 +196,22 @@ def score(trial: Trial, contender: str, plan: SweepPlan) -> Run:
         parts=counts.parts(plan.spec.metric),
         epoch_seconds=trial.seconds / trial.epochs,
     )
+
+
+def best_checkpoint(run: Path) -> Path:
+    """The best network of a training's folder."""
+    return run / "checkpoints" / "best_model.pth"
+
+
+def count_on_test(plan: SweepPlan, checkpoints: Sequence[Path]) -> ImageCounts:
+    """Score a network, or the mean of several, on the test split, at the threshold that is best on validation."""
+    data = plan.config.data
+    overrides = [
+        f"data.root={data.root}",
+        "evaluation.split=test",
+        "evaluation.metrics=[iou]",
+        "evaluation.tta=none",
+        *(["device=auto"] if plan.config.device == "cuda" else []),  # this machine may have none
+    ]
+    scores = evaluate(load_networks(checkpoints, overrides))
+    return ImageCounts(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))

@@ -4,6 +4,7 @@ import csv
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from rich.table import Table
 
 from analysis.intervals import Interval
 from analysis.retrain.contenders import SEED
-from analysis.retrain.retraining import Retraining
+from analysis.retrain.ensemble import compare_ensemble
+from analysis.retrain.retraining import Retraining, best_checkpoint
 from analysis.verdict import ConfigResult, Run, SearchScore, Verdict, interval_text, judge
 from src.atomic import replace_text, replaced_file
 from src.config.overrides import Overrides, save_overrides
@@ -51,8 +53,11 @@ out, because the number of epochs also changes the score.
 """
 
 
-def write_verdict(retraining: Retraining, console: Console) -> None:
-    """Score the trainings, print and write the verdict. Without a complete default it is a ``UserError``."""
+def write_verdict(retraining: Retraining, console: Console, ensemble: bool = False) -> None:
+    """Score the trainings, print and write the verdict. Without a complete default it is a ``UserError``.
+
+    With ``ensemble`` the mean of the chosen configuration's networks is compared with the best of them.
+    """
     folder, race = retraining.plan.folder, retraining.race
     trials = retraining.trials
     runs = retraining.runs()
@@ -66,9 +71,14 @@ def write_verdict(retraining: Retraining, console: Console) -> None:
     best = max((run for run in runs if run.contender == verdict.chosen), key=lambda run: run.validated)
     overrides = chosen_overrides(retraining, verdict.chosen)
     save_overrides(overrides, folder / "best.yaml")
-    link_checkpoint(folder / best.folder / "checkpoints" / "best_model.pth", folder / "best_model.pth")
+    link_checkpoint(best_checkpoint(folder / best.folder), folder / "best_model.pth")
+    content: dict[str, Any] = {"sweep_begun": retraining.sweep_begun, "contenders": list(race.contenders)}
+    if ensemble:
+        result = compare_ensemble(retraining, runs, best)
+        alone = f"{best.contender} has one complete training, so there is no mean of several networks to compare."
+        verdict = replace(verdict, sentences=[*verdict.sentences, *(result.sentences if result else [alone])])
+        content["ensemble"] = result and result.content()
     replace_text(folder / "verdict.md", page(retraining, verdict, best))
-    content = {"sweep_begun": retraining.sweep_begun, "contenders": list(race.contenders)}
     content |= {"chosen": verdict.chosen, "sentences": verdict.sentences, "epochs": retraining.epochs}
     replace_text(folder / "verdict.json", json.dumps(content))
     for table in render_tables(verdict, race.default, retraining.epochs, console.width):

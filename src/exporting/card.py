@@ -1,13 +1,14 @@
 """What one must know to use an exported network: ``network.json`` for programs, ``README.md`` for people."""
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from src.exporting.formats import Exported
 from src.models.registry import STRIDE
 from src.provenance import digest, provenance
 from src.scoring.inference import Network
+
+T = TypeVar("T")
 
 USE = {
     "onnx": "`python predict.py PHOTOGRAPH MASK.png` writes a mask; it needs onnxruntime, opencv and numpy.",
@@ -18,7 +19,7 @@ CARD = """# {title}
 
 It finds cracks in photographs of pavement: one probability a pixel.
 
-- **Trained** for {epoch} epochs at {tile} pixels; {parameters:.1f} million weights.
+- **Trained** for {epochs} epochs at {tile} pixels; {parameters:.1f} million weights.
 {scores}
 - **Use**: {use}
 - **Input**: RGB as float32, (images, 3, height, width), (value / 255 - mean) / std. {sizes}
@@ -31,7 +32,8 @@ It finds cracks in photographs of pavement: one probability a pixel.
 
 def about(network: Network, exported: Exported, kind: str) -> dict[str, Any]:
     """The content of ``network.json``; plain types."""
-    config = network.config
+    config, members = network.config, network.members or (network,)
+    models = [member.config.model for member in members]
     return {
         "format": kind,
         "output": "logits" if kind == "smp-hub" else "probabilities",
@@ -41,12 +43,17 @@ def about(network: Network, exported: Exported, kind: str) -> dict[str, Any]:
         "std": list(config.data.std),
         "scale": list(network.scale),
         "threshold": network.threshold,
-        "architecture": config.model.architecture,
-        "encoder": config.model.encoder.name,
-        "epoch": network.epoch,
-        "checkpoint": digest(network.checkpoint),
+        "architecture": one_or_all([model.architecture for model in models]),
+        "encoder": one_or_all([model.encoder.name for model in models]),
+        "epoch": one_or_all([member.epoch for member in members]),
+        "checkpoint": one_or_all([digest(member.checkpoint) for member in members]),
         "made_with": {name: value for name, value in provenance().items() if name in ("time", "commit", "packages")},
     }
+
+
+def one_or_all(values: list[T]) -> T | list[T]:
+    """The value of a network; of several networks whose mean is exported, a list of theirs."""
+    return values[0] if len(values) == 1 else values
 
 
 def card(network: Network, facts: dict[str, Any]) -> str:
@@ -55,26 +62,38 @@ def card(network: Network, facts: dict[str, Any]) -> str:
     multiple = facts["any_multiple_of"]
     sizes = f"Sides are multiples of {multiple}." if multiple else f"The size is {tile}, no other."
     return CARD.format(
-        title=f"Cracks by {facts['architecture']} with {facts['encoder']}",
+        title=title_of(network),
         tile=tile,
-        scores="\n".join(scores_beside(network.checkpoint)),
+        scores="\n".join(scores_beside(network)),
+        epochs=" and ".join(str(member.epoch) for member in network.members or (network,)),
         use=USE[facts["format"]],
         sizes=sizes,
         parameters=sum(weight.numel() for weight in network.model.parameters()) / 1e6,
-        **{name: facts[name] for name in ("epoch", "architecture", "encoder", "threshold")},
+        threshold=facts["threshold"],
         scale=" and ".join(f"{factor:.4g}" for factor in facts["scale"]),
     )
 
 
-def scores_beside(checkpoint: Path) -> list[str]:
-    """What the verdict of ``retrain-best`` says, or the last evaluation on the test split, where they are beside it."""
+def title_of(network: Network) -> str:
+    members = network.members or (network,)
+    kinds = {f"{one.config.model.architecture} with {one.config.model.encoder.name}": None for one in members}
+    mean = f"the mean of {len(members)} networks, " if network.members else ""
+    return f"Cracks by {mean}{' and '.join(kinds)}"
+
+
+def scores_beside(network: Network) -> list[str]:
+    """What the verdict of ``retrain-best`` says, or the last evaluation on the test split, where they are beside it.
+
+    Of the mean of several networks, whose scores are not those of one, nothing.
+    """
     lines: list[str] = []
+    checkpoint = network.checkpoint.absolute()
     for folder in (checkpoint.parent, checkpoint.parents[2] if len(checkpoint.parents) > 2 else checkpoint.parent):
-        if (path := folder / "verdict.json").is_file():
+        if (path := folder / "verdict.json").is_file() and not network.members:
             lines += [f"- **Verdict**: {sentence}" for sentence in json.loads(path.read_text())["sentences"]]
             break
     path = checkpoint.parent.with_name("results") / "test" / "metrics.json"
-    if path.is_file():
+    if path.is_file() and not network.members:
         iou = json.loads(path.read_text())["iou_at_validation_threshold"]
         lines.append(f"- **Test split**: IoU of crack {iou:.3f}.")
     return lines or ["- **Scores**: it was exported before it was scored on a test split."]

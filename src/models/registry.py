@@ -230,9 +230,10 @@ def any_size(network: type[nn.Module]) -> type[nn.Module]:
 
 
 def unwrapped(network: nn.Module) -> nn.Module:
-    """A copy of a network on the CPU, for scoring, and of the library's own class where ``any_size`` has changed it."""
+    """A copy of a network on the CPU, for scoring, with the library's own class where ``any_size`` has changed it."""
     plain: nn.Module = copy.deepcopy(network).eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    plain.__class__ = getattr(type(network), "library_class", type(network))
+    for module in plain.modules():
+        module.__class__ = getattr(type(module), "library_class", type(module))
     return plain
 
 

@@ -44,8 +44,11 @@ def evaluate(network: Network, on_image: OnImage | None = None) -> Scores:
 
 
 def choose_threshold(network: Network, tta: str) -> int:
-    """The number of the best threshold on validation. It is computed anew for ``tta``, which changes probabilities."""
-    if tta == "none":
+    """The number of the best threshold on validation.
+
+    It is computed anew for ``tta`` and for the mean of several networks, which have other probabilities.
+    """
+    if tta == "none" and network.threshold is not None:
         return round(network.threshold * BINS)
     return best_threshold(np.stack([scored.histogram for scored in score_images(network, "val", tta, HALF)]))
 

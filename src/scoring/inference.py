@@ -46,11 +46,13 @@ class Network:
     device: torch.device
     dtype: torch.dtype | None
     epoch: int
-    threshold: float
-    """The best threshold on validation, without test-time augmentation."""
+    threshold: float | None
+    """The best threshold on validation, without test-time augmentation. None: it is not known yet."""
     scale: tuple[float, float]
     """Height and width of the training images as the network saw them, divided by those of the photographs."""
     micro_batch: MicroBatch
+    members: tuple["Network", ...] = ()
+    """The networks whose mean this is (``src.scoring.ensemble``); none of one network."""
 
     def probs(self, images: Tensor, tta: str = "none") -> Tensor:
         """Probabilities (N, 1, H, W) of uint8 images (N, H, W, 3): the mean over the views of ``VIEWS[tta]``."""

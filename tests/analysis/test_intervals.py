@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.intervals import Float64Array, Interval, Scored, interval
+from analysis.intervals import Float64Array, Interval, Scored, interval, interval_over_images
 
 RANDOM = np.random.default_rng(0)
 
@@ -81,3 +81,13 @@ def test_a_difference_turned_around_has_the_interval_turned_around(seeds: int, i
     one, other = scored(seeds, images), scored(seeds, images)
     there, back = interval(one, other), interval(other, one)
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low), nan_ok=True)
+
+
+def test_two_given_networks_differ_by_chance_of_the_images_alone():
+    one, other = scored(seeds=1), scored(seeds=1)
+    found = interval_over_images(one, other)
+    assert found.is_defined
+    assert found.mean == pytest.approx(one.scores[0] - other.scores[0])
+    assert found.high - found.mean == pytest.approx(2.20099 * found.images_sd, rel=1e-4)  # t of 11
+    assert found.images_sd == interval(one, other).images_sd
+    assert not interval(one, other).is_defined

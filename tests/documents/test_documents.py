@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from checkout import ROOT
 from commands import ask, commands, run_command_line, run_here, runs_of, serving, train_as
+from exports import trained
 from finished import FinishedSweep
 
 from analysis.results import read_folder
@@ -42,7 +43,9 @@ README = commands_in(ROOT / "README.md")
 CHECKPOINT = "outputs/experiments/RUN/checkpoints/best_model.pth"
 FROM_A_NETWORK = [line for line in commands_in(ROOT / "docs" / "guides" / "fine_tuning.md") if "run.py" in line]
 STARTS = ["python -m sweeps.run starts.py"]
-GUIDES = [line for path in sorted((ROOT / "docs").rglob("*.md")) for line in commands_in(path)]
+ENSEMBLES = [line for line in commands_in(ROOT / "docs" / "guides" / "answer.md") if ".pth" in line]
+ALL_GUIDES = [line for path in sorted((ROOT / "docs").rglob("*.md")) for line in commands_in(path)]
+GUIDES = [line for line in ALL_GUIDES if line not in ENSEMBLES]
 
 
 def tiny_sweep(tiny: list[str]) -> list[str]:
@@ -169,6 +172,25 @@ def test_a_network_is_exported_as_the_guide_says(finished_run: Path, tiny_data: 
         "predict.py",
         "README.md",
     }
+
+
+def test_several_networks_are_averaged_as_the_guide_says(
+    finished_run: Path, tiny: list[str], tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(finished_run)
+    folder = Path("outputs/retrain/swin_unet_lr/ensemble")
+    folder.mkdir(parents=True)
+    for seed, letter in enumerate("ABC"):
+        trained([*tiny, f"seed={seed}"], folder / f"{seed}.pth")
+        Path(f"{letter}.pth").hardlink_to(folder / f"{seed}.pth")
+    predicting, scoring, exporting = ENSEMBLES
+    three = " ".join(str(path) for path in sorted(folder.iterdir()))
+    command = predicting.replace(f"{folder}/*.pth", three).replace("PHOTOS", str(tiny_data / "test" / "images"))
+    assert "(threshold 0.410;" in run_here(command)
+    (written,) = re.findall(r"(\S*outputs/ensembles/\w+/results/test)$", run_here(scoring), re.MULTILINE)
+    assert json.loads((Path(written) / "metrics.json").read_text())["checkpoint"] == ["A.pth", "B.pth", "C.pth"]
+    run_here(exporting.replace("--out exported", "--out exported_mean"))
+    assert len(json.loads(Path("exported_mean/network.json").read_text())["checkpoint"]) == 3
 
 
 def test_synthetic_photographs_are_made_as_the_guides_say(tmp_path: Path):
@@ -367,7 +389,7 @@ def test_a_long_sweep_goes_on_and_is_retrained_as_the_documents_say(tiny: list[s
         assert len(list(csv.DictReader(file))) == 3
     assert "no problems" in run_command_line(check, here)
     said = run_command_line(WARM, *few_trials(tiny), "--trials", "1")
-    assert "3 trials for the model" in said
+    assert "3 trials as if they were ours" in said
     assert "retrain-best swin_unet_wide" in said
     (retrained,) = (line for line in README if line.startswith("retrain-best"))
     said = run_command_line(retrained, "--seeds", "1", "--output-root", str(tmp_path / "outputs"))

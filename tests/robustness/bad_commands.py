@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from sweeps.ledger import LEDGER_FILE
-from tests.robustness.bad_files import CHECKPOINTS, OF_A_RUN, OF_A_TRAINING, checkpoint, yaml_files
+from tests.robustness.bad_files import CHECKPOINTS, OF_A_RUN, OF_A_START, OF_A_TRAINING, checkpoint, yaml_files
 from tests.robustness.bad_home import Case, Home
 from tests.robustness.bad_words import GOOD_SPACE, MODULES, OPTIONS, OVERRIDES, SHAPES, SPACES
 
@@ -16,27 +16,61 @@ def good_ones() -> Iterator[Case]:
     """What is not to be refused, for every program."""
     yield Case("good", "a run", "", "run.py", Home.words)
     yield Case("good", "a sweep", "", "sweeps.run", partial(give_sweep, module_of(), "--dry-run"))
-    for program in ("src.evaluation", "src.predict", "run.py"):
+    for program in ("src.evaluation", "src.predict", "src.export", "run.py"):
         yield Case("good", f"a network, for {program}", "", program, partial(give_checkpoint, None, program))
+    yield Case("good", "a network to start from", "", "run.py", partial(give_start, None))
 
 
 def of_checkpoints() -> Iterator[Case]:
-    """A network from elsewhere: to evaluate, to predict with, to go on training from."""
-    for program in ("src.evaluation", "src.predict", "run.py"):
+    """A network from elsewhere: to evaluate, to predict with, to export, to go on training from, to start from."""
+    for program in ("src.evaluation", "src.predict", "src.export", "run.py"):
         for name in CHECKPOINTS:
             if name in (OF_A_RUN if program == "run.py" else OF_A_TRAINING):
                 continue
             yield Case(
                 "checkpoints", f"{name}, for {program}", "given.pth", program, partial(give_checkpoint, name, program)
             )
+    for name in OF_A_START:
+        yield Case("checkpoints", f"{name}, to start from", "given.pth", "run.py", partial(give_start, name))
+    for name in ("text", "half of one", "bare weights", "a scale of nothing"):
+        for program in ("src.predict", "src.export"):
+            words = partial(give_ensemble, name, program)
+            yield Case("checkpoints", f"{name} beside a good one, for {program}", "given.pth", program, words)
+    for program in ("src.predict", "src.export"):
+        words = partial(give_ensemble, None, program)
+        yield Case("checkpoints", f"the same network twice, for {program}", "given twice", program, words)
+
+
+def give_start(name: str | None, home: Home) -> list[str]:
+    path = home.root / "given.pth"
+    path.write_bytes(checkpoint(name, home.network, home.canary) if name else home.network.read_bytes())
+    return [*home.words(), f"model.init_from={path}"]
+
+
+def give_ensemble(name: str | None, program: str, home: Home) -> list[str]:
+    """A good network and one from elsewhere; without a name: the good one twice."""
+    path = home.root / "given.pth"
+    if name:
+        path.write_bytes(checkpoint(name, home.network, home.canary))
+    else:
+        path.hardlink_to(home.network)
+    return [str(home.network), str(path), *words_beside(program, home)]
+
+
+def words_beside(program: str, home: Home) -> list[str]:
+    """The words after the checkpoints."""
+    if program == "src.export":
+        out = str(home.root / "exported")
+        return ["--format", "torch-export", "--out", out, f"data.root={home.data}"]
+    return [str(home.data / "test" / "images"), "--out", str(home.root / "predictions"), "device=cpu"]
 
 
 def give_checkpoint(name: str | None, program: str, home: Home) -> list[str]:
     """Without a name: a good one."""
     path = home.root / "given.pth"
     path.write_bytes(checkpoint(name, home.network, home.canary) if name else home.network.read_bytes())
-    if program == "src.predict":
-        return [str(path), str(home.data / "test" / "images"), "--out", str(home.root / "predictions"), "device=cpu"]
+    if program in ("src.predict", "src.export"):
+        return [str(path), *words_beside(program, home)]
     if program == "src.evaluation":
         return [f"model.checkpoint_path={path}", f"data.root={home.data}", "device=cpu"]
     return [*home.words(), "training.epochs=3", f"training.resume_from={path}"]

@@ -182,6 +182,24 @@ OF_A_TRAINING = (
     "an epoch after the last",
 )
 """Those that only a training reads."""
+OF_A_START = (
+    "empty",
+    "text",
+    "a pointer of git lfs",
+    "a hundredth of one",
+    "half of one",
+    "one that ends early",
+    "a byte changed",
+    "pickled code",
+    "code in a torch file",
+    "code in the weights",
+    "a whole network",
+    "weights that are no numbers",
+    "weights that are no tensors",
+    "weights of nothing",
+    "no weights",
+)
+"""Those from which no training can start (``model.init_from``), which reads the weights alone."""
 
 
 def checkpoint(name: str, good: Path, canary: Path) -> bytes:

@@ -45,7 +45,7 @@ PRELOADED = ("tests.robustness.bad_inputs", "src.training.run", "src.scoring.eva
 KINDS = ("named", "another refusal", "too long", "through", "harm")
 PROGRAMS = {
     name: import_module("run" if name == "run.py" else name).main
-    for name in ("run.py", "src.evaluation", "src.predict", "src.prepare", "sweeps.run")
+    for name in ("run.py", "src.evaluation", "src.predict", "src.export", "src.prepare", "sweeps.run")
 }
 RESULTS = ("experiments", "sweeps", "predictions", "prepared")
 """Folders that a command makes when it has nothing to refuse."""
@@ -144,7 +144,8 @@ def contents(root: Path) -> dict[Path, str]:
 
 
 def results(root: Path) -> set[Path]:
-    return {path for name in RESULTS for path in root.rglob(f"{name}/*") if path.is_dir()}
+    folders = {path for name in RESULTS for path in root.rglob(f"{name}/*") if path.is_dir()}
+    return folders | set(root.rglob("exported"))
 
 
 def table(counts: dict[str, Counter[str]]) -> Table:

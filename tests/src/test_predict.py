@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from exports import trained
 from networks import Redness, network_of
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from src.data.files import UInt8Array, list_images, read_image
 from src.data.masks import read_mask
 from src.errors import UserError
 from src.evaluation import main as evaluate
-from src.predict import find_photographs, main, predict_photograph
+from src.predict import main, predict_photograph
 from src.scoring.pictures import FOUND
 
 
@@ -106,8 +107,39 @@ def test_with_views_the_threshold_is_the_one_that_evaluation_chooses(
 )
 def test_a_mistake_is_one_sentence(words: list[str], sentence: str, tmp_path: Path):
     path = photograph(tmp_path / "a.png", 8, 8)
+    checkpoint = tmp_path / "best_model.pth"
+    checkpoint.touch()
     with pytest.raises(UserError, match=sentence):
-        main(["best_model.pth", str(path), *words])
+        main([str(checkpoint), str(path), *words])
+
+
+def test_several_checkpoints_give_the_mask_that_the_evaluation_of_their_mean_scores(
+    tiny: list[str], tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    two = [str(trained([*tiny, f"seed={seed}"], tmp_path / f"{seed}.pth")) for seed in (1, 2)]
+    evaluate([f"model.checkpoint_path=[{','.join(two)}]", "evaluation.save_predictions=true"])
+    folder = Path(capsys.readouterr().out.splitlines()[-1])
+    main([*two, str(tiny_data / "test" / "images"), "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().out
+    about = json.loads((folder / "metrics.json").read_text())
+    assert about["checkpoint"] == two
+    assert f"(threshold {about['threshold_of_validation']:.3f};" in said
+    scored = list_images(folder / "masks")
+    assert len(scored) == 3
+    for path in scored:
+        np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / path.name), read_mask(path))
+
+
+def test_several_checkpoints_without_validation_photographs_need_a_threshold(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    two = [str(trained([*tiny, f"seed={seed}"], tmp_path / f"{seed}.pth")) for seed in (1, 2)]
+    path = photograph(tmp_path / "a.png", 32, 32)
+    words = [*two, str(path), "--out", str(tmp_path / "out"), "data.root=/nowhere"]
+    with pytest.raises(UserError, match="--threshold"):
+        main(words)
+    main([*words, "--threshold", "0.3"])
+    assert "(threshold 0.300;" in capsys.readouterr().out
 
 
 def test_photographs_of_12_bits_are_predicted_once_that_is_said(checkpoint: Path, tmp_path: Path):
@@ -124,17 +156,6 @@ def test_photographs_of_12_bits_are_predicted_once_that_is_said(checkpoint: Path
     np.testing.assert_array_equal(one, other)
 
 
-def test_photographs_whose_results_would_overwrite_each_other_are_refused(tmp_path: Path):
-    one, other = photograph(tmp_path / "x" / "a.png", 8, 8), photograph(tmp_path / "y" / "a.jpg", 8, 8)
-    with pytest.raises(UserError, match="have the same stem"):
-        find_photographs([one.parent, other])
-
-
-def test_a_folder_without_photographs_is_refused(tmp_path: Path):
-    with pytest.raises(UserError, match=f"No photograph in {tmp_path}"):
-        find_photographs([tmp_path])
-
-
 def test_files_that_are_no_photographs_are_named_and_the_others_are_predicted(checkpoint: Path, tmp_path: Path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_text("no picture")
@@ -142,12 +163,6 @@ def test_files_that_are_no_photographs_are_named_and_the_others_are_predicted(ch
     with pytest.raises(UserError, match=r"1 of 2 photographs could not be read\. Cannot decode .*a\.png"):
         main([str(checkpoint), str(tmp_path / "in"), "--out", str(tmp_path / "out")])
     assert (tmp_path / "out" / "masks" / "b.png").is_file()
-
-
-def test_a_photograph_that_is_named_twice_is_predicted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = photograph(tmp_path / "a.png", 8, 8)
-    monkeypatch.chdir(tmp_path)
-    assert find_photographs([path, Path("a.png")]) == [path]
 
 
 def test_what_lies_in_a_folder_and_cannot_be_read_does_not_keep_the_others_from_it(checkpoint: Path, tmp_path: Path):
@@ -161,14 +176,3 @@ def test_what_lies_in_a_folder_and_cannot_be_read_does_not_keep_the_others_from_
 def test_the_masks_of_a_data_set_are_not_replaced(tiny_data: Path):
     with pytest.raises(UserError, match="masks would be overwritten"):
         main(["x.pth", str(tiny_data / "test" / "images"), "--out", str(tiny_data / "test")])
-
-
-def test_photographs_in_folders_below_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    photograph(tmp_path / "a.png", 20, 20)
-    photograph(tmp_path / "more" / "b.png", 20, 20)
-    assert find_photographs([tmp_path]) == [tmp_path / "a.png"]
-    assert (
-        f"Skipped 1 image files in subfolders of {tmp_path}, such as {tmp_path / 'more' / 'b.png'}"
-        in capsys.readouterr().out
-    )
-    assert len(find_photographs([tmp_path, tmp_path / "more"])) == 2

@@ -1,6 +1,7 @@
 """Training the best configurations again: through the real Ray, from a real sweep."""
 
 import csv
+import json
 import os
 import re
 import shlex
@@ -22,8 +23,10 @@ from src.cards import Card
 from src.config.compose import load_config
 from src.config.overrides import load_overrides
 from src.errors import UserError
+from src.scoring.ensemble import load_networks
 from src.scoring.evaluate import evaluate
 from src.scoring.inference import load_network
+from src.scoring.metrics import BINS
 from sweeps.audit import audit
 from sweeps.plan import SweepPlan
 
@@ -120,6 +123,30 @@ def test_the_same_again_trains_nothing_and_says_the_same(
         main(words(output_root, "--top", "1", "--seeds", "2", "--epochs", "2"))
 
 
+def test_the_mean_of_the_chosen_networks_is_compared_with_the_best_of_them_and_nothing_is_trained(
+    retrained: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+):
+    output_root, _ = retrained
+    folder = output_root / "retrain" / "tiny_sweep"
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("t*/checkpoints/last.pth")}
+    assert main(words(output_root, "--top", "1", "--seeds", "2", "--ensemble")) == 0
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("t*/checkpoints/last.pth")} == before
+    checkpoints = [folder / "ensemble" / f"{seed}.pth" for seed in (0, 1)]
+    assert sorted((folder / "ensemble").iterdir()) == checkpoints
+    verdict = json.loads((folder / "verdict.json").read_text())
+    found = verdict["ensemble"]
+    rows = [row for row in table(folder / "runs.csv") if row["configuration"] == verdict["chosen"]]
+    best = max(rows, key=lambda row: float(row["val/iou_best"]))
+    assert found["score_of_best_network"] == pytest.approx(float(best["test/iou"]))
+    mean = evaluate(load_networks(checkpoints, ["evaluation.split=test"]))
+    assert found["score"] == pytest.approx(mean.metrics["iou"])
+    assert found["threshold"] == mean.threshold / BINS
+    sentence = f"The mean of the 2 networks of {verdict['chosen']} has {found['score']:.4f}"
+    for text in (capsys.readouterr().out.replace("\n", " "), (folder / "verdict.md").read_text()):
+        assert sentence in text
+    main(words(output_root, "--top", "1", "--seeds", "2"))  # as it was, for the other tests
+
+
 @pytest.mark.slow
 def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep, tmp_path: Path):
     output_root = copy_of(finished_sweep, tmp_path)
@@ -149,6 +176,7 @@ def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep,
         (["--top", "0"], "--top=0"),
         (["--resume", "--fresh"], "--fresh cannot be combined with --resume"),
         (["--resume", "--top", "2"], "--top cannot be combined with --resume"),
+        (["--ensemble", "--seeds", "1"], "--seeds=1"),
         (["--resume"], "leave out --resume"),
         (["--metric", "val/dice"], "Unknown metric to compare by 'val/dice'"),
     ],
@@ -166,3 +194,4 @@ def test_an_unknown_sweep_is_refused(finished_sweep: FinishedSweep):
 def test_the_command_that_goes_on_knows_where_the_data_is():
     options = parse(["tiny_sweep", "--data-root", "moved data", "--top", "1"])
     assert resume_command(options) == "retrain-best tiny_sweep --data-root 'moved data' --resume"
+    assert resume_command(parse(["tiny_sweep", "--ensemble"])) == "retrain-best tiny_sweep --ensemble --resume"
