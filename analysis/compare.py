@@ -4,13 +4,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.table import Table
 
 from analysis.figures import best_so_far, plot_progress
-from analysis.image_counts import ImageCounts, load_image_counts
-from analysis.intervals import Interval, Scored, interval
+from analysis.image_counts import SeedCounts, load_image_counts, scored
+from analysis.intervals import Interval, interval
 from analysis.leaderboard import PLAIN_WIDTH, summary_line
 from analysis.results import SweepResults, load_sweep, read_verdict
 from analysis.verdict import interval_text, seeds_needed_sentence
@@ -126,7 +125,10 @@ def fresh_seed_sentences(one: SweepResults, other: SweepResults, metric: str) ->
         ]
     (chosen, runs), (its_choice, its_runs) = (retrained(sweep) for sweep in (one, other))
     seeds = sorted(set(runs) & set(its_runs))
-    if len(seeds) < 2:
+    by_fold = {found.by_fold for found in (*runs.values(), *its_runs.values())}
+    if len(by_fold) > 1:
+        return ["The results on fresh seeds cannot be compared: one was retrained with --folds, the other without."]
+    if len(seeds) < (1 if True in by_fold else 2):
         return ["The results on fresh seeds cannot be compared: both need at least two common seeds, preferably five."]
     if not same_images([*runs.values(), *its_runs.values()]):
         return ["The results on fresh seeds cannot be compared: the test images are not the same."]
@@ -146,7 +148,7 @@ def different_lengths_warning(one: SweepResults, other: SweepResults) -> list[st
     ]
 
 
-def retrained(sweep: SweepResults) -> tuple[str, dict[int, ImageCounts]]:
+def retrained(sweep: SweepResults) -> tuple[str, dict[int, SeedCounts]]:
     """The configuration that a sweep's verdict chose, and its trainings by seed."""
     folder = sweep.find_verdict()
     assert folder is not None
@@ -154,19 +156,16 @@ def retrained(sweep: SweepResults) -> tuple[str, dict[int, ImageCounts]]:
     return chosen, load_image_counts(folder, chosen)
 
 
-def same_images(runs: list[ImageCounts]) -> bool:
+def same_images(runs: list[SeedCounts]) -> bool:
     first = runs[0]
     return all((run.images, run.crack_pixels) == (first.images, first.crack_pixels) for run in runs)
-
-
-def scored(runs: list[ImageCounts], metric: str) -> Scored:
-    return Scored(np.stack([run.parts(metric) for run in runs]), runs[0].groups)
 
 
 def difference_sentences(one: str, other: str, found: Interval, metric: str) -> list[str]:
     """The difference of two test scores in words."""
     size = f"{metric.removeprefix('val/')} {found.mean:+.4f} {interval_text(found)}"
     on = f"on the test split, with {found.seeds} fresh seeds and images of {found.groups} groups"
+    on = f"over {found.groups} folds of all photographs, with fresh seeds" if found.by_fold else on
     if found.low > 0:
         return [f"{one} is better than {other} {on}: {size}."]
     if found.high < 0:

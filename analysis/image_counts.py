@@ -1,4 +1,4 @@
-"""Per-image histograms of a training on the test split, stored so that every metric can be computed later."""
+"""Per-image histograms of trainings on the test split, stored so that every metric can be computed later."""
 
 import csv
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from analysis.intervals import Float64Array
+from analysis.intervals import Float64Array, Scored
 from src.atomic import replaced_file
 from src.data.pairs import manifest_groups
 from src.scoring.metrics import BINS, Int64Array, rankable_parts, scores_at
@@ -71,9 +71,52 @@ def groups_of(root: Path, stems: Sequence[str]) -> tuple[str, ...]:
     return tuple(groups.get(f"test/{stem}", stem) for stem in stems)
 
 
-def load_image_counts(folder: Path, configuration: str) -> dict[int, ImageCounts]:
-    """Read the image counts of a configuration's trainings by seed, from a folder that ``retrain-best`` has written."""
+@dataclass(frozen=True)
+class SeedCounts:
+    """The predictions with one seed: of one training or, with folds, of one on each fold."""
+
+    trainings: tuple[ImageCounts, ...]
+    by_fold: bool
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        return tuple(name for one in self.trainings for name in one.images)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each image; with folds, its fold, because all images of a fold have the same network."""
+        if not self.by_fold:
+            return self.trainings[0].groups
+        return tuple(str(number + 1) for number, one in enumerate(self.trainings) for _ in one.images)
+
+    @property
+    def crack_pixels(self) -> list[int]:
+        """See ``ImageCounts.crack_pixels``."""
+        return [count for one in self.trainings for count in one.crack_pixels]
+
+    def parts(self, metric: str) -> Float64Array:
+        """(images, 2), see ``ImageCounts.parts``; each training has its own threshold."""
+        return np.concatenate([one.parts(metric) for one in self.trainings])
+
+
+def scored(seeds: Sequence[SeedCounts], metric: str) -> Scored:
+    """The test results of a configuration."""
+    return Scored(np.stack([one.parts(metric) for one in seeds]), seeds[0].groups, seeds[0].by_fold)
+
+
+def load_image_counts(folder: Path, configuration: str) -> dict[int, SeedCounts]:
+    """Read the image counts of a configuration's trainings by seed, from a folder that ``retrain-best`` has written.
+
+    Seeds that lack a training are left out.
+    """
     with (folder / "runs.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["configuration"] == configuration]
-    by_seed = {int(row["seed"]): ImageCounts.load(folder / row["folder"]) for row in rows}
-    return {seed: counts for seed, counts in by_seed.items() if counts is not None}
+        rows = list(csv.DictReader(file))
+    folds = sorted({row.get("fold") or "" for row in rows}, key=lambda fold: (len(fold), fold))
+    own = {(int(row["seed"]), row.get("fold") or ""): row for row in rows if row["configuration"] == configuration}
+    by_seed: dict[int, SeedCounts] = {}
+    for seed in dict.fromkeys(seed for seed, _ in own):
+        counts = [ImageCounts.load(folder / own[seed, fold]["folder"]) for fold in folds if (seed, fold) in own]
+        found = [one for one in counts if one is not None]
+        if len(found) == len(folds):
+            by_seed[seed] = SeedCounts(tuple(found), by_fold=folds != [""])
+    return by_seed

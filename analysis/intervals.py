@@ -7,6 +7,9 @@ trains the same configuration has other seeds and other photographs, so the inte
 - of the same mean over images, by leaving out one group of images at a time (the jackknife; Efron and Stein 1981): the
   tiles of one photograph are nearly the same image, and count as one.
 
+With folds (``retrain-best --folds``) one fold is left out at a time instead: its images have the network in common, so
+that variance includes the trainings', and the seeds are no further source.
+
 Their sum gives a t interval with Satterthwaite's (1946) degrees of freedom. Two configurations are compared seed by
 seed on the same images, so common effects cancel. A bootstrap of five seeds and a few dozen images would be too narrow
 (docs/decisions/0008).
@@ -36,6 +39,8 @@ class Scored:
     """(seeds, images, 2)."""
     groups: Sequence[str]
     """The group of each image."""
+    by_fold: bool = False
+    """Whether the groups are folds, each scored by networks of its own."""
 
     def over(self, chosen: Float64Array) -> Float64Array:
         """Scores on subsets of the images, shape (choices, seeds); ``chosen`` has the shape (choices, images).
@@ -64,14 +69,17 @@ class Interval:
     mean: float
     seeds: int
     sd: float
-    """Standard deviation over the seeds; 0 of given networks, which would be the same with other seeds."""
+    """Standard deviation over the seeds; 0 where they are no source of chance of their own: of given networks, and with
+    folds."""
     groups: int
     images_sd: float
     """Standard error from the limited number of images. More seeds do not reduce it."""
+    by_fold: bool = False
+    """Whether the groups are folds; then ``images_sd`` includes the chance of the trainings."""
 
     @property
     def is_defined(self) -> bool:
-        """Whether the interval can be computed: it needs two seeds, or given networks, and two groups of images."""
+        """Whether the interval can be computed: it needs two seeds, if they are a source, and two groups of images."""
         return (self.seeds > 1 or self.sd == 0) and self.groups > 1
 
     def half_width(self, seeds: int | None = None) -> float:
@@ -96,8 +104,10 @@ class Interval:
 
     @property
     def seeds_needed(self) -> int | None:
-        """The total number of seeds with which a difference of this size would be significant. None: no number of
-        seeds is enough, because there are too few images."""
+        """The total number of seeds with which a difference of this size would be significant.
+
+        None: no number of seeds is enough, because there are too few images; with folds it is not known.
+        """
         enough = (seeds for seeds in range(self.seeds + 1, MOST_SEEDS + 1) if self.half_width(seeds) < abs(self.mean))
         return next(enough, None)
 
@@ -108,9 +118,9 @@ def interval(one: Scored, other: Scored | None = None) -> Interval:
     if other is not None:
         scores, without = scores - other.scores, without - other.without_a_group
     seeds, groups = len(scores), len(without)
-    sd = float(scores.std(ddof=1)) if seeds > 1 else float("nan")
+    sd = 0.0 if one.by_fold else float(scores.std(ddof=1)) if seeds > 1 else float("nan")
     images_sd = float(np.sqrt((groups - 1) * without.var()))
-    return Interval(float(scores.mean()), seeds, sd, groups, images_sd)
+    return Interval(float(scores.mean()), seeds, sd, groups, images_sd, one.by_fold)
 
 
 def interval_over_images(one: Scored, other: Scored) -> Interval:

@@ -29,6 +29,8 @@ class Run:
     parts: Float64Array
     """Numerator and denominator of the metric for each test image, shape (images, 2)."""
     epoch_seconds: float
+    fold: str = ""
+    """The fold that it was trained and scored on; empty without folds."""
 
 
 class SearchScore(NamedTuple):
@@ -37,6 +39,15 @@ class SearchScore(NamedTuple):
     score: float | None
     epochs: int = 0
     """The epochs that were trained for the score; 0: unknown."""
+
+
+@dataclass(frozen=True)
+class ComparedOn:
+    """The images on which trainings are compared."""
+
+    groups: Sequence[str]
+    """The group of each image; with folds, its fold."""
+    by_fold: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ def judge(
     runs: Sequence[Run],
     search_scores: Mapping[str, SearchScore],
     default: str,
-    groups: Sequence[str],
+    images: ComparedOn,
     dropped: Mapping[str, str],
 ) -> Verdict:
     """Compare all contenders with the default on fresh seeds and the test split, and choose one.
@@ -82,7 +93,7 @@ def judge(
     """
     by_name = {name: [run for run in runs if run.contender == name] for name in search_scores}
     results = [
-        config_result(name, found, by_name[default], search_scores[name], groups, dropped.get(name, ""))
+        config_result(name, found, by_name[default], search_scores[name], images, dropped.get(name, ""))
         for name, found in by_name.items()
         if found
     ]
@@ -95,7 +106,7 @@ def judge(
         if leader.gain.low > 0:
             good = [one for one in results if not one.dropped and one.gain is not None and one.gain.low > 0]
             chosen = cheapest(
-                [one for one in good if one is leader or not is_distinguishable(by_name, leader, one, groups)]
+                [one for one in good if one is leader or not is_distinguishable(by_name, leader, one, images)]
             )
         elif not leader.gain.high < 0 and leader.gain.is_defined:
             chosen = cheapest([default_result, leader])
@@ -105,30 +116,31 @@ def judge(
 
 
 def config_result(
-    name: str, runs: Sequence[Run], reference: Sequence[Run], search: SearchScore, groups: Sequence[str], dropped: str
+    name: str, runs: Sequence[Run], reference: Sequence[Run], search: SearchScore, images: ComparedOn, dropped: str
 ) -> ConfigResult:
-    gain = None if runs is reference else difference(runs, reference, groups)
+    gain = None if runs is reference else difference(runs, reference, images)
     validated, seconds = fmean(run.validated for run in runs), median(run.epoch_seconds for run in runs)
-    return ConfigResult(name, search, validated, interval(scored(runs, groups)), gain, seconds, dropped)
+    return ConfigResult(name, search, validated, interval(scored(runs, images)), gain, seconds, dropped)
 
 
-def difference(runs: Sequence[Run], others: Sequence[Run], groups: Sequence[str]) -> Interval | None:
+def difference(runs: Sequence[Run], others: Sequence[Run], images: ComparedOn) -> Interval | None:
     """The difference of test scores between two sets of runs on their common seeds; None if there are none."""
     common = {run.seed for run in runs} & {run.seed for run in others}
     if not common:
         return None
-    return interval(*(scored([run for run in some if run.seed in common], groups) for some in (runs, others)))
+    return interval(*(scored([run for run in some if run.seed in common], images) for some in (runs, others)))
 
 
-def scored(runs: Sequence[Run], groups: Sequence[str]) -> Scored:
-    return Scored(np.stack([run.parts for run in sorted(runs, key=lambda run: run.seed)]), groups)
+def scored(runs: Sequence[Run], images: ComparedOn) -> Scored:
+    parts = np.stack([run.parts for run in sorted(runs, key=lambda run: run.seed)])
+    return Scored(parts, images.groups, images.by_fold)
 
 
 def is_distinguishable(
-    by_name: Mapping[str, Sequence[Run]], one: ConfigResult, other: ConfigResult, groups: Sequence[str]
+    by_name: Mapping[str, Sequence[Run]], one: ConfigResult, other: ConfigResult, images: ComparedOn
 ) -> bool:
     """Whether the test scores of two configurations differ significantly."""
-    found = difference(by_name[one.contender], by_name[other.contender], groups)
+    found = difference(by_name[one.contender], by_name[other.contender], images)
     return found is not None and (found.low > 0 or found.high < 0)
 
 
@@ -142,7 +154,7 @@ def verdict_sentences(
     leader: ConfigResult, gain: Interval, chosen: ConfigResult, default_result: ConfigResult
 ) -> list[str]:
     """The verdict in words: the leader's difference to the default, the chosen configuration, and the reason."""
-    size = f"{gain.mean:+.4f} {interval_text(gain)} on the test split"
+    size = f"{gain.mean:+.4f} {interval_text(gain)} {where(gain)}"
     if gain.low > 0:
         sentences = [f"{leader.contender} is better than the default by {size}."]
         if chosen is not leader:
@@ -159,12 +171,13 @@ def verdict_sentences(
             f"{leader.contender}, the best on validation, is worse than the default: {size}.",
             "The default is chosen.",
         ]
+    unit = f"{gain.groups} folds" if gain.by_fold else f"{gain.seeds} seeds"
     other = default_result if chosen is leader else leader
     alike = other.epoch_seconds < AS_CHEAP * chosen.epoch_seconds
     why = "both cost about the same, and there is no reason to change" if alike else "it is cheaper"
     name = "The default" if chosen is default_result else chosen.contender
     return [
-        f"With {gain.seeds} seeds there is no clear difference between {leader.contender} and the default: {size}.",
+        f"With {unit} there is no clear difference between {leader.contender} and the default: {size}.",
         f"{name} is chosen: {why}.",
         seeds_needed_sentence(gain),
     ]
@@ -178,16 +191,23 @@ def default_wins_sentences(results: Sequence[ConfigResult], default: str) -> lis
         stopped = f" (it {result.dropped})" if result.dropped else ""
         sentences.append(
             f"The next best, {result.contender}{stopped}, differs from it by {result.gain.mean:+.4f} "
-            f"{interval_text(result.gain)} on the test split, which does not influence the choice."
+            f"{interval_text(result.gain)} {where(result.gain)}, which does not influence the choice."
         )
     return sentences
 
 
 def seeds_needed_sentence(gain: Interval) -> str:
     """How many seeds would make a difference of this size significant."""
+    if gain.by_fold:
+        return "More photographs, or a second seed for each fold (--seeds), would say more."
     if needed := gain.seeds_needed:
         return f"With {needed} seeds a difference of this size would be significant."
     return "No number of seeds would make so small a difference significant: that needs more test photographs."
+
+
+def where(gain: Interval) -> str:
+    """What a gain was measured on."""
+    return f"over {gain.groups} folds of all photographs" if gain.by_fold else "on the test split"
 
 
 def interval_text(found: Interval) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TOP = 3
 SEEDS = 5
+FEWEST_FOLDS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class RetrainRequest:
     output_root: Path | None = None
     data_root: Path | None = None
     address: str | None = None
+    folds: int | None = None
     ensemble: bool = False
     resume: bool = False
     fresh: bool = False
@@ -49,7 +51,13 @@ class RetrainRequest:
                 raise UserError(f"--{name.replace('_', '-')}={value}: must be at least 1.")
         if self.ensemble and self.seeds == 1:
             raise UserError("--ensemble cannot be combined with --seeds=1: a mean needs two networks.")
-        for name in ("fresh", "top", "epochs", "metric"):
+        if self.folds is not None and self.folds < FEWEST_FOLDS:
+            raise UserError(f"--folds={self.folds}: must be at least {FEWEST_FOLDS}, to test, validate and train on.")
+        if self.folds and self.ensemble:
+            raise UserError(
+                "--ensemble cannot be combined with --folds: its networks have seen each other's test images."
+            )
+        for name in ("fresh", "folds", "top", "epochs", "metric"):
             if self.resume and getattr(self, name):
                 raise UserError(f"--{name} cannot be combined with --resume, which continues with the same options.")
 
@@ -68,7 +76,11 @@ def parse(argv: list[str]) -> RetrainRequest:
     add = parser.add_argument
     add("name", help="the sweep's folder under outputs/sweeps")
     add("--top", type=int, help=f"number of best configurations besides the default (default {TOP})")
-    add("--seeds", type=int, help=f"number of fresh seeds for each configuration, from 0 (default {SEEDS})")
+    add(
+        "--seeds",
+        type=int,
+        help=f"number of fresh seeds for each configuration, from 0 (default {SEEDS}, with --folds 1)",
+    )
     add("--epochs", type=int, help="epochs of each training (default: as in the sweep)")
     add("--metric", help="metric for choosing and comparing configurations (default: the sweep's metric)")
     add("--trials-at-once", type=int, help="number of trainings that share the machine")
@@ -76,6 +88,7 @@ def parse(argv: list[str]) -> RetrainRequest:
     add("--output-root", type=user_path, help="the output_root of the sweep (default: the configured one)")
     add("--data-root", type=user_path, help="the new data folder of the sweep, if it was moved")
     add("--address", help="run on a Ray cluster: auto, or HOST:PORT of its head (default: this machine alone)")
+    add("--folds", type=int, help="test on all photographs, in K parts by place; one training for each part and seed")
     add("--ensemble", action="store_true", help="compare the mean of the chosen networks with the best of them")
     add("--resume", action="store_true", help="continue an interrupted retraining with the same configurations")
     add("--fresh", action="store_true", help="move an existing retraining aside and start over")
@@ -97,8 +110,8 @@ def retrain(request: RetrainRequest) -> int:
         raise unknown("metric to compare by", metric, RANKABLE)
     if sweep.state != "finished":
         print(f"{sweep.name} is {sweep.state}: its best trials may still change.")
-    seeds = request.seeds or (0 if request.resume else SEEDS)
-    settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric)
+    seeds = request.seeds or (0 if request.resume else 1 if request.folds else SEEDS)
+    settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric, request.folds or 0)
     with ray_for(sweep, request) as ray, locked(folder_of(sweep)):
         with quick_imports():  # torch and Optuna: seconds, in which Ray starts
             from analysis.retrain.retraining import open_retraining
@@ -107,6 +120,8 @@ def retrain(request: RetrainRequest) -> int:
             from sweeps.run_trials import executor_for
 
         retraining = open_retraining(sweep, settings, ray.resources, request.resume, request.fresh, request.data_root)
+        if retraining.race.folds and request.ensemble:
+            raise UserError("--ensemble: this retraining has folds, whose networks have seen each other's test images.")
         with executor_for(retraining.plan, ray) as executor:
             received = retraining.session.run(console, executor)
         if not retraining.session.study.complete:

@@ -11,6 +11,7 @@ from src.config.overrides import Overrides
 from src.errors import UserError
 
 SEED = "seed"
+DATA_ROOT = "data.root"
 RESET_KEYS = (SEED, "threads", "training.epochs", "training.metric", "output_root")
 """Keys of the search that a retraining sets itself."""
 
@@ -25,6 +26,8 @@ class RaceSettings:
     epochs: int | None
     """Epochs of each training. None: the sweep's ``max_epochs``."""
     metric: str
+    folds: int = 0
+    """Parts of all photographs, each of which is the test split of one training. 0: the data folder's own splits."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def compare_ensemble(retraining: Retraining, runs: Sequence[Run], best: Run) -> 
     if len(members) < 2:
         return None
     checkpoints = link_members(plan.folder, members)
-    counts = count_on_test(plan, checkpoints)
+    counts = count_on_test(plan, checkpoints, plan.config.data.root)
     mean, single = (Scored(np.stack([parts]), counts.groups) for parts in (counts.parts(plan.spec.metric), best.parts))
     gain = interval_over_images(mean, single)
     return EnsembleResult(best.contender, checkpoints, counts.threshold, float(single.scores[0]), gain)

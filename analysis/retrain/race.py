@@ -1,77 +1,103 @@
 """A race between configurations: decides which one is trained with which seed next, and drops clearly worse ones.
 
 This follows F-Race (Birattari et al. 2002): every contender is trained with the first seed, then with the second, and
-so on. A contender is dropped if it is significantly worse than the leader (paired t test on validation, at 95 % for its
-comparisons after each seed together), or if one of its trainings failed. The default is never dropped, because all
-others are compared with it.
+so on; with folds, on each fold with the first seed, and so on. A contender is dropped if it is significantly worse than
+the leader (paired t test on validation, at 95 % for its comparisons after each block together), or if one of its
+trainings failed. The default is never dropped, because all others are compared with it.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from scipy import stats
 
-from analysis.retrain.contenders import SEED, Contender
+from analysis.retrain.contenders import DATA_ROOT, SEED, Contender
 from sweeps.search.sampler import Proposal
 from sweeps.search.trial import Origin, Trial, TrialState
 
 LEVEL = 0.95
+K = TypeVar("K")
+
+
+class Block(NamedTuple):
+    """What a training of each contender has in common: the seed and the fold."""
+
+    seed: int
+    fold: str = ""
+    """The name of the fold's folder; empty without folds."""
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}{f' on fold {self.fold}' if self.fold else ''}"
 
 
 class Race:
-    """The sampler of a retraining: proposes each contender with each seed until it is dropped."""
+    """The sampler of a retraining: proposes each contender with each seed, and fold, until it is dropped."""
 
-    def __init__(self, contenders: Sequence[Contender], default: str, seeds: Sequence[int]) -> None:
+    def __init__(
+        self, contenders: Sequence[Contender], default: str, seeds: Sequence[int], folds: Sequence[Path] = ()
+    ) -> None:
+        """``folds``: their data folders; none: all trainings have the data folder of the race."""
         self.contenders = {contender.trial: contender for contender in contenders}
-        self.default, self.seeds = default, list(seeds)
+        self.default = default
+        self.folds = {fold.name: fold for fold in folds}
+        self.blocks = [Block(seed, fold) for seed in seeds for fold in self.folds or ("",)]
 
     def propose(self, number: int, trials: Sequence[Trial]) -> Proposal | None:
-        begun = {(self.contender_of(trial), trial.params[SEED]) for trial in trials}
+        begun = {(self.contender_of(trial), block_of(trial)) for trial in trials}
         out = self.dropped(trials)
-        for seed in self.seeds:
+        for block in self.blocks:
             for name, contender in self.contenders.items():
-                if name not in out and (name, seed) not in begun:
-                    return Proposal({**contender.params, SEED: seed}, Origin.SEED)
+                if name not in out and (name, block) not in begun:
+                    data = {DATA_ROOT: str(self.folds[block.fold].absolute())} if block.fold else {}
+                    return Proposal({**contender.params, SEED: block.seed, **data}, Origin.SEED)
         return None
 
     def contender_of(self, trial: Trial) -> str:
         """The name of the contender that this trial trains."""
-        params = {key: value for key, value in trial.params.items() if key != SEED}
+        common = {SEED, DATA_ROOT} if self.folds else {SEED}
+        params = {key: value for key, value in trial.params.items() if key not in common}
         return next(name for name, contender in self.contenders.items() if same_params(contender.params, params))
 
     def dropped(self, trials: Sequence[Trial]) -> dict[str, str]:
         """The dropped contenders, with the reasons."""
-        scores: dict[str, dict[int, float]] = {name: {} for name in self.contenders}
+        scores: dict[str, dict[Block, float]] = {name: {} for name in self.contenders}
         failed: dict[str, str] = {}
         for trial in trials:
             if trial.state == TrialState.COMPLETE and trial.score is not None:
-                scores[self.contender_of(trial)][trial.params[SEED]] = trial.score
+                scores[self.contender_of(trial)][block_of(trial)] = trial.score
             elif trial.state == TrialState.FAILED:
-                failed[self.contender_of(trial)] = f"failed with seed {trial.params[SEED]}: {trial.reason}"
+                failed[self.contender_of(trial)] = f"failed with {block_of(trial)}: {trial.reason}"
         full = max(len(found) for found in scores.values())
         leader = max(
             (name for name in scores if len(scores[name]) == full and name not in failed),
             key=lambda name: fmean(scores[name].values()) if scores[name] else 0.0,
             default=None,
         )
-        comparisons = max(1, len(self.seeds) - 1)
+        comparisons = max(1, len(self.blocks) - 1)
+        unit = "folds" if self.folds else "seeds"
         worse = {
-            name: f"was significantly worse than {leader} after {len(found)} seeds"
+            name: f"was significantly worse than {leader} after {len(found)} {unit}"
             for name, found in scores.items()
             if leader is not None and name != leader and is_clearly_worse(found, scores[leader], comparisons)
         }
         return {name: why for name, why in (worse | failed).items() if name != self.default}
 
 
-def is_clearly_worse(scores: Mapping[int, float], leading: Mapping[int, float], comparisons: int) -> bool:
-    """Whether ``scores`` are significantly below ``leading``, by a paired t test on the common seeds.
+def block_of(trial: Trial) -> Block:
+    """The seed and fold of a training. A fold is known by its folder's name, because the output folder may be moved."""
+    return Block(trial.params[SEED], Path(trial.params.get(DATA_ROOT, "")).name)
 
-    The test is repeated after each seed. With all ``comparisons`` together, an equal contender should survive at 95 %
+
+def is_clearly_worse(scores: Mapping[K, float], leading: Mapping[K, float], comparisons: int) -> bool:
+    """Whether ``scores`` are significantly below ``leading``, by a paired t test on the common blocks.
+
+    The test is repeated after each block. With all ``comparisons`` together, an equal contender should survive at 95 %
     (Bonferroni).
     """
-    differences = [scores[seed] - leading[seed] for seed in scores if seed in leading]
+    differences = [scores[block] - leading[block] for block in scores if block in leading]
     if len(differences) < 2:
         return False
     count = len(differences)

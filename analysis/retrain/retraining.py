@@ -7,16 +7,22 @@ a training.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, cast
+
+import numpy as np
 
 from analysis.image_counts import ImageCounts, groups_of
 from analysis.results import SweepResults
 from analysis.retrain.contenders import SEED, Contender, RaceSettings, contenders_of, fixed_of, folder_of, fresh_seeds
-from analysis.retrain.race import Race
-from analysis.verdict import Run
+from analysis.retrain.folds import FOLDER as FOLDS
+from analysis.retrain.folds import describe_folds, make_folds
+from analysis.retrain.race import Race, block_of
+from analysis.verdict import ComparedOn, Run
 from src.config.compose import load_config
 from src.config.schema import SPLITS
 from src.data.cache import open_split
+from src.data.pairs import find_pairs
 from src.errors import UserError
 from src.folders import move_aside
 from src.scoring.ensemble import load_networks
@@ -62,15 +68,53 @@ class Retraining:
         """Epochs of each training."""
         return self.plan.spec.scheduler.max_epochs
 
-    def groups(self) -> tuple[str, ...]:
-        """The groups of the test images, in their order."""
-        data = self.plan.config.data
-        return groups_of(data.root, open_split(data, "test").stems)
+    def images(self) -> ComparedOn:
+        """The test images, in their order; with folds, those of all folds."""
+        folds = self.race.folds
+        roots = folds or {"": self.plan.config.data.root}
+        stems = {name: [pair.image.stem for pair in find_pairs(root, "test")] for name, root in roots.items()}
+        if not folds:
+            return ComparedOn(groups_of(roots[""], stems[""]))
+        return ComparedOn([fold for fold in folds for _ in stems[fold]], by_fold=True)
 
     def runs(self) -> list[Run]:
         """All complete trainings, scored on the test split. Each one is scored only once; the counts are stored."""
         complete = [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
-        return [score(trial, self.race.contender_of(trial), self.plan) for trial in complete]
+        return [self.score(trial) for trial in complete]
+
+    def score(self, trial: Trial) -> Run:
+        """Score a training's best network on the test split, at the threshold that was chosen on validation."""
+        folder, block = self.plan.folder / trial.name, block_of(trial)
+        counts = ImageCounts.load(folder)
+        if counts is None:
+            root = self.race.folds[block.fold] if block.fold else self.plan.config.data.root
+            counts = count_on_test(self.plan, [best_checkpoint(folder)], root)
+            counts.save(folder)
+        assert trial.score is not None
+        return Run(
+            contender=self.race.contender_of(trial),
+            seed=block.seed,
+            folder=trial.name,
+            validated=trial.score,
+            threshold=counts.threshold,
+            scores=counts.scores,
+            parts=counts.parts(self.plan.spec.metric),
+            epoch_seconds=trial.seconds / trial.epochs,
+            fold=block.fold,
+        )
+
+    def pooled(self, runs: Sequence[Run]) -> list[Run]:
+        """The trainings as they are compared: with folds, those of a configuration and seed on all folds as one.
+
+        Where a fold is missing, the configuration has no result with that seed.
+        """
+        if not self.race.folds:
+            return list(runs)
+        by_seed = dict[tuple[str, int], dict[str, Run]]()
+        for run in runs:
+            by_seed.setdefault((run.contender, run.seed), {})[run.fold] = run
+        complete = (found for found in by_seed.values() if len(found) == len(self.race.folds))
+        return [pool([found[fold] for fold in self.race.folds]) for found in complete]
 
 
 def plan_of(
@@ -95,7 +139,7 @@ def plan_of(
         space={},
         scheduler=NoStopping(max_epochs=epochs),
         budget=Budget(
-            trials=len(contenders) * settings.seeds,
+            trials=len(contenders) * settings.seeds * max(1, settings.folds),
             hang_minutes=budget["hang_minutes"],
             checkpoints_gib=float("inf"),  # the checkpoints are the result
         ),
@@ -132,9 +176,7 @@ def open_retraining(
     else:
         contenders = contenders_of(sweep, settings)
     plan = plan_of(sweep, settings, contenders, resources, data_root)
-    names = ", ".join(one.trial for one in contenders)
-    now = {"sweep begun": sweep.begun, "configurations": names, "metric": settings.metric}
-    now |= surroundings(plan) | digests({RACE}) | {TEST_DATA: open_split(plan.config.data, "test").fingerprint}
+    now = identity_of(sweep, settings, plan, contenders)
     if before and (changes := differences({TEST_DATA: now[TEST_DATA]} | before["identity"], now)):
         raise UserError(
             f"The retraining in {folder} was started with other settings, code or data:\n"
@@ -145,13 +187,24 @@ def open_retraining(
     changed = [name for name in now if (name in sweep.identity and name == "data") or name.endswith((".py", ".yaml"))]
     if changed := [name for name in changed if sweep.identity.get(name, now[name]) != now[name]]:
         print(f"Changed since the search, so the search scores are not comparable: {', '.join(changed)}.")
-    check_contenders(plan, contenders)
-    race = Race(contenders, contenders[0].trial, fresh_seeds(sweep, settings.seeds))
+    folds = make_folds(plan.config.data.root, settings.folds, folder / FOLDS) if settings.folds else []
+    check_contenders(plan, contenders, folds)
+    race = Race(contenders, contenders[0].trial, fresh_seeds(sweep, settings.seeds), folds)
     kept = {"asked": asdict(settings), "contenders": [asdict(one) for one in contenders], "identity": now}
     question = f"Which of the best configurations of {plan.name} is to be used, and is it better than the default?"
     folder.mkdir(parents=True, exist_ok=True)
     session = open_session(plan, Ledger(folder / LEDGER_FILE), race, now, {RACE_KEY: kept}, question)
     return Retraining(session, race, now["sweep begun"])
+
+
+def identity_of(
+    sweep: SweepResults, settings: RaceSettings, plan: SweepPlan, contenders: Sequence[Contender]
+) -> dict[str, str]:
+    """What must be the same for a race to go on, as names and texts."""
+    data, names = plan.config.data, ", ".join(one.trial for one in contenders)
+    now = {"sweep begun": sweep.begun, "configurations": names, "metric": settings.metric}
+    now |= surroundings(plan) | digests({RACE}) | {TEST_DATA: open_split(data, "test").fingerprint}
+    return now | ({"folds": describe_folds(data.root, settings.folds)} if settings.folds else {})
 
 
 def read_race(folder: Path) -> dict[str, Any] | None:
@@ -164,11 +217,12 @@ def read_race(folder: Path) -> dict[str, Any] | None:
     return cast(dict[str, Any] | None, race)
 
 
-def check_contenders(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
+def check_contenders(plan: SweepPlan, contenders: Sequence[Contender], folds: Sequence[Path] = ()) -> None:
     """Check the images, and that every configuration can still be built and trained and fits on its card."""
     data = plan.config.data
-    for split in SPLITS:
-        open_split(data, split)
+    for root in folds or [data.root]:
+        for split in SPLITS:
+            open_split(data.model_copy(update={"root": root}), split)
     overrides = (trial_overrides(plan.fixed, one.params) for one in contenders)
     networks = run_smoke_test(overrides, bool(plan.resources.cards))
     fits = fit_networks(networks, plan.resources, plan.fixed)
@@ -178,23 +232,17 @@ def check_contenders(plan: SweepPlan, contenders: Sequence[Contender]) -> None:
             print(fit)
 
 
-def score(trial: Trial, contender: str, plan: SweepPlan) -> Run:
-    """Score a training's best network on the test split, at the threshold that was chosen on validation."""
-    folder = plan.folder / trial.name
-    counts = ImageCounts.load(folder)
-    if counts is None:
-        counts = count_on_test(plan, [best_checkpoint(folder)])
-        counts.save(folder)
-    assert trial.score is not None
-    return Run(
-        contender=contender,
-        seed=trial.params[SEED],
-        folder=trial.name,
-        validated=trial.score,
-        threshold=counts.threshold,
-        scores=counts.scores,
-        parts=counts.parts(plan.spec.metric),
-        epoch_seconds=trial.seconds / trial.epochs,
+def pool(runs: Sequence[Run]) -> Run:
+    """The trainings of one configuration and seed on all folds as one; threshold and folder mean nothing of it."""
+    return replace(
+        runs[0],
+        fold="",
+        folder="",
+        threshold=float("nan"),
+        scores={},
+        validated=fmean(run.validated for run in runs),
+        parts=np.concatenate([run.parts for run in runs]),
+        epoch_seconds=fmean(run.epoch_seconds for run in runs),
     )
 
 
@@ -203,15 +251,17 @@ def best_checkpoint(run: Path) -> Path:
     return run / "checkpoints" / "best_model.pth"
 
 
-def count_on_test(plan: SweepPlan, checkpoints: Sequence[Path]) -> ImageCounts:
-    """Score a network, or the mean of several, on the test split, at the threshold that is best on validation."""
-    data = plan.config.data
+def count_on_test(plan: SweepPlan, checkpoints: Sequence[Path], root: Path) -> ImageCounts:
+    """Score a network, or the mean of several, on the test split of a data folder.
+
+    The threshold is the best one on its validation split.
+    """
     overrides = [
-        f"data.root={data.root}",
+        f"data.root={root}",
         "evaluation.split=test",
         "evaluation.metrics=[iou]",
         "evaluation.tta=none",
         *(["device=auto"] if plan.config.device == "cuda" else []),  # this machine may have none
     ]
     scores = evaluate(load_networks(checkpoints, overrides))
-    return ImageCounts(scores.histogram, scores.threshold, scores.stems, groups_of(data.root, scores.stems))
+    return ImageCounts(scores.histogram, scores.threshold, scores.stems, groups_of(root, scores.stems))

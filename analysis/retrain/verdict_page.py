@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.intervals import Interval
-from analysis.retrain.contenders import SEED
 from analysis.retrain.ensemble import compare_ensemble
+from analysis.retrain.race import block_of
 from analysis.retrain.retraining import Retraining, best_checkpoint
-from analysis.verdict import ConfigResult, Run, SearchScore, Verdict, interval_text, judge
+from analysis.verdict import ComparedOn, ConfigResult, Run, SearchScore, Verdict, interval_text, judge
 from src.atomic import replace_text, replaced_file
 from src.config.overrides import Overrides, save_overrides
 from src.errors import UserError
@@ -30,7 +30,7 @@ PAGE = """\
 
 {sentences}
 
-Use `best_model.pth`: {chosen}, seed {seed} (its best seed on validation), threshold {threshold:.3f}.
+Use `best_model.pth`: {chosen}, {which} (its best network on validation), threshold {threshold:.3f}.
 
 {table}
 
@@ -62,12 +62,13 @@ def write_verdict(retraining: Retraining, console: Console, ensemble: bool = Fal
     trials = retraining.trials
     runs = retraining.runs()
     write_runs(rows_of(retraining, runs), folder / "runs.csv")
-    if not any(run.contender == race.default for run in runs):
+    compared = retraining.pooled(runs)
+    if not any(run.contender == race.default for run in compared):
         raise UserError(
             f"No training of the default is complete, so there is nothing to compare with: see {folder / 'runs.csv'}."
         )
     scores = {name: SearchScore(contender.score, contender.epochs) for name, contender in race.contenders.items()}
-    verdict = judge(runs, scores, race.default, retraining.groups(), race.dropped(trials))
+    verdict = judge(compared, scores, race.default, retraining.images(), race.dropped(trials))
     best = max((run for run in runs if run.contender == verdict.chosen), key=lambda run: run.validated)
     overrides = chosen_overrides(retraining, verdict.chosen)
     save_overrides(overrides, folder / "best.yaml")
@@ -85,7 +86,7 @@ def write_verdict(retraining: Retraining, console: Console, ensemble: bool = Fal
         console.print(table)
     for sentence in verdict.sentences:
         console.print(sentence)
-    console.print(f"Use: {folder / 'best_model.pth'} ({name_of(verdict.chosen, race.default)}, seed {best.seed})")
+    console.print(f"Use: {folder / 'best_model.pth'} ({name_of(verdict.chosen, race.default)}, {which(best)})")
     console.print(f"To train it again: {rerun_command(folder, best)}")
     console.print(f"With another seed: python run.py {shlex.quote(str(folder / 'best.yaml'))} seed=7")
     console.print(f"Full verdict: {folder / 'verdict.md'}")
@@ -94,6 +95,11 @@ def write_verdict(retraining: Retraining, console: Console, ensemble: bool = Fal
 def chosen_overrides(retraining: Retraining, chosen: str) -> Overrides:
     """The overrides of the chosen configuration without ``threads``, so that a single run uses all cores."""
     return trial_overrides(retraining.plan.fixed.without("threads"), retraining.race.contenders[chosen].params)
+
+
+def which(run: Run) -> str:
+    """Which training of its configuration a run is."""
+    return f"seed {run.seed}{f', fold {run.fold}' if run.fold else ''}"
 
 
 def rerun_command(folder: Path, run: Run) -> str:
@@ -113,7 +119,8 @@ def rows_of(retraining: Retraining, runs: Sequence[Run]) -> list[dict[str, Any]]
         lines.append(
             {
                 "configuration": retraining.race.contender_of(trial),
-                "seed": trial.params[SEED],
+                "seed": block_of(trial).seed,
+                "fold": block_of(trial).fold,
                 "state": trial.state,
                 "epochs": trial.epochs,
                 retraining.plan.spec.metric: trial.score,
@@ -142,7 +149,7 @@ def cells(line: ConfigResult, default: str, epochs: int) -> list[str]:
         if line.gain is None
         else [f"{line.gain.mean:+.4f}", interval_text(line.gain) if line.gain.is_defined else "-"]
     )
-    test = [f"{line.test.mean:.4f}", f"{line.test.sd:.4f}" if line.test.seeds > 1 else "-", score_interval(line.test)]
+    test = [f"{line.test.mean:.4f}", f"{line.test.sd:.4f}" if line.test.sd > 0 else "-", score_interval(line.test)]
     name = name_of(line.contender, default)
     head = [
         name,
@@ -188,7 +195,7 @@ def page(retraining: Retraining, verdict: Verdict, best: Run) -> str:
         name=retraining.plan.name,
         sentences="\n".join(verdict.sentences),
         chosen=name_of(verdict.chosen, default),
-        seed=best.seed,
+        which=which(best),
         threshold=best.threshold,
         table=markdown(lines),
         out="".join(f"- {line.contender}: {line.dropped}.\n" for line in verdict.results if line.dropped),
@@ -213,18 +220,26 @@ def notes(retraining: Retraining, verdict: Verdict) -> list[str]:
     """Notes on the table: metric, columns, intervals, trainings and data."""
     seeds = max(line.test.seeds for line in verdict.results)
     spec, data = retraining.plan.spec, retraining.plan.config.data
-    groups, made = retraining.groups(), provenance()
-    grouped = f"in {len(set(groups))} groups" if len(set(groups)) < len(groups) else "each in a separate group"
+    images, made = retraining.images(), provenance()
     chosen = RANKABLE[spec.metric].at_best_threshold
     threshold = "the threshold that was chosen on validation" if chosen else "the threshold 0.5"
     return [
         f"- {spec.metric} of the best epoch; on test at {threshold}.",
         "- optimism: search score minus validation on fresh seeds, if both were trained for the same number of epochs; "
         "otherwise the search's epochs are in brackets. gain: test score minus the default's, seed by seed.",
-        f"- intervals: 95 %, over seeds and {len(groups)} test images, {grouped}.",
+        f"- intervals: 95 %, {sources(images)}.",
         f"- at most {retraining.epochs} epochs each; up to {seeds} seeds each, none of them used in the search.",
         f"- data: {data.root}; commit {made['commit']}{', changed since' if made['dirty'] else ''}.",
     ]
+
+
+def sources(images: ComparedOn) -> str:
+    """What the intervals are over, in words."""
+    count = len(set(images.groups))
+    if images.by_fold:
+        return f"over {count} folds of {len(images.groups)} images, each scored by networks that were not trained on it"
+    grouped = f"in {count} groups" if count < len(images.groups) else "each in a separate group"
+    return f"over seeds and {len(images.groups)} test images, {grouped}"
 
 
 def markdown(lines: Sequence[Sequence[str]]) -> str:

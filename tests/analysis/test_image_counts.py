@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.image_counts import ImageCounts, groups_of, load_image_counts
+from analysis.image_counts import ImageCounts, groups_of, load_image_counts, scored
 from src.scoring.metrics import scores_at
 
 HISTOGRAM = np.random.default_rng(0).integers(0, 50, (4, 2, 256))
@@ -50,3 +50,18 @@ def test_the_runs_of_one_configuration_that_were_scored_are_found_by_seed(tmp_pa
         (tmp_path / name / "results").mkdir(parents=True)
         COUNTED.save(tmp_path / name)
     assert list(load_image_counts(tmp_path, "good")) == [0, 2]
+
+
+def test_the_folds_of_a_seed_are_one_and_a_seed_that_lacks_a_fold_is_left_out(tmp_path: Path):
+    lines = ["configuration,seed,fold,folder", "good,0,2,t1", "good,0,1,t0", "good,1,1,t2", "other,0,1,t3"]
+    (tmp_path / "runs.csv").write_text("\n".join(lines))
+    other = ImageCounts(HISTOGRAM[:1], 40, ("e",), ("e",))
+    for name, counts in {"t0": COUNTED, "t1": other, "t2": COUNTED, "t3": COUNTED}.items():
+        (tmp_path / name / "results").mkdir(parents=True)
+        counts.save(tmp_path / name)
+    ((seed, found),) = load_image_counts(tmp_path, "good").items()
+    assert (seed, found.images, found.groups) == (0, ("a", "b", "c", "d", "e"), ("1", "1", "1", "1", "2"))
+    assert found.crack_pixels == [*COUNTED.crack_pixels, *other.crack_pixels]
+    parts = [COUNTED.parts("val/iou_best"), other.parts("val/iou_best")]  # each at its own threshold
+    np.testing.assert_array_equal(found.parts("val/iou_best"), np.concatenate(parts))
+    assert scored([found], "val/iou_best").by_fold

@@ -91,3 +91,13 @@ def test_two_given_networks_differ_by_chance_of_the_images_alone():
     assert found.high - found.mean == pytest.approx(2.20099 * found.images_sd, rel=1e-4)  # t of 11
     assert found.images_sd == interval(one, other).images_sd
     assert not interval(one, other).is_defined
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_with_folds_the_interval_is_that_of_leaving_out_a_fold_whatever_the_number_of_seeds(seeds: int):
+    parts, folds = scored(seeds=seeds, images=20).parts, [str(image % 5) for image in range(20)]
+    found = interval(Scored(parts, folds, by_fold=True))
+    assert (found.is_defined, found.sd, found.groups, found.seeds) == (True, 0.0, 5, seeds)
+    assert found.images_sd == interval(Scored(parts, folds)).images_sd
+    assert found.high - found.mean == pytest.approx(2.776445 * found.images_sd, rel=1e-4)  # t of 4
+    assert found.seeds_needed is None or abs(found.mean) > found.half_width()

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.verdict import Run, SearchScore, Verdict, judge
+from analysis.verdict import ComparedOn, Run, SearchScore, Verdict, judge
 
 IMAGES = 30
-GROUPS = [str(image) for image in range(IMAGES)]
+GROUPS = ComparedOn([str(image) for image in range(IMAGES)])
 RANDOM = np.random.default_rng(3)
 HARD = RANDOM.normal(0, 0.1, IMAGES)  # some images are, for everyone
 UNIONS = RANDOM.uniform(100, 1000, IMAGES)
@@ -122,7 +122,9 @@ def test_the_order_of_the_runs_does_not_matter():
 
 def test_one_place_on_the_test_split_is_said_to_tell_nothing():
     every = [*runs("default", 0.5), *runs("good", 0.6)]
-    found = judge(every, {"default": SearchScore(0.7), "good": SearchScore(0.7)}, "default", ["road"] * IMAGES, {})
+    found = judge(
+        every, {"default": SearchScore(0.7), "good": SearchScore(0.7)}, "default", ComparedOn(["road"] * IMAGES), {}
+    )
     assert found.chosen == "default"
     assert "only test images of one group: good and the default differ" in found.sentences[0]
 
@@ -147,3 +149,14 @@ def test_one_that_dropped_out_is_compared_on_the_seeds_it_has_and_never_chosen()
     assert found.results[-1].gain
     assert found.results[-1].gain.seeds == 2
     assert found.results[-1].dropped == "failed"
+
+
+def test_folds_are_what_is_said_to_be_compared_on_and_one_seed_is_enough():
+    folds = ComparedOn([str(image % 5) for image in range(IMAGES)], by_fold=True)
+    every = [*runs("default", 0.5, seeds=1), *runs("good", 0.6, seeds=1)]
+    searched = {"default": SearchScore(0.7), "good": SearchScore(0.7)}
+    found = judge(every, searched, "default", folds, {})
+    assert found.chosen == "good"
+    assert "over 5 folds of all photographs" in found.sentences[0]
+    alike = judge([*every[:1], replace(every[1], parts=every[0].parts)], searched, "default", folds, {})
+    assert alike.sentences[0].startswith("With 5 folds there is no clear difference")

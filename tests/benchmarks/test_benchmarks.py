@@ -75,8 +75,10 @@ def test_a_made_up_sweep_reads_as_it_was_made(capsys: pytest.CaptureFixture[str]
     assert "3 trials with 2 reports each" in capsys.readouterr().out
 
 
-def test_intervals_of_a_made_up_world_hold_its_truth_about_as_often_as_they_say():
-    mean, gain, width = interval_coverage.coverage(interval_coverage.World(gain=0.1), 60)
+@pytest.mark.parametrize("folds", [0, 5])
+def test_intervals_of_a_made_up_world_hold_its_truth_about_as_often_as_they_say(folds: int):
+    world = interval_coverage.World(gain=0.1, folds=folds, seeds=1 if folds else 5)
+    mean, gain, width = interval_coverage.coverage(world, 60)
     assert 0.8 < mean <= 1
     assert 0.8 < gain <= 1
     assert 0 < width < 0.2

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from checkout import ROOT
 from finished import FinishedSweep
 
 import run
+from analysis.image_counts import load_image_counts
 from analysis.results import load_sweep
 from analysis.retrain.cli import main, parse, resume_command
 from src.cards import Card
@@ -147,6 +149,30 @@ def test_the_mean_of_the_chosen_networks_is_compared_with_the_best_of_them_and_n
     main(words(output_root, "--top", "1", "--seeds", "2"))  # as it was, for the other tests
 
 
+def test_with_folds_all_photographs_are_tested_and_it_goes_on_as_it_was_begun(
+    finished_sweep: FinishedSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    output_root = copy_of(finished_sweep, tmp_path)
+    command = [sys.executable, "-m", "analysis.retrain", *words(output_root, "--top", "1", "--epochs", "1")]
+    done = subprocess.run([*command, "--folds", "3"], cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = output_root / "retrain" / "tiny_sweep"
+    rows = table(folder / "runs.csv")
+    assert Counter((row["seed"], row["fold"]) for row in rows) == {("0", fold): 2 for fold in "123"}
+    verdict = json.loads((folder / "verdict.json").read_text())
+    found = load_image_counts(folder, verdict["chosen"])[0]
+    assert len(set(found.images)) == len(found.images) == 20
+    assert f"over 3 folds of {len(found.images)} images" in (folder / "verdict.md").read_text()
+    network = load_network(folder / "best_model.pth")
+    assert re.search(rf"seed 0, fold {network.config.data.root.name}\b", (folder / "verdict.md").read_text())
+    assert load_config(load_overrides(folder / "best.yaml")).data.root.name != network.config.data.root.name
+    assert main(words(output_root, "--resume")) == 0
+    assert table(folder / "runs.csv") == rows
+    for more, sentence in ((["--resume", "--ensemble"], "--ensemble"), (["--top", "1", "--epochs", "1"], "folds: 3, ")):
+        with pytest.raises(UserError, match=sentence):
+            main(words(output_root, *more))
+
+
 @pytest.mark.slow
 def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep, tmp_path: Path):
     output_root = copy_of(finished_sweep, tmp_path)
@@ -177,6 +203,10 @@ def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep,
         (["--resume", "--fresh"], "--fresh cannot be combined with --resume"),
         (["--resume", "--top", "2"], "--top cannot be combined with --resume"),
         (["--ensemble", "--seeds", "1"], "--seeds=1"),
+        (["--folds", "2"], "--folds=2"),
+        (["--folds", "5", "--ensemble"], "--folds"),
+        (["--folds", "5", "--resume"], "--folds cannot be combined with --resume"),
+        (["--folds", "99"], "--folds=99"),
         (["--resume"], "leave out --resume"),
         (["--metric", "val/dice"], "Unknown metric to compare by 'val/dice'"),
     ],

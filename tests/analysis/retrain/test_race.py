@@ -1,10 +1,12 @@
 """Whose turn it is when the best are trained again."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.retrain.contenders import SEED, Contender
+from analysis.retrain.contenders import DATA_ROOT, SEED, Contender
 from analysis.retrain.race import Race, is_clearly_worse
 from sweeps.search.trial import Trial
 
@@ -85,3 +87,31 @@ def test_every_race_ends_and_nobody_has_a_seed_twice(values: list[float]):
     assert {(0, seed) for seed in range(4)} <= set(jobs)
     complete = [x for x in range(3) if all((x, seed) in jobs for seed in range(4))]
     assert len(complete) >= 1
+
+
+def test_with_folds_every_contender_is_trained_on_each_and_a_moved_folder_does_not_repeat_them():
+    folds = [Path("out/folds") / name for name in "123"]
+    rows: list[Trial] = []
+    while proposal := Race(CONTENDERS, "default", [0, 1], folds).propose(len(rows), rows):
+        rows.append(Trial(f"t{len(rows)}", proposal.params, score=0.5, state="complete"))
+    done = [(line.params["x"], line.params[SEED], line.params[DATA_ROOT]) for line in rows]
+    roots = [str(fold.absolute()) for fold in folds]
+    assert done == [(x, seed, root) for seed in (0, 1) for root in roots for x in range(3)]
+    moved = Race(CONTENDERS, "default", [0, 1], [Path("elsewhere/folds") / name for name in "123"])
+    assert moved.propose(len(rows), rows) is None
+    assert moved.contender_of(rows[1]) == "a"
+
+
+def test_one_that_is_worse_on_every_fold_drops_out_before_the_last():
+    race = Race(CONTENDERS, "default", [0], [Path(name) for name in "12345"])
+    rows = [
+        Trial(
+            f"t{x}{fold}",
+            {"x": x, SEED: 0, DATA_ROOT: f"/f/{fold}"},
+            score=0.5 + 0.1 * fold - 0.3 * x,
+            state="complete",
+        )
+        for fold in (1, 2)
+        for x in range(2)
+    ]
+    assert race.dropped(rows) == {"a": "was significantly worse than default after 2 folds"}
