@@ -11,23 +11,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from analysis.axes import Scale, fractions, scale_of
+from analysis.canvas import (
+    BEST,
+    DEFAULT,
+    HEIGHT,
+    MARKS,
+    OTHER,
+    TRUNK,
+    WIDTH,
+    FigureAndTable,
+    canvas,
+    colour_of,
+    legend_above,
+    style_axes,
+)
+from analysis.costs import draw_costs
 from analysis.importance import importance
 from analysis.results import SweepResults
 from sweeps.leaderboard import short, short_names
-
-BEST, DEFAULT, OTHER, TRUNK = (
-    "#d55e00",
-    "#0072b2",
-    "#b8b8b8",
-    "#444444",
-)  # Okabe and Ito's palette, for colour-blind readers too
-WIDTH, NARROW = 8.0, 3.9
-"""Widths in inches (of 96 pixels): of a page, and of a phone, where panels are below each other."""
-HEIGHT = 4.2
-MARKS = {"complete": "o", "failed": "X"}
-"""The marker at a curve's end, by the trial's state; a ring for other states."""
-
-FigureAndTable = tuple[Figure, pd.DataFrame] | None
 
 
 def learning_curves(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
@@ -215,6 +216,11 @@ FIGURES: dict[str, tuple[str, Callable[..., FigureAndTable]]] = {
         parallel,
     ),
     "slices": ("The score over each parameter. Large: trained longer; blue: the default; orange: the best.", slices),
+    "costs": (
+        "The score over what the network costs: weights, time and memory to predict one image. Orange: no other trial "
+        "is as cheap and better; blue: the default.",
+        draw_costs,
+    ),
     "importance": ("The importance of parameters at each rung; lines: 80 % of bootstrap samples.", importances),
     "savings": (
         "Epochs spent and saved by early stopping, with the number of trials that ended at each epoch.",
@@ -228,34 +234,6 @@ def show(sweep: SweepResults, name: str) -> Figure | str:
     """A figure of ``FIGURES`` for a notebook, or a sentence if there is nothing to draw."""
     figure_and_table = FIGURES[name][1](sweep)
     return f"Nothing to draw yet for {name}." if figure_and_table is None else figure_and_table[0]
-
-
-def canvas(x: str, y: str, width: float, height: float = HEIGHT) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
-    style_axes(axes, x, y)
-    return figure, axes
-
-
-def style_axes(axes: Axes, x: str, y: str) -> None:
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def legend_above(axes: Axes) -> None:
-    """Put the legend above the axes, where it hides no data."""
-    figure = axes.figure
-    columns = 2 if isinstance(figure, Figure) and figure.get_figwidth() >= WIDTH else 1
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
-
-
-def colour_of(sweep: SweepResults, trial: str) -> tuple[str, str | None]:
-    """A trial's colour, and its label in the legend."""
-    best = sweep.ranked["trial"].iloc[0] if len(sweep.ranked) else ""
-    if trial == best:
-        return BEST, f"best: {trial}{' (the default)' if trial == sweep.default else ''}"
-    return (DEFAULT, f"default: {trial}") if trial == sweep.default else (OTHER, None)
 
 
 def set_up_axis(axes: Axes, scale: Scale) -> None:

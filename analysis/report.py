@@ -10,8 +10,10 @@ from jinja2 import Environment
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from analysis.canvas import NARROW
 from analysis.checks import checks
-from analysis.figures import FIGURES, NARROW
+from analysis.costs import front_rows
+from analysis.figures import FIGURES
 from analysis.leaderboard import disagreement_lines, rerun_command
 from analysis.results import SweepResults, load_sweep, read_busy, read_verdict
 from analysis.rungs import rung_table
@@ -72,6 +74,8 @@ def write_report(sweep: SweepResults, folder: Path) -> Path:
             trials=rows(sweep),
             repeat=rerun_command(sweep, "TRIAL"),
             rungs=rung_lines(sweep),
+            fronts=front_rows(sweep),
+            skipped=sweep.trials.query("state == 'skipped'").to_dict("records"),
             failures=sweep.trials.query("state == 'failed'").to_dict("records"),
             origin=provenance_rows(sweep),
         )

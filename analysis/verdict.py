@@ -83,13 +83,14 @@ def judge(
     default: str,
     images: ComparedOn,
     dropped: Mapping[str, str],
+    broken: str = "",
 ) -> Verdict:
     """Compare all contenders with the default on fresh seeds and the test split, and choose one.
 
     The leader is the best on validation, so the test split does not influence the choice. If the leader's test score is
     significantly better than the default's, the cheapest configuration is chosen that is also significantly better than
     the default and not significantly different from the leader. If the leader is significantly worse, the default is
-    chosen; otherwise the cheaper of the two.
+    chosen; otherwise the cheaper of the two. A default that breaks limits (``broken``) is compared but not chosen.
     """
     by_name = {name: [run for run in runs if run.contender == name] for name in search_scores}
     results = [
@@ -111,6 +112,13 @@ def judge(
         elif not leader.gain.high < 0 and leader.gain.is_defined:
             chosen = cheapest([default_result, leader])
         sentences = verdict_sentences(leader, leader.gain, chosen, default_result)
+    others = [one for one in results if one is not default_result and not one.dropped]
+    if broken and chosen is default_result and others:
+        chosen = others[0]
+        sentences.append(
+            f"But the default breaks a limit ({broken}), so {chosen.contender} is chosen: "
+            "the best on validation of those that keep it."
+        )
     failed = [f"{name} is not compared: it {why}." for name, why in dropped.items() if not by_name.get(name)]
     return Verdict(results, chosen.contender, [*sentences, *failed])
 

@@ -4,7 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sweeps.search.events import Failed, Lost, PlacesChanged, Record, Reported, Requeued, Resumed, SessionBegan, Started
+from sweeps.search.events import (
+    Failed,
+    Lost,
+    PlacesChanged,
+    Record,
+    Reported,
+    Requeued,
+    Resumed,
+    SessionBegan,
+    Skipped,
+    Started,
+)
 from sweeps.search.scheduler import Decision
 
 START = "start and checks"
@@ -91,6 +102,8 @@ def _add_up(begun: SessionBegan, session: Sequence[Record]) -> tuple[float, floa
                 fresh.discard(event.trial)
                 if record.decision is not Decision.CONTINUE:
                     del since[event.trial]
+            case Skipped() if event.trial in since:
+                rest[TRIALS] += now - since.pop(event.trial)
             case Failed() | Requeued() | Lost() if event.trial in since:
                 rest[CUT] += now - since.pop(event.trial)
             case _:

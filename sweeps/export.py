@@ -21,6 +21,7 @@ STATES: dict[str, OptunaState] = {
     TrialState.PAUSED: OptunaState.PRUNED,
     TrialState.STOPPED: OptunaState.PRUNED,
     TrialState.FAILED: OptunaState.FAIL,
+    TrialState.SKIPPED: OptunaState.FAIL,
     TrialState.RUNNING: OptunaState.RUNNING,
     TrialState.WAITING: OptunaState.RUNNING,
 }

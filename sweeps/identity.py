@@ -37,6 +37,7 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
         "rungs": f"{[*scheduler.rungs, scheduler.max_epochs]}, {scheduler.described}",
         **{f"space: {key}": text for key, text in described(spec.space).items()},
         "sampler": spec.sampler_name,
+        **({"limits": str(spec.limits)} if spec.limits else {}),
         "first points": json.dumps([plan.default_params, *plan.known_points]),
         **surroundings(plan),
         **digests({search_file(name) for name in (*PROPOSALS, *model_modules(spec.sampler_name))}),

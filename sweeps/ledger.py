@@ -28,11 +28,11 @@ from sweeps.search.trial import Trial
 from sweeps.writer import refuse_lost_lock
 
 LEDGER_FILE = "ledger.sqlite"
-FORMAT = 5  # raise it when a table or an event changes
-READABLE = (1, 2, 3, 4, FORMAT)
+FORMAT = 6  # raise it when a table or an event changes
+READABLE = (1, 2, 3, 4, 5, FORMAT)
 """In format 1 a decision may be ``wait``, and the rules of a search have another form (``sweeps.recorded``); before
 format 3 no trial is ``lost``, and before format 4 the ``places`` do not change; before format 5 no trial is
-started ``to_end``."""
+started ``to_end``, and before format 6 none is ``skipped``."""
 
 SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -16,7 +16,14 @@ from sweeps.search.study import Study
 from sweeps.search.trial import Origin, Trial, TrialState, ranked
 
 TOP = 5
-SHOWN = (TrialState.COMPLETE, TrialState.PAUSED, TrialState.STOPPED, TrialState.WAITING, TrialState.FAILED)
+SHOWN = (
+    TrialState.COMPLETE,
+    TrialState.PAUSED,
+    TrialState.STOPPED,
+    TrialState.WAITING,
+    TrialState.FAILED,
+    TrialState.SKIPPED,
+)
 SAVE_SECONDS = 1.0
 QUIET_SECONDS = 60  # without a terminal, a status line is printed if nothing else was printed for so long
 
@@ -86,7 +93,7 @@ class LiveView(Observer):
         spent, here = time.monotonic() - self.started, state.epochs - self.epochs_before
         left = f", about {clock(spent * to_come / here)} left" if here and to_come else ""
         return (
-            f"{len(self.study.trials)}/{budget.trials} trials started{f' ({counts})' if counts else ''}, "
+            f"{state.tried}/{budget.trials} trials started{f' ({counts})' if counts else ''}, "
             f"{states[TrialState.RUNNING]} running, {state.epochs} of about {state.epochs + to_come} epochs, "
             f"{clock(spent)} elapsed{left}{self._busy()}{self._baseline()}"
         )
@@ -108,7 +115,7 @@ class LiveView(Observer):
     def _print_trial(self, trial: Trial) -> None:
         self.save()
         key = trial.name, trial.state, trial.epochs
-        if key in self.printed or (self.console.is_terminal and trial.state != TrialState.FAILED):
+        if key in self.printed or (self.console.is_terminal and not trial.is_infeasible):
             return
         self.printed.add(key)  # Ray may call twice
         score = (

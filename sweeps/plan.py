@@ -102,7 +102,7 @@ class SweepPlan:
 
     def forecast_rest(self, state: SearchState) -> Forecast:
         """The forecast for the rest of a search that has begun. The plan's number of trials is the total."""
-        whole, begun = self.forecast(), len(state.trials)
+        whole, begun = self.forecast(), state.tried
         before = forecast(self.spec.scheduler, begun, self.spec.default_to_end) if begun else None
         epochs = epochs_to_come(state, self.spec.budget.trials, whole.epochs, self.spec.budget.epochs)
         at = {epoch: count - (before.trials_at[epoch] if before else 0) for epoch, count in whole.trials_at.items()}
@@ -157,6 +157,7 @@ class SweepPlan:
             "scheduler": scheduler_to_json(scheduler)
             | {"rungs": list(scheduler.rungs), "described": scheduler.described},
             "sampler": self.spec.sampler_name,
+            "limits": self.spec.limits.given if self.spec.limits else {},
             "budget": asdict(self.spec.budget),
             "resources": self.resources.described | ({"images_per_second": dict(self.packing)} if self.packing else {}),
             "search_seed": self.seed,

@@ -93,14 +93,20 @@ def check_corners(
     """
     corners = [trial_overrides(plan.fixed, point) for point in points]
     networks = by_network(corners)
+    default = trial_overrides(plan.fixed, plan.default_params)
     if executor:
-        executor.check(networks)
+        executor.check(networks, default)
     else:
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
         warnings.simplefilter("ignore")
         from trainable.smoke_test import run_smoke_test
 
         run_smoke_test(corners, bool(plan.resources.cards))
+        if plan.spec.limits:
+            from trainable.costs import check_default
+
+            costs = check_default(default, plan.spec.limits)
+            console.print(f"The default has {costs}, within {plan.spec.limits}.")
     console.print(
         f"{len(corners)} corners of the space ({which}) are valid configurations; {len(networks)} different networks "
         "and losses were trained for one step."

@@ -66,14 +66,19 @@ class Executor:
         experiment = Experiment("session", trainable, storage_path=self.folder.name)
         return Controller(self.source, self.scheduler, experiment, self.reuse_actors)
 
-    def check(self, corners: Sequence[Sequence[Overrides]]) -> None:
+    def check(self, corners: Sequence[Sequence[Overrides]], default: Overrides | None = None) -> None:
         """Run the smoke test on groups of corners, each group in one process.
 
-        If one cannot be trained, a ``UserError`` names its overrides.
+        If one cannot be trained, or the ``default`` breaks a limit, a ``UserError`` names it.
         """
         on_card = bool(self.resources.cards)
-        self.source.checks += [{"corners": [list(one) for one in group], "on_card": on_card} for group in corners]
-        while len(self.scheduler.answers) < len(corners):
+        checks: list[dict[str, Any]] = [
+            {"corners": [list(one) for one in group], "on_card": on_card} for group in corners
+        ]
+        if default and self.plan.limits:
+            checks.append({"corners": [], "on_card": on_card, "default": list(default)})
+        self.source.checks += checks
+        while len(self.scheduler.answers) < len(checks):
             self._step()
         refused = next((answer for answer in self.scheduler.answers if answer), "")
         if refused:

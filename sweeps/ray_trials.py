@@ -16,6 +16,7 @@ from sweeps.observer import Observer
 from sweeps.places import Machines, Place
 from sweeps.search.scheduler import Decision
 from sweeps.search.study import SessionEnd, Study
+from sweeps.search.trial import Origin
 from trainable.failures import Failure, FailureKind, read_failure
 
 METRICS = "metrics/"
@@ -113,7 +114,8 @@ class TrialSource(SearchAlgorithm):
         if trial is None:
             return None
         job = {"trial": trial.name, "params": trial.params, "attempt": trial.attempts, "reported_epochs": trial.epochs}
-        return self._ray_trial(trial.name, job | {"beside": self.free[0].beside})
+        limited = trial.origin != Origin.DEFAULT  # which keeps the limits: that was checked before
+        return self._ray_trial(trial.name, job | {"beside": self.free[0].beside, "limited": limited})
 
     def _ray_trial(self, name: str, job: dict[str, Any]) -> RayTrial:
         self.begun[name] += 1
@@ -162,7 +164,11 @@ class StudyScheduler(FIFOScheduler):
         if is_check(trial):
             self.answers.append(result["refused"])
             return TrialScheduler.STOP
-        name, finished = name_of(trial), bool(result["finished"])
+        name = name_of(trial)
+        if "skipped" in result:
+            self.study.skip(name, result["skipped"])
+            return TrialScheduler.STOP
+        finished = bool(result["finished"])
         decision = self.study.report(name, int(result["epoch"]), metrics_of(result), finished)
         for observer in self.observers:
             observer.reported(self.study.trials[name])

@@ -35,6 +35,7 @@ def executor_for(plan: SweepPlan, ray: Machines) -> Executor:
         trials_per_card=resources.trials_per_card,
         card_free_mib=resources.card_free_mib,
         memory_limit_mib=resources.memory_limit_mib,
+        limits=plan.spec.limits,
         import_at_once=bool(resources.nodes),
         hang_seconds=budget.hang_minutes * 60,
     )

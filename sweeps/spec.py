@@ -25,6 +25,7 @@ from sweeps.search.optuna_model import MakeSampler
 from sweeps.search.sampler import OWN_MODEL, SAMPLERS
 from sweeps.search.scheduler import SchedulerSettings
 from sweeps.search.space import Space
+from trainable.limits import Limits
 
 SPECS_DIR = Path(__file__).with_name("specs")
 
@@ -56,6 +57,8 @@ class SweepSpec:
     default_to_end: bool = True
     """Whether the default, trial 0, is trained to the end whatever its values are: the baseline of all others."""
     budget: Budget
+    limits: Limits | None = None
+    """What a network may cost where it is used; a trial that breaks a limit is skipped before it is trained."""
     metric: str = "val/iou_best"
     """The metric to maximise. IoU at the best threshold: at 0.5, early epochs measure calibration, not quality."""
     prior: str | Mapping[str, object] = "default"
@@ -77,6 +80,8 @@ class SweepSpec:
         if type(self.scheduler) not in SCHEDULERS.values():
             legal = ", ".join(kind.__name__ for kind in SCHEDULERS.values())
             raise UserError(f"scheduler={self.scheduler}: must be one of {legal}, with its settings.")
+        if not isinstance(cast(object, self.limits), Limits | None):
+            raise UserError(f"limits={self.limits}: must be Limits(parameters=..., milliseconds=..., peak_mib=...).")
         self._check_sampler()
         if self.metric not in RANKABLE:
             raise unknown("metric of a sweep", self.metric, RANKABLE)

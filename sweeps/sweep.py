@@ -19,7 +19,7 @@ from sweeps.run_trials import executor_for
 from sweeps.search.sampler import Known, ModelSampler
 from sweeps.search.space import few_corners
 from sweeps.search.study import SessionEnd, Study
-from sweeps.search.trial import Trial, TrialState, ranked
+from sweeps.search.trial import Trial, ranked
 from sweeps.session import Session, changed_packages, new_ledger, open_session, refuse_changes
 from sweeps.spec import question
 from sweeps.warm_start import WarmStart, warm_start
@@ -137,6 +137,8 @@ def print_results(plan: SweepPlan, study: Study, received: int | None, resume: s
         console.print(table)
     console.print(f"All results: {plan.folder / 'leaderboard.csv'}, with one folder per trial next to it.")
     console.print(f"{str(places).capitalize()}.")
+    for line in skipped_lines(study):
+        console.print(line)
     if received is not None and not study.complete:
         console.print(f"Interrupted; every completed epoch is kept. Continue: {resume}")
         return EXIT_SIGNAL + received
@@ -145,12 +147,23 @@ def print_results(plan: SweepPlan, study: Study, received: int | None, resume: s
         if study.ended not in (None, SessionEnd.HOURS):
             return EXIT_USER
     best = next(iter(ranked(study.trials.values())), None)
-    if best is None or best.score is None or best.state == TrialState.FAILED:
+    if best is None or best.score is None or best.is_infeasible:
         console.print("No trial has a score; the leaderboard gives the reasons.")
         return EXIT_FAILED
     for line in next_steps(plan, best):
         console.print(line)
     return 0
+
+
+def skipped_lines(study: Study) -> Iterator[str]:
+    """How many points were skipped, and whether that has ended the search."""
+    if skipped := study.state.skipped:
+        yield f"{skipped} points were skipped, because they break the limits of the spec; the leaderboard says which."
+    if study.skips_too_many:
+        yield (
+            f"The search has ended with {study.state.tried} of {study.budget.trials} trials, because most of the space "
+            "breaks the limits: narrow the space, or raise the limits."
+        )
 
 
 def how_to_continue(study: Study, resume: str) -> str:

@@ -114,7 +114,7 @@ def warm_start(folder: Path, plan: SweepPlan) -> WarmStart:
                 warm.outside += 1
             elif differs := settings_differ(plan, *trial_point) or general_difference or changed_later.get(trial.name):
                 warm.differing.append(differs)
-                other_points += [trial_point.point] if trial.state != TrialState.FAILED else []
+                other_points += [trial_point.point] if not trial.is_infeasible else []
                 if plan.spec.sampler == OWN_MODEL:
                     warm.elsewhere += convert_trial(trial, trial_point.point, ledger, plan, longer)
             else:

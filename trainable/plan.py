@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from src.config.overrides import Overrides
+from trainable.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class TrialPlan:
     """Free memory of each card when the sweep was planned."""
     memory_limit_mib: int | None = None
     """Limit for the tensors of a trial that shares its card, so that no trial can take another's memory. None: none."""
+    limits: Limits | None = None
+    """A trial that breaks one is skipped."""
     import_at_once: bool = False
     """Whether a process imports what trials need when it starts. On one machine Ray has let it do so before."""
     hang_seconds: float = 1800.0

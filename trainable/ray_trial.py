@@ -20,7 +20,8 @@ class CrackTrial(tune.Trainable):
     """Trains one trial (``trainable.trial.TrialProcess``), and reports the metrics of every epoch.
 
     Its config is the trial's job. With ``corners`` in place of it, the process checks these corners of the space and
-    reports what was ``refused``, if anything was; ``on_card``: for a graphics card.
+    reports what was ``refused``, if anything was; ``on_card``: for a graphics card; ``default``: the configuration that
+    must keep the limits.
     """
 
     process: "TrialProcess | None" = None
@@ -44,10 +45,14 @@ class CrackTrial(tune.Trainable):
         return self.process.step()
 
     def _check(self) -> str:
+        from trainable.costs import check_default
         from trainable.smoke_test import run_smoke_test
 
         try:
             run_smoke_test(self.job["corners"], self.job["on_card"])
+            if default := self.job.get("default"):
+                assert self.plan.limits is not None
+                check_default(default, self.plan.limits)
         except UserError as error:
             return str(error)
         return ""

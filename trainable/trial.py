@@ -19,6 +19,7 @@ from src.lines import append_line, read_lines, replace_lines
 from src.training.experiment import Experiment
 from src.training.trainer import Trainer
 from trainable.attempts import Superseded, lock_folder, require_latest, take_over
+from trainable.costs import known_costs
 from trainable.failures import NotAsSampled, trial_failed
 from trainable.guard import MIB, Watchdog, classify_gpu_out_of_memory, guard_memory, require_card
 from trainable.overrides import trial_overrides
@@ -33,8 +34,8 @@ class TrialProcess:
     """Trains one trial at a time from the checkpoint in its folder, and reports the metrics of every epoch.
 
     A job has ``trial`` (the name), ``params`` (the sampled overrides), ``attempt`` (which of the trial's processes this
-    is, from 1), ``beside`` (how many trials this machine runs at once) and ``reported_epochs`` (how many epochs the
-    search has recorded). Epochs that were trained but not
+    is, from 1), ``beside`` (how many trials this machine runs at once), ``limited`` (whether the trial must keep the
+    limits) and ``reported_epochs`` (how many epochs the search has recorded). Epochs that were trained but not
     recorded, because the sweep was killed, are reported first.
     """
 
@@ -53,16 +54,24 @@ class TrialProcess:
         """Train an epoch. Any error is raised as ``TrialFailed``, with its traceback in the trial's log.txt."""
         try:
             self.begin()
+            if broken := self.broken_limits():
+                return {"skipped": broken}
             return self._result(self.unreported.pop(0)) if self.unreported else self._train_epoch()
         except Exception as error:
             logging.exception("the trial failed")
             raise trial_failed(error) from error
 
+    def broken_limits(self) -> str:
+        """The limits that the trial breaks, before its first epoch; empty if it may be trained."""
+        if not self.limited or self.plan.limits is None or self.trainer.epoch or self.unreported:
+            return ""
+        return "; ".join(self.plan.limits.broken(self.costs))
+
     def _train_epoch(self) -> dict[str, Any]:
         self.watchdog.feed()
         with classify_gpu_out_of_memory(self.plan.trials_per_card, self.missing_mib):
             report = self.trainer.train_epoch(self._on_step)
-        metrics = report.metrics | {"record_seconds": self.experiment.waited}
+        metrics = report.metrics | {"record_seconds": self.experiment.waited} | self.costs.metrics()
         line = {"trial": self.folder.name, "epoch": report.epoch, **metrics, "params": self.params, **self.origin}
         line = self.already_reported.pop(report.epoch, line)
         self.require_latest()
@@ -92,7 +101,7 @@ class TrialProcess:
             logging.warning("%d MiB of GPU memory are still in use by the previous trial", self.left_over_mib)
 
     def _start(self, job: dict[str, Any]) -> None:
-        self.params, self.trials_here = dict(job["params"]), job["beside"]
+        self.params, self.trials_here, self.limited = dict(job["params"]), job["beside"], job["limited"]
         self.folder = self.plan.sweep_dir / job["trial"]
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock = lock_folder(self.folder)
@@ -118,6 +127,7 @@ class TrialProcess:
         self.origin = {"attempt": job["attempt"], "host": os.uname().nodename, "card": card}
         self.unreported = [line for line in lines if line["epoch"] > job["reported_epochs"]]
         self.experiment.describe(self.trainer)
+        self.costs = known_costs(self.trainer.model, config, self.folder)
         self.experiment.record_hparams(self.params, self.plan.metric, self.plan.example_values)
         self.watchdog.pause()
 

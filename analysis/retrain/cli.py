@@ -14,6 +14,7 @@ from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, leave, outlive
 from src.folders import user_path
 from src.imports import quick_imports
 from src.rankable import RANKABLE
+from trainable.limits import COSTS, read_limits
 
 if TYPE_CHECKING:
     from analysis.results import SweepResults
@@ -40,6 +41,7 @@ class RetrainRequest:
     data_root: Path | None = None
     address: str | None = None
     folds: int | None = None
+    within: tuple[str, ...] = ()
     ensemble: bool = False
     resume: bool = False
     fresh: bool = False
@@ -57,7 +59,8 @@ class RetrainRequest:
             raise UserError(
                 "--ensemble cannot be combined with --folds: its networks have seen each other's test images."
             )
-        for name in ("fresh", "folds", "top", "epochs", "metric"):
+        read_limits(self.within)
+        for name in ("fresh", "folds", "within", "top", "epochs", "metric"):
             if self.resume and getattr(self, name):
                 raise UserError(f"--{name} cannot be combined with --resume, which continues with the same options.")
 
@@ -88,12 +91,20 @@ def parse(argv: list[str]) -> RetrainRequest:
     add("--output-root", type=user_path, help="the output_root of the sweep (default: the configured one)")
     add("--data-root", type=user_path, help="the new data folder of the sweep, if it was moved")
     add("--address", help="run on a Ray cluster: auto, or HOST:PORT of its head (default: this machine alone)")
+    add(
+        "--within",
+        action="append",
+        default=[],
+        metavar="COST=MOST",
+        help=f"only configurations with such costs, and choose among them; a cost is one of {', '.join(COSTS)}",
+    )
     add("--folds", type=int, help="test on all photographs, in K parts by place; one training for each part and seed")
     add("--ensemble", action="store_true", help="compare the mean of the chosen networks with the best of them")
     add("--resume", action="store_true", help="continue an interrupted retraining with the same configurations")
     add("--fresh", action="store_true", help="move an existing retraining aside and start over")
     add("--debug", action="store_true", help="show the traceback of an error")
     words = vars(parser.parse_args(argv))
+    words["within"] = tuple(words["within"])
     del words["debug"]  # ``src.errors.run_command`` reads it
     return RetrainRequest(**words)
 
@@ -111,7 +122,7 @@ def retrain(request: RetrainRequest) -> int:
     if sweep.state != "finished":
         print(f"{sweep.name} is {sweep.state}: its best trials may still change.")
     seeds = request.seeds or (0 if request.resume else 1 if request.folds else SEEDS)
-    settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric, request.folds or 0)
+    settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric, request.folds or 0, request.within)
     with ray_for(sweep, request) as ray, locked(folder_of(sweep)):
         with quick_imports():  # torch and Optuna: seconds, in which Ray starts
             from analysis.retrain.retraining import open_retraining

@@ -1,14 +1,16 @@
 """Who takes part in a retraining: the best configurations of a sweep and its default, and with which settings."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from analysis.costs import costs_of
 from analysis.results import SweepResults
 from src.config.compose import load_config
 from src.config.overrides import Overrides
 from src.errors import UserError
+from trainable.limits import Limits, in_words, read_limits
 
 SEED = "seed"
 DATA_ROOT = "data.root"
@@ -28,6 +30,8 @@ class RaceSettings:
     metric: str
     folds: int = 0
     """Parts of all photographs, each of which is the test split of one training. 0: the data folder's own splits."""
+    within: tuple[str, ...] = ()
+    """Limits of the costs of contenders, such as ``milliseconds=30``."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,15 @@ class Contender:
     """Its score in the search, by the metric of the race."""
     epochs: int = 0
     """The epochs that it was trained in the search; 0: unknown."""
+    broken: str = ""
+    """The limits that it breaks (``--within``): only the default may, and then it is compared but not chosen."""
 
 
 def contenders_of(sweep: SweepResults, settings: RaceSettings) -> list[Contender]:
-    """The contenders: the default first, then the best others, by the best value of the metric over their epochs."""
+    """The contenders: the default first, then the best others, by the best value of the metric over their epochs.
+
+    With ``within``, only those whose costs keep these limits, beside the default.
+    """
     values = best_values(sweep, settings.metric)
     if not values:
         raise UserError(f"No trial in {sweep.folder} has a value of {settings.metric}, so there is no best one.")
@@ -55,8 +64,29 @@ def contenders_of(sweep: SweepResults, settings: RaceSettings) -> list[Contender
         )
     default = str(sweep.trials.sort_values("number")["trial"].iloc[0])
     best = [name for name in sorted(values, key=lambda name: (-values[name], name)) if name != default]
+    limits, broken = read_limits(settings.within), ""
+    if limits.given:
+        best = within_limits(sweep, best, limits)
+        broken = "; ".join(limits.broken(costs_of(sweep)[default])) if default in costs_of(sweep) else "no costs"
     names = (default, *best[: settings.top])
-    return [Contender(name, sweep.params[name], values.get(name), epochs_of(sweep, name)) for name in names]
+    found = [Contender(name, sweep.params[name], values.get(name), epochs_of(sweep, name)) for name in names]
+    return [replace(found[0], broken=broken), *found[1:]]
+
+
+def within_limits(sweep: SweepResults, trials: Sequence[str], limits: Limits) -> list[str]:
+    """Those whose costs keep the limits; if there are none, a ``UserError`` with the smallest costs."""
+    costs = costs_of(sweep)
+    if not costs:
+        raise UserError(f"--within: the costs of the trials of {sweep.name} were not measured, as in all older sweeps.")
+    found = [trial for trial in trials if trial in costs and not [*limits.broken(costs[trial])]]
+    if not found:
+        least = ", ".join(
+            f"{name} {in_words(name, min(getattr(one, name) for one in costs.values()))}" for name in limits.given
+        )
+        raise UserError(
+            f"--within: no trial of {sweep.name} beside the default keeps {limits}. The smallest there are: {least}."
+        )
+    return found
 
 
 def epochs_of(sweep: SweepResults, trial: str) -> int:

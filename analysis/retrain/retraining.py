@@ -4,7 +4,7 @@ It uses the same session, ledger and executor as a search, but the sampler is a 
 a training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -170,7 +170,7 @@ def open_retraining(
     if resume and before is None:
         raise UserError(f"There is no retraining to continue in {folder}: leave out --resume.")
     if resume and before:
-        then = RaceSettings(**before["asked"])
+        then = settings_of(before)
         settings = replace(then, seeds=settings.seeds or then.seeds)
         contenders = [Contender(**one) for one in before["contenders"]]
     else:
@@ -197,6 +197,12 @@ def open_retraining(
     return Retraining(session, race, now["sweep begun"])
 
 
+def settings_of(race: Mapping[str, Any]) -> RaceSettings:
+    """The settings with which a race was started."""
+    asked = race["asked"]
+    return RaceSettings(**asked | {"within": tuple(asked.get("within", ()))})
+
+
 def identity_of(
     sweep: SweepResults, settings: RaceSettings, plan: SweepPlan, contenders: Sequence[Contender]
 ) -> dict[str, str]:
@@ -204,6 +210,8 @@ def identity_of(
     data, names = plan.config.data, ", ".join(one.trial for one in contenders)
     now = {"sweep begun": sweep.begun, "configurations": names, "metric": settings.metric}
     now |= surroundings(plan) | digests({RACE}) | {TEST_DATA: open_split(data, "test").fingerprint}
+    if settings.within:
+        now["within"] = ", ".join(settings.within)
     return now | ({"folds": describe_folds(data.root, settings.folds)} if settings.folds else {})
 
 

@@ -68,7 +68,8 @@ def write_verdict(retraining: Retraining, console: Console, ensemble: bool = Fal
             f"No training of the default is complete, so there is nothing to compare with: see {folder / 'runs.csv'}."
         )
     scores = {name: SearchScore(contender.score, contender.epochs) for name, contender in race.contenders.items()}
-    verdict = judge(compared, scores, race.default, retraining.images(), race.dropped(trials))
+    broken = race.contenders[race.default].broken
+    verdict = judge(compared, scores, race.default, retraining.images(), race.dropped(trials), broken)
     best = max((run for run in runs if run.contender == verdict.chosen), key=lambda run: run.validated)
     overrides = chosen_overrides(retraining, verdict.chosen)
     save_overrides(overrides, folder / "best.yaml")

@@ -56,6 +56,13 @@ class Failed(TrialEvent):
 
 
 @dataclass(frozen=True)
+class Skipped(TrialEvent):
+    """A trial broke a limit before its first epoch."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Requeued(TrialEvent):
     """A trial lost its process without a fault of its own; it waits."""
 
@@ -122,6 +129,7 @@ KINDS: dict[str, type[Event]] = {
     "resume": Resumed,
     "report": Reported,
     "fail": Failed,
+    "skip": Skipped,
     "postpone": Requeued,
     "lost": Lost,
     "drop": CheckpointsDeleted,

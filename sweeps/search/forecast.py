@@ -70,6 +70,6 @@ def epochs_to_come(state: SearchState, trials: int, expected: float, limit: floa
     active = [
         trial.epochs for trial in state.trials.values() if trial.state in (TrialState.RUNNING, TrialState.WAITING)
     ]
-    new = [] if state.exhausted else [0] * (trials - len(state.trials))
+    new = [] if state.exhausted else [0] * (trials - state.tried)
     least = sum(to_next_rung(state.scheduler.settings, epoch) for epoch in [*active, *new])
     return round(min(max(least, expected - state.epochs), (limit or math.inf) - state.epochs))

@@ -150,10 +150,10 @@ class GPModel:
 
         Trials outside of a space that was changed later are left out.
         """
-        scored = [trial for trial in trials if trial.values and trial.state != TrialState.FAILED]
+        scored = [trial for trial in trials if trial.values and not trial.is_infeasible]
         to_come = gains(scored)
         rows = [Row(value + to_come[epoch], trial, epoch) for trial in scored for epoch, value in trial.values.items()]
-        failed = [trial for trial in trials if trial.state == TrialState.FAILED][-round(FAILURES * most) :]
+        failed = [trial for trial in trials if trial.is_infeasible][-round(FAILURES * most) :]
         rows = best_and_latest(rows, most - len(failed), itemgetter(0))
         # by identity: trials of another sweep have no number of their own
         vectors = {id(trial): self.encoding.encode(trial.params) for trial in [*(row.trial for row in rows), *failed]}

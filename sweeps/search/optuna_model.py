@@ -97,8 +97,8 @@ def observations(trials: Sequence[Trial]) -> list[tuple[Trial, float]]:
 
     Failed trials, out of memory for instance, get the worst value, so that the model avoids their region.
     """
-    scored = [trial for trial in trials if trial.values and trial.state != TrialState.FAILED]
+    scored = [trial for trial in trials if trial.values and not trial.is_infeasible]
     with_value = list(zip(scored, expected(scored), strict=True))
     worst = min((value for _, value in with_value), default=0.0)
-    failed = [(trial, worst) for trial in trials if trial.state == TrialState.FAILED]
+    failed = [(trial, worst) for trial in trials if trial.is_infeasible]
     return best_and_latest(with_value, MODELLED, itemgetter(1)) + failed[-MODELLED // 4 :]

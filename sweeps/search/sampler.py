@@ -172,7 +172,7 @@ class ModelSampler:
         suggested = [trial for trial, one in zip(trials, is_suggested, strict=True) if one]
         tried = [trial.values for trial in suggested if trial.values]
         if not tried:
-            return bool(suggested) and all(trial.state == TrialState.FAILED for trial in suggested)
+            return bool(suggested) and all(trial.is_infeasible for trial in suggested)
         rung = min(min(values) for values in tried)
         others = [trial.values for trial, one in zip(trials, is_suggested, strict=True) if not one]
         here = [values[rung] for values in others if rung in values]

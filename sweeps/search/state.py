@@ -16,6 +16,7 @@ from sweeps.search.events import (
     Requeued,
     Resumed,
     SessionBegan,
+    Skipped,
     SpaceExhausted,
     Started,
     TrialEvent,
@@ -45,6 +46,16 @@ class SearchState:
         """The best score, and how many trials have paused or ended since then without a better one."""
         self.judged = set[str]()
         """Trials that have paused or ended at least once."""
+
+    @property
+    def tried(self) -> int:
+        """The number of trials, without those that were skipped."""
+        return len(self.trials) - self.skipped
+
+    @property
+    def skipped(self) -> int:
+        """The number of trials that were skipped."""
+        return sum(trial.state == TrialState.SKIPPED for trial in self.trials.values())
 
     @property
     def running(self) -> list[Trial]:
@@ -90,6 +101,9 @@ class SearchState:
                 self._resume(trial)
             case Failed():
                 self._fail(trial, event)
+            case Skipped():
+                trial.state, trial.reason = TrialState.SKIPPED, event.reason
+                self.scheduler.end(trial.name)
             case Requeued():
                 self._wait(trial)
             case Lost():

@@ -25,6 +25,7 @@ from sweeps.search.events import (
     Requeued,
     Resumed,
     SessionBegan,
+    Skipped,
     SpaceExhausted,
     Started,
     TrialEvent,
@@ -37,6 +38,8 @@ from sweeps.search.trial import Trial
 
 MOST_LOSSES = 5
 """A trial that loses so many machines in a row, without a new epoch, may be the cause: it has failed."""
+FEWEST_SKIPPED = 20
+"""A search starts no new trials when so many were skipped, or twice as many as are to be trained."""
 CONVERGED_TRIALS = 15
 """A search has converged when so many trials have paused or ended since the last one that was better."""
 
@@ -105,7 +108,12 @@ class Study:
     def closed(self) -> bool:
         """Whether no new trial may start; those that are there may continue."""
         converged = self.budget.stop_when_converged and self.state.since_best >= CONVERGED_TRIALS
-        return self.state.exhausted or converged or len(self.trials) >= self.budget.trials
+        return self.state.exhausted or converged or self.state.tried >= self.budget.trials or self.skips_too_many
+
+    @property
+    def skips_too_many(self) -> bool:
+        """Whether so many trials were skipped that the rest of the space is not worth the search."""
+        return self.state.skipped >= max(FEWEST_SKIPPED, 2 * self.budget.trials)
 
     @property
     def complete(self) -> bool:
@@ -154,6 +162,10 @@ class Study:
     def fail(self, name: str, reason: str, retry: bool = True) -> None:
         """A trial's process has failed. The first time it continues from its checkpoint, if ``retry`` may help."""
         self._commit(Failed(name, reason, retry and self.trials[name].failures == 0))
+
+    def skip(self, name: str, reason: str) -> None:
+        """A trial breaks a limit: it is not trained, and does not count in the budget."""
+        self._commit(Skipped(name, reason))
 
     def requeue(self, name: str) -> None:
         """A trial lost its process without a fault of its own: it continues, now or in the next session."""

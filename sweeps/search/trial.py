@@ -19,6 +19,11 @@ class TrialState(StrEnum):
     COMPLETE = "complete"
     """Trained all its epochs, or ended by early stopping."""
     FAILED = "failed"
+    SKIPPED = "skipped"
+    """It broke a limit of the spec, and was not trained."""
+
+
+INFEASIBLE = (TrialState.FAILED, TrialState.SKIPPED)
 
 
 class Origin(StrEnum):
@@ -63,7 +68,12 @@ class Trial:
     checkpoints_deleted: bool = False
     """Its checkpoints were deleted to stay within the disk quota; resumed, it starts from epoch 0."""
     reason: str = ""
-    """Why it failed."""
+    """Why it failed or was skipped."""
+
+    @property
+    def is_infeasible(self) -> bool:
+        """Whether its configuration cannot be used: a model expects the worst near it."""
+        return self.state in INFEASIBLE
 
     def report(self, epoch: int, value: float, metrics: Mapping[str, float]) -> None:
         """Take in the metrics after an epoch, of which ``value`` is the one that counts."""
@@ -82,4 +92,4 @@ def ranked(trials: Iterable[Trial]) -> list[Trial]:
 
 def rank(state: str, score: float | None, name: str) -> tuple[bool, bool, float, str]:
     """The key by which trials are sorted."""
-    return state == TrialState.FAILED, score is None, -(score or 0.0), name
+    return state in INFEASIBLE, score is None, -(score or 0.0), name

@@ -7,14 +7,19 @@ import pandas as pd
 import pytest
 from finished import FinishedSweep
 
-from analysis.figures import FIGURES, NARROW, WIDTH
+from analysis.canvas import NARROW
+from analysis.figures import FIGURES, WIDTH
 from analysis.report import encode_figure
 from analysis.results import Range, SweepResults, load_sweep
 
 
 @pytest.fixture
 def sweep(finished_sweep: FinishedSweep) -> SweepResults:
-    return load_sweep("tiny_sweep", finished_sweep.output_root)
+    """Its trials have networks of different sizes, as if it had searched over them."""
+    found = load_sweep("tiny_sweep", finished_sweep.output_root)
+    sizes = {trial: 1e6 * (number + 1) for number, trial in enumerate(found.params)}
+    found.reports["cost/parameters"] = [sizes[trial] for trial in found.reports["trial"]]
+    return found
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name != "importance"])

@@ -160,3 +160,12 @@ def test_folds_are_what_is_said_to_be_compared_on_and_one_seed_is_enough():
     assert "over 5 folds of all photographs" in found.sentences[0]
     alike = judge([*every[:1], replace(every[1], parts=every[0].parts)], searched, "default", folds, {})
     assert alike.sentences[0].startswith("With 5 folds there is no clear difference")
+
+
+def test_a_default_that_breaks_a_limit_is_compared_but_not_chosen():
+    every = [*runs("default", 0.6), *runs("small", 0.5), *runs("tiny", 0.4)]
+    searched = {name: SearchScore(0.7) for name in ("default", "small", "tiny")}
+    found = judge(every, searched, "default", GROUPS, {}, broken="milliseconds 40 > 30")
+    assert found.chosen == "small"
+    assert "milliseconds 40 > 30" in found.sentences[-1]
+    assert judge(every, searched, "default", GROUPS, {}).chosen == "default"

@@ -49,8 +49,16 @@ FORBIDDEN = {
     "analysis": {"ray", "optuna"},
 }
 
-FILES = {"sweeps.about", "sweeps.busy", "sweeps.ledger", "sweeps.leaderboard", "sweeps.search.trial", "sweeps.writer"}
-"""What analysis may know of sweeps: the files of a sweep's folder, and the order of trials."""
+FILES = {
+    "sweeps.about",
+    "sweeps.busy",
+    "sweeps.ledger",
+    "sweeps.leaderboard",
+    "sweeps.search.trial",
+    "sweeps.writer",
+    "trainable.limits",
+}
+"""What analysis may know of sweeps: the files of a sweep's folder, the order of trials, and what networks cost."""
 SEARCH = {"sweeps.search", "src.errors", "numpy", "optuna", "scipy"}
 """What the search core may import beside the standard library."""
 

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from sweeps.busy import CUT, EMPTY, EPOCHS, START, TRIALS, busy
-from sweeps.search.events import Failed, Finished, Interrupted, Record, Reported, Resumed, SessionBegan, Started
+from sweeps.search.events import (
+    Failed,
+    Finished,
+    Interrupted,
+    Record,
+    Reported,
+    Resumed,
+    SessionBegan,
+    Skipped,
+    Started,
+)
 from sweeps.search.scheduler import Decision
 
 MIDNIGHT = datetime(2026, 11, 26)
@@ -85,3 +95,17 @@ def test_a_ledger_of_an_older_version_tells_nothing():
     found = busy(records((0.0, SessionBegan(1)), (0.0, Started("a", {}, "default")), (9.0, Finished())))
     assert found.whole == 0
     assert found.share == 0
+
+
+def test_the_seconds_of_a_trial_that_was_skipped_are_those_of_beginning_it():
+    found = busy(
+        records(
+            (0.0, SessionBegan(3, places=1)),
+            (1.0, Started("a", {}, "random")),
+            (3.0, Skipped("a", "parameters 9 > 5")),
+            (3.0, Started("b", {}, "random")),
+            (8.0, report("b", 1, 5.0), Decision.STOP),
+            (9.0, Finished()),
+        )
+    )
+    assert found.rest == {START: 1.0, TRIALS: 2.0, EPOCHS: 0.0, CUT: 0.0, EMPTY: pytest.approx(1.0)}

@@ -39,7 +39,7 @@ from sweeps.spec import load_spec
 from sweeps.writer import locked
 from trainable.resources import Resources
 
-TIMES = {"epoch_seconds", "images_per_second", "record_seconds"}
+TIMES = {"epoch_seconds", "images_per_second", "record_seconds", "cost/milliseconds"}
 
 
 def board(sweep: FinishedSweep) -> list[dict[str, str]]:
@@ -174,6 +174,53 @@ def long_sweep(tiny: list[str]) -> Iterator[subprocess.Popen[str]]:
     yield process
     process.kill()
     process.wait()
+
+
+LIMITED = """
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from sweeps.spec import Asha, Budget, Limits, SweepSpec
+
+SPEC = SweepSpec(
+    fixed=("model=architectures/unet", "model.encoder.name=tu-test_resnet", "model.encoder.pretrained=false"),
+    space={
+        "model.encoder.name": CategoricalDistribution(["tu-test_resnet", "resnet18"]),
+        "training.optimizer.lr_scale": FloatDistribution(0.1, 10.0, log=True),
+    },
+    scheduler=Asha(grace_period=1, reduction_factor=3, max_epochs=3),
+    budget=Budget(trials=3),
+    limits=Limits(parameters=MOST),
+)
+"""
+
+
+@pytest.mark.slow
+def test_points_above_a_limit_are_skipped_and_counted_and_a_default_above_it_is_refused(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    spec = tmp_path / "limited.py"
+    small = [word for word in tiny if not word.startswith(("model.encoder=", "threads=", "training.epochs="))]
+    words = [str(spec), *small, "--trials-at-once", "1"]
+    spec.write_text(LIMITED.replace("MOST", "10"))
+    with pytest.raises(UserError, match=r"limits: .*parameters [\d,]+ > 10"):
+        main([*words, "--dry-run"])
+    with pytest.raises(UserError, match=r"limits: .*parameters [\d,]+ > 10"):
+        main(words)
+    spec.write_text(LIMITED.replace("MOST", "5e6"))
+    assert main(words) == 0
+    folder = tmp_path / "outputs" / "sweeps" / "limited"
+    with (folder / "leaderboard.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    skipped = [row for row in rows if row["state"] == "skipped"]
+    assert len(rows) - len(skipped) == 3
+    assert {row["model.encoder.name"] for row in rows if row not in skipped} == {"tu-test_resnet"}
+    assert skipped
+    for row in skipped:
+        assert re.fullmatch(r"parameters [\d,]+ > 5,000,000", row["reason"])
+    assert f"{len(skipped)} points were skipped" in capsys.readouterr().out
+    assert audit(folder) == []
+    spec.write_text(LIMITED.replace("MOST", "6e6"))
+    with pytest.raises(UserError, match="limits: parameters <= 5,000,000 -> parameters <= 6,000,000"):
+        main([*words, "--extend", "1"])
 
 
 @pytest.mark.slow

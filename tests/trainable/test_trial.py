@@ -21,6 +21,7 @@ from sweeps.checkpoint_quota import keep_best_only
 from trainable.attempts import take_over
 from trainable.failures import NotAsSampled, TrialFailed
 from trainable.guard import CardWasFull, OutOfCardMemory
+from trainable.limits import Costs, Limits
 from trainable.plan import TrialPlan
 from trainable.trial import TrialProcess, check_sampled
 
@@ -33,7 +34,14 @@ def job(
     params: dict[str, Any], name: str = "t0000-abcdef", reported_epochs: int = 0, attempt: int = 1
 ) -> dict[str, Any]:
     """What the search asks a process to do."""
-    return {"trial": name, "params": params, "attempt": attempt, "beside": 1, "reported_epochs": reported_epochs}
+    return {
+        "trial": name,
+        "params": params,
+        "attempt": attempt,
+        "beside": 1,
+        "limited": True,
+        "reported_epochs": reported_epochs,
+    }
 
 
 def process(tiny: list[str], tmp_path: Path, asked: dict[str, Any]) -> TrialProcess:
@@ -66,6 +74,32 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
 
 
+def test_a_trial_above_a_limit_is_skipped_before_it_is_trained_and_the_process_takes_the_next(
+    tiny: list[str], tmp_path: Path
+):
+    limited = replace(plan(tiny, tmp_path), limits=Limits(parameters=10))
+    started = TrialProcess(limited)
+    started.take(job({"seed": 1}))
+    result = started.step()
+    assert result.keys() == {"skipped"}
+    assert "> 10" in result["skipped"]
+    assert not (tmp_path / "sweep" / "t0000-abcdef" / "result.json").exists()
+    started.take(job({"seed": 2}, name="t0001-abcdef") | {"limited": False})  # the default
+    assert started.step()["epoch"] == 1
+
+
+def test_a_trial_reports_what_its_network_costs_and_measures_that_once(
+    trial: TrialProcess, tiny: list[str], tmp_path: Path
+):
+    costs = Costs.of(written(trial)["metrics"])
+    assert costs is not None
+    assert costs.parameters == sum(item.numel() for item in trial.trainer.model.parameters())
+    die(trial)
+    params = {"training.optimizer.lr": 1e-3, "training.loss": "dice_focal"}
+    again = process(tiny, tmp_path, job(params, reported_epochs=1, attempt=2))
+    assert Costs.of(again.step()["metrics"]) == costs
+
+
 def test_a_step_is_an_epoch_and_reports_the_metric_keys(trial: TrialProcess):
     first, second = trial.step(), trial.step()
     assert (first["epoch"], first["finished"]) == (1, False)
@@ -89,7 +123,7 @@ def test_the_folder_holds_a_run_with_its_overrides(trial: TrialProcess, tiny: li
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Equal, but for the times."""
-    times = {"epoch_seconds": 0, "images_per_second": 0, "record_seconds": 0}
+    times = {"epoch_seconds": 0, "images_per_second": 0, "record_seconds": 0, "cost/milliseconds": 0}
     return one | {"metrics": one["metrics"] | times} == other | {"metrics": other["metrics"] | times}
 
 
@@ -290,11 +324,12 @@ def test_a_trial_that_makes_no_step_ends_itself_and_leaves_its_stacks(tiny: list
     code = f"""
 import time
 from pathlib import Path
+from trainable.limits import Costs, Limits
 from trainable.plan import TrialPlan
 from trainable.trial import TrialProcess
 
 trial = TrialProcess(TrialPlan(Path({str(tmp_path)!r}), {tuple(tiny)!r}, "val/iou_best", hang_seconds=1.0))
-trial.take({{"trial": "t0000-hangs", "params": {{}}, "attempt": 1, "beside": 1, "reported_epochs": 0}})
+trial.take({{"trial": "t0000-hangs", "params": {{}}, "attempt": 1, "beside": 1, "limited": True, "reported_epochs": 0}})
 trial.begin()
 trial.trainer.train_epoch = lambda on_step: time.sleep(60)
 trial.step()

@@ -61,3 +61,23 @@ def test_a_sweep_that_has_searched_the_seed_is_refused(sweep: SweepResults):
         params["seed"] = 1
     with pytest.raises(UserError, match="'seed'"):
         contenders_of(sweep, asked())
+
+
+def test_within_a_limit_only_those_that_keep_it_take_part_and_the_default_is_told_if_it_does_not(sweep: SweepResults):
+    others = [name for name in sweep.ranked["trial"] if not name.startswith("t0000")]
+    costs = dict.fromkeys(sweep.params, 5.0) | {others[0]: 50.0}
+    sweep.reports["cost/milliseconds"] = [costs[trial] for trial in sweep.reports["trial"]]
+    found = contenders_of(sweep, asked(within=("milliseconds=30",)))
+    assert [one.trial for one in found[1:]] == others[1:3]
+    assert not any(one.broken for one in found)
+    costs |= {found[0].trial: 40.0}
+    sweep.reports["cost/milliseconds"] = [costs[trial] for trial in sweep.reports["trial"]]
+    assert contenders_of(sweep, asked(within=("milliseconds=30",)))[0].broken == "milliseconds 40 > 30"
+    with pytest.raises(UserError, match=r"milliseconds <= 1\b.*milliseconds 5\b"):
+        contenders_of(sweep, asked(within=("milliseconds=1",)))
+
+
+def test_without_measured_costs_nothing_is_within_a_limit(sweep: SweepResults):
+    del sweep.reports["cost/milliseconds"]
+    with pytest.raises(UserError, match="--within"):
+        contenders_of(sweep, asked(within=("milliseconds=30",)))

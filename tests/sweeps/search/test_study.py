@@ -17,8 +17,8 @@ from sweeps.search.budget import Budget
 from sweeps.search.sampler import ModelSampler
 from sweeps.search.scheduler import Decision
 from sweeps.search.state import SearchState, replay
-from sweeps.search.study import CONVERGED_TRIALS, SessionEnd, Study, trial_name
-from sweeps.search.trial import Trial
+from sweeps.search.study import CONVERGED_TRIALS, FEWEST_SKIPPED, SessionEnd, Study, trial_name
+from sweeps.search.trial import Origin, Trial
 
 
 @pytest.mark.parametrize("variant", ["promotion", "stopping"])
@@ -367,3 +367,47 @@ def test_any_search_ends_and_its_replay_is_the_same(data: st.DataObject):
     again = make(variant=variant, trials=study.budget.trials)
     replay(again.state, log.records)
     assert summary(again) == summary(study)
+
+
+def skip_above(study: Study, most: float) -> None:
+    """Run trials one after the other; those whose x is above ``most`` break a limit."""
+    while trial := study.next_trial():
+        if trial.params["x"] > most and trial.origin != Origin.DEFAULT:
+            study.skip(trial.name, "x is too large")
+            continue
+        epoch = trial.epochs
+        decision = Decision.CONTINUE
+        while decision is Decision.CONTINUE:
+            epoch += 1
+            decision = study.report(trial.name, epoch, {METRIC: trial.params["x"]})
+
+
+@pytest.mark.parametrize("sampler", ["random", "gp"])
+def test_skipped_trials_do_not_count_in_the_budget_and_come_back_from_the_ledger(sampler: str, tmp_path: Path):
+    study = make(Ledger(tmp_path / LEDGER_FILE), sampler=sampler)
+    study.begin_session()
+    skip_above(study, 0.7)
+    assert study.state.tried == 8
+    assert 0 < study.state.skipped == len(study.trials) - 8
+    assert study.complete
+    assert all(trial.reason and not trial.values for trial in study.trials.values() if trial.state == "skipped")
+    again = make(sampler=sampler)
+    replay(again.state, Ledger(tmp_path / LEDGER_FILE, read_only=True).records())
+    assert summary(again) == summary(study)
+
+
+def test_a_model_that_knows_what_was_skipped_skips_less_than_chance():
+    skipped = {}
+    for sampler in ("random", "gp"):
+        study = make(sampler=sampler, trials=30)
+        skip_above(study, 0.3)
+        skipped[sampler] = study.state.skipped
+    assert skipped["gp"] < skipped["random"] / 2
+
+
+def test_a_search_in_which_nearly_all_is_skipped_ends():
+    study = make(trials=5)
+    skip_above(study, 0.0)
+    assert study.skips_too_many
+    assert study.complete
+    assert (study.state.tried, study.state.skipped) == (1, FEWEST_SKIPPED)
