@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import StaticPool
 
 from src.atomic import replaced_file
 from sweeps.ledger import Ledger
@@ -27,33 +29,60 @@ STATES: dict[str, OptunaState] = {
 }
 
 
-def export(trials: Iterable[Trial], ledger: Ledger, space: Space, name: str, path: Path) -> None:
-    """Write or replace ``path``, an SQLite file with one Optuna study. A full disk raises ``OSError``."""
+LIVE: dict[str, OptunaState] = STATES | {TrialState.PAUSED: OptunaState.RUNNING}
+"""While a sweep runs: a paused trial may go on, but the dashboard never reads a trial again that has ended."""
+
+
+def export(trials: Iterable[Trial], ledger: Ledger, space: Space, name: str, path: Path, live: bool = False) -> None:
+    """Write ``path``, an SQLite file with one Optuna study, or its new content. A full disk raises ``OSError``.
+
+    A program that has the file open sees the new content. ``live``: the sweep goes on.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     times = ledger.times()
     names = Names(branches(space))
     pairs = [(trial, distributions(space, trial.params)) for trial in trials]
-    exported = [frozen(trial, ledger.values(trial.name), times[trial.name], branch, names) for trial, branch in pairs]
+    states = LIVE if live else STATES
+    exported = [
+        frozen(trial, states[trial.state], ledger.values(trial.name), times[trial.name], branch, names)
+        for trial, branch in pairs
+    ]
     try:
-        # no URL: Optuna, SQLAlchemy and SQLite each give some character of a path a special meaning
-        with replaced_file(path) as partial:
-            engine = {"creator": lambda: sqlite3.connect(partial)}
+        with sqlite3.connect(":memory:") as made:
+            # no URL: Optuna, SQLAlchemy and SQLite each give some character of a path a special meaning
+            engine = {"creator": lambda: made, "poolclass": StaticPool}
             storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=engine)
             optuna.create_study(storage=storage, study_name=name, direction="maximize").add_trials(exported)
-            storage.engine.dispose()
-    except (StorageInternalError, OperationalError) as error:
+            copy_into(made, path)
+    except (StorageInternalError, OperationalError, sqlite3.OperationalError) as error:
         raise OSError(f"{path} cannot be written: {error.__cause__ or error}") from error
 
 
+def copy_into(database: sqlite3.Connection, path: Path) -> None:
+    """Make the file's content that of the database, in one transaction. A file that is no database is replaced."""
+    try:
+        with closing(sqlite3.connect(path)) as file:
+            database.backup(file)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        with replaced_file(path) as partial, closing(sqlite3.connect(partial)) as file:
+            database.backup(file)
+
+
 def frozen(
-    trial: Trial, values: dict[int, float | None], times: tuple[str, str], branch: Branch | None, names: Names
+    trial: Trial,
+    state: OptunaState,
+    values: dict[int, float | None],
+    times: tuple[str, str],
+    branch: Branch | None,
+    names: Names,
 ) -> FrozenTrial:
     """Convert a trial to Optuna's type. A trial that was stopped at a rung is PRUNED, with the values of all epochs.
 
     A trial outside of a space that was changed later is exported without parameters. If the clock was set back, the
     trial ends when it started.
     """
-    state = STATES[trial.state]
     attributes = {"trial": trial.name, "origin": trial.origin, "best_epoch": trial.best_epoch, "reason": trial.reason}
     exported = create_trial(
         state=state,

@@ -23,6 +23,8 @@ PROPOSALS = ("sampler", "space", "encoding", "changes", "rung_values")
 """Those that decide what a search proposes, beside its model."""
 MODELS = {"gp": ("gp_model", "gaussian_process", "prior"), "random": ()}
 """The modules of a model, by the sampler's name; all others are Optuna's."""
+LISTENERS = "listeners"
+"""They are told of a training and change nothing in it."""
 CORES = "threads"
 """With a GPU, CPU threads only load images, and their number does not change the images."""
 
@@ -47,7 +49,7 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
 
 def surroundings(plan: SweepPlan) -> dict[str, str]:
     """Fixed overrides, data, and the code of trainings, of the search core and of the scheduler in use."""
-    left_out = {*PATH_KEYS, INIT_FROM, *([CORES] if plan.resources.cards else [])}
+    left_out = {*PATH_KEYS, INIT_FROM, LISTENERS, *([CORES] if plan.resources.cards else [])}
     return {
         **{f"fixed: {item.key}": str(item.value) for item in plan.fixed.items if item.key not in left_out},
         "data": data_fingerprint(plan.config.data),

@@ -66,6 +66,8 @@ class SweepPlan:
     """Images per second by trials at once, if they were measured for ``trials_at_once: auto``."""
     address: str | None = None
     """Of the Ray cluster; None: this machine."""
+    on_end: str | None = None
+    """The user's command for the end of the session."""
     parent_folder: str = "sweeps"
     """The folder in ``output_root`` that contains the sweep's folder."""
     config: Config = field(init=False)

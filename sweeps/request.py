@@ -27,6 +27,7 @@ MUTUALLY_EXCLUSIVE = {
     "extend": ("trials", "fresh", "warm_start", "check"),
     "check": ("fresh", "warm_start", "dry_run", "accept_changes"),
     "address": ("check", "gpu_memory"),
+    "on_end": ("check", "dry_run"),
     "accept_data_warnings": ("resume", "extend", "check"),  # the data was accepted when the sweep was started
 }
 """Options that cannot be combined, because one of the two would be ignored."""
@@ -64,6 +65,7 @@ class SweepRequest:
     accept_changes: bool = False
     accept_data_warnings: bool = False
     address: str | None = None
+    on_end: str | None = None
 
     def checked(self) -> Self:
         """The same request. Options that exclude each other or are out of range are a ``UserError``."""
@@ -161,6 +163,7 @@ def parse(argv: list[str]) -> SweepRequest:
     add("--accept-changes", action="store_true", help="continue although settings, code or data have changed")
     add("--accept-data-warnings", action="store_true", help="search although the data has problems (src.check)")
     add("--address", help="run on a Ray cluster: auto, or HOST:PORT of its head (default: this machine alone)")
+    add("--on-end", metavar="COMMAND", help="run this command when the session ends, with SWEEP_... variables")
     add("--debug", action="store_true", help="show the traceback of an error")
     words: dict[str, Any] = vars(parser.parse_intermixed_args(argv))
     del words["debug"]  # ``src.errors.run_command`` reads it

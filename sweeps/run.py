@@ -12,6 +12,7 @@ from src.imports import quick_imports
 from sweeps.ledger import LEDGER_FILE, Ledger, is_finished
 from sweeps.ray_requirements import require_ray_environment
 from sweeps.request import FOLDER_NAME, SweepRequest, parse
+from sweeps.search.trial import TrialState
 from sweeps.spec import SweepSpec, is_path, list_specs, load_spec, spec_path
 from sweeps.writer import locked, refuse_second_writer
 from trainable.resources import Resources, share_machine
@@ -117,7 +118,7 @@ def start(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> in
             from sweeps.preflight import prepare
 
         plan = prepare(name, spec, request.seed or 0, ray.resources, request.accept_data_warnings)
-        plan = replace(plan, packing=rates, address=request.address)
+        plan = replace(plan, packing=rates, address=request.address, on_end=request.on_end)
         with locked(folder):
             refuse_existing_sweep(folder, request.fresh)
             return sweep.start(plan, request.spec, request.saved(), other, ray)
@@ -138,7 +139,7 @@ def resume(spec: SweepSpec, name: str, folder: Path, request: SweepRequest) -> i
 
         # the data was accepted when the sweep was started
         plan = prepare(name, spec, request.seed or 0, ray.resources, accept_data=True)
-        plan = replace(plan, address=request.address)
+        plan = replace(plan, address=request.address, on_end=request.on_end)
         return sweep.resume(plan, request.spec, request.saved(), request.accept_changes, ray)
 
 
@@ -219,7 +220,8 @@ def completed(request: SweepRequest, folder: Path) -> SweepRequest:
     """The request, completed with the options that the sweep was started with."""
     ledger = Ledger(folder / LEDGER_FILE, read_only=True)
     before, planned = ledger.get("command"), ledger.get("trials")
-    finished, started = is_finished(ledger), len(ledger.trials())
+    finished = is_finished(ledger)
+    started = sum(trial["state"] != TrialState.SKIPPED for trial in ledger.trials())
     ledger.close()
     if before["spec"] != request.spec:
         raise UserError(f"{folder} is a sweep of {before['spec']}, not of {request.spec}.")

@@ -10,7 +10,9 @@ from src.imports import quick_imports
 from sweeps.checkpoint_quota import CheckpointQuota
 from sweeps.identity import MODELS
 from sweeps.interrupts import Signals
+from sweeps.ledger import Ledger
 from sweeps.live import LiveView
+from sweeps.live_study import LiveStudy
 from sweeps.neighbours import announced
 from sweeps.places import Machines
 from sweeps.plan import SweepPlan
@@ -61,12 +63,13 @@ def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Execut
             console.print(line)
         with LiveView(study, plan.folder, console, plan.forecast().epochs, resources.trials_at_once) as view:
             quota = CheckpointQuota(study, plan.folder)
+            live = [LiveStudy(plan, study, study.log)] if isinstance(study.log, Ledger) and plan.spec.space else []
             try:
                 executor.run(
                     study,
                     signals,
                     plan.spec.budget.hours,
-                    [quota, view],
+                    [quota, view, *live],
                     meanwhile=partial(import_early, plan.spec.sampler_name),
                 )
             except KeyboardInterrupt:  # a second signal

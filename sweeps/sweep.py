@@ -11,6 +11,7 @@ from sweeps.default_point import expected_near
 from sweeps.identity import identity
 from sweeps.leaderboard import tables, write_csv
 from sweeps.ledger import LEDGER_FILE, Ledger
+from sweeps.on_end import run_at_end
 from sweeps.places import Machines
 from sweeps.plan import SweepPlan
 from sweeps.preflight import check_corners, check_memory, console
@@ -77,11 +78,16 @@ def open_search(
 
 def run(session: Session, spec_name: str, executor: Executor) -> int:
     """Run the remaining trials, write the results, print the leaderboard. Returns the exit code."""
-    received = session.run(console, executor)
-    write_results(session)
-    places = busy(session.ledger.records())
-    session.ledger.close()
-    return print_results(session.plan, session.study, received, resume_command(session.plan, spec_name), places)
+    plan, code = session.plan, EXIT_FAILED
+    try:
+        received = session.run(console, executor)
+        write_results(session)
+        places = busy(session.ledger.records())
+        session.ledger.close()
+        code = print_results(plan, session.study, received, resume_command(plan, spec_name), places)
+    finally:
+        run_at_end(plan.on_end, plan, session.study, code)
+    return code
 
 
 def warm_start_to_json(warm: WarmStart) -> dict[str, Any]:

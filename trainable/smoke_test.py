@@ -109,7 +109,8 @@ def measure_epoch(overrides: Iterable[str], limit_seconds: float = 60.0) -> Epoc
 def _recorded_epoch(trainer: Trainer) -> float:
     """Seconds of one more epoch with its checkpoint, events and pictures, until they are on the disk."""
     with TemporaryDirectory(dir=trainer.config.data.cache_dir) as folder:
-        experiment = Experiment(Path(folder), trainer.config, trainer.overrides)
+        quiet = trainer.config.model_copy(update={"listeners": ()})  # no run that anybody wants to see
+        experiment = Experiment(Path(folder), quiet, trainer.overrides)
         experiment.describe(trainer)
         started = time.perf_counter()
         experiment.record(trainer.train_epoch(), trainer)

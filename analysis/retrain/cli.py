@@ -7,10 +7,21 @@ the test split.
 
 import shlex
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.errors import EXIT_SIGNAL, EXIT_USER, Parser, UserError, leave, outlive_reader, run_command, unknown
+from src.errors import (
+    EXIT_FAILED,
+    EXIT_SIGNAL,
+    EXIT_USER,
+    Parser,
+    UserError,
+    leave,
+    outlive_reader,
+    run_command,
+    unknown,
+)
 from src.folders import user_path
 from src.imports import quick_imports
 from src.rankable import RANKABLE
@@ -18,6 +29,7 @@ from trainable.limits import COSTS, read_limits
 
 if TYPE_CHECKING:
     from analysis.results import SweepResults
+    from analysis.retrain.retraining import Retraining
     from sweeps.cluster.cluster import Cluster
     from sweeps.local_ray import LocalRay
 
@@ -40,6 +52,7 @@ class RetrainRequest:
     output_root: Path | None = None
     data_root: Path | None = None
     address: str | None = None
+    on_end: str | None = None
     folds: int | None = None
     within: tuple[str, ...] = ()
     ensemble: bool = False
@@ -99,6 +112,7 @@ def parse(argv: list[str]) -> RetrainRequest:
         help=f"only configurations with such costs, and choose among them; a cost is one of {', '.join(COSTS)}",
     )
     add("--folds", type=int, help="test on all photographs, in K parts by place; one training for each part and seed")
+    add("--on-end", metavar="COMMAND", help="run this command at the end, with SWEEP_... variables")
     add("--ensemble", action="store_true", help="compare the mean of the chosen networks with the best of them")
     add("--resume", action="store_true", help="continue an interrupted retraining with the same configurations")
     add("--fresh", action="store_true", help="move an existing retraining aside and start over")
@@ -126,21 +140,36 @@ def retrain(request: RetrainRequest) -> int:
     with ray_for(sweep, request) as ray, locked(folder_of(sweep)):
         with quick_imports():  # torch and Optuna: seconds, in which Ray starts
             from analysis.retrain.retraining import open_retraining
-            from analysis.retrain.verdict_page import write_verdict
-            from sweeps.preflight import console
-            from sweeps.run_trials import executor_for
 
+            for name in ("analysis.retrain.verdict_page", "sweeps.run_trials"):  # needed later
+                import_module(name)
         retraining = open_retraining(sweep, settings, ray.resources, request.resume, request.fresh, request.data_root)
         if retraining.race.folds and request.ensemble:
             raise UserError("--ensemble: this retraining has folds, whose networks have seen each other's test images.")
+        return run_race(retraining, ray, request)
+
+
+def run_race(retraining: "Retraining", ray: "LocalRay | Cluster", request: RetrainRequest) -> int:
+    """Train what is missing and write the verdict; returns the exit code."""
+    from analysis.retrain.verdict_page import write_verdict
+    from sweeps.on_end import run_at_end
+    from sweeps.preflight import console
+    from sweeps.run_trials import executor_for
+
+    study, code = retraining.session.study, EXIT_FAILED
+    try:
         with executor_for(retraining.plan, ray) as executor:
             received = retraining.session.run(console, executor)
-        if not retraining.session.study.complete:
-            why = retraining.session.study.why_ended or "Interrupted"
+        if study.complete:
+            write_verdict(retraining, console, request.ensemble)
+            code = 0
+        else:
+            why = study.why_ended or "Interrupted"
             console.print(f"{why}; every completed epoch is kept. Continue: {resume_command(request)}")
-            return EXIT_USER if received is None else EXIT_SIGNAL + received
-        write_verdict(retraining, console, request.ensemble)
-    return 0
+            code = EXIT_USER if received is None else EXIT_SIGNAL + received
+    finally:
+        run_at_end(request.on_end, retraining.plan, study, code)
+    return code
 
 
 def ray_for(sweep: "SweepResults", request: RetrainRequest) -> "LocalRay | Cluster":

@@ -300,6 +300,8 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
     device: Literal["auto", "cpu", "cuda"]
     threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024, strict=True)]
+    listeners: tuple[Literal["mlflow", "wandb"], ...]
+    """Programs that are told of each epoch, beside the run's folder."""
     data: Data
     model: Annotated[SmpModel | SwinUnetModel, Field(discriminator="architecture")]
     training: Training

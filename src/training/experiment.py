@@ -29,6 +29,7 @@ from src.data.files import UInt8Array
 from src.models.checkpoint import Background, is_sound, link_checkpoint, save_checkpoint
 from src.provenance import provenance
 from src.scoring.pictures import write_picture
+from src.training.listeners import Listeners
 from src.training.panel import PredictionPanel
 from src.training.trainer import EpochReport, Trainer
 
@@ -43,6 +44,7 @@ class Experiment:
         save_overrides(overrides, folder / "overrides.yaml")
         replace_text(folder / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
         self.writer = SummaryWriter(str(folder / "logs"), flush_secs=5)
+        self.listeners = Listeners(folder, config)
         self.background = Background()
         self.waited = 0.0
         """Seconds that the training has waited for the last epoch to be written. The next epoch reports them as
@@ -99,6 +101,7 @@ class Experiment:
         for name, value in metrics.items():
             self.writer.add_scalar(name, value, report.epoch)
         self._append_row({"epoch": report.epoch} | metrics)
+        self.listeners.epoch(report.epoch, metrics)
         self.background.begin(partial(self._write, trainer.snapshot(), report, keep_previous))
         self.waited = time.perf_counter() - started
 
@@ -165,6 +168,7 @@ class Experiment:
             self.background.close()
         finally:
             self.writer.close()
+            self.listeners.end()
 
     def _append_row(self, row: Mapping[str, float]) -> None:
         """Add an epoch to the CSV; a resumed run drops the rows of epochs that it trains again."""

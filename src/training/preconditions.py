@@ -8,6 +8,7 @@ from src.config.schema import Config
 from src.errors import UserError
 from src.models.device import card_has_bf16, cpu_has_bf16
 from src.models.registry import ARCHITECTURES, smallest_micro_batch
+from src.training.listeners import refuse_missing
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 def check_trainable(config: Config, device: torch.device) -> None:
     """Refuse a configuration that cannot be trained on ``device``, and warn about settings without a use there."""
     refuse_untrainable(config, device)
+    refuse_missing(config)
     if config.training.log_gpu_memory and device.type != "cuda":
         log.warning("training.log_gpu_memory=true: no graphics card is used, so there is no GPU memory to log")
     warn_of_emulated_bf16(config.training.mixed_precision, device)

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -20,6 +21,7 @@ from checkout import ROOT
 from commands import ask, commands, run_command_line, run_here, runs_of, serving, train_as
 from exports import trained
 from finished import FinishedSweep
+from made_up_search import SPACE, make, play
 
 from analysis.results import read_folder
 from run import main as train_one
@@ -27,6 +29,8 @@ from src.cards import Card
 from src.errors import UserError
 from src.evaluation import main as evaluate
 from src.predict import main as predict
+from sweeps.export import export
+from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.plan import SweepPlan
 from sweeps.run import main as sweep_main
 from sweeps.spec import Asha, Budget, SweepSpec
@@ -450,6 +454,29 @@ def test_the_optuna_dashboard_shows_the_trials_of_the_export(dashboard_url: str,
     }
     scores = dict(zip(sweep.trials["trial"], sweep.trials["score"], strict=True))
     assert shown == {name: [score] for name, score in scores.items()}
+
+
+def states_of(url: str, study: int) -> dict[int, str]:
+    return {trial["number"]: trial["state"] for trial in ask(url, f"/api/studies/{study}")["trials"]}
+
+
+def test_the_optuna_dashboard_follows_a_sweep_while_it_runs(tmp_path: Path):
+    ledger = Ledger(tmp_path / LEDGER_FILE)
+    study, path = make(ledger), tmp_path / "study.db"
+    study.begin_session()
+    play(study, steps=3)
+    export(study.trials.values(), ledger, SPACE, "mine", path, live=True)
+    with serving(DASHBOARD.replace("outputs/sweeps/swin_unet_lr/study.db", str(path))) as url:
+        number = ask(url, "/api/studies")["study_summaries"][0]["study_id"]
+        assert len(states_of(url, number)) == len(study.trials)
+        play(study)
+        export(study.trials.values(), ledger, SPACE, "mine", path, live=True)
+        deadline = time.monotonic() + 60  # it asks the file anew every few seconds
+        while (states := states_of(url, number)).keys() != set(range(8)) and time.monotonic() < deadline:
+            time.sleep(0.5)
+    expected = {"complete": "Complete", "paused": "Running", "running": "Running"}
+    assert states == {trial.number: expected[trial.state] for trial in study.trials.values()}
+    assert set(states.values()) == {"Complete", "Running"}
 
 
 @pytest.mark.skipif(shutil.which("conda") is None, reason="conda is not installed here")

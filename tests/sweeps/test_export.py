@@ -8,6 +8,7 @@ import pytest
 from finished import FinishedSweep
 from optuna.distributions import FloatDistribution
 from optuna.trial import Trial as OptunaTrial
+from optuna.trial import TrialState as OptunaState
 
 from sweeps.export import export, frozen
 from sweeps.ledger import LEDGER_FILE, Ledger
@@ -90,6 +91,35 @@ def test_where_there_is_no_room_for_it_that_is_said(ledger: Ledger):
         export(study.trials.values(), ledger, SPACE, "empty", Path("/proc/study.db"))
 
 
+def test_who_has_the_file_open_sees_the_new_content_and_no_paused_trial_has_ended_while_the_sweep_runs(
+    ledger: Ledger, tmp_path: Path
+):
+    sampler = ModelSampler(SPACE, 0, {"training.optimizer.lr_scale": 1.0, "training.loss": "bce"})
+    study = Study(SearchState(ASHA.build(), "val/iou_best"), sampler, Budget(trials=4), ledger)
+    first = study.next_trial()
+    assert first
+    study.report(first.name, 1, {"val/iou_best": 0.5})
+    path = tmp_path / "study.db"
+    export(study.trials.values(), ledger, SPACE, "mine", path, live=True)
+    reader = sqlite3.connect(path)
+    query = "SELECT state FROM trials ORDER BY trial_id"
+    assert reader.execute(query).fetchall() == [("RUNNING",)]
+    study.next_trial()
+    export(study.trials.values(), ledger, SPACE, "mine", path, live=True)
+    assert reader.execute(query).fetchall() == [("RUNNING",), ("RUNNING",)]
+    export(study.trials.values(), ledger, SPACE, "mine", path)
+    assert reader.execute(query).fetchall() == [("PRUNED",), ("RUNNING",)]
+    reader.close()
+
+
+def test_a_file_that_is_no_database_is_replaced(ledger: Ledger, tmp_path: Path):
+    path = tmp_path / "study.db"
+    path.write_text("not a database, but longer than its head would be: " * 20)
+    study = Study(SearchState(ASHA.build(), "val/iou_best"), ModelSampler(SPACE, 0, {}), Budget(trials=4), ledger)
+    export(study.trials.values(), ledger, SPACE, "mine", path)
+    assert load(path, "mine").trials == []
+
+
 def test_nothing_but_the_export_writes_it(ledger: Ledger, tmp_path: Path):
     study = Study(SearchState(ASHA.build(), "val/iou_best"), ModelSampler(SPACE, 0, {}), Budget(trials=4), ledger)
     export(study.trials.values(), ledger, SPACE, "empty", tmp_path / "study.db")
@@ -98,9 +128,13 @@ def test_nothing_but_the_export_writes_it(ledger: Ledger, tmp_path: Path):
 
 def test_a_clock_that_was_set_back_makes_no_trial_end_before_it_began():
     row = Trial("t0000-a", {}, state="complete", score=0.5)
-    trial = frozen(row, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T09:00:00+01:00"), {}, Names([]))
+    trial = frozen(
+        row, OptunaState.COMPLETE, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T09:00:00+01:00"), {}, Names([])
+    )
     assert trial.datetime_start == trial.datetime_complete
-    later = frozen(row, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T13:30:00+01:00"), {}, Names([]))
+    later = frozen(
+        row, OptunaState.COMPLETE, {}, ("2026-01-01T12:00:00+01:00", "2026-01-01T13:30:00+01:00"), {}, Names([])
+    )
     assert later.duration is not None
     assert later.duration.total_seconds() == 5400
 

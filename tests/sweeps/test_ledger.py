@@ -26,6 +26,7 @@ from sweeps.search.events import (
     Requeued,
     Resumed,
     SessionBegan,
+    Skipped,
     SpaceExhausted,
     Started,
 )
@@ -45,6 +46,7 @@ EVENTS: list[Event] = [
     Started(TRIAL.name, TRIAL.params, "default", {"lr": {"name": "FloatDistribution"}}),
     Reported(TRIAL.name, 1, 0.5, {"val/iou": 0.5, "lr": 0.1}),
     Requeued(TRIAL.name),
+    Skipped(TRIAL.name, "parameters 9 > 5"),
     Lost(TRIAL.name, "its node has died"),
     PlacesChanged(3, "node7 has joined"),
     Resumed(TRIAL.name),

@@ -32,6 +32,7 @@ def test_what_nobody_said_is_none_so_that_a_sweep_that_goes_on_can_complete_it()
 )
 def test_options_that_would_be_ignored_beside_each_other_are_refused(one: str, other: str):
     words = {"extend": ["3"], "trials": ["3"], "warm_start": ["other"], "address": ["auto"], "gpu_memory": ["8"]}
+    words |= {"on_end": ["true"]}
     given = [word for name in (one, other) for word in (f"--{name.replace('_', '-')}", *words.get(name, []))]
     with pytest.raises(UserError) as caught:
         parse(["quickstart", *given])

@@ -1,0 +1,180 @@
+"""Passes a run's record on to the programs in which people compare runs: the ``listeners`` of the configuration.
+
+The run's folder stays the record. A listener that fails is told of once, and the training goes on without it.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock
+
+from src.atomic import replace_text
+from src.config.schema import Config
+from src.errors import UserError
+
+PACKAGES = {"mlflow": ("mlflow", "mlflow-skinny"), "wandb": ("wandb", "wandb")}
+"""The module and the package of each listener."""
+MLFLOW_FILE = "mlflow.db"
+MLFLOW_URI = "MLFLOW_TRACKING_URI"
+MOST_PARAMS = 100
+"""In one request to MLflow."""
+IDS = "listeners.json"
+"""In a run's folder: the ids of the run elsewhere, so that a run that goes on goes on there too."""
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Is told of a run. It is made when the run begins or goes on."""
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        """An epoch was trained and scored; ``metrics`` as in TensorBoard."""
+        ...
+
+    def end(self) -> None:
+        """The training has ended, or is interrupted and may go on."""
+        ...
+
+
+class MlflowListener:
+    """A run in MLflow: in ``{output_root}/mlflow.db``, or wherever ``MLFLOW_TRACKING_URI`` points."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        from mlflow.tracking import MlflowClient
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        kept = (config.output_root / MLFLOW_FILE).absolute()
+        with FileLock(f"{kept}.lock"):  # several trials may begin at once, and the first one makes the tables
+            self.client = MlflowClient(os.environ.get(MLFLOW_URI) or f"sqlite:///{kept}")
+            self.run_id = known_id(folder, "mlflow") or self._new_run(folder, config)
+            self.client.update_run(self.run_id, status="RUNNING")
+        keep_id(folder, "mlflow", self.run_id)
+
+    def _new_run(self, folder: Path, config: Config) -> str:
+        name = collection_of(folder, config)
+        experiment = self.client.get_experiment_by_name(name)
+        number = experiment.experiment_id if experiment else self.client.create_experiment(name)
+        run = str(self.client.create_run(number, run_name=folder.name, tags={"folder": str(folder)}).info.run_id)
+        from mlflow.entities import Param
+
+        params = [Param(key, str(value)) for key, value in flat(config).items()]
+        for first in range(0, len(params), MOST_PARAMS):
+            self.client.log_batch(run, params=params[first : first + MOST_PARAMS])
+        return run
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        now = round(time.time() * 1000)
+        self.client.log_batch(
+            self.run_id, metrics=[Metric(name, value, now, number) for name, value in metrics.items()]
+        )
+
+    def end(self) -> None:
+        self.client.set_terminated(self.run_id)
+
+
+class WandbListener:
+    """A run of Weights & Biases, offline in ``{output_root}/wandb`` unless ``WANDB_MODE`` says otherwise.
+
+    ``wandb sync`` uploads what was recorded offline.
+    """
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        import wandb
+
+        config.output_root.mkdir(parents=True, exist_ok=True)
+        self.run: Any = wandb.init(
+            project=collection_of(folder, config),
+            name=folder.name,
+            id=known_id(folder, "wandb"),
+            dir=config.output_root,
+            mode=os.environ.get("WANDB_MODE", "offline"),  # type: ignore[arg-type]
+            resume="allow",
+            config=flat(config),
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+        keep_id(folder, "wandb", self.run.id)
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        self.run.log(dict(metrics), step=number)
+
+    def end(self) -> None:
+        self.run.finish()
+
+
+LISTENERS: dict[str, Callable[[Path, Config], Listener]] = {"mlflow": MlflowListener, "wandb": WandbListener}
+
+
+class Listeners:
+    """The listeners of a run."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self.active: dict[str, Listener] = {}
+        for name in config.listeners:
+            self._try(name, lambda name=name: self.active.update({name: LISTENERS[name](folder, config)}))
+
+    def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
+        for name, listener in [*self.active.items()]:
+            self._try(name, lambda listener=listener: listener.epoch(number, metrics))
+
+    def end(self) -> None:
+        for name, listener in [*self.active.items()]:
+            self._try(name, listener.end)
+        self.active.clear()
+
+    def _try(self, name: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # of another program, over which no training should be lost
+            self.active.pop(name, None)
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            log.warning(
+                "listeners=[%s]: %s; this run is no longer passed on, and its folder has all of it", name, first
+            )
+
+
+def refuse_missing(config: Config) -> None:
+    """A ``UserError`` for a listener whose package is not installed."""
+    for name in config.listeners:
+        module, package = PACKAGES[name]
+        if find_spec(module) is None:
+            raise UserError(f"listeners=[{name}]: the package is not installed: pip install {package}.")
+
+
+def collection_of(folder: Path, config: Config) -> str:
+    """Under which name runs belong together: the sweep of a trial, or the ``experiment_name`` of a single run."""
+    return folder.parent.name if folder.parent.name != "experiments" else config.experiment_name
+
+
+def flat(config: Config) -> dict[str, str | int | float | bool]:
+    """The configuration by dotted keys, with values that any program can keep."""
+    found: dict[str, str | int | float | bool] = {}
+
+    def visit(value: object, key: str) -> None:
+        if isinstance(value, dict) and value:
+            for name, below in value.items():  # type: ignore[reportUnknownVariableType]
+                visit(below, f"{key}.{name}" if key else str(name))  # type: ignore[reportUnknownArgumentType]
+        else:
+            found[key] = value if isinstance(value, str | int | float | bool) else json.dumps(value)
+
+    visit(config.model_dump(mode="json"), "")
+    return found
+
+
+def known_id(folder: Path, name: str) -> str | None:
+    """The run's id elsewhere; None if it is new there."""
+    path = folder / IDS
+    return json.loads(path.read_text()).get(name) if path.is_file() else None
+
+
+def keep_id(folder: Path, name: str, identity: str) -> None:
+    path = folder / IDS
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    replace_text(path, json.dumps(kept | {name: identity}))
