@@ -7,8 +7,8 @@ import re
 import shlex
 import shutil
 import subprocess
-import time
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
