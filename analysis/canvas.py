@@ -12,6 +12,8 @@ BEST, DEFAULT, OTHER, TRUNK = (
     "#b8b8b8",
     "#444444",
 )  # Okabe and Ito's palette, for colour-blind readers too
+PALETTE = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444", "#b8b8b8")
+"""Of kinds, by the same authors."""
 WIDTH, NARROW = 8.0, 3.9
 """Widths in inches (of 96 pixels): of a page, and of a phone, where panels are below each other."""
 HEIGHT = 4.2

@@ -26,6 +26,7 @@ from analysis.canvas import (
     style_axes,
 )
 from analysis.costs import draw_costs
+from analysis.equal_time import draw_equal_time
 from analysis.importance import importance
 from analysis.results import SweepResults
 from sweeps.leaderboard import short, short_names
@@ -220,6 +221,10 @@ FIGURES: dict[str, tuple[str, Callable[..., FigureAndTable]]] = {
         "The score over what the network costs: weights, time and memory to predict one image. Orange: no other trial "
         "is as cheap and better; blue: the default.",
         draw_costs,
+    ),
+    "equal_time": (
+        "The best of each kind of network over the seconds of one training. Dotted: as long as every kind was trained.",
+        draw_equal_time,
     ),
     "importance": ("The importance of parameters at each rung; lines: 80 % of bootstrap samples.", importances),
     "savings": (

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from analysis.canvas import NARROW
 from analysis.checks import checks
 from analysis.costs import front_rows
+from analysis.equal_time import equal_time
 from analysis.figures import FIGURES
 from analysis.leaderboard import disagreement_lines, rerun_command
 from analysis.results import SweepResults, load_sweep, read_busy, read_verdict
@@ -75,6 +76,7 @@ def write_report(sweep: SweepResults, folder: Path) -> Path:
             repeat=rerun_command(sweep, "TRIAL"),
             rungs=rung_lines(sweep),
             fronts=front_rows(sweep),
+            kinds=kind_rows(sweep),
             skipped=sweep.trials.query("state == 'skipped'").to_dict("records"),
             failures=sweep.trials.query("state == 'failed'").to_dict("records"),
             origin=provenance_rows(sweep),
@@ -162,6 +164,21 @@ def rung_lines(sweep: SweepResults) -> list[list[str]]:
         [str(row["epoch"]), str(row["reached"]), str(row["went_on"])]
         + ["-" if row[name] != row[name] else f"{row[name]:.{digits}f}" for name, digits in DIGITS.items()]
         for row in rung_table(sweep).to_dict("records")
+    ]
+
+
+def kind_rows(sweep: SweepResults) -> list[list[str]]:
+    """The rows of ``equal_time`` as texts."""
+    return [
+        [
+            row["kind"],
+            f"{row['score']:.4f}",
+            f"{row['seconds']:.0f}",
+            str(row["epochs"]),
+            row["trial"],
+            str(row["trials"]),
+        ]
+        for row in equal_time(sweep).to_dict("records")
     ]
 
 

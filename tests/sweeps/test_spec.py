@@ -74,7 +74,14 @@ def test_a_metric_that_cannot_be_maximised_is_refused(metric: str):
 
 
 def test_every_spec_asks_a_question_in_its_first_line():
-    assert {"architectures", "quickstart", "swin_unet_lr", "unet_encoder", "unet_optimizer"} <= list_specs().keys()
+    assert {
+        "architectures",
+        "encoder_kinds",
+        "quickstart",
+        "swin_unet_lr",
+        "unet_encoder",
+        "unet_optimizer",
+    } <= list_specs().keys()
     assert all("?" in question for question in list_specs().values())
 
 
