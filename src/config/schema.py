@@ -109,21 +109,23 @@ SmpArchitecture = Literal[
 ]
 
 
-class SmpModel(Section):
-    architecture: SmpArchitecture
+class Model(Section):
+    """What is the same for all architectures."""
+
     checkpoint_path: Path | None
     init_from: str | None
     """A file, a folder, or a name on the Hugging Face hub (``src.models.start``)."""
+
+
+class SmpModel(Model):
+    architecture: SmpArchitecture
     encoder: SmpEncoder
     decoder: dict[str, Any]
     """Keyword arguments of the architecture's class in segmentation-models-pytorch."""
 
 
-class SwinUnetModel(Section):
+class SwinUnetModel(Model):
     architecture: Literal["swin_unet"]
-    checkpoint_path: Path | None
-    init_from: str | None
-    """A file, a folder, or a name on the Hugging Face hub (``src.models.start``)."""
     encoder: SwinEncoder
     decoder: SwinDecoder
 

@@ -13,6 +13,7 @@ from analysis.retrain.retraining import open_retraining, plan_of
 from src.config.compose import load_config
 from src.errors import UserError
 from sweeps.search.forecast import forecast
+from trainable.overrides import trial_overrides
 from trainable.resources import Resources
 
 ONE_CORE = Resources(trials_at_once=1, cores_per_trial=1)
@@ -107,3 +108,20 @@ def test_a_race_goes_on_with_what_it_was_begun_with_and_fresh_moves_it_aside(
     assert (len(anew.race.contenders), len(anew.session.study.trials)) == (3, 0)
     (aside,) = (tmp_path / "retrain").glob("tiny_sweep-*")
     assert str(aside) in capsys.readouterr().out.replace("\n", "")
+
+
+@pytest.mark.parametrize("searched", [False, True])
+def test_what_the_search_started_from_its_retraining_starts_from_too(
+    searched: bool, sweep: SweepResults, checkpoint: Path
+):
+    word = f"model.init_from={checkpoint}"
+    if searched:
+        for params in sweep.params.values():
+            params["model.init_from"] = str(checkpoint)
+    else:
+        sweep.about["fixed"].append(word)
+    contenders = contenders_of(sweep, asked())
+    plan = plan_of(sweep, asked(), contenders, ONE_CORE)
+    for contender in contenders:
+        config = load_config(trial_overrides(plan.fixed, {**contender.params, "seed": 1}))
+        assert config.model.init_from == str(checkpoint)
