@@ -188,8 +188,9 @@ def importances(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
 
 
 def savings(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
-    """How many trials ended at each epoch, and how many epochs that saved."""
-    ended: Any = sweep.trials.groupby("epochs").size()
+    """How many trials ended at each epoch, and how many epochs that saved; of those that ended by decision."""
+    over: Any = sweep.trials[sweep.trials["state"].isin(["complete", "stopped"])]
+    ended: Any = over.groupby("epochs").size()
     if ended.empty:
         return None
     end = sweep.rungs[-1]

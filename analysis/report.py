@@ -1,6 +1,7 @@
 """Writes a report of a sweep: ``python -m analysis.report NAME``: one HTML file, and each figure as PNG and CSV."""
 
 import base64
+import shlex
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from analysis.leaderboard import disagreement_lines, rerun_command
 from analysis.results import SweepResults, load_sweep, read_busy, read_verdict
 from analysis.rungs import rung_table
 from src.atomic import replace_text
+from src.config.compose import load_config
 from src.errors import Parser, run_command
 from src.folders import user_path
 from sweeps.leaderboard import in_words, short, short_names
@@ -120,9 +122,16 @@ def answer(sweep: SweepResults) -> list[str]:
     caution = (
         []
         if best["trial"] in verdict.get("contenders", [])
-        else [f"The best of many trials looks better than it is: retrain-best {sweep.name} checks it on fresh seeds."]
+        else [f"The best of many trials looks better than it is: {retrain_command(sweep)} checks it on fresh seeds."]
     )
     return [*verdict.get("sentences", []), result, *caution, *disagreement_lines(sweep)]
+
+
+def retrain_command(sweep: SweepResults) -> str:
+    """The command that retrains the best trials, from wherever the sweep is."""
+    root = sweep.folder.parents[1]
+    usual = root.resolve() == load_config().output_root.resolve()
+    return shlex.join(["retrain-best", sweep.name, *([] if usual else ["--output-root", str(root)])])
 
 
 def score_of_default(sweep: SweepResults) -> str:

@@ -182,7 +182,7 @@ def verdict_sentences(
     unit = f"{gain.groups} folds" if gain.by_fold else f"{gain.seeds} seeds"
     other = default_result if chosen is leader else leader
     alike = other.epoch_seconds < AS_CHEAP * chosen.epoch_seconds
-    why = "both cost about the same, and there is no reason to change" if alike else "it is cheaper"
+    why = "both cost about the same, and the difference may be chance" if alike else "it is cheaper"
     name = "The default" if chosen is default_result else chosen.contender
     return [
         f"With {unit} there is no clear difference between {leader.contender} and the default: {size}.",
@@ -209,7 +209,7 @@ def seeds_needed_sentence(gain: Interval) -> str:
     if gain.by_fold:
         return "More photographs, or a second seed for each fold (--seeds), would say more."
     if needed := gain.seeds_needed:
-        return f"With {needed} seeds a difference of this size would be significant."
+        return f"If the difference stays as large, it would be significant with {needed} seeds (--seeds {needed})."
     return "No number of seeds would make so small a difference significant: that needs more test photographs."
 
 

@@ -22,6 +22,10 @@ EXIT_INTERRUPTED = EXIT_SIGNAL + signal.SIGINT
 EXIT_NO_READER = EXIT_SIGNAL + signal.SIGPIPE
 
 
+KEYS_NOT_OPTIONS = {"output_root": "output_root", "data_root": "data.root"}
+"""Keys of the configuration that some commands take as options."""
+
+
 class UserError(Exception):
     """A mistake that the user must correct: one sentence with what is wrong, where, the value and the legal values."""
 
@@ -61,6 +65,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         options = [option for option in self._option_string_actions if option.startswith("--")]
+        for word in self.words:
+            key, equals, value = word.partition("=")
+            name = "--" + key.replace("_", "-").replace(".", "-")
+            if equals and message.startswith("unrecognized") and name in options:
+                raise UserError(f"'{word}': here this is an option: {name} {value}.")
+            if word.startswith("--") and key[2:].replace("-", "_") in KEYS_NOT_OPTIONS and key not in options:
+                raise UserError(f"'{key}': here this is a key: {KEYS_NOT_OPTIONS[key[2:].replace('-', '_')]}=VALUE.")
         for word in takewhile(lambda word: word != "--", self.words):
             name = word.partition("=")[0]
             if name.startswith("--") and not any(option.startswith(name) for option in options):

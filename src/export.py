@@ -69,7 +69,7 @@ def main(argv: list[str]) -> None:
     except OSError as error:
         raise UserError(f"--out={options.out}: cannot be written: {error.strerror}.") from error
     for path in sorted(options.out.iterdir()):
-        print(f"{path}  {path.stat().st_size / 2**20:.1f} MiB")
+        print(f"{path}  {path.stat().st_size / 2**20:.3g} MiB")
 
 
 def of_validation(network: "Network") -> list[Path]:

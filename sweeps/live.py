@@ -2,7 +2,9 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -32,9 +34,16 @@ class LiveView(Observer):
     """Shows a study while its trials run, and keeps ``leaderboard.csv`` up to date."""
 
     def __init__(
-        self, study: Study, sweep_dir: Path, console: Console, expected_epochs: float, places: int = 1
+        self,
+        study: Study,
+        sweep_dir: Path,
+        console: Console,
+        expected_epochs: float,
+        places: int = 1,
+        label: Callable[[Trial], str] = attrgetter("name"),
     ) -> None:
-        """``expected_epochs``: of the whole search, by its forecast."""
+        """``expected_epochs``: of the whole search, by its forecast; ``label``: what a trial is called."""
+        self.label = label
         self.study, self.metric, self.console = study, study.state.metric, console
         self.path = sweep_dir / "leaderboard.csv"
         self.started = self.printed_at = time.monotonic()
@@ -82,7 +91,9 @@ class LiveView(Observer):
 
     def render(self) -> Group:
         trials = self.study.trials.values()
-        return Group(Text(self.status()), *tables(trials, self.metric, self.console.width, TOP))
+        more = [Text(f"and {len(trials) - TOP} more")] if len(trials) > TOP else []
+        status = Text(self.status(), no_wrap=False, overflow="fold")  # the console itself cuts long lines
+        return Group(status, *tables(trials, self.metric, self.console.width, TOP), *more)
 
     def status(self) -> str:
         """``7/40 trials started (4 paused, 1 failed), 2 running, 63 of about 784 epochs, 0:12:10 left``."""
@@ -103,7 +114,7 @@ class LiveView(Observer):
         default = next((trial for trial in self.study.trials.values() if trial.origin == Origin.DEFAULT), None)
         if default is None or default.score is None:
             return ""
-        return f", default {default.score:.4f} at epoch {default.best_epoch} of {default.epochs}"
+        return f", default {default.score:.4f} after {default.epochs} epochs"
 
     def _busy(self) -> str:
         """The share of the places' seconds that was spent in epochs; empty before the first."""
@@ -123,8 +134,10 @@ class LiveView(Observer):
         )
         best = ranked(self.study.trials.values())[0]
         reason = f": {trial.reason}" if trial.reason else ""
-        leader = f"best {best.name} {best.score:.4f}; " if best.score is not None else ""
-        self._print(f"{trial.name} {trial.state} at epoch {trial.epochs}, {score}{reason}; {leader}{self.status()}")
+        leader = f"best {self.label(best)} {best.score:.4f}; " if best.score is not None else ""
+        self._print(
+            f"{self.label(trial)} {trial.state} at epoch {trial.epochs}, {score}{reason}; {leader}{self.status()}"
+        )
 
     def _print(self, line: str) -> None:
         self.printed_at = time.monotonic()

@@ -75,7 +75,7 @@ def sharing(name: str, resources: Resources) -> list[str]:
     own = share_of(name, resources)
     return [
         f"{other.name} (process {other.process}) is running on {what}: both sweeps will take longer than planned. Wait "
-        "for it, or separate the two with taskset and CUDA_VISIBLE_DEVICES."
+        f"for it, or separate the two with {'taskset and CUDA_VISIBLE_DEVICES' if resources.cards else 'taskset'}."
         for other in running()
         if (what := own.overlap(other))
     ]

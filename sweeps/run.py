@@ -1,5 +1,6 @@
 """Run a sweep by name: ``python -m sweeps.run swin_unet_lr data.root=data/cfd``."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -189,10 +190,11 @@ def refuse_name_of_a_sweep(request: SweepRequest) -> None:
         ledger = Ledger(folder / LEDGER_FILE, read_only=True)
         spec = ledger.get("command")["spec"]
         ledger.close()
-        raise UserError(
-            f"'{request.spec}' is the name of a sweep, not of a spec. Use: python -m sweeps.run {spec} "
-            f"--name {request.spec}"
-        )
+        asked = [
+            f"--{name.replace('_', '-')}" for name in ("check", "resume", "fresh", "dry_run") if getattr(request, name)
+        ]
+        words = ["python", "-m", "sweeps.run", spec, *request.overrides, "--name", request.spec, *asked]
+        raise UserError(f"'{request.spec}' is the name of a sweep, not of a spec. Use: {shlex.join(words)}")
 
 
 def refuse_existing_sweep(folder: Path, fresh: bool) -> None:

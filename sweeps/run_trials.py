@@ -1,8 +1,10 @@
 """Runs a study's trials with live view, checkpoint quota and signal handling."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
+from operator import attrgetter
 
 from rich.console import Console
 
@@ -19,6 +21,7 @@ from sweeps.plan import SweepPlan
 from sweeps.preflight import console
 from sweeps.ray_executor import Executor
 from sweeps.search.study import Study
+from sweeps.search.trial import Trial
 from trainable.plan import TrialPlan
 
 
@@ -51,8 +54,14 @@ def import_early(sampler: str) -> None:
             import_module(name)
 
 
-def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Executor) -> int | None:
-    """Run the remaining trials. Returns the signal that interrupted them, if there was one."""
+def run_trials(
+    plan: SweepPlan,
+    study: Study,
+    console: Console,
+    executor: Executor,
+    label: Callable[[Trial], str] = attrgetter("name"),
+) -> int | None:
+    """Run the remaining trials; ``label``: what each is called. Returns the signal that interrupted them, if any."""
     if study.at_rest:
         return None
     resources = plan.resources
@@ -61,7 +70,7 @@ def run_trials(plan: SweepPlan, study: Study, console: Console, executor: Execut
     with neighbours as others, Signals() as signals:
         for line in others:
             console.print(line)
-        with LiveView(study, plan.folder, console, plan.forecast().epochs, resources.trials_at_once) as view:
+        with LiveView(study, plan.folder, console, plan.forecast().epochs, resources.trials_at_once, label) as view:
             quota = CheckpointQuota(study, plan.folder)
             live = [LiveStudy(plan, study, study.log)] if isinstance(study.log, Ledger) and plan.spec.space else []
             try:

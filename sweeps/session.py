@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from sweeps.search.events import SessionBegan
 from sweeps.search.sampler import Sampler
 from sweeps.search.state import SearchState, replay
 from sweeps.search.study import Study
+from sweeps.search.trial import Trial
 
 if TYPE_CHECKING:
     from sweeps.ray_executor import Executor
@@ -35,12 +37,14 @@ class Session:
     plan: SweepPlan
     study: Study
     ledger: Ledger
+    label: Callable[[Trial], str] = attrgetter("name")
+    """What a trial is called while it runs."""
 
     def run(self, console: Console, executor: "Executor") -> int | None:
         """Run the remaining trials. Returns the signal that interrupted them, if there was one."""
         from sweeps.run_trials import run_trials  # imports Ray, which takes a second: sessions are tested without
 
-        received = run_trials(self.plan, self.study, console, executor)
+        received = run_trials(self.plan, self.study, console, executor, self.label)
         if self.ledger.rolled_back:  # by a second Ctrl-C: the study knows an event that is not recorded
             self.study.state = recorded_state(self.plan, self.ledger)
         if self.study.complete:

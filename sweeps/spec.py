@@ -3,9 +3,11 @@
 import ast
 import importlib
 import importlib.util
+import re
 import sys
+import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +36,9 @@ SCHEDULERS: dict[str, type[SchedulerSettings]] = {"asha": Asha, "hyperband": Hyp
 
 PRIORS = ("default", "none")
 """Words for the prior of a spec."""
+
+UNKNOWN_FIELD = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
+"""Of Python, for a dataclass."""
 
 RENAMED = {
     "asha": "Use scheduler=Asha(...) instead of asha=.",
@@ -120,6 +125,9 @@ def _is_space(space: object) -> bool:
     )
 
 
+PARTS = (SweepSpec, Budget, Limits, Asha, Hyperband, NoStopping)
+
+
 def list_specs() -> dict[str, str]:
     """Every spec's name and question (the first line of its docstring), without importing it."""
     paths = [path for path in sorted(SPECS_DIR.glob("*.py")) if path.stem != "__init__"]
@@ -165,11 +173,31 @@ def load_spec(name: str) -> SweepSpec:
     except UserError as error:
         raise UserError(f"{shown}: {error}") from error
     except (Exception, SystemExit) as error:  # the file is the user's code; Optuna raises for a reversed range
+        where = line_of(error, path)
+        if mistaken := unknown_field(error):
+            raise UserError(f"{shown}{where}: {mistaken}") from error
         hint = next((text for field, text in RENAMED.items() if f"'{field}'" in str(error)), "--debug shows where.")
-        raise UserError(f"{shown}: {type(error).__name__}: {error}. {hint}") from error
-    if not isinstance(spec := getattr(module, "SPEC", None), SweepSpec):
+        raise UserError(f"{shown}{where}: {type(error).__name__}: {error}. {hint}") from error
+    if not hasattr(module, "SPEC"):
+        raise UserError(f"{shown} defines no SPEC: it must have a line SPEC = SweepSpec(...).")
+    if not isinstance(spec := module.SPEC, SweepSpec):
         raise UserError(f"{shown}: SPEC={spec!r}: must be a SweepSpec(...).")
     return spec
+
+
+def line_of(error: BaseException, path: Path) -> str:
+    """``, line 12``: the last line of the file that an error has passed; empty if it has passed none."""
+    passed = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    return f", line {passed[-1]}" if passed else ""
+
+
+def unknown_field(error: BaseException) -> UserError | None:
+    """The error for a field that a part of a spec does not have; None for any other error."""
+    match = UNKNOWN_FIELD.search(str(error))
+    part = next((one for one in PARTS if match and one.__name__ == match[1]), None)
+    if match is None or part is None or match[2] in RENAMED:
+        return None
+    return unknown(f"field of {match[1]}", match[2], [item.name for item in fields(part)])
 
 
 def _import_file(path: Path) -> ModuleType:

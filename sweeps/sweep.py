@@ -183,7 +183,9 @@ def how_to_continue(study: Study, resume: str) -> str:
 def next_steps(plan: SweepPlan, best: Trial) -> Iterator[str]:
     overrides = plan.folder / best.name / "overrides.yaml"
     yield f"Learning curves and predictions: tensorboard --logdir {shlex.quote(str(plan.folder))}"
-    yield f"Train the best trials again on fresh seeds and score them on the test split: retrain-best {plan.name}"
+    elsewhere = plan.fixed.get("output_root")
+    command = shlex.join(["retrain-best", plan.name, *(["--output-root", elsewhere] if elsewhere else [])])
+    yield f"Train the best trials again on fresh seeds and score them on the test split: {command}"
     yield f"Repeat the best trial: python run.py {shlex.quote(str(overrides))}"
 
 

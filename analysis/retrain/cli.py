@@ -156,19 +156,19 @@ def run_race(retraining: "Retraining", ray: "LocalRay | Cluster", request: Retra
     from sweeps.preflight import console
     from sweeps.run_trials import executor_for
 
-    study, code = retraining.session.study, EXIT_FAILED
+    study, code, chosen = retraining.session.study, EXIT_FAILED, None
     try:
         with executor_for(retraining.plan, ray) as executor:
             received = retraining.session.run(console, executor)
         if study.complete:
-            write_verdict(retraining, console, request.ensemble)
+            chosen = write_verdict(retraining, console, request.ensemble)
             code = 0
         else:
             why = study.why_ended or "Interrupted"
             console.print(f"{why}; every completed epoch is kept. Continue: {resume_command(request)}")
             code = EXIT_USER if received is None else EXIT_SIGNAL + received
     finally:
-        run_at_end(request.on_end, retraining.plan, study, code)
+        run_at_end(request.on_end, retraining.plan, study, code, chosen)
     return code
 
 

@@ -61,6 +61,11 @@ class Race:
         params = {key: value for key, value in trial.params.items() if key not in common}
         return next(name for name, contender in self.contenders.items() if same_params(contender.params, params))
 
+    def label(self, trial: Trial) -> str:
+        """What a training is called: the trial of the sweep that it repeats, and with which seed and fold."""
+        name = self.contender_of(trial)
+        return f"{name}{' (default)' if name == self.default else ''}, {block_of(trial)},"
+
     def dropped(self, trials: Sequence[Trial]) -> dict[str, str]:
         """The dropped contenders, with the reasons."""
         scores: dict[str, dict[Block, float]] = {name: {} for name in self.contenders}

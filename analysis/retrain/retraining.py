@@ -194,7 +194,7 @@ def open_retraining(
     question = f"Which of the best configurations of {plan.name} is to be used, and is it better than the default?"
     folder.mkdir(parents=True, exist_ok=True)
     session = open_session(plan, Ledger(folder / LEDGER_FILE), race, now, {RACE_KEY: kept}, question)
-    return Retraining(session, race, now["sweep begun"])
+    return Retraining(replace(session, label=race.label), race, now["sweep begun"])
 
 
 def settings_of(race: Mapping[str, Any]) -> RaceSettings:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.intervals import Interval
+from analysis.retrain.ensemble import FOLDER as ENSEMBLE
 from analysis.retrain.ensemble import compare_ensemble
 from analysis.retrain.race import block_of
 from analysis.retrain.retraining import Retraining, best_checkpoint
@@ -44,19 +45,32 @@ To train the same network again:
     {repeat}
 """
 
-HEADS = ("trial", "seeds", "search", "validation", "optimism", "test", "±", "95 %", "gain", "95 %", "s per epoch")
-"""The columns of the verdict's table. Optimism: search score minus validation on fresh seeds. Gain: test score minus
-the default's.
+HEADS = (
+    "trial",
+    "seeds",
+    "search",
+    "validation",
+    "optimism",
+    "test",
+    "sd",
+    "test 95 %",
+    "gain",
+    "gain 95 %",
+    "s per epoch",
+)
+"""The columns of the verdict's table. Sd: standard deviation over the seeds. Optimism: search score minus validation on
+fresh seeds. Gain: test score minus the default's.
 
 If the search trained another number of epochs, that number is in brackets after the search score, and optimism is left
 out, because the number of epochs also changes the score.
 """
 
 
-def write_verdict(retraining: Retraining, console: Console, ensemble: bool = False) -> None:
-    """Score the trainings, print and write the verdict. Without a complete default it is a ``UserError``.
+def write_verdict(retraining: Retraining, console: Console, ensemble: bool = False) -> tuple[str, float]:
+    """Score the trainings, print and write the verdict; returns the chosen configuration and its mean test score.
 
-    With ``ensemble`` the mean of the chosen configuration's networks is compared with the best of them.
+    Without a complete default it is a ``UserError``. With ``ensemble``, or if an earlier verdict had it, the mean of
+    the chosen configuration's networks is compared with the best of them.
     """
     folder, race = retraining.plan.folder, retraining.race
     trials = retraining.trials
@@ -75,7 +89,7 @@ def write_verdict(retraining: Retraining, console: Console, ensemble: bool = Fal
     save_overrides(overrides, folder / "best.yaml")
     link_checkpoint(best_checkpoint(folder / best.folder), folder / "best_model.pth")
     content: dict[str, Any] = {"sweep_begun": retraining.sweep_begun, "contenders": list(race.contenders)}
-    if ensemble:
+    if ensemble or (folder / ENSEMBLE).is_dir():
         result = compare_ensemble(retraining, runs, best)
         alone = f"{best.contender} has one complete training, so there is no mean of several networks to compare."
         verdict = replace(verdict, sentences=[*verdict.sentences, *(result.sentences if result else [alone])])
@@ -83,11 +97,19 @@ def write_verdict(retraining: Retraining, console: Console, ensemble: bool = Fal
     replace_text(folder / "verdict.md", page(retraining, verdict, best))
     content |= {"chosen": verdict.chosen, "sentences": verdict.sentences, "epochs": retraining.epochs}
     replace_text(folder / "verdict.json", json.dumps(content))
-    for table in render_tables(verdict, race.default, retraining.epochs, console.width):
+    print_verdict(retraining, verdict, best, console)
+    score = next(result.test.mean for result in verdict.results if result.contender == verdict.chosen)
+    return verdict.chosen, score
+
+
+def print_verdict(retraining: Retraining, verdict: Verdict, best: Run, console: Console) -> None:
+    """Print the table, the sentences, and the commands that use the answer."""
+    folder, default = retraining.plan.folder, retraining.race.default
+    for table in render_tables(verdict, default, retraining.epochs, console.width):
         console.print(table)
     for sentence in verdict.sentences:
         console.print(sentence)
-    console.print(f"Use: {folder / 'best_model.pth'} ({name_of(verdict.chosen, race.default)}, {which(best)})")
+    console.print(f"Use: {folder / 'best_model.pth'} ({name_of(verdict.chosen, default)}, {which(best)})")
     console.print(f"To train it again: {rerun_command(folder, best)}")
     console.print(f"With another seed: python run.py {shlex.quote(str(folder / 'best.yaml'))} seed=7")
     console.print(f"Full verdict: {folder / 'verdict.md'}")

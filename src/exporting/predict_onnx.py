@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import onnxruntime
 
-here = Path(__file__).parent
-about = json.loads((here / "network.json").read_text())
-network = onnxruntime.InferenceSession(here / "network.onnx", providers=["CPUExecutionProvider"])
+photograph = cv2.imread(sys.argv[1]) if len(sys.argv) == 3 else None
+if photograph is None:
+    sys.exit(f"{__doc__}\nNot a photograph: {' '.join(sys.argv[1:2]) or 'none was named'}")
+about = json.loads(Path(__file__).with_name("network.json").read_text())
+network = onnxruntime.InferenceSession(Path(__file__).with_name("network.onnx"), providers=["CPUExecutionProvider"])
 tile, mean, std = about["tile"], np.float32(about["mean"]) * 255, np.float32(about["std"]) * 255
-photograph = cv2.cvtColor(cv2.imread(sys.argv[1]), cv2.COLOR_BGR2RGB)
-height, width = photograph.shape[:2]
+photograph, (height, width) = cv2.cvtColor(photograph, cv2.COLOR_BGR2RGB), photograph.shape[:2]
 seen = [max(1, round(height * about["scale"][0])), max(1, round(width * about["scale"][1]))]
 how = cv2.INTER_AREA if seen[0] * seen[1] < height * width else cv2.INTER_LINEAR
 image = photograph if seen == [height, width] else cv2.resize(photograph, seen[::-1], interpolation=how)

@@ -56,7 +56,7 @@ def build_model(model: SmpModel | SwinUnetModel, image_size: tuple[int, int]) ->
         return build(True), True
     except OSError:  # every kind of "not in the cache and not on the network"
         torch.set_rng_state(state)  # the random weights must not depend on the failed attempt
-        return _without_weights(build, model, "they are not in the local cache and the hub cannot be reached")
+        return _without_weights(build, model, "its weights are not in the local cache, and the hub cannot be reached")
     except SafetensorError as error:  # an incomplete download, or the page of a proxy
         import huggingface_hub.constants
 

@@ -131,3 +131,14 @@ def test_a_clock_that_was_set_back_does_not_make_the_hours_run_backwards(sweep: 
     assert table["hours"].is_monotonic_increasing
     assert table["hours"].iloc[0] == 0
     assert table["hours"].iloc[-1] < 1
+
+
+def test_savings_are_those_of_trials_that_ended_by_decision(sweep: SweepResults):
+    before = FIGURES["savings"][1](sweep)
+    assert before is not None
+    rows = sweep.trials.to_dict("records")
+    assert sum(before[1]["spent"]) == sum(row["epochs"] for row in rows if row["state"] in ("complete", "stopped"))
+    skipped = sweep.trials.iloc[:1].assign(state="skipped", epochs=0, trial="t0099-skipped")
+    more = FIGURES["savings"][1](replace(sweep, trials=pd.concat([sweep.trials, skipped])))
+    assert more is not None
+    pd.testing.assert_frame_equal(more[1], before[1])

@@ -167,3 +167,14 @@ def test_a_command_that_leaves_has_said_everything_and_keeps_its_exit_code():
     code = "import sys; from src.errors import leave; print('said'); print('lost?', end='', file=sys.stderr); leave(3)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "lost?")
+
+
+def test_a_key_where_an_option_is_meant_is_told_how_it_is_spelt_there():
+    parser = Parser()
+    parser.add_argument("--output-root")
+    with pytest.raises(UserError, match="--output-root /tmp/x"):
+        parser.parse_args(["output_root=/tmp/x"])
+    other = Parser()
+    other.add_argument("overrides", nargs="*")
+    with pytest.raises(UserError, match=r"data\.root=VALUE"):
+        other.parse_args(["seed=1", "--data-root", "x"])

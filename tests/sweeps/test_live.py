@@ -64,7 +64,7 @@ def test_the_score_of_the_default_is_shown_as_soon_as_it_has_one(view: LiveView)
     report(view, default, 1, 0.2)
     report(view, default, 2, 0.1)
     report(view, other, 1, 0.9)
-    assert view.status().endswith(", default 0.2000 at epoch 1 of 2")
+    assert view.status().endswith(", default 0.2000 after 2 epochs")
 
 
 def test_no_more_epochs_are_to_come_than_the_budget_has(view: LiveView):

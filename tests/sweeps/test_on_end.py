@@ -38,6 +38,8 @@ def test_it_knows_how_the_session_ended(plan: SweepPlan, finished: Study, tmp_pa
         "SWEEP_STATE=finished",
         "SWEEP_TRIALS=8",
     ]
+    run_at_end(f"echo $SWEEP_BEST_TRIAL $SWEEP_BEST_SCORE > '{told}'", plan, finished, 0, best=("t0003-chosen", 0.5))
+    assert told.read_text() == "t0003-chosen 0.5000\n"
     half = make()
     play(half, steps=3)
     run_at_end(f"echo $SWEEP_STATE $SWEEP_EXIT_CODE > '{told}'", plan, half, 130)

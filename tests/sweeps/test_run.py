@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ from sweeps.writer import locked
         (["swin_unet_lr", "--gpu-memory", "nan", "--dry-run"], "--gpu-memory=nan"),
         (["swin_unet_lr", "--gpu-memory"], "--gpu-memory"),
         (["quickstart", "--gpu-memory", "8", "--dry-run", "device=cpu"], "device=cpu"),
+        (["quickstart", "--output-root", "x"], "output_root=VALUE"),
         (["quickstart", "--seed", "-1"], "--seed=-1"),
         (["quickstart", "--resume", "--fresh"], "--resume and --fresh"),
         (["quickstart", "--extend", "0"], "--extend=0"),
@@ -76,8 +78,11 @@ def test_going_on_needs_a_sweep(tmp_path: Path):
 
 
 def test_a_sweep_by_its_folders_name_is_told_how_to_be_called(finished_sweep: FinishedSweep):
-    with pytest.raises(UserError, match="quickstart --name tiny_sweep"):
-        main(["tiny_sweep", f"output_root={finished_sweep.output_root}", "--resume"])
+    where = f"output_root={finished_sweep.output_root}"
+    with pytest.raises(UserError) as refused:
+        main(["tiny_sweep", where, "--resume"])
+    command = shlex.split(str(refused.value).partition("Use: ")[2])
+    assert command == ["python", "-m", "sweeps.run", "quickstart", where, "--name", "tiny_sweep", "--resume"]
 
 
 def test_what_a_sweep_is_written_by_is_said_before_anything_else(finished_sweep: FinishedSweep, tmp_path: Path):

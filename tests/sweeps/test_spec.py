@@ -132,7 +132,7 @@ def test_a_spec_with_a_reversed_range_is_refused_with_its_file(tmp_path: Path, m
     (tmp_path / "reversed_range.py").write_text(text)
     monkeypatch.setattr(spec_module, "SPECS_DIR", tmp_path)
     monkeypatch.setattr("sweeps.specs.__path__", [str(tmp_path)])
-    with pytest.raises(UserError, match=r"specs/reversed_range\.py: .*low <= high"):
+    with pytest.raises(UserError, match=r"specs/reversed_range\.py, line \d+: .*low <= high"):
         load_spec("reversed_range")
 
 
@@ -210,9 +210,31 @@ def test_a_budget_that_no_machine_has_is_refused(value: float):
 
 
 @pytest.mark.parametrize(
+    ("written", "kind", "field", "near"),
+    [
+        ("Limits(params=3)", "Limits", "params", "parameters"),
+        ("Budget(trial=3)", "Budget", "trial", "trials"),
+        ("Asha(grace=1, max_epochs=3)", "Asha", "grace", "grace_period"),
+        ("SweepSpec(limit=None)", "SweepSpec", "limit", "limits"),
+    ],
+)
+def test_a_field_that_a_part_of_a_spec_does_not_have_is_named_with_its_line_and_the_legal_ones(
+    written: str, kind: str, field: str, near: str, tmp_path: Path
+):
+    path = tmp_path / "mine.py"
+    path.write_text(f"from sweeps.spec import Asha, Budget, Limits, SweepSpec\n\nSPEC = {written}\n")
+    with pytest.raises(UserError) as refused:
+        load_spec(str(path))
+    said = str(refused.value)
+    assert said.startswith(f"{path}, line 3: Unknown field of {kind} '{field}'.")
+    assert near in said.partition("Legal:")[2]
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "SPEC=None"),
+        ("", "defines no SPEC"),
+        ("SPEC = None", "SPEC=None"),
         ("SPEC = 3", "SPEC=3"),
         ("def (", "SyntaxError"),
         ("import nothing_of_the_kind", "No module named 'nothing_of_the_kind'"),

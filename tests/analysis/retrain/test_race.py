@@ -115,3 +115,11 @@ def test_one_that_is_worse_on_every_fold_drops_out_before_the_last():
         for x in range(2)
     ]
     assert race.dropped(rows) == {"a": "was significantly worse than default after 2 folds"}
+
+
+def test_a_training_is_called_by_the_trial_that_it_repeats():
+    folds = [Path("out/folds") / name for name in "12"]
+    race = Race(CONTENDERS, "default", [4], folds)
+    first, second = (Trial("t9", {"x": x, SEED: 4, DATA_ROOT: "out/folds/2"}) for x in (0, 1))
+    assert race.label(first) == "default (default), seed 4 on fold 2,"
+    assert race.label(second) == "a, seed 4 on fold 2,"

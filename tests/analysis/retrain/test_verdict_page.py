@@ -25,7 +25,7 @@ def test_a_line_has_a_cell_a_heading_and_says_how_lucky_the_search_was():
         "validation": "0.7000",
         "optimism": "+0.0100",
         "test": "0.6000",
-        "±": "0.0100",
+        "sd": "0.0100",
     }
     assert len(cells(GOOD, "", EPOCHS)) == len(cells(DEFAULT, "", EPOCHS)) == len(HEADS)
     assert cells(GOOD, "", EPOCHS)[7:] == ["[0.5876, 0.6124]", "+0.0500", "[+0.0376, +0.0624]", "2.0"]

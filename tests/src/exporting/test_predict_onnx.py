@@ -43,3 +43,13 @@ def test_the_example_with_onnxruntime_alone_gives_the_masks_of_predict_pixel_by_
         assert 0 < (ours > 0).mean() < 1
     lines = [line for line in export.EXAMPLE.read_text().splitlines() if line.strip()]
     assert len(lines) <= 30
+
+
+def test_the_example_says_how_it_is_used_and_what_is_no_photograph(checkpoint: Path, tmp_path: Path):
+    out = tmp_path / "exported"
+    written(checkpoint, "onnx", out)
+    for words, named in (([], "PHOTOGRAPH MASK.png"), (["nowhere.png", "mask.png"], "nowhere.png")):
+        done = subprocess.run([sys.executable, str(out / "predict.py"), *words], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert named in done.stderr
+        assert "Traceback" not in done.stderr
