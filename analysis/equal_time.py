@@ -49,21 +49,20 @@ def curves_of(sweep: SweepResults) -> pd.DataFrame:
 def equal_time(sweep: SweepResults) -> pd.DataFrame:
     """One row for each kind, best first, after as many ``seconds`` of one training as every kind has had.
 
-    ``trial`` is the kind's best one by then, ``score`` its best value, ``epochs`` how many it had, ``trials`` how many
-    the kind had in all.
+    ``trial`` is the kind's best one by then, ``score`` its best value, ``epoch`` where it had that, ``trials`` how many
+    the kind had in all. The time is long enough for the first epoch of every kind.
     """
     table: Any = curves_of(sweep)
-    columns = ["kind", "seconds", "score", "trial", "epochs", "trials"]
+    columns = ["kind", "seconds", "score", "trial", "epoch", "trials"]
     if table["kind"].nunique() < 2:
         return pd.DataFrame(columns=columns)
-    seconds = float(table.groupby("kind")["seconds"].max().min())
+    of_kind = table.groupby("kind")["seconds"]
+    seconds = max(float(of_kind.max().min()), float(of_kind.min().max()))
     rows: list[dict[str, Any]] = []
     for kind, reports in table.groupby("kind"):
         by_then = reports[reports["seconds"] <= seconds]
-        if by_then.empty:  # its first epoch took longer
-            continue
         best = by_then.loc[by_then["best"].idxmax()]
-        row = {"kind": kind, "seconds": seconds, "score": best["best"], "trial": best["trial"], "epochs": best["epoch"]}
+        row = {"kind": kind, "seconds": seconds, "score": best["best"], "trial": best["trial"], "epoch": best["epoch"]}
         rows.append(row | {"trials": reports["trial"].nunique()})
     return pd.DataFrame(rows, columns=columns).sort_values("score", ascending=False).reset_index(drop=True)
 

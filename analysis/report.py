@@ -183,7 +183,7 @@ def kind_rows(sweep: SweepResults) -> list[list[str]]:
             row["kind"],
             f"{row['score']:.4f}",
             f"{row['seconds']:.0f}",
-            str(row["epochs"]),
+            str(row["epoch"]),
             row["trial"],
             str(row["trials"]),
         ]

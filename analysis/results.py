@@ -156,7 +156,7 @@ class SweepResults:
     @property
     def ranked(self) -> pd.DataFrame:
         """The trials that have a score and did not fail, best first."""
-        return self.trials.query("state != 'failed'").dropna(subset="score")
+        return self.trials.query("state not in ('failed', 'skipped')").dropna(subset="score")
 
 
 def read_verdict(folder: Path) -> dict[str, Any]:

@@ -113,6 +113,8 @@ def judge(
             chosen = cheapest([default_result, leader])
         sentences = verdict_sentences(leader, leader.gain, chosen, default_result)
     others = [one for one in results if one is not default_result and not one.dropped]
+    if broken and not others:
+        sentences.append(f"The default breaks a limit ({broken}), but no other configuration is left to choose.")
     if broken and chosen is default_result and others:
         chosen = others[0]
         sentences.append(

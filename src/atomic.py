@@ -32,6 +32,16 @@ def replace_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def link_or_copy(source: Path, target: Path) -> bool:
+    """Make a new file a hard link to ``source``, or a copy where the disk has none; returns whether it is a link."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+        return False
+    return True
+
+
 @contextmanager
 def new_folder(folder: Path) -> Generator[Path]:
     """A folder to fill; at the end it is renamed to ``folder``. If that exists and is not empty, it is an ``OSError``.

@@ -26,9 +26,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from src.atomic import partial_beside
 from src.config.compose import load_config
 from src.config.overrides import Overrides
+from src.config.safe_yaml import PlainLoader
 from src.errors import UserError, outlive_reader, run_command
 from src.folders import refuse_irregular, user_path
 from src.provenance import digest
@@ -79,8 +82,9 @@ def main(argv: list[str]) -> None:
 def find_checkpoints(overrides: Overrides) -> list[Path]:
     """The files of ``model.checkpoint_path``, which is one or a list; without one this is a ``UserError``."""
     text = overrides.get(CHECKPOINT_PATH) or ""
-    listed = [item.strip(" '\"") for item in (text[1:-1].split(",") if text.startswith("[") else [text])]
-    if not all(listed):
+    is_list = text.startswith("[") and text.endswith("]")
+    listed = list_of_words(text) if is_list else [text.strip("'\"")]
+    if not all(listed) or not listed:
         raise UserError(
             f"{CHECKPOINT_PATH} is missing: set it to outputs/experiments/.../checkpoints/best_model.pth of a run, or "
             "to a list of such files for the mean of several networks."
@@ -89,6 +93,15 @@ def find_checkpoints(overrides: Overrides) -> list[Path]:
     for checkpoint in checkpoints:
         refuse_irregular(checkpoint)
     return checkpoints
+
+
+def list_of_words(text: str) -> list[str]:
+    """``[a.pth, "b, c.pth"]`` as words; empty if it is no such list."""
+    try:
+        found = yaml.load(text, PlainLoader)
+    except yaml.YAMLError:
+        return []
+    return found if all(isinstance(item, str) for item in found) else []
 
 
 def results_folder(network: "Network") -> Path:

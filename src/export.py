@@ -65,7 +65,8 @@ def main(argv: list[str]) -> None:
     threshold = options.threshold if options.threshold is not None else threshold_of(network)
     try:
         with new_folder(options.out) as folder:
-            write(replace(network, threshold=threshold), photographs, options.format, folder)
+            given = options.threshold is not None
+            write(replace(network, threshold=threshold), photographs, options.format, folder, given)
     except OSError as error:
         raise UserError(f"--out={options.out}: cannot be written: {error.strerror}.") from error
     for path in sorted(options.out.iterdir()):
@@ -82,8 +83,11 @@ def of_validation(network: "Network") -> list[Path]:
     return found[:COMPARED]
 
 
-def write(network: "Network", photographs: Sequence[Path], kind: str, folder: Path) -> None:
-    """Fill the folder, and print how far the exported network is from the checkpoint's."""
+def write(network: "Network", photographs: Sequence[Path], kind: str, folder: Path, given: bool) -> None:
+    """Fill the folder, and print how far the exported network is from the checkpoint's.
+
+    ``given``: the network's threshold is the user's, not that of validation.
+    """
     from src.exporting.card import about, card
     from src.exporting.formats import FORMATS, TOLERANCE
 
@@ -94,7 +98,7 @@ def write(network: "Network", photographs: Sequence[Path], kind: str, folder: Pa
             f"The exported network differs from the checkpoint by a probability of {difference:.2g}, more than "
             f"{TOLERANCE:g}: nothing was written. Try another --format."
         )
-    facts = about(network, exported, kind) | {"largest_difference": difference}
+    facts = about(network, exported, kind, given) | {"largest_difference": difference}
     (folder / "network.json").write_text(json.dumps(facts, indent=2))
     (folder / "README.md").write_text(card(network, facts))
     if kind == "onnx":

@@ -1,6 +1,7 @@
 """Exports a sweep as an Optuna study (``study.db``) for ``optuna-dashboard``. The sweep itself never reads it."""
 
 import sqlite3
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -29,6 +30,8 @@ STATES: dict[str, OptunaState] = {
 }
 
 
+WAIT, LIVE_WAIT = 5.0, 0.5
+"""Seconds for which a program that reads the file is waited for."""
 LIVE: dict[str, OptunaState] = STATES | {TrialState.PAUSED: OptunaState.RUNNING}
 """While a sweep runs: a paused trial may go on, but the dashboard never reads a trial again that has ended."""
 
@@ -53,18 +56,29 @@ def export(trials: Iterable[Trial], ledger: Ledger, space: Space, name: str, pat
             engine = {"creator": lambda: made, "poolclass": StaticPool}
             storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=engine)
             optuna.create_study(storage=storage, study_name=name, direction="maximize").add_trials(exported)
-            copy_into(made, path)
+            copy_into(made, path, LIVE_WAIT if live else WAIT)
     except (StorageInternalError, OperationalError, sqlite3.OperationalError) as error:
         raise OSError(f"{path} cannot be written: {error.__cause__ or error}") from error
 
 
-def copy_into(database: sqlite3.Connection, path: Path) -> None:
-    """Make the file's content that of the database, in one transaction. A file that is no database is replaced."""
+def copy_into(database: sqlite3.Connection, path: Path, wait: float) -> None:
+    """Make the file's content that of the database, in one transaction.
+
+    A file that is no database is replaced. So is one that another program reads without an end for ``wait`` seconds,
+    at the end of a session (``WAIT``); while the sweep runs that is an ``OSError``.
+    """
+    end = time.monotonic() + wait
+
+    def give_up(status: int, remaining: int, total: int) -> None:  # SQLite itself would wait for ever
+        if time.monotonic() > end:
+            raise TimeoutError(f"{path} cannot be written: another program reads it")
+
     try:
-        with closing(sqlite3.connect(path)) as file:
-            database.backup(file)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
+        with closing(sqlite3.connect(path, timeout=wait)) as file:
+            database.backup(file, progress=give_up)
+    except (sqlite3.DatabaseError, TimeoutError) as error:
+        in_use = isinstance(error, TimeoutError) and wait == WAIT
+        if not in_use and isinstance(error, TimeoutError | sqlite3.OperationalError):
             raise
         with replaced_file(path) as partial, closing(sqlite3.connect(partial)) as file:
             database.backup(file)

@@ -39,7 +39,7 @@ def identity(plan: SweepPlan, spec_name: str) -> dict[str, str]:
         "rungs": f"{[*scheduler.rungs, scheduler.max_epochs]}, {scheduler.described}",
         **{f"space: {key}": text for key, text in described(spec.space).items()},
         "sampler": spec.sampler_name,
-        **({"limits": str(spec.limits)} if spec.limits else {}),
+        **({"limits": json.dumps(spec.limits.given)} if spec.limits else {}),
         "first points": json.dumps([plan.default_params, *plan.known_points]),
         **surroundings(plan),
         **digests({search_file(name) for name in (*PROPOSALS, *model_modules(spec.sampler_name))}),

@@ -11,7 +11,7 @@ from sweeps.default_point import expected_near
 from sweeps.identity import identity
 from sweeps.leaderboard import tables, write_csv
 from sweeps.ledger import LEDGER_FILE, Ledger
-from sweeps.on_end import run_at_end
+from sweeps.on_end import command_at_end
 from sweeps.places import Machines
 from sweeps.plan import SweepPlan
 from sweeps.preflight import check_corners, check_memory, console
@@ -50,10 +50,13 @@ def resume(plan: SweepPlan, spec_name: str, command: Mapping[str, Any], accept_c
     ledger = Ledger(plan.folder / LEDGER_FILE)
     now = identity(plan, spec_name)
     refuse_changes(ledger, now, accept_changes)
+    new_limits = now.get("limits") != ledger.get("identity").get("limits")
     for change in changed_packages(ledger):
         console.print(f"The version has changed since the last session: {change}")
     check_memory(plan, [trial_overrides(plan.fixed, point) for point in few_corners(plan.spec.space)])
     with executor_for(plan, ray) as executor:
+        if new_limits:
+            executor.check([], trial_overrides(plan.fixed, plan.default_params))
         return run(open_search(plan, ledger, spec_name, now, command, recorded_warm_start(ledger)), spec_name, executor)
 
 
@@ -78,16 +81,14 @@ def open_search(
 
 def run(session: Session, spec_name: str, executor: Executor) -> int:
     """Run the remaining trials, write the results, print the leaderboard. Returns the exit code."""
-    plan, code = session.plan, EXIT_FAILED
-    try:
+    plan = session.plan
+    with command_at_end(plan.on_end, plan, session.study) as ending:
         received = session.run(console, executor)
         write_results(session)
         places = busy(session.ledger.records())
         session.ledger.close()
-        code = print_results(plan, session.study, received, resume_command(plan, spec_name), places)
-    finally:
-        run_at_end(plan.on_end, plan, session.study, code)
-    return code
+        ending.code = print_results(plan, session.study, received, resume_command(plan, spec_name), places)
+    return ending.code
 
 
 def warm_start_to_json(warm: WarmStart) -> dict[str, Any]:
@@ -168,7 +169,7 @@ def skipped_lines(study: Study) -> Iterator[str]:
     if study.skips_too_many:
         yield (
             f"The search has ended with {study.state.tried} of {study.budget.trials} trials, because most of the space "
-            "breaks the limits: narrow the space, or raise the limits."
+            "breaks the limits. Narrow the space or raise the limits, and start over with --fresh."
         )
 
 
@@ -195,4 +196,5 @@ def resume_command(plan: SweepPlan, spec_name: str) -> str:
     words += plan.fixed.at("output_root")
     words += ["--name", plan.name] if plan.name != Path(spec_name).stem else []
     words += ["--address", plan.address] if plan.address else []
+    words += ["--on-end", plan.on_end] if plan.on_end else []
     return shlex.join([*words, "--resume"])

@@ -39,6 +39,7 @@ IRRELEVANT = tuple(
         "experiment_name",
         "seed",  # every score has its noise
         "threads",
+        "listeners",
         "data.num_workers",
         "training.log_gpu_memory",
         "training.resume_from",

@@ -30,8 +30,10 @@ def measure_costs(model: nn.Module, config: Config) -> Costs:
     dtype = choose_precision(config.training.mixed_precision, device)
     image = torch.zeros(1, *config.data.image_size, 3, dtype=torch.uint8)
 
+    plain = Uncompiled(model)
+
     def predict() -> None:
-        wait(predict_probs(model, image, config.data, dtype))
+        wait(predict_probs(plain, image, config.data, dtype))
 
     training = model.training
     model.eval()
@@ -49,6 +51,17 @@ def measure_costs(model: nn.Module, config: Config) -> Costs:
         model.train(training)
     weights = sum(item.nbytes for item in model.state_dict().values())
     return Costs(float(count_weights(model)), min(milliseconds), (weights + live.peak) / MIB)
+
+
+class Uncompiled(nn.Module):
+    """A network whose ``forward`` is called as it is: torch would compile it once more for one image."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network.forward(images)
 
 
 def wait(probs: Tensor) -> None:

@@ -81,4 +81,4 @@ def read_limits(words: Iterable[str]) -> Limits:
 
 def in_words(name: str, value: float) -> str:
     """A cost as text."""
-    return f"{value:,.0f}" if name == "parameters" else f"{value:.4g}"
+    return f"{value:,.0f}" if name == "parameters" else f"{value:.6g}"

@@ -2,9 +2,21 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from src.config.overrides import Overrides
+
+SWEEP = "{sweep}"
+"""In a sampled text: the sweep's own folder, wherever it is now."""
+
+
+def placed(params: Mapping[str, Any], sweep: Path) -> dict[str, Any]:
+    """The parameters of a trial with the sweep's folder in place of ``SWEEP``."""
+    return {
+        key: value.replace(SWEEP, str(sweep.absolute())) if isinstance(value, str) else value
+        for key, value in params.items()
+    }
 
 
 def trial_overrides(fixed: Iterable[str], params: Mapping[str, Any]) -> Overrides:

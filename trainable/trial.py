@@ -22,7 +22,7 @@ from trainable.attempts import Superseded, lock_folder, require_latest, take_ove
 from trainable.costs import known_costs
 from trainable.failures import NotAsSampled, trial_failed
 from trainable.guard import MIB, Watchdog, classify_gpu_out_of_memory, guard_memory, require_card
-from trainable.overrides import trial_overrides
+from trainable.overrides import placed, trial_overrides
 from trainable.plan import TrialPlan
 
 LEFT_OVER_MIB = 256  # more GPU memory than this, still in use after a trial, is logged
@@ -43,6 +43,8 @@ class TrialProcess:
     log: logging.Handler = logging.NullHandler()
     job: dict[str, Any] | None = None
     """The job of a trial that has not begun yet."""
+    broken = ""
+    """The limits that the trial breaks; then it is not trained."""
 
     def __init__(self, plan: TrialPlan) -> None:
         self.plan = plan
@@ -54,18 +56,12 @@ class TrialProcess:
         """Train an epoch. Any error is raised as ``TrialFailed``, with its traceback in the trial's log.txt."""
         try:
             self.begin()
-            if broken := self.broken_limits():
-                return {"skipped": broken}
+            if self.broken:
+                return {"skipped": self.broken}
             return self._result(self.unreported.pop(0)) if self.unreported else self._train_epoch()
         except Exception as error:
             logging.exception("the trial failed")
             raise trial_failed(error) from error
-
-    def broken_limits(self) -> str:
-        """The limits that the trial breaks, before its first epoch; empty if it may be trained."""
-        if not self.limited or self.plan.limits is None or self.trainer.epoch or self.unreported:
-            return ""
-        return "; ".join(self.plan.limits.broken(self.costs))
 
     def _train_epoch(self) -> dict[str, Any]:
         self.watchdog.feed()
@@ -101,7 +97,7 @@ class TrialProcess:
             logging.warning("%d MiB of GPU memory are still in use by the previous trial", self.left_over_mib)
 
     def _start(self, job: dict[str, Any]) -> None:
-        self.params, self.trials_here, self.limited = dict(job["params"]), job["beside"], job["limited"]
+        self.params, self.trials_here = placed(job["params"], self.plan.sweep_dir), job["beside"]
         self.folder = self.plan.sweep_dir / job["trial"]
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lock = lock_folder(self.folder)
@@ -128,8 +124,14 @@ class TrialProcess:
         self.unreported = [line for line in lines if line["epoch"] > job["reported_epochs"]]
         self.experiment.describe(self.trainer)
         self.costs = known_costs(self.trainer.model, config, self.folder)
+        self.broken = self._broken_limits(job)
         self.experiment.record_hparams(self.params, self.plan.metric, self.plan.example_values)
         self.watchdog.pause()
+
+    def _broken_limits(self, job: dict[str, Any]) -> str:
+        """The limits that a new trial breaks; empty for one that has trained before."""
+        limits = self.plan.limits if job["limited"] and not job["reported_epochs"] else None
+        return "; ".join(limits.broken(self.costs)) if limits else ""
 
     def _load_checkpoint(self, reported_epochs: int) -> list[dict[str, Any]]:
         """Resume from the folder's newest checkpoint; returns the lines of ``result.json`` up to its epoch.

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.errors import (
-    EXIT_FAILED,
     EXIT_SIGNAL,
     EXIT_USER,
     Parser,
@@ -152,24 +151,22 @@ def retrain(request: RetrainRequest) -> int:
 def run_race(retraining: "Retraining", ray: "LocalRay | Cluster", request: RetrainRequest) -> int:
     """Train what is missing and write the verdict; returns the exit code."""
     from analysis.retrain.verdict_page import write_verdict
-    from sweeps.on_end import run_at_end
+    from sweeps.on_end import command_at_end
     from sweeps.preflight import console
     from sweeps.run_trials import executor_for
 
-    study, code, chosen = retraining.session.study, EXIT_FAILED, None
-    try:
+    study = retraining.session.study
+    with command_at_end(request.on_end, retraining.plan, study) as ending:
         with executor_for(retraining.plan, ray) as executor:
             received = retraining.session.run(console, executor)
         if study.complete:
-            chosen = write_verdict(retraining, console, request.ensemble)
-            code = 0
+            ending.best = write_verdict(retraining, console, request.ensemble)
+            ending.code = 0
         else:
             why = study.why_ended or "Interrupted"
             console.print(f"{why}; every completed epoch is kept. Continue: {resume_command(request)}")
-            code = EXIT_USER if received is None else EXIT_SIGNAL + received
-    finally:
-        run_at_end(request.on_end, retraining.plan, study, code, chosen)
-    return code
+            ending.code = EXIT_USER if received is None else EXIT_SIGNAL + received
+    return ending.code
 
 
 def ray_for(sweep: "SweepResults", request: RetrainRequest) -> "LocalRay | Cluster":
@@ -194,7 +191,7 @@ def ray_for(sweep: "SweepResults", request: RetrainRequest) -> "LocalRay | Clust
 def resume_command(request: RetrainRequest) -> str:
     """The command that continues the retraining with the same resources."""
     words = ["retrain-best", request.name]
-    for name in ("trials_at_once", "gpus", "output_root", "data_root", "address"):
+    for name in ("trials_at_once", "gpus", "output_root", "data_root", "address", "on_end"):
         if (value := getattr(request, name)) is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join([*words, *(["--ensemble"] if request.ensemble else []), "--resume"])

@@ -67,7 +67,8 @@ def contenders_of(sweep: SweepResults, settings: RaceSettings) -> list[Contender
     limits, broken = read_limits(settings.within), ""
     if limits.given:
         best = within_limits(sweep, best, limits)
-        broken = "; ".join(limits.broken(costs_of(sweep)[default])) if default in costs_of(sweep) else "no costs"
+        costs = costs_of(sweep).get(default)
+        broken = "; ".join(limits.broken(costs)) if costs else "its costs are not known"
     names = (default, *best[: settings.top])
     found = [Contender(name, sweep.params[name], values.get(name), epochs_of(sweep, name)) for name in names]
     return [replace(found[0], broken=broken), *found[1:]]

@@ -7,20 +7,21 @@ every photograph is tested once, by networks that have not seen its place.
 import csv
 import hashlib
 import json
-import os
-import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from src.atomic import new_folder
-from src.config.schema import SPLITS
+from src.atomic import link_or_copy, new_folder
+from src.config.schema import SPLITS, Data
+from src.data.cache import open_split
 from src.data.pairs import Pair, find_pairs, manifest_groups
 from src.errors import UserError
 from src.folders import move_aside
 
 FOLDER = "folds"
+DESCRIBED = "folds.txt"
+"""The file that says which photographs the folds in a folder are made of."""
 HEADER = ("file", "split", "group")
 
 
@@ -30,35 +31,44 @@ class Photograph(NamedTuple):
     name: str
     pair: Pair
     group: str
+    has_crack: bool
 
 
-def photographs_of(root: Path) -> list[Photograph]:
+def photographs_of(data: Data) -> list[Photograph]:
     """All pairs of a data folder, by name. A stem that occurs in two splits gets the split's name in front."""
-    found = [(split, pair) for split in SPLITS for pair in find_pairs(root, split)]
-    groups, stems = manifest_groups(root), Counter(pair.image.stem for _, pair in found)
-    names = [pair.image.stem if stems[pair.image.stem] == 1 else f"{split}_{pair.image.stem}" for split, pair in found]
+    root = data.root
+    found = [
+        (split, pair, bool(cached.crack_rows(index).any()))
+        for split in SPLITS
+        for cached in [open_split(data, split)]
+        for index, pair in enumerate(find_pairs(root, split))
+    ]
+    groups, stems = manifest_groups(root), Counter(pair.image.stem for _, pair, _ in found)
+    names = [stem if stems[stem := pair.image.stem] == 1 else f"{split}_{stem}" for split, pair, _ in found]
     if len(set(names)) < len(names):
         raise UserError(f"{root}: photographs of different splits have names that only differ by 'SPLIT_': rename one.")
     photographs = [
-        Photograph(name, pair, groups.get(f"{split}/{pair.image.stem}", name))
-        for name, (split, pair) in zip(names, found, strict=True)
+        Photograph(name, pair, groups.get(f"{split}/{pair.image.stem}", name), has_crack)
+        for name, (split, pair, has_crack) in zip(names, found, strict=True)
     ]
     return sorted(photographs, key=lambda one: one.name)
 
 
-def parts_of(groups: Sequence[str], count: int) -> dict[str, int]:
+def parts_of(groups: Sequence[str], cracked: Container[str], count: int) -> dict[str, int]:
     """Map each group to a part from 0 to ``count - 1``, with photographs spread evenly.
 
-    The largest group goes first, each to the part with the fewest photographs; equal ones in an order by their names'
-    hashes, because names in order are often places in order.
+    Groups with cracks come first, so that every part has one, then the largest; each goes to the part with the fewest
+    photographs. Equal ones are in an order by their names' hashes, because names in order are often places in order.
     """
     sizes = Counter(groups)
-    if count > len(sizes):
-        raise UserError(
-            f"--folds={count}: the photographs are of {len(sizes)} places or groups; at most so many folds."
-        )
+    if count > (most := sum(group in cracked for group in sizes)):
+        raise UserError(f"--folds={count}: there are {most} places, or groups, with a crack; at most so many folds.")
     filled, part_of = [0] * count, dict[str, int]()
-    for group in sorted(sizes, key=lambda name: (-sizes[name], hashlib.sha256(name.encode()).digest())):
+
+    def order(group: str) -> tuple[bool, int, bytes]:
+        return group not in cracked, -sizes[group], hashlib.sha256(group.encode()).digest()
+
+    for group in sorted(sizes, key=order):
         part_of[group] = filled.index(min(filled))
         filled[part_of[group]] += sizes[group]
     return part_of
@@ -69,30 +79,36 @@ def split_in_fold(part: int, fold: int, count: int) -> str:
     return {fold: "test", (fold + 1) % count: "val"}.get(part, "train")
 
 
-def describe_folds(root: Path, count: int) -> str:
+def assign(photographs: Sequence[Photograph], count: int) -> dict[str, int]:
+    """The part of each group."""
+    return parts_of([one.group for one in photographs], {one.group for one in photographs if one.has_crack}, count)
+
+
+def describe_folds(data: Data, count: int) -> str:
     """The number of folds and a hash of who is in which, for the identity of a race."""
-    photographs = photographs_of(root)
-    parts = parts_of([one.group for one in photographs], count)
+    photographs = photographs_of(data)
+    parts = assign(photographs, count)
     content = json.dumps([[one.name, parts[one.group]] for one in photographs])
     return f"{count}, {hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
-def make_folds(root: Path, count: int, out: Path) -> list[Path]:
-    """The data folders of the folds in ``out``, from 1; what is there stays, because it is part of the race's identity.
+def make_folds(data: Data, count: int, out: Path) -> list[Path]:
+    """The data folders of the folds in ``out``, from 1. Those of the same photographs in the same folds stay.
 
-    Files are hard links to those of ``root``, or copies where the disk is another one.
+    Files are hard links to those of the data folder, or copies where the disk is another one.
     """
     folds = [out / str(number + 1) for number in range(count)]
-    if all(fold.is_dir() for fold in folds):
+    photographs = photographs_of(data)
+    content = f"{describe_folds(data, count)}, {', '.join(open_split(data, split).fingerprint for split in SPLITS)}"
+    if (out / DESCRIBED).is_file() and (out / DESCRIBED).read_text() == content:
         return folds
     if out.exists():
         move_aside(out)
-    photographs = photographs_of(root)
-    parts = parts_of([one.group for one in photographs], count)
     try:
         with new_folder(out) as partial:
             for number in range(count):
-                write_fold(photographs, parts, number, partial / str(number + 1))
+                write_fold(photographs, assign(photographs, count), number, partial / str(number + 1))
+            (partial / DESCRIBED).write_text(content)
     except OSError as error:
         raise UserError(f"Cannot write {out}: {error.strerror}.") from error
     return folds
@@ -110,10 +126,3 @@ def write_fold(photographs: Sequence[Photograph], parts: Mapping[str, int], numb
             link_or_copy(path, folder / split / kind / f"{name}{path.suffix}")
     with (folder / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows([HEADER, *rows])
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)

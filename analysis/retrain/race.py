@@ -15,8 +15,10 @@ from typing import Any, NamedTuple, TypeVar
 from scipy import stats
 
 from analysis.retrain.contenders import DATA_ROOT, SEED, Contender
+from analysis.retrain.folds import FOLDER as FOLDS
 from sweeps.search.sampler import Proposal
 from sweeps.search.trial import Origin, Trial, TrialState
+from trainable.overrides import SWEEP
 
 LEVEL = 0.95
 K = TypeVar("K")
@@ -51,7 +53,7 @@ class Race:
         for block in self.blocks:
             for name, contender in self.contenders.items():
                 if name not in out and (name, block) not in begun:
-                    data = {DATA_ROOT: str(self.folds[block.fold].absolute())} if block.fold else {}
+                    data = {DATA_ROOT: f"{SWEEP}/{FOLDS}/{block.fold}"} if block.fold else {}
                     return Proposal({**contender.params, SEED: block.seed, **data}, Origin.SEED)
         return None
 
@@ -75,9 +77,14 @@ class Race:
                 scores[self.contender_of(trial)][block_of(trial)] = trial.score
             elif trial.state == TrialState.FAILED:
                 failed[self.contender_of(trial)] = f"failed with {block_of(trial)}: {trial.reason}"
-        full = max(len(found) for found in scores.values())
+        # one that breaks a limit is not to be chosen, so it drops nobody out
+        full = max((len(found) for name, found in scores.items() if not self.contenders[name].broken), default=0)
         leader = max(
-            (name for name in scores if len(scores[name]) == full and name not in failed),
+            (
+                name
+                for name, found in scores.items()
+                if len(found) == full and name not in failed and not self.contenders[name].broken
+            ),
             key=lambda name: fmean(scores[name].values()) if scores[name] else 0.0,
             default=None,
         )
@@ -92,7 +99,7 @@ class Race:
 
 
 def block_of(trial: Trial) -> Block:
-    """The seed and fold of a training. A fold is known by its folder's name, because the output folder may be moved."""
+    """The seed and fold of a training. A fold is known by its folder's name."""
     return Block(trial.params[SEED], Path(trial.params.get(DATA_ROOT, "")).name)
 
 

@@ -187,7 +187,7 @@ def open_retraining(
     changed = [name for name in now if (name in sweep.identity and name == "data") or name.endswith((".py", ".yaml"))]
     if changed := [name for name in changed if sweep.identity.get(name, now[name]) != now[name]]:
         print(f"Changed since the search, so the search scores are not comparable: {', '.join(changed)}.")
-    folds = make_folds(plan.config.data.root, settings.folds, folder / FOLDS) if settings.folds else []
+    folds = make_folds(plan.config.data, settings.folds, folder / FOLDS) if settings.folds else []
     check_contenders(plan, contenders, folds)
     race = Race(contenders, contenders[0].trial, fresh_seeds(sweep, settings.seeds), folds)
     kept = {"asked": asdict(settings), "contenders": [asdict(one) for one in contenders], "identity": now}
@@ -212,7 +212,7 @@ def identity_of(
     now |= surroundings(plan) | digests({RACE}) | {TEST_DATA: open_split(data, "test").fingerprint}
     if settings.within:
         now["within"] = ", ".join(settings.within)
-    return now | ({"folds": describe_folds(data.root, settings.folds)} if settings.folds else {})
+    return now | ({"folds": describe_folds(data, settings.folds)} if settings.folds else {})
 
 
 def read_race(folder: Path) -> dict[str, Any] | None:

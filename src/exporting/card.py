@@ -24,14 +24,14 @@ It finds cracks in photographs of pavement: one probability a pixel.
 - **Use**: {use}
 - **Input**: RGB as float32, (images, 3, height, width), (value / 255 - mean) / std. {sizes}
 - **Scale**: resize a photograph by {scale} (height, width) first; it is then as large as the network has seen them.
-- **Crack** is where the probability is at least {threshold:.3f}, the best threshold on validation.
+- **Crack** is where the probability is at least {threshold:.3f}, {origin}.
 
 `network.json` has all of this for a program. Scores say nothing of roads, cameras and light that were not in the data.
 """
 
 
-def about(network: Network, exported: Exported, kind: str) -> dict[str, Any]:
-    """The content of ``network.json``; plain types."""
+def about(network: Network, exported: Exported, kind: str, given: bool = False) -> dict[str, Any]:
+    """The content of ``network.json``; plain types. ``given``: the threshold is the user's."""
     config, members = network.config, network.members or (network,)
     models = [member.config.model for member in members]
     return {
@@ -43,6 +43,7 @@ def about(network: Network, exported: Exported, kind: str) -> dict[str, Any]:
         "std": list(config.data.std),
         "scale": list(network.scale),
         "threshold": network.threshold,
+        "threshold_from": "as it was chosen at the export" if given else "the best threshold on validation",
         "architecture": one_or_all([model.architecture for model in models]),
         "encoder": one_or_all([model.encoder.name for model in models]),
         "epoch": one_or_all([member.epoch for member in members]),
@@ -70,6 +71,7 @@ def card(network: Network, facts: dict[str, Any]) -> str:
         sizes=sizes,
         parameters=sum(weight.numel() for weight in network.model.parameters()) / 1e6,
         threshold=facts["threshold"],
+        origin=facts["threshold_from"],
         scale=" and ".join(f"{factor:.4g}" for factor in facts["scale"]),
     )
 

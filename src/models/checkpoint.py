@@ -1,7 +1,6 @@
 """Saves and loads checkpoints: plain types and tensors in one file, written atomically, read without running code."""
 
 import os
-import shutil
 import zipfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +10,7 @@ from typing import Any, cast
 
 import torch
 
-from src.atomic import replaced_file
+from src.atomic import link_or_copy, replaced_file
 from src.errors import UserError
 from src.folders import in_full
 
@@ -94,10 +93,7 @@ def link_checkpoint(source: Path, target: Path, before: Callable[[], None] = do_
     link keeps its content when ``source`` is replaced.
     """
     with replaced_file(target) as partial:
-        try:
-            os.link(source, partial)
-        except OSError:
-            shutil.copyfile(source, partial)
+        if not link_or_copy(source, partial):
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
         before()

@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,9 @@ MLFLOW_FILE = "mlflow.db"
 MLFLOW_URI = "MLFLOW_TRACKING_URI"
 MOST_PARAMS = 100
 """In one request to MLflow."""
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+"""Of MLflow with a server that does not answer, unless the user's environment says otherwise."""
+LOCK_SECONDS = 60.0
 IDS = "listeners.json"
 """In a run's folder: the ids of the run elsewhere, so that a run that goes on goes on there too."""
 
@@ -46,12 +50,15 @@ class MlflowListener:
     """A run in MLflow: in ``{output_root}/mlflow.db``, or wherever ``MLFLOW_TRACKING_URI`` points."""
 
     def __init__(self, folder: Path, config: Config) -> None:
+        for name, value in PATIENCE.items():  # MLflow would try for four minutes
+            os.environ.setdefault(name, value)
         from mlflow.tracking import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        kept = (config.output_root / MLFLOW_FILE).absolute()
-        with FileLock(f"{kept}.lock"):  # several trials may begin at once, and the first one makes the tables
-            self.client = MlflowClient(os.environ.get(MLFLOW_URI) or f"sqlite:///{kept}")
+        server = os.environ.get(MLFLOW_URI)
+        # several trials may begin at once, and the first one makes the tables of a file
+        with nullcontext() if server else FileLock(f"{mlflow_file(config)}.lock", timeout=LOCK_SECONDS):
+            self.client = MlflowClient(server or f"sqlite:///{mlflow_file(config)}")
             self.run_id = known_id(folder, "mlflow") or self._new_run(folder, config)
             self.client.update_run(self.run_id, status="RUNNING")
         keep_id(folder, "mlflow", self.run_id)
@@ -97,6 +104,7 @@ class WandbListener:
             dir=config.output_root,
             mode=os.environ.get("WANDB_MODE", "offline"),  # type: ignore[arg-type]
             resume="allow",
+            reinit="create_new",
             config=flat(config),
             settings=wandb.Settings(silent=True, console="off"),
         )
@@ -112,32 +120,42 @@ class WandbListener:
 LISTENERS: dict[str, Callable[[Path, Config], Listener]] = {"mlflow": MlflowListener, "wandb": WandbListener}
 
 
+GIVEN_UP = set[str]()
+"""Listeners that have failed in this process: its next runs do not wait for them again."""
+
+
 class Listeners:
-    """The listeners of a run."""
+    """The listeners of a run. They are made at its first epoch, so a run without one is nowhere else."""
 
     def __init__(self, folder: Path, config: Config) -> None:
+        self.folder, self.config = folder, config
         self.active: dict[str, Listener] = {}
-        for name in config.listeners:
-            self._try(name, lambda name=name: self.active.update({name: LISTENERS[name](folder, config)}))
 
     def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
-        for name, listener in [*self.active.items()]:
-            self._try(name, lambda listener=listener: listener.epoch(number, metrics))
+        for name in self.config.listeners:
+            if name not in GIVEN_UP:
+                self._try(name, lambda name=name: self._made(name).epoch(number, metrics))
 
     def end(self) -> None:
         for name, listener in [*self.active.items()]:
             self._try(name, listener.end)
         self.active.clear()
 
+    def _made(self, name: str) -> Listener:
+        if name not in self.active:
+            self.active[name] = LISTENERS[name](self.folder, self.config)
+        return self.active[name]
+
     def _try(self, name: str, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception as error:  # of another program, over which no training should be lost
-            self.active.pop(name, None)
+            GIVEN_UP.add(name)
+            if (failed := self.active.pop(name, None)) is not None:
+                with suppress(Exception):
+                    failed.end()
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
-            log.warning(
-                "listeners=[%s]: %s; this run is no longer passed on, and its folder has all of it", name, first
-            )
+            log.warning("listeners=[%s]: %s; nothing more is passed on, and the folders have all of it", name, first)
 
 
 def refuse_missing(config: Config) -> None:
@@ -150,7 +168,20 @@ def refuse_missing(config: Config) -> None:
 
 def collection_of(folder: Path, config: Config) -> str:
     """Under which name runs belong together: the sweep of a trial, or the ``experiment_name`` of a single run."""
-    return folder.parent.name if folder.parent.name != "experiments" else config.experiment_name
+    kind, name = folder.parts[-3:-1] if len(folder.parts) > 2 else ("", "")
+    if name == "experiments":
+        return config.experiment_name
+    return f"{name} (retrained)" if kind == "retrain" else name
+
+
+def mlflow_file(config: Config) -> Path:
+    """MLflow's file in ``output_root``. A path to which its addresses give another meaning is a ``UserError``."""
+    path = (config.output_root / MLFLOW_FILE).absolute()
+    if any(sign in str(path) for sign in "?#%"):
+        raise UserError(
+            f"MLflow cannot keep its file in {path.parent}, as its path has one of ? # %: set {MLFLOW_URI}."
+        )
+    return path
 
 
 def flat(config: Config) -> dict[str, str | int | float | bool]:

@@ -41,10 +41,19 @@ def test_a_kind_is_its_best_trial_after_as_long_as_every_kind_was_trained(sweep:
     assert found["kind"].tolist() == ["resnet18", "convnext_tiny", "mit_b0"]  # the best in the end is not the first
     assert set(found["seconds"]) == {3.0}  # of mit_b0
     assert found["score"].tolist() == [0.3, 0.2, 0.15]
-    assert found["epochs"].tolist() == [2, 1, 2]
+    assert found["epoch"].tolist() == [2, 1, 2]
     assert found["trial"].tolist() == ["t0000-a", "t0002-c", "t0003-d"]
     assert found["trials"].tolist() == [2, 1, 1]
     assert [row[0] for row in kind_rows(sweep)] == found["kind"].tolist()
+
+
+def test_a_kind_whose_first_epoch_takes_longest_is_there_too(sweep: SweepResults):
+    slow = sweep.reports["trial"] == "t0002-c"
+    sweep.reports.loc[slow, "epoch_seconds"] = 10.0
+    found = equal_time(sweep).set_index("kind")
+    assert set(found["seconds"]) == {10.0}
+    assert found.loc["convnext_tiny", "epoch"] == 1
+    assert len(found) == 3
 
 
 def test_a_failed_trial_does_not_count(sweep: SweepResults):

@@ -169,3 +169,7 @@ def test_a_default_that_breaks_a_limit_is_compared_but_not_chosen():
     assert found.chosen == "small"
     assert "milliseconds 40 > 30" in found.sentences[-1]
     assert judge(every, searched, "default", GROUPS, {}).chosen == "default"
+    out = {"small": "failed", "tiny": "failed"}
+    left = judge(every, searched, "default", GROUPS, out, broken="milliseconds 40 > 30")
+    assert left.chosen == "default"
+    assert "milliseconds 40 > 30" in left.sentences[-1]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from src.config.overrides import Overrides
 from src.config.schema import MetricName
 from src.data.cache import load_split
 from src.data.files import list_images, read_image
 from src.data.masks import read_mask
 from src.errors import UserError
-from src.evaluation import main
+from src.evaluation import find_checkpoints, main
 from src.scoring.pictures import LEGEND, overlay
 from src.training.experiment import read_rows
 
@@ -181,3 +182,29 @@ def test_a_metric_that_does_not_exist_is_refused_with_the_legal_ones(checkpoint:
 def test_an_architecture_that_is_not_the_checkpoints_is_refused(checkpoint: Path):
     with pytest.raises(UserError, match="weights of another network"):
         main([f"model.checkpoint_path={checkpoint}", "model.decoder.decoder_channels=[32,32,16,16,8]"])
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("a.pth", ["a.pth"]),
+        ("[a.pth,b.pth]", ["a.pth", "b.pth"]),
+        ("[old]/x.pth", ["[old]/x.pth"]),
+        ('["a, b.pth", c.pth]', ["a, b.pth", "c.pth"]),
+    ],
+)
+def test_one_checkpoint_or_a_list_of_them_is_named(
+    text: str, paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in paths:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    found = find_checkpoints(Overrides.parse([f"model.checkpoint_path={text}"]))
+    assert [str(path) for path in found] == paths
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[1,2]", "[a: b]", "['a]"])
+def test_what_names_no_checkpoint_is_refused(text: str):
+    with pytest.raises(UserError, match=r"model\.checkpoint_path"):
+        find_checkpoints(Overrides.parse([f"model.checkpoint_path={text}"]))

@@ -112,6 +112,27 @@ def test_who_has_the_file_open_sees_the_new_content_and_no_paused_trial_has_ende
     reader.close()
 
 
+def test_a_program_that_reads_the_file_without_an_end_does_not_hold_up_the_sweep(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sweeps.export.WAIT", 0.3)
+    monkeypatch.setattr("sweeps.export.LIVE_WAIT", 0.2)
+    study = Study(SearchState(ASHA.build(), "val/iou_best"), ModelSampler(SPACE, 0, {}), Budget(trials=4), ledger)
+    path = tmp_path / "study.db"
+    export(study.trials.values(), ledger, SPACE, "mine", path)
+    reader = sqlite3.connect(path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM trials").fetchall()
+    sampler = ModelSampler(SPACE, 0, {"training.optimizer.lr_scale": 1.0, "training.loss": "bce"})
+    more = Study(SearchState(ASHA.build(), "val/iou_best"), sampler, Budget(trials=4), ledger)
+    more.next_trial()
+    with pytest.raises(OSError, match="study"):
+        export(more.trials.values(), ledger, SPACE, "mine", path, live=True)
+    export(more.trials.values(), ledger, SPACE, "mine", path)  # at the end it is there all the same
+    reader.close()
+    assert len(load(path, "mine").trials) == 1
+
+
 def test_a_file_that_is_no_database_is_replaced(ledger: Ledger, tmp_path: Path):
     path = tmp_path / "study.db"
     path.write_text("not a database, but longer than its head would be: " * 20)

@@ -219,7 +219,7 @@ def test_points_above_a_limit_are_skipped_and_counted_and_a_default_above_it_is_
     assert f"{len(skipped)} points were skipped" in capsys.readouterr().out
     assert audit(folder) == []
     spec.write_text(LIMITED.replace("MOST", "6e6"))
-    with pytest.raises(UserError, match="limits: parameters <= 5,000,000 -> parameters <= 6,000,000"):
+    with pytest.raises(UserError, match=r"limits: \{.parameters.: 5000000\.0\} -> \{.parameters.: 6000000\.0\}"):
         main([*words, "--extend", "1"])
 
 

@@ -1,5 +1,6 @@
 """Whose turn it is when the best are trained again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_with_folds_every_contender_is_trained_on_each_and_a_moved_folder_does_n
     while proposal := Race(CONTENDERS, "default", [0, 1], folds).propose(len(rows), rows):
         rows.append(Trial(f"t{len(rows)}", proposal.params, score=0.5, state="complete"))
     done = [(line.params["x"], line.params[SEED], line.params[DATA_ROOT]) for line in rows]
-    roots = [str(fold.absolute()) for fold in folds]
+    roots = [f"{{sweep}}/folds/{fold.name}" for fold in folds]  # wherever it is when the training begins
     assert done == [(x, seed, root) for seed in (0, 1) for root in roots for x in range(3)]
     moved = Race(CONTENDERS, "default", [0, 1], [Path("elsewhere/folds") / name for name in "123"])
     assert moved.propose(len(rows), rows) is None
@@ -123,3 +124,10 @@ def test_a_training_is_called_by_the_trial_that_it_repeats():
     first, second = (Trial("t9", {"x": x, SEED: 4, DATA_ROOT: "out/folds/2"}) for x in (0, 1))
     assert race.label(first) == "default (default), seed 4 on fold 2,"
     assert race.label(second) == "a, seed 4 on fold 2,"
+
+
+def test_a_default_that_may_not_be_chosen_drops_nobody_out():
+    large = [replace(CONTENDERS[0], broken="milliseconds 40 > 30"), *CONTENDERS[1:]]
+    rows = [row(x, seed, 0.9 - 0.2 * x) for seed in range(3) for x in range(3)]
+    assert set(race().dropped(rows)) == {"a", "b"}
+    assert set(Race(large, "default", [0, 1, 2]).dropped(rows)) == {"b"}  # a leads those that keep the limit

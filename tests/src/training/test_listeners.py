@@ -14,7 +14,7 @@ from src.config.schema import Config
 from src.errors import UserError
 from src.training import listeners
 from src.training.experiment import read_rows
-from src.training.listeners import Listeners, flat, refuse_missing
+from src.training.listeners import Listeners, collection_of, flat, mlflow_file, refuse_missing
 from src.training.run import train
 from sweeps.identity import surroundings
 from sweeps.plan import make_plan
@@ -61,28 +61,56 @@ def test_wandb_keeps_a_run_offline_under_the_name_of_its_folder(tiny: list[str])
 
 
 class Failing:
+    made, ended = 0, 0
+
     def __init__(self, folder: Path, config: Config) -> None:
-        self.told = list[int]()
+        Failing.made += 1
 
     def epoch(self, number: int, metrics: Mapping[str, float]) -> None:
-        self.told.append(number)
         raise ConnectionError("the server is gone")
 
     def end(self) -> None:
-        raise AssertionError("it was given up")
+        Failing.ended += 1
 
 
 def test_a_listener_that_fails_is_told_of_once_and_the_training_goes_on(
     tiny: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setitem(listeners.LISTENERS, "mlflow", Failing)
+    monkeypatch.setattr(listeners, "GIVEN_UP", set[str]())
     words = [*tiny, "listeners=[mlflow]"]
     with caplog.at_level(logging.WARNING):
         folder = train(load_config(words), words)
     assert len(read_rows(folder / "metrics" / "metrics.csv")) == 2
     assert [record.message for record in caplog.records if "listeners=[mlflow]" in record.message] == [
-        "listeners=[mlflow]: the server is gone; this run is no longer passed on, and its folder has all of it"
+        "listeners=[mlflow]: the server is gone; nothing more is passed on, and the folders have all of it"
     ]
+    train(load_config(words), words)  # the next run of this process does not wait for it again
+    assert (Failing.made, Failing.ended) == (1, 1)
+
+
+def test_a_run_without_an_epoch_is_nowhere_else(tiny: list[str], tmp_path: Path):
+    config = load_config([*tiny, "listeners=[mlflow]"])
+    none = Listeners(tmp_path / "sweeps" / "mine" / "t0000-a", config)
+    none.end()
+    assert not (config.output_root / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("outputs/experiments/2026-crack", "crack"),
+        ("outputs/sweeps/mine/t0000-a", "mine"),
+        ("outputs/retrain/mine/t0000-a", "mine (retrained)"),
+    ],
+)
+def test_runs_belong_together_by_their_sweep_their_retraining_or_their_name(folder: str, name: str, tiny: list[str]):
+    assert collection_of(Path(folder), load_config(tiny)) == name
+
+
+def test_a_path_that_mlflow_would_read_as_something_else_is_refused(tiny: list[str], tmp_path: Path):
+    with pytest.raises(UserError, match="MLFLOW_TRACKING_URI"):
+        mlflow_file(load_config([*tiny, f"output_root={tmp_path}/50%"]))
 
 
 def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(
