@@ -157,8 +157,10 @@ def retrained(sweep: SweepResults) -> tuple[str, dict[int, SeedCounts]]:
 
 
 def same_images(runs: list[SeedCounts]) -> bool:
-    first = runs[0]
-    return all((run.images, run.crack_pixels) == (first.images, first.crack_pixels) for run in runs)
+    def identity(run: SeedCounts) -> tuple[Any, ...]:
+        return run.images, run.crack_pixels, run.groups if run.by_fold else ()
+
+    return all(identity(run) == identity(runs[0]) for run in runs)
 
 
 def difference_sentences(one: str, other: str, found: Interval, metric: str) -> list[str]:

@@ -63,7 +63,7 @@ def form_of(network: Network) -> dict[str, Any]:
     """What must be the same in networks whose probabilities are averaged."""
     data = network.config.data
     return {
-        "data.root": str(data.root),
+        "data.root": str(data.root.resolve()),
         "data.image_size": list(data.image_size),
         "data.crop": data.crop.name,
         "data.bits": data.bits,
