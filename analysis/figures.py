@@ -31,6 +31,9 @@ from analysis.importance import importance
 from analysis.results import SweepResults
 from sweeps.leaderboard import short, short_names
 
+MARGIN = 0.04
+"""Of an axis, beyond each end of a range."""
+
 
 def learning_curves(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
     """Every trial's metric over its epochs, the best and the default in colour; rungs are dotted."""
@@ -243,17 +246,22 @@ def show(sweep: SweepResults, name: str) -> Figure | str:
 
 
 def set_up_axis(axes: Axes, scale: Scale) -> None:
-    """Set up the x axis for a parameter."""
+    """Set up the x axis for a parameter. It shows the whole range, so that a value near an end is seen to be there."""
     if scale.choices:
         places, names = zip(*scale.ticks(), strict=True)
         axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.5, len(scale.choices) - 0.5)
     elif scale.log:
         axes.set_xscale("log")
-        decades = math.log10(scale.high / scale.low)
+        span = scale.high / scale.low
+        axes.set_xlim(scale.low / span**MARGIN, scale.high * span**MARGIN)
+        decades = math.log10(span)
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 1.5 else (1.0, 2.0, 5.0), numticks=4))
         axes.xaxis.set_major_formatter(lambda value, _: short(float(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        margin = MARGIN * (scale.high - scale.low)
+        axes.set_xlim(scale.low - margin, scale.high + margin)
 
 
 def scaled_score(sweep: SweepResults) -> list[float]:

@@ -142,3 +142,14 @@ def test_savings_are_those_of_trials_that_ended_by_decision(sweep: SweepResults)
     more = FIGURES["savings"][1](replace(sweep, trials=pd.concat([sweep.trials, skipped])))
     assert more is not None
     pd.testing.assert_frame_equal(more[1], before[1])
+
+
+def test_the_axis_of_a_parameter_shows_its_whole_range_however_little_of_it_was_tried(sweep: SweepResults):
+    drawn = FIGURES["slices"][1](sweep)
+    assert drawn is not None
+    shown = {axes.get_xlabel().replace(" ", "_"): axes.get_xlim() for axes in drawn[0].axes if axes.get_visible()}
+    (of,) = sweep.ranges_of("training.optimizer.lr_scale")
+    low, high = next(limits for name, limits in shown.items() if name.endswith("lr_scale"))
+    assert low < of.low
+    assert high > of.high
+    assert high / low < (of.high / of.low) ** 1.2
