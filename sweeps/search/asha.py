@@ -213,3 +213,7 @@ class SuccessiveHalving:
             self.resume(trial)
         self.running.pop(trial, None)
         self.completed += complete and trial not in self.to_end
+
+    def withdraw(self, trial: str) -> None:
+        self.end(trial)
+        self.to_end.discard(trial)

@@ -93,5 +93,9 @@ class Brackets:
     def end(self, trial: str, complete: bool = False) -> None:
         self._of(trial).end(trial, complete)
 
+    def withdraw(self, trial: str) -> None:
+        self._of(trial).withdraw(trial)
+        del self.bracket_of[trial]  # its place in the bracket is free
+
     def _of(self, trial: str) -> SuccessiveHalving:
         return self.brackets[self.bracket_of[trial]]

@@ -58,3 +58,6 @@ class RunToTheEnd:
 
     def end(self, trial: str, complete: bool = False) -> None:
         self.running.discard(trial)
+
+    def withdraw(self, trial: str) -> None:
+        self.end(trial)

@@ -92,6 +92,10 @@ class Scheduler(Protocol):
         """A trial has ended by itself: it failed, or it is ``complete`` before ``max_epochs``. Its values stay."""
         ...
 
+    def withdraw(self, trial: str) -> None:
+        """A trial is taken back before its first report; all goes on as if it had never begun."""
+        ...
+
 
 def to_next_rung(settings: SchedulerSettings, epoch: int) -> int:
     """Epochs from a trial's ``epoch`` to its next rung, or to its end; 0 after that."""

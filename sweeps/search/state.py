@@ -103,7 +103,7 @@ class SearchState:
                 self._fail(trial, event)
             case Skipped():
                 trial.state, trial.reason = TrialState.SKIPPED, event.reason
-                self.scheduler.end(trial.name)
+                self.scheduler.withdraw(trial.name)
             case Requeued():
                 self._wait(trial)
             case Lost():

@@ -173,3 +173,30 @@ def test_a_search_completes_a_trial_and_its_replay_is_the_same(example: Schedule
     replay(again.state, log.records)
     assert summary(again) == summary(study)
     assert all(METRIC in trial.metrics for trial in again.trials.values())
+
+
+def values_of(example: SchedulerSettings, withdrawn: int) -> list[tuple[str, Decision]]:
+    """What is decided of twelve trials, one epoch of one trial after the other, with others that are taken back."""
+    scheduler, decided = example.build(), list[tuple[str, Decision]]()
+    epochs, started = dict[str, int](), 0
+    while (trial := scheduler.next(no_new_trials=started == 12)) or started < 12:
+        if trial is None:
+            for number in range(withdrawn):
+                scheduler.start(f"w{started}-{number}")
+                scheduler.withdraw(f"w{started}-{number}")
+            trial, started = f"t{started:02d}", started + 1
+            scheduler.start(trial)
+        else:
+            scheduler.resume(trial)
+        decision = Decision.CONTINUE
+        while decision is Decision.CONTINUE and epochs.get(trial, 0) < example.max_epochs:
+            epochs[trial] = epochs.get(trial, 0) + 1
+            decision = scheduler.report(trial, epochs[trial], math.sin(7 * int(trial[1:]) + epochs[trial] / 9))
+            decided.append((trial, decision))
+    return decided
+
+
+@each
+@pytest.mark.parametrize("withdrawn", [1, 3])
+def test_a_trial_that_is_taken_back_might_as_well_never_have_begun(example: SchedulerSettings, withdrawn: int):
+    assert values_of(example, withdrawn) == values_of(example, 0)
