@@ -60,7 +60,7 @@ def is_one_network(table: Any) -> bool:
 
 
 def draw_costs(sweep: SweepResults, width: float = WIDTH) -> FigureAndTable:
-    """The score over each cost, on logarithmic axes, with the front of the best."""
+    """The score over each cost, with the front of the best."""
     table: Any = cost_table(sweep)
     if is_one_network(table):
         return None

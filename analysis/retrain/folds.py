@@ -84,9 +84,8 @@ def assign(photographs: Sequence[Photograph], count: int) -> dict[str, int]:
     return parts_of([one.group for one in photographs], {one.group for one in photographs if one.has_crack}, count)
 
 
-def describe_folds(data: Data, count: int) -> str:
+def describe_folds(photographs: Sequence[Photograph], count: int) -> str:
     """The number of folds and a hash of who is in which, for the identity of a race."""
-    photographs = photographs_of(data)
     parts = assign(photographs, count)
     content = json.dumps([[one.name, parts[one.group]] for one in photographs])
     return f"{count}, {hashlib.sha256(content.encode()).hexdigest()[:12]}"
@@ -99,7 +98,10 @@ def make_folds(data: Data, count: int, out: Path) -> list[Path]:
     """
     folds = [out / str(number + 1) for number in range(count)]
     photographs = photographs_of(data)
-    content = f"{describe_folds(data, count)}, {', '.join(open_split(data, split).fingerprint for split in SPLITS)}"
+    parts = assign(photographs, count)
+    content = (
+        f"{describe_folds(photographs, count)}, {', '.join(open_split(data, split).fingerprint for split in SPLITS)}"
+    )
     if (out / DESCRIBED).is_file() and (out / DESCRIBED).read_text() == content:
         return folds
     if out.exists():
@@ -107,7 +109,7 @@ def make_folds(data: Data, count: int, out: Path) -> list[Path]:
     try:
         with new_folder(out) as partial:
             for number in range(count):
-                write_fold(photographs, assign(photographs, count), number, partial / str(number + 1))
+                write_fold(photographs, parts, number, partial / str(number + 1))
             (partial / DESCRIBED).write_text(content)
     except OSError as error:
         raise UserError(f"Cannot write {out}: {error.strerror}.") from error

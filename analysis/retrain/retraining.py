@@ -16,7 +16,7 @@ from analysis.image_counts import ImageCounts, groups_of
 from analysis.results import SweepResults
 from analysis.retrain.contenders import SEED, Contender, RaceSettings, contenders_of, fixed_of, folder_of, fresh_seeds
 from analysis.retrain.folds import FOLDER as FOLDS
-from analysis.retrain.folds import describe_folds, make_folds
+from analysis.retrain.folds import describe_folds, make_folds, photographs_of
 from analysis.retrain.race import Race, block_of
 from analysis.verdict import ComparedOn, Run
 from src.config.compose import load_config
@@ -212,7 +212,7 @@ def identity_of(
     now |= surroundings(plan) | digests({RACE}) | {TEST_DATA: open_split(data, "test").fingerprint}
     if settings.within:
         now["within"] = ", ".join(settings.within)
-    return now | ({"folds": describe_folds(data, settings.folds)} if settings.folds else {})
+    return now | ({"folds": describe_folds(photographs_of(data), settings.folds)} if settings.folds else {})
 
 
 def read_race(folder: Path) -> dict[str, Any] | None:

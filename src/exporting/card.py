@@ -32,7 +32,7 @@ It finds cracks in photographs of pavement: one probability a pixel.
 
 def about(network: Network, exported: Exported, kind: str, given: bool = False) -> dict[str, Any]:
     """The content of ``network.json``; plain types. ``given``: the threshold is the user's."""
-    config, members = network.config, network.members or (network,)
+    config, members = network.config, network.parts
     models = [member.config.model for member in members]
     return {
         "format": kind,
@@ -66,7 +66,7 @@ def card(network: Network, facts: dict[str, Any]) -> str:
         title=title_of(network),
         tile=tile,
         scores="\n".join(scores_beside(network)),
-        epochs=" and ".join(str(member.epoch) for member in network.members or (network,)),
+        epochs=" and ".join(str(member.epoch) for member in network.parts),
         use=USE[facts["format"]],
         sizes=sizes,
         parameters=sum(weight.numel() for weight in network.model.parameters()) / 1e6,
@@ -77,7 +77,7 @@ def card(network: Network, facts: dict[str, Any]) -> str:
 
 
 def title_of(network: Network) -> str:
-    members = network.members or (network,)
+    members = network.parts
     kinds = {f"{one.config.model.architecture} with {one.config.model.encoder.name}": None for one in members}
     mean = f"the mean of {len(members)} networks, " if network.members else ""
     return f"Cracks by {mean}{' and '.join(kinds)}"

@@ -54,6 +54,11 @@ class Network:
     members: tuple["Network", ...] = ()
     """The networks whose mean this is (``src.scoring.ensemble``); none of one network."""
 
+    @property
+    def parts(self) -> tuple["Network", ...]:
+        """The networks whose mean this is, or itself."""
+        return self.members or (self,)
+
     def probs(self, images: Tensor, tta: str = "none") -> Tensor:
         """Probabilities (N, 1, H, W) of uint8 images (N, H, W, 3): the mean over the views of ``VIEWS[tta]``."""
 

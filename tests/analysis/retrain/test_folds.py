@@ -100,12 +100,12 @@ def test_folds_that_are_there_stay_and_another_grouping_is_another_race(
     data: Path, of: Callable[[Path], Data], tmp_path: Path
 ):
     folds = make_folds(of(data), 3, tmp_path / "folds")
-    before, described = (folds[0] / "manifest.csv").stat().st_mtime_ns, describe_folds(of(data), 3)
+    before, described = (folds[0] / "manifest.csv").stat().st_mtime_ns, describe_folds(photographs_of(of(data)), 3)
     assert make_folds(of(data), 3, tmp_path / "folds") == folds
     assert (folds[0] / "manifest.csv").stat().st_mtime_ns == before
-    assert describe_folds(of(data), 3) == described != describe_folds(of(data), 4)
+    assert describe_folds(photographs_of(of(data)), 3) == described != describe_folds(photographs_of(of(data)), 4)
     (data / "manifest.csv").unlink()  # every photograph is a place of its own
-    assert describe_folds(of(data), 3) != described
+    assert describe_folds(photographs_of(of(data)), 3) != described
 
 
 def test_folds_that_were_left_by_another_attempt_are_not_taken_for_these(
