@@ -97,9 +97,13 @@ class MadeCluster:
 
     def trials(self, number: int) -> list[psutil.Process]:
         """The processes of a node that run trials, or are ready to."""
-        return [
-            process for process in self.processes(number) if "ray::" in process.name() and "Agent" not in process.name()
-        ]
+        return [process for process in self.processes(number) if runs_trials(process)]
+
+
+def runs_trials(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # it ended since it was listed
+        return "ray::" in process.name() and "Agent" not in process.name()
+    return False
 
 
 def free_port() -> int:
