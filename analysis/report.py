@@ -1,13 +1,11 @@
 """Writes a report of a sweep: ``python -m analysis.report NAME``: one HTML file, and each figure as PNG and CSV."""
 
-import base64
 import shlex
 import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
@@ -23,6 +21,7 @@ from src.atomic import replace_text
 from src.config.compose import load_config
 from src.errors import Parser, run_command
 from src.folders import user_path
+from src.pages import data_uri, render
 from sweeps.leaderboard import in_words, short, short_names
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -59,30 +58,27 @@ def write_report(sweep: SweepResults, folder: Path) -> Path:
     if (content := predictions(sweep)) is not None:
         (folder / f"{PREDICTIONS}.png").write_bytes(content)
     names = [name.replace("_", " ") for name in short_names(sweep.parameters)]
-    page = (
-        Environment(autoescape=True, trim_blocks=True)
-        .from_string(TEMPLATE.read_text())
-        .render(
-            sweep=sweep,
-            question=str(sweep.about.get("question", "")),
-            answer=answer(sweep),
-            checks=checks(sweep),
-            best=sweep.params[sweep.ranked["trial"].iloc[0]] if len(sweep.ranked) else {},
-            short=short,
-            spent=spent(sweep),
-            figures=figures,
-            predictions=content and data_uri(content, "png"),
-            heads=["trial", "best", "at epoch", "of", "state", "origin", *names],
-            numbers=(1, 2, 3),
-            trials=rows(sweep),
-            repeat=rerun_command(sweep, "TRIAL"),
-            rungs=rung_lines(sweep),
-            fronts=front_rows(sweep),
-            kinds=kind_rows(sweep),
-            skipped=sweep.trials.query("state == 'skipped'").to_dict("records"),
-            failures=sweep.trials.query("state == 'failed'").to_dict("records"),
-            origin=provenance_rows(sweep),
-        )
+    page = render(
+        TEMPLATE,
+        sweep=sweep,
+        question=str(sweep.about.get("question", "")),
+        answer=answer(sweep),
+        checks=checks(sweep),
+        best=sweep.params[sweep.ranked["trial"].iloc[0]] if len(sweep.ranked) else {},
+        short=short,
+        spent=spent(sweep),
+        figures=figures,
+        predictions=content and data_uri(content, "png"),
+        heads=["trial", "best", "at epoch", "of", "state", "origin", *names],
+        numbers=(1, 2, 3),
+        trials=rows(sweep),
+        repeat=rerun_command(sweep, "TRIAL"),
+        rungs=rung_lines(sweep),
+        fronts=front_rows(sweep),
+        kinds=kind_rows(sweep),
+        skipped=sweep.trials.query("state == 'skipped'").to_dict("records"),
+        failures=sweep.trials.query("state == 'failed'").to_dict("records"),
+        origin=provenance_rows(sweep),
     )
     path = folder / "report.html"
     replace_text(path, page)
@@ -95,11 +91,6 @@ def encode_figure(figure: Figure, kind: str = "png") -> bytes:
     with rc_context({"svg.hashsalt": "report"}):
         figure.savefig(buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()
-
-
-def data_uri(content: bytes, kind: str = "svg+xml") -> str:
-    """A picture as a ``data:`` URI."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def predictions(sweep: SweepResults) -> bytes | None:

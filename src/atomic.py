@@ -9,7 +9,7 @@ the target. If a process is killed, this file stays; the next process that write
 import hashlib
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_native_id
@@ -53,6 +53,27 @@ def new_folder(folder: Path) -> Generator[Path]:
     try:
         yield partial
         partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def replaced_results(folder: Path, names: Iterable[str]) -> Generator[Path]:
+    """A folder to fill; at the end its content replaces the files and folders with these names in ``folder``.
+
+    Other files there stay. After an error nothing is changed.
+    """
+    partial = partial_beside(folder)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.rmtree(folder / name, ignore_errors=True)
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+        for path in partial.iterdir():
+            path.rename(folder / path.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

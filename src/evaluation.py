@@ -19,16 +19,14 @@ resolution=native and for networks trained on crops; tolerances are in pixels of
 import csv
 import hashlib
 import json
-import shutil
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from src.atomic import partial_beside
+from src.atomic import replaced_results
 from src.config.compose import load_config
 from src.config.overrides import Overrides
 from src.config.safe_yaml import PlainLoader
@@ -49,7 +47,10 @@ WRITTEN = (
     "precision_recall.png",
     "confusion_matrix.csv",
     "confusion_matrix.png",
+    "masks",
+    "overlays",
 )
+"""Files and folders of an evaluation. Those of an earlier one are removed, because it had other settings."""
 
 
 def main(argv: list[str]) -> None:
@@ -67,7 +68,7 @@ def main(argv: list[str]) -> None:
     network = load_networks(checkpoints, overrides.without(CHECKPOINT_PATH))
     wanted = network.config.evaluation
     folder = results_folder(network)
-    with replaced_at_the_end(folder) as partial:
+    with replaced_results(folder, WRITTEN) as partial:
         scores = evaluate(network, picture_writer(partial) if wanted.save_predictions else None)
         write_scores(scores, network, partial)
     for name, value in about(scores, network).items():
@@ -121,28 +122,6 @@ def results_folder(network: "Network") -> Path:
     in_run = folder.name == "checkpoints"
     names += [checkpoint.stem] if in_run and checkpoint.stem != "best_model" else []
     return (folder.parent if in_run else folder) / "results" / "-".join(names)
-
-
-@contextmanager
-def replaced_at_the_end(folder: Path) -> Generator[Path]:
-    """A folder to write into. At the end its files replace those of an earlier evaluation in ``folder``.
-
-    All files of the earlier evaluation are removed, because they have other settings; other files stay. After an error
-    nothing is changed.
-    """
-    partial = partial_beside(folder)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("masks", "overlays"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        for name in WRITTEN:
-            (folder / name).unlink(missing_ok=True)
-        for path in partial.iterdir():
-            path.rename(folder / path.name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def about(scores: "Scores", network: "Network") -> dict[str, Any]:

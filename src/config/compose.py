@@ -56,8 +56,7 @@ class Composed:
         try:
             return Config.model_validate(self.values)
         except ValidationError as error:
-            sentences = [_sentence(dict(mistake), self.values) for mistake in error.errors()]
-            raise UserError("; ".join(dict.fromkeys(sentences)) + ".") from error
+            raise UserError(f"{sentences_of(error, self.values)}.") from error
 
 
 def load_config(overrides: Iterable[str] = ()) -> Config:
@@ -144,6 +143,11 @@ def _composed(words: tuple[str, ...], folder: Path) -> DictConfig:
     """
     with initialize_config_dir(str(folder), version_base="1.3"):
         return hydra_compose("config", overrides=list(words), return_hydra_config=True)
+
+
+def sentences_of(error: ValidationError, values: Mapping[str, Any]) -> str:
+    """All of pydantic's errors about ``values``, each once, with semicolons between them."""
+    return "; ".join(dict.fromkeys(_sentence(dict(mistake), values) for mistake in error.errors()))
 
 
 def _sentence(mistake: dict[str, Any], values: Mapping[str, Any]) -> str:

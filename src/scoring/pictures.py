@@ -81,11 +81,14 @@ def _named(name: str, picture: UInt8Array) -> UInt8Array:
 
 
 @cache
-def font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, installed with matplotlib: Latin with all accents, Greek and Cyrillic; other letters are boxes."""
+def font(size: int = 14) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans of ``size`` pixels, installed with matplotlib.
+
+    It has Latin with all accents, Greek and Cyrillic; other letters are boxes.
+    """
     from matplotlib import font_manager  # to import it takes a fifth of a second, and trainings need none of it
 
-    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 14)
+    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size)
 
 
 def shortened(name: str) -> Iterator[str]:

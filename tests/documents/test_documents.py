@@ -28,6 +28,8 @@ from run import main as train_one
 from src.cards import Card
 from src.errors import UserError
 from src.evaluation import main as evaluate
+from src.measuring.severity import FOLDER as SEVERITIES
+from src.measuring.severity import load_severity
 from src.predict import main as predict
 from sweeps.export import export
 from sweeps.ledger import LEDGER_FILE, Ledger
@@ -83,7 +85,10 @@ def test_the_single_runs_of_the_documents_run(command: str, tiny: list[str], tmp
 def test_every_command_of_the_guides_is_run_by_a_test():
     here = tuple(
         f"python {name}"
-        for name in ("run.py", "-m src.evaluation", "-m src.predict", "-m src.synthetic", "-m src.export")
+        for name in (
+            "run.py",
+            *(f"-m src.{name}" for name in ("evaluation", "predict", "synthetic", "export", "measure")),
+        )
     )
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
     elsewhere |= {*LONG, WARM, f"{SWEEP} --dry-run", "retrain-best swin_unet_lr", *LOOK, COMPARE, DASHBOARD}
@@ -163,6 +168,28 @@ def test_the_predictions_of_the_guides_run(
     command = command.replace("CHECKPOINT", CHECKPOINT).replace("PHOTOS", str(tiny_data / "test" / "images"))
     predict(shlex.split(command)[3:])
     assert len(list(Path("predictions/masks").iterdir())) == len(list(Path("predictions/overlays").iterdir())) == 3
+
+
+MEASURES = ["python -m src.measure predictions", *commands_in(ROOT / "docs" / "guides" / "measuring.md")]
+
+
+@pytest.mark.parametrize("command", sorted(set(MEASURES)))
+def test_masks_are_measured_as_the_documents_say(
+    command: str, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    assert MEASURES[0] in README
+    shutil.copytree(tiny_data / "test" / "masks", tmp_path / "predictions" / "masks")
+    monkeypatch.chdir(tmp_path)
+    run_here(command)
+    assert len(list(Path("measures/overlays").iterdir())) == 3
+
+
+def test_the_bands_of_the_guide_are_bands(tmp_path: Path):
+    guide = (ROOT / "docs" / "guides" / "measuring.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(example)
+    assert load_severity(str(tmp_path / "mine.yaml")).names == ["fine", "open", "gaping"]
+    assert all(f"`{path.stem}`" in guide for path in SEVERITIES.glob("*.yaml"))
 
 
 def test_a_network_is_exported_as_the_guide_says(finished_run: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch):

@@ -50,5 +50,7 @@ def test_the_wheel_has_every_file_of_the_configuration_and_the_page_of_the_repor
     ours = {path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml")}
     assert ours == {path.relative_to(installed) for path in (installed / "configs").rglob("*.yaml")}
     assert (installed / "analysis" / "report.html").is_file()
+    pages = ["src/page.css", "src/measuring/page.html", "src/measuring/severity/ltpp.yaml"]
+    assert all((installed / name).is_file() for name in pages)
     code = {path.relative_to(ROOT) for room in ("src", "sweeps") for path in (ROOT / room).rglob("*.py")}
     assert code <= {path.relative_to(installed) for path in installed.rglob("*.py")}

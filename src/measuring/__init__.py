@@ -1,0 +1,1 @@
+"""Measures cracks in masks: their centre lines, lengths, widths and directions."""

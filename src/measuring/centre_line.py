@@ -1,0 +1,180 @@
+"""Finds the centre lines of a mask: thinned pixels with their distance from the edge of the crack.
+
+The mask is first enlarged to half pixels, so that cracks of an even width have a middle. Thinning is that of Zhang and
+Suen (1984); the half width of a point is the Euclidean distance transform there (Blum's medial axis, 1967). Masks of
+any size are read in tiles that overlap, and the results are joined.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from skimage.morphology import skeletonize
+
+from src.data.files import UInt8Array
+
+Int64Array = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+TILE = 2048
+"""Pixels of a tile's side."""
+HALO = 128
+"""Pixels around a tile that are read with it. Thinning needs about twice the half width of a crack."""
+UP = 2
+"""Points on the grid of half pixels for each pixel."""
+PINHOLE = 1024
+"""Pixels of the largest hole that may be part of a crack."""
+RIDGE = np.ones((5, 5), np.uint8)
+"""Half pixels around a point in which the middle of the crack is."""
+
+
+class Mask(Protocol):
+    """A mask (H, W), crack where it is not 0: an array, or a file of which windows are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, window: tuple[slice, slice], /) -> UInt8Array: ...
+
+
+@dataclass(frozen=True)
+class CentreLines:
+    """The thinned pixels of a mask, and which crack each belongs to: cracks are parts that touch, also diagonally."""
+
+    points: Int64Array
+    """(N, 2): row and column on the grid of half pixels."""
+    half_widths: FloatArray
+    """(N,) in pixels of the mask: distance to the centre of the nearest half pixel that is not crack.
+
+    It is that of the middle of the crack, which is the largest around a point: thinning misses the middle a little.
+    """
+    reaches: FloatArray
+    """(N,) the same distance from the point itself."""
+    cracks: Int64Array
+    """(N,) the number of the crack, from 0."""
+    areas: Int64Array
+    """Pixels of each crack."""
+    at_border: npt.NDArray[np.bool_]
+    """Whether each crack touches the border of the mask, where it may go on unseen."""
+
+
+def find_centre_lines(mask: Mask) -> CentreLines:
+    """Thin a mask, tile by tile."""
+    components = Components(mask.shape)
+    points, widths, labels = [np.zeros((0, 2), np.int64)], [np.zeros((0, 2))], [np.zeros(0, np.int64)]
+    for rows, columns in tiles(mask.shape):
+        outer = [slice(max(0, one.start - HALO), one.stop + HALO) for one in (rows, columns)]
+        found = (mask[outer[0], outer[1]] != 0).view(np.uint8)
+        filled = without_pinholes(found) if found.any() else found
+        inner = slice(rows.start - outer[0].start, None), slice(columns.start - outer[1].start, None)
+        size = rows.stop - rows.start, columns.stop - columns.start
+        own, own_filled = (one[inner][: size[0], : size[1]] for one in (found, filled))
+        numbered = components.add(own, own_filled, (rows.start, columns.start))
+        if not own_filled.any():
+            continue
+        here, distances = thinned(filled)
+        here -= np.array([part.start * UP for part in inner])
+        is_own = ((here >= 0) & (here < np.array(size) * UP)).all(axis=1)
+        here = here[is_own]
+        labels.append(numbered[here[:, 0] // UP, here[:, 1] // UP])
+        points.append(here + np.array((rows.start, columns.start)) * UP)
+        widths.append(distances[is_own])
+    cracks, areas, at_border = components.joined()
+    half_widths, reaches = np.concatenate(widths).T
+    return CentreLines(np.concatenate(points), half_widths, reaches, cracks[np.concatenate(labels)], areas, at_border)
+
+
+def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    """Windows that cover a mask, row by row."""
+    for top in range(0, shape[0], TILE):
+        for left in range(0, shape[1], TILE):
+            yield slice(top, min(top + TILE, shape[0])), slice(left, min(left + TILE, shape[1]))
+
+
+def without_pinholes(mask: UInt8Array) -> UInt8Array:
+    """Fill the holes that are narrower than the crack beside them; wider ones are pavement between cracks."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)  # label 0 is the crack
+    areas = stats[:, cv2.CC_STAT_AREA]
+    is_hole = areas <= PINHOLE
+    is_hole[[0, *np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))]] = False
+    if count == 1 or not is_hole.any():
+        return mask
+    filled = mask | is_hole[np.asarray(labels, np.int64)].view(np.uint8)
+    distance = cv2.distanceTransform(filled, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    result = mask.copy()
+    for hole in np.flatnonzero(is_hole):
+        left, top, width, height = stats[hole, :4]
+        box = slice(top, top + height), slice(left, left + width)
+        inside = labels[box] == hole
+        if 2 * np.sqrt(areas[hole] / np.pi) < distance[box][inside].max():
+            result[box][inside] = 1
+    return result
+
+
+def thinned(mask: UInt8Array) -> tuple[Int64Array, FloatArray]:
+    """The points of a tile, and (N, 2) half widths and reaches; see ``CentreLines``. Beyond the tile is no crack."""
+    large = np.pad(np.repeat(np.repeat(mask, UP, axis=0), UP, axis=1), 1)
+    line = skeletonize(large.view(bool))[1:-1, 1:-1]
+    distance = cv2.distanceTransform(large, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    both = np.stack([one[1:-1, 1:-1][line] / UP for one in (cv2.dilate(distance, RIDGE), distance)], axis=1)
+    return np.argwhere(line), both.astype(np.float64)
+
+
+class Components:
+    """The cracks of tiles, joined where they touch across the border of two tiles.
+
+    Tiles are added row by row.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.count = 1  # 0 is no crack
+        self.above = self.below = np.zeros(shape[1], np.int64)
+        self.beside = np.zeros(0, np.int64)
+        self.top = 0
+        self.pairs = [np.zeros((0, 2), np.int64)]
+        self.areas = [np.zeros(1, np.int64)]
+        self.outer = [np.zeros(0, np.int64)]
+
+    def add(self, mask: UInt8Array, filled: UInt8Array, corner: tuple[int, int]) -> Int64Array:
+        """Number the cracks of a tile (H, W) at (row, column) ``corner``, and count their pixels in ``mask``."""
+        count, found = cv2.connectedComponents(filled, connectivity=8)
+        labels = np.where(found > 0, found.astype(np.int64) + self.count - 1, 0)
+        self.areas.append(np.bincount(found[mask > 0], minlength=count)[1:])
+        self.count += count - 1
+        top, left = corner
+        right = left + mask.shape[1]
+        if top != self.top:
+            self.above, self.below, self.top = self.below, np.zeros(self.shape[1], np.int64), top
+        if left:
+            self._touch(labels[:, 0], np.pad(self.beside, 1))
+        self._touch(labels[0], np.pad(self.above, 1)[left : right + 2])
+        self.beside, self.below[left:right] = labels[:, -1], labels[-1]
+        height, width = self.shape
+        edges = [(top, labels[0]), (top + len(mask) - height, labels[-1])]
+        edges += [(left, labels[:, 0]), (right - width, labels[:, -1])]
+        self.outer.extend(np.unique(line) for distance, line in edges if distance == 0)
+        return labels
+
+    def _touch(self, line: Int64Array, other: Int64Array) -> None:
+        """Note which cracks of a tile's outermost line touch those of the line before it, which is longer by 1 each."""
+        for shift in range(3):
+            pairs = np.stack([line, other[shift : shift + len(line)]], axis=1)
+            self.pairs.append(np.unique(pairs[(pairs > 0).all(axis=1)], axis=0))
+
+    def joined(self) -> tuple[Int64Array, Int64Array, npt.NDArray[np.bool_]]:
+        """The final number of each number given so far, then pixels and whether at the border, by final number."""
+        pairs = np.concatenate(self.pairs)
+        links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (self.count, self.count))
+        _, final = connected_components(links, directed=False)
+        final = final.astype(np.int64) - 1  # number 0, no crack, is alone and comes first
+        areas = np.bincount(final[1:], np.concatenate(self.areas)[1:], minlength=int(final.max()) + 1)
+        at_border = np.zeros(len(areas), bool)
+        outer = np.concatenate(self.outer)
+        at_border[final[outer[outer > 0]]] = True
+        return final, areas.astype(np.int64), at_border

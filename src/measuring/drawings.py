@@ -1,0 +1,106 @@
+"""Draws the centre lines of cracks on their photograph, with numbers that one can read."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from src.data.files import UInt8Array
+from src.measuring.cracks import Crack
+from src.measuring.severity import Severity
+from src.measuring.tables import Photograph
+from src.measuring.units import Units
+from src.scoring.pictures import font
+
+LARGEST = 4096
+"""Pixels of the longer side of a picture; larger ones are shrunk."""
+SMALLEST = 800
+"""Pixels of the longer side of a picture; smaller ones are enlarged, so that the numbers fit."""
+COLOURS = ((0, 158, 115), (240, 228, 66), (230, 159, 0), (213, 94, 0), (204, 121, 167))
+"""From the least severe to the most severe band (Okabe and Ito 2008)."""
+PLAIN = (240, 228, 66)
+"""The colour without bands."""
+SHOWN = 40
+"""Cracks of a picture that get a number, at most; the longest ones."""
+IN_WORDS = 12
+"""Of these, the longest get their length and width too."""
+Box = tuple[float, float, float, float]
+SIDES = ("above", "below", "right", "left")
+"""Where a number is written, seen from the middle of its crack."""
+
+
+def draw_cracks(background: UInt8Array, photograph: Photograph, units: Units, severity: Severity | None) -> UInt8Array:
+    """A photograph, or mask in grey, (H, W, 3) with its cracks drawn; ``background`` is not changed."""
+    longest = max(background.shape[:2])
+    factor = min(LARGEST / longest, max(1, SMALLEST / longest))
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
+    scaled = cv2.resize(background, None, fx=factor, fy=factor, interpolation=interpolation)
+    grey = cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY)
+    picture = np.repeat(grey[..., None], 3, axis=2)
+    thickness = max(1, round(longest * factor / 1000))
+    for crack in photograph.cracks:
+        colour = colour_of(crack, units, severity)
+        for line in crack.lines:
+            # OpenCV counts from the centre of the first pixel, in 16ths of a pixel
+            points = np.round((line.points * factor - 0.5) * 16).astype(np.int32)
+            cv2.polylines(picture, [points], False, colour, thickness, cv2.LINE_AA, 4)
+    return with_numbers(picture.astype(np.uint8, copy=False), photograph, factor, units)
+
+
+def colour_of(crack: Crack, units: Units, severity: Severity | None) -> tuple[int, int, int]:
+    return PLAIN if severity is None else band_colour(severity.rank(crack, units), len(severity.bands))
+
+
+def band_colour(rank: int, bands: int) -> tuple[int, int, int]:
+    """The colours of few bands are spread over all."""
+    return COLOURS[min(len(COLOURS) - 1, round(rank * (len(COLOURS) - 2) / max(1, bands - 1)))]
+
+
+def with_numbers(picture: UInt8Array, photograph: Photograph, factor: float, units: Units) -> UInt8Array:
+    """Write the numbers of the longest cracks beside them, where they cover no other number."""
+    image = Image.fromarray(picture)
+    draw, letters = ImageDraw.Draw(image), font(max(14, max(picture.shape[:2]) // 70))
+    taken = list[Box]()
+    for number, crack in enumerate(photograph.cracks[:SHOWN], 1):
+        text = str(number)
+        if number <= IN_WORDS:
+            text += f":  {units.length_text(crack.length)},  {units.width_text(crack.width_mean)}"
+        x, y = crack.middle
+        lies = 45 < (crack.direction[0] + 90) % 180 < 135  # along the rows
+        write(draw, letters, text, (x * factor, y * factor), taken, SIDES if lies else SIDES[::-1])
+    return np.array(image)
+
+
+def write(
+    draw: ImageDraw.ImageDraw,
+    letters: ImageFont.FreeTypeFont,
+    text: str,
+    at: tuple[float, float],
+    taken: list[Box],
+    sides: Sequence[str],
+) -> None:
+    """Write a text beside a point on a white ground, on the first side with room; nowhere if there is none."""
+    width, height = letters.getlength(text) + 8, letters.size + 6
+    gap = letters.size
+    (x, y), (right, below) = at, draw.im.size
+    corners = {
+        "above": (x - width / 2, y - height - gap),
+        "below": (x - width / 2, y + gap),
+        "right": (x + gap, y - height / 2),
+        "left": (x - width - gap, y - height / 2),
+    }
+    for side in sides:
+        left = min(max(0.0, corners[side][0]), right - width)
+        top = min(max(0.0, corners[side][1]), below - height)
+        box = (left, top, left + width, top + height)
+        if min(left, top) < 0 or any(overlap(box, other) for other in taken):
+            continue
+        draw.rectangle(box, "white", "black")
+        draw.text((left + 4, top + 2), text, "black", letters)
+        taken.append(box)
+        return
+
+
+def overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,0 +1,85 @@
+"""``python -m src.measure``: from masks to lengths and widths."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.errors import UserError
+from src.measure import main
+
+
+def scene(folder: Path) -> Path:
+    """A data folder with two photographs: one with a crack of 8 pixels, one of 3."""
+    for name, width in (("wide", 8), ("fine", 3)):
+        mask = np.zeros((120, 200), np.uint8)
+        mask[50 : 50 + width, 20:180] = 255
+        for kind, values in (("images", 255 - mask), ("masks", mask)):
+            (folder / "test" / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(values).save(folder / "test" / kind / f"{name}.png")
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_data_folder_is_measured_in_millimetres(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    main([str(scene(tmp_path / "data")), "--out", str(out), "--mm-per-pixel", "2", "--severity", "ltpp"])
+    found = {row["photograph"]: row for row in rows(out / "cracks.csv")}
+    assert {name: row["severity"] for name, row in found.items()} == {"fine.png": "low", "wide.png": "moderate"}
+    for name, width in (("fine.png", 6), ("wide.png", 16)):
+        assert float(found[name]["length_mm"]) == pytest.approx(320, rel=0.02)
+        assert float(found[name]["width_mean_mm"]) == pytest.approx(width, abs=0.5)
+    assert len(rows(out / "photographs.csv")) == 2
+    assert {path.name for path in (out / "overlays").iterdir()} == {"fine.png", "wide.png"}
+    assert "wide.png" in (out / "report.html").read_text()
+    assert (out / "mine.txt").read_text() == "mine"
+    assert "1 crack" in capsys.readouterr().out
+
+
+def test_a_second_measurement_replaces_the_first(tmp_path: Path):
+    data, out = scene(tmp_path / "data"), tmp_path / "out"
+    main([str(data), "--out", str(out), "--profiles"])
+    main([str(data / "test" / "masks" / "wide.png"), "--out", str(out)])
+    assert [path.name for path in (out / "overlays").iterdir()] == ["wide.png"]
+    assert not (out / "profiles.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--mm-per-pixel", "0"], "--mm-per-pixel=0.0"),
+        (["--severity", "ltpp"], "--severity=ltpp"),
+        (["--severity", "steep"], "steep"),
+        (["--min-length", "-1"], "--min-length=-1.0"),
+        (["--min-length", "nan"], "--min-length=nan"),
+        (["--out", "pyproject.toml"], "--out=pyproject.toml"),
+        (["--photographs", "nowhere"], "--photographs=nowhere"),
+        (["nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_nothing_is_written(words: list[str], said: str, tmp_path: Path):
+    out = [] if "--out" in words else ["--out", str(tmp_path / "out")]
+    with pytest.raises(UserError) as refused:
+        main([str(scene(tmp_path / "data")), *out, *words])
+    assert said in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_photographs_in_place_of_masks_leave_earlier_results_as_they_were(tmp_path: Path):
+    data, out = scene(tmp_path / "data"), tmp_path / "out"
+    main([str(data), "--out", str(out)])
+    before = (out / "cracks.csv").read_text()
+    noise = np.random.default_rng(0).integers(0, 255, (60, 60, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    with pytest.raises(UserError, match=r"photo\.png"):
+        main([str(tmp_path / "photo.png"), "--out", str(out)])
+    assert (out / "cracks.csv").read_text() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "photo.png"]
