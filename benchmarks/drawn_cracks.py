@@ -29,6 +29,8 @@ class Drawn:
     width: float
     kind: str
     angle: float
+    lines: tuple[Points, ...]
+    """The centre lines, each (K, 2) x and y in pixels from the upper left corner of the mask."""
 
 
 def draw_cracks(width: float, angles: Sequence[float], seed: int = 0) -> Iterator[Drawn]:
@@ -38,12 +40,13 @@ def draw_cracks(width: float, angles: Sequence[float], seed: int = 0) -> Iterato
         for kind in KINDS:
             lines, factor = centre_lines(kind, width, angle), SHRINK if kind == "scaled" else 1
             shifted = [(line + random.uniform(0, 1, 2)) * factor for line in lines]
-            mask = draw(shifted, width * factor)
+            mask, corner = draw(shifted, width * factor)
             if factor > 1:
                 large = mask.astype(np.float32)
                 share = cv2.resize(large, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
                 mask = (share >= 0.5).astype(np.uint8)
-            yield Drawn(mask, sum(map(length_of, lines)), width, kind, angle)
+            seen = tuple((line - corner) / factor for line in shifted)
+            yield Drawn(mask, sum(map(length_of, lines)), width, kind, angle, seen)
 
 
 def centre_lines(kind: str, width: float, angle: float) -> list[Points]:
@@ -69,8 +72,8 @@ def turned(line: Points, angle: float) -> Points:
     return line @ np.array([[c, -s], [s, c]])
 
 
-def draw(lines: Sequence[Points], width: float) -> UInt8Array:
-    """Lines of one width with square ends, in a mask that has room for them."""
+def draw(lines: Sequence[Points], width: float) -> tuple[UInt8Array, Points]:
+    """Lines of one width with square ends, in a mask that has room for them; also x and y of the mask's corner."""
     corner = np.floor(np.concatenate(lines).min(axis=0) - width - 4)
     size = np.ceil(np.concatenate(lines).max(axis=0) - corner + width + 4).astype(int)
     rows, columns = np.mgrid[0 : size[1], 0 : size[0]] + 0.5
@@ -83,7 +86,7 @@ def draw(lines: Sequence[Points], width: float) -> UInt8Array:
         )
         outline = np.concatenate([line + normal, (line - normal)[::-1]]) - corner
         found |= Path(outline).contains_points(centres)
-    return found.reshape(size[1], size[0]).astype(np.uint8)
+    return found.reshape(size[1], size[0]).astype(np.uint8), corner
 
 
 def length_of(line: Points) -> float:

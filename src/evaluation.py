@@ -144,6 +144,7 @@ def about(scores: "Scores", network: "Network") -> dict[str, Any]:
         "iou_at_validation_threshold": scores_at(scores.histogram, scores.threshold)["iou"],
         "iou_at_0.5": scores_at(scores.histogram, HALF)["iou"],
         "iou_of_oracle": scores_at(scores.histogram, oracle)["iou"],
+        **({} if scores.cleaned is None else {"iou_cleaned": scores.cleaned, "cleaning": str(network.cleaning)}),
         **scores.metrics,
     }
 

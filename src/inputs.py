@@ -1,7 +1,8 @@
 """The words of a command that uses trained networks: checkpoints, photographs, and overrides."""
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from src.errors import UserError
 from src.folders import in_full, refuse_irregular, user_path
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
+    from src.scoring.cleaning import Cleaning
     from src.scoring.inference import Network
 
 CHECKPOINT_SUFFIX = ".pth"
@@ -64,12 +66,27 @@ def threshold_of(network: "Network", tta: str = "none") -> float:
     from src.scoring.evaluate import choose_threshold
     from src.scoring.metrics import BINS
 
-    try:
+    with split_is_needed(network, tta, "threshold", "use --threshold"):
         return choose_threshold(network, tta) / BINS
+
+
+def cleaning_of(network: "Network", threshold: float, tta: str = "none") -> "Cleaning":
+    """The best cleaning on validation: the checkpoint's, if it is for these probabilities and this threshold."""
+    from src.scoring.evaluate import find_cleaning
+
+    with split_is_needed(network, tta, "cleaning", "leave out --clean"):
+        return find_cleaning(network, tta, threshold)
+
+
+@contextmanager
+def split_is_needed(network: "Network", tta: str, what: str, cure: str) -> Generator[None]:
+    """In the sentence of a ``UserError`` within, say that ``what`` is chosen on the validation split."""
+    try:
+        yield
     except UserError as error:
-        what = f"--tta={tta}" if tta != "none" else "The mean of several networks"
+        whose = f"--tta={tta}" if tta != "none" else "The mean of several networks" if network.members else "This"
         raise UserError(
-            f"{what} needs its own threshold from the validation split; without it, use --threshold. {error}"
+            f"{whose} needs its own {what} from the validation split; without it, {cure}. {error}"
         ) from error
 
 

@@ -15,6 +15,34 @@ from src.folders import user_path
 
 
 def main(argv: list[str]) -> None:
+    options = parse(argv)
+    # slow to import, and --help needs none of it
+    from src.measuring.reading import Reader
+    from src.measuring.results import WRITTEN, Wanted, write_results
+    from src.measuring.severity import load_severity
+    from src.measuring.sources import find_sources
+    from src.measuring.units import Units
+
+    scale = Units(options.mm_per_pixel).mm_per_pixel  # which refuses what is none
+    severity = load_severity(options.severity) if options.severity else None
+    if not options.min_length >= 0:
+        raise UserError(f"--min-length={options.min_length}: must be 0 or more pixels.")
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"--out={options.out}: this is a file; choose a folder.")
+    sources = find_sources(options.masks, options.photographs)
+    outlive_reader()
+    reader = Reader(sources, scale, options.geojson)
+    if severity and severity.unit == "mm" and not reader.have_scale:
+        raise UserError(f"--severity={options.severity}: its limits are in millimetres, which needs --mm-per-pixel.")
+    wanted = Wanted(severity, options.min_length, options.profiles, options.geojson)
+    with replaced_results(options.out, WRITTEN) as folder:
+        unreadable = write_results(sources, reader, wanted, folder)
+    print(options.out / "report.html")
+    if unreadable:
+        raise UserError(f"{len(unreadable)} of {len(sources)} masks could not be measured. {' '.join(unreadable)}")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
     parser = Parser(
         prog="python -m src.measure", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -29,29 +57,10 @@ def main(argv: list[str]) -> None:
         "--min-length", type=float, default=0, help="leave out and count cracks that are shorter, in pixels (0)"
     )
     parser.add_argument("--profiles", action="store_true", help="also write profiles.csv: the width along each crack")
-    options = parser.parse_args(argv)
-    # slow to import, and --help needs none of it
-    from src.measuring.results import WRITTEN, Wanted, write_results
-    from src.measuring.severity import load_severity
-    from src.measuring.sources import find_sources
-    from src.measuring.units import Units
-
-    units = Units(options.mm_per_pixel)
-    severity = load_severity(options.severity) if options.severity else None
-    if severity and severity.unit == "mm" and units.mm_per_pixel is None:
-        raise UserError(f"--severity={options.severity}: its limits are in millimetres, which needs --mm-per-pixel.")
-    if not options.min_length >= 0:
-        raise UserError(f"--min-length={options.min_length}: must be 0 or more pixels.")
-    if options.out.exists() and not options.out.is_dir():
-        raise UserError(f"--out={options.out}: this is a file; choose a folder.")
-    sources = find_sources(options.masks, options.photographs)
-    outlive_reader()
-    wanted = Wanted(units, severity, options.min_length, options.profiles)
-    with replaced_results(options.out, WRITTEN) as folder:
-        unreadable = write_results(sources, wanted, folder)
-    print(options.out / "report.html")
-    if unreadable:
-        raise UserError(f"{len(unreadable)} of {len(sources)} masks could not be measured. {' '.join(unreadable)}")
+    parser.add_argument(
+        "--geojson", action="store_true", help="also write cracks.geojson: lines on the map, of georeferenced masks"
+    )
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

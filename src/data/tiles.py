@@ -4,6 +4,7 @@ The map is yielded in bands from top to bottom, so that a large photograph needs
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -17,9 +18,16 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 
-def predict_rows(
-    image: UInt8Array, predict: Predict, tile: Size, overlap: float, at_once: int = 1
-) -> Iterator[Float32Array]:
+class Rows(Protocol):
+    """A photograph (H, W, 3) uint8 whose rows can be read: an array, or a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> UInt8Array: ...
+
+
+def predict_rows(image: Rows, predict: Predict, tile: Size, overlap: float, at_once: int = 1) -> Iterator[Float32Array]:
     """Probabilities of a photograph (H, W, 3), in bands (rows, W) of at most ``STRIP`` pixels.
 
     Tiles share ``overlap`` of their side; ``predict`` gets at most ``at_once`` of them. A smaller photograph is
@@ -27,18 +35,17 @@ def predict_rows(
     pixel from the tile's edge; the weights of a pixel add up to 1.
     """
     height, width = image.shape[:2]
-    image = mirrored(image, tile)
-    rows = list(weighted_starts(image.shape[0], tile[0], overlap))
-    columns = list(weighted_starts(image.shape[1], tile[1], overlap))
+    enlarged = max(height, tile[0]), max(width, tile[1])
+    rows = list(weighted_starts(enlarged[0], tile[0], overlap))
+    columns = list(weighted_starts(enlarged[1], tile[1], overlap))
     strip = max(1, STRIP // width)
-    ends = [*(top for top, _ in rows[1:]), image.shape[0]]
-    band = np.zeros(
-        (tile[0], image.shape[1]), np.float32
-    )  # the weighted sum of the tiles so far, beginning at row ``top``
+    ends = [*(top for top, _ in rows[1:]), enlarged[0]]
+    band = np.zeros((tile[0], enlarged[1]), np.float32)  # the weighted sum of the tiles so far, from row ``top`` on
     for (top, down), end in zip(rows, ends, strict=True):
+        seen = mirrored(image[top : top + tile[0]], tile)
         for begin in range(0, len(columns), at_once):
             some = columns[begin : begin + at_once]
-            tiles = np.stack([image[top : top + tile[0], left : left + tile[1]] for left, _ in some])
+            tiles = np.stack([seen[:, left : left + tile[1]] for left, _ in some])
             for (left, across), probs in zip(some, predict(tiles), strict=True):
                 band[:, left : left + tile[1]] += probs * np.outer(down, across)
         done = band[: min(end, height) - top, :width]

@@ -12,11 +12,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize
 
 from src.data.files import UInt8Array
+from src.scoring.components import Components
 
 Int64Array = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -74,7 +73,7 @@ def find_centre_lines(mask: Mask) -> CentreLines:
         inner = slice(rows.start - outer[0].start, None), slice(columns.start - outer[1].start, None)
         size = rows.stop - rows.start, columns.stop - columns.start
         own, own_filled = (one[inner][: size[0], : size[1]] for one in (found, filled))
-        numbered = components.add(own, own_filled, (rows.start, columns.start))
+        numbered = components.add(own_filled, (rows.start, columns.start), own)
         if not own_filled.any():
             continue
         here, distances = thinned(filled)
@@ -84,7 +83,7 @@ def find_centre_lines(mask: Mask) -> CentreLines:
         labels.append(numbered[here[:, 0] // UP, here[:, 1] // UP])
         points.append(here + np.array((rows.start, columns.start)) * UP)
         widths.append(distances[is_own])
-    cracks, areas, at_border = components.joined()
+    cracks, (areas,), at_border = components.joined()
     half_widths, reaches = np.concatenate(widths).T
     return CentreLines(np.concatenate(points), half_widths, reaches, cracks[np.concatenate(labels)], areas, at_border)
 
@@ -123,58 +122,3 @@ def thinned(mask: UInt8Array) -> tuple[Int64Array, FloatArray]:
     distance = cv2.distanceTransform(large, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     both = np.stack([one[1:-1, 1:-1][line] / UP for one in (cv2.dilate(distance, RIDGE), distance)], axis=1)
     return np.argwhere(line), both.astype(np.float64)
-
-
-class Components:
-    """The cracks of tiles, joined where they touch across the border of two tiles.
-
-    Tiles are added row by row.
-    """
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-        self.count = 1  # 0 is no crack
-        self.above = self.below = np.zeros(shape[1], np.int64)
-        self.beside = np.zeros(0, np.int64)
-        self.top = 0
-        self.pairs = [np.zeros((0, 2), np.int64)]
-        self.areas = [np.zeros(1, np.int64)]
-        self.outer = [np.zeros(0, np.int64)]
-
-    def add(self, mask: UInt8Array, filled: UInt8Array, corner: tuple[int, int]) -> Int64Array:
-        """Number the cracks of a tile (H, W) at (row, column) ``corner``, and count their pixels in ``mask``."""
-        count, found = cv2.connectedComponents(filled, connectivity=8)
-        labels = np.where(found > 0, found.astype(np.int64) + self.count - 1, 0)
-        self.areas.append(np.bincount(found[mask > 0], minlength=count)[1:])
-        self.count += count - 1
-        top, left = corner
-        right = left + mask.shape[1]
-        if top != self.top:
-            self.above, self.below, self.top = self.below, np.zeros(self.shape[1], np.int64), top
-        if left:
-            self._touch(labels[:, 0], np.pad(self.beside, 1))
-        self._touch(labels[0], np.pad(self.above, 1)[left : right + 2])
-        self.beside, self.below[left:right] = labels[:, -1], labels[-1]
-        height, width = self.shape
-        edges = [(top, labels[0]), (top + len(mask) - height, labels[-1])]
-        edges += [(left, labels[:, 0]), (right - width, labels[:, -1])]
-        self.outer.extend(np.unique(line) for distance, line in edges if distance == 0)
-        return labels
-
-    def _touch(self, line: Int64Array, other: Int64Array) -> None:
-        """Note which cracks of a tile's outermost line touch those of the line before it, which is longer by 1 each."""
-        for shift in range(3):
-            pairs = np.stack([line, other[shift : shift + len(line)]], axis=1)
-            self.pairs.append(np.unique(pairs[(pairs > 0).all(axis=1)], axis=0))
-
-    def joined(self) -> tuple[Int64Array, Int64Array, npt.NDArray[np.bool_]]:
-        """The final number of each number given so far, then pixels and whether at the border, by final number."""
-        pairs = np.concatenate(self.pairs)
-        links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (self.count, self.count))
-        _, final = connected_components(links, directed=False)
-        final = final.astype(np.int64) - 1  # number 0, no crack, is alone and comes first
-        areas = np.bincount(final[1:], np.concatenate(self.areas)[1:], minlength=int(final.max()) + 1)
-        at_border = np.zeros(len(areas), bool)
-        outer = np.concatenate(self.outer)
-        at_border[final[outer[outer > 0]]] = True
-        return final, areas.astype(np.int64), at_border

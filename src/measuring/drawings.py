@@ -30,22 +30,26 @@ SIDES = ("above", "below", "right", "left")
 """Where a number is written, seen from the middle of its crack."""
 
 
-def draw_cracks(background: UInt8Array, photograph: Photograph, units: Units, severity: Severity | None) -> UInt8Array:
-    """A photograph, or mask in grey, (H, W, 3) with its cracks drawn; ``background`` is not changed."""
+def draw_cracks(background: UInt8Array, photograph: Photograph, severity: Severity | None) -> UInt8Array:
+    """Draw the cracks on a photograph, or on a mask in grey, (H, W, 3), which is not changed.
+
+    The background may be smaller than the photograph. The result has sides of ``SMALLEST`` to ``LARGEST`` pixels.
+    """
     longest = max(background.shape[:2])
-    factor = min(LARGEST / longest, max(1, SMALLEST / longest))
-    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
-    scaled = cv2.resize(background, None, fx=factor, fy=factor, interpolation=interpolation)
+    enlarged = min(LARGEST / longest, max(1, SMALLEST / longest))
+    interpolation = cv2.INTER_AREA if enlarged < 1 else cv2.INTER_NEAREST
+    scaled = cv2.resize(background, None, fx=enlarged, fy=enlarged, interpolation=interpolation)
     grey = cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY)
     picture = np.repeat(grey[..., None], 3, axis=2)
-    thickness = max(1, round(longest * factor / 1000))
+    factor = max(picture.shape[:2]) / max(photograph.height, photograph.width)
+    thickness = max(1, round(max(picture.shape[:2]) / 1000))
     for crack in photograph.cracks:
-        colour = colour_of(crack, units, severity)
+        colour = colour_of(crack, photograph.units, severity)
         for line in crack.lines:
             # OpenCV counts from the centre of the first pixel, in 16ths of a pixel
             points = np.round((line.points * factor - 0.5) * 16).astype(np.int32)
             cv2.polylines(picture, [points], False, colour, thickness, cv2.LINE_AA, 4)
-    return with_numbers(picture.astype(np.uint8, copy=False), photograph, factor, units)
+    return with_numbers(picture.astype(np.uint8, copy=False), photograph, factor)
 
 
 def colour_of(crack: Crack, units: Units, severity: Severity | None) -> tuple[int, int, int]:
@@ -57,11 +61,11 @@ def band_colour(rank: int, bands: int) -> tuple[int, int, int]:
     return COLOURS[min(len(COLOURS) - 1, round(rank * (len(COLOURS) - 2) / max(1, bands - 1)))]
 
 
-def with_numbers(picture: UInt8Array, photograph: Photograph, factor: float, units: Units) -> UInt8Array:
+def with_numbers(picture: UInt8Array, photograph: Photograph, factor: float) -> UInt8Array:
     """Write the numbers of the longest cracks beside them, where they cover no other number."""
     image = Image.fromarray(picture)
     draw, letters = ImageDraw.Draw(image), font(max(14, max(picture.shape[:2]) // 70))
-    taken = list[Box]()
+    taken, units = list[Box](), photograph.units
     for number, crack in enumerate(photograph.cracks[:SHOWN], 1):
         text = str(number)
         if number <= IN_WORDS:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+from src.maps.georeference import Georeference
 from src.measuring.cracks import Crack, mean_direction
 from src.measuring.places import Place
 from src.measuring.severity import Severity
@@ -26,11 +27,14 @@ class Photograph:
     """The longest first; crack 1 in the tables is the first."""
     left_out: int = 0
     """Shorter ones that were left out."""
+    units: Units = field(default_factory=Units)
     place: Place = field(default_factory=Place)
+    georeference: Georeference | None = None
 
 
-def crack_rows(photograph: Photograph, units: Units, severity: Severity | None) -> Iterator[Row]:
+def crack_rows(photograph: Photograph, severity: Severity | None) -> Iterator[Row]:
     """A row a crack."""
+    units = photograph.units
     for number, crack in enumerate(photograph.cracks, 1):
         direction, straightness = crack.direction
         x, y = crack.middle
@@ -53,18 +57,19 @@ def crack_rows(photograph: Photograph, units: Units, severity: Severity | None) 
         }
 
 
-def photograph_row(photograph: Photograph, units: Units, severity: Severity | None) -> Row:
+def photograph_row(photograph: Photograph, severity: Severity | None) -> Row:
     """The sums over a photograph's cracks. Means and the spacing are empty where there is no crack.
 
     The spacing is the area of the photograph divided by the length of the cracks: the distance of parallel cracks.
     """
-    cracks, pixels = photograph.cracks, photograph.height * photograph.width
+    cracks, pixels, units = photograph.cracks, photograph.height * photograph.width, photograph.units
     length, area = sum(crack.length for crack in cracks), sum(crack.area for crack in cracks)
     row: Row = {
         "photograph": photograph.name,
         "mask": photograph.mask.name,
         "width_px": photograph.width,
         "height_px": photograph.height,
+        "mm_per_pixel": units.mm_per_pixel,
         "cracks": len(cracks),
         "left_out": photograph.left_out,
         **units.lengths("length", length),
@@ -98,7 +103,7 @@ def weighted_width(cracks: Sequence[Crack]) -> float | None:
     return fmean([crack.width_mean for crack in cracks], [crack.length for crack in cracks])
 
 
-def profile_rows(photograph: Photograph, units: Units) -> Iterator[Row]:
+def profile_rows(photograph: Photograph) -> Iterator[Row]:
     """The width along each branch of each crack, a row a half pixel."""
     for number, crack in enumerate(photograph.cracks, 1):
         for branch, line in enumerate(crack.lines, 1):
@@ -107,10 +112,10 @@ def profile_rows(photograph: Photograph, units: Units) -> Iterator[Row]:
                     "photograph": photograph.name,
                     "crack": number,
                     "branch": branch,
-                    **units.lengths("along", along),
+                    **photograph.units.lengths("along", along),
                     "x_px": rounded(x),
                     "y_px": rounded(y),
-                    **units.lengths("width", width),
+                    **photograph.units.lengths("width", width),
                 }
 
 

@@ -43,7 +43,11 @@ def load_networks(checkpoints: Sequence[Path], overrides: Iterable[str] = ()) ->
                 raise UserError(f"{member.checkpoint} is given twice: it would count twice in the mean.")
         refuse_other_form(members[0], member)
     return replace(
-        members[0], model=Mean(member.model for member in members).eval(), threshold=None, members=tuple(members)
+        members[0],
+        model=Mean(member.model for member in members).eval(),
+        threshold=None,
+        cleaning=None,
+        members=tuple(members),
     )
 
 

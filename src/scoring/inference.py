@@ -16,12 +16,14 @@ from src.config.compose import load_config
 from src.config.overrides import Overrides
 from src.config.schema import Config, Data, Rgb
 from src.data.files import MAX_PIXELS, Float32Array, UInt8Array
-from src.data.tiles import predict_rows, stretched
+from src.data.scaled import Scaled
+from src.data.tiles import Rows, predict_rows, stretched
 from src.errors import UserError
 from src.models.checkpoint import load_training
 from src.models.device import choose_device, choose_layout, choose_precision, layout_of, use_precision, use_threads
 from src.models.micro_batch import MicroBatch
 from src.models.registry import build_model
+from src.scoring.cleaning import Cleaning
 
 # test-time augmentation: quarter turns and whether mirrored before them
 VIEWS: dict[str, tuple[tuple[int, bool], ...]] = {
@@ -51,6 +53,8 @@ class Network:
     scale: tuple[float, float]
     """Height and width of the training images as the network saw them, divided by those of the photographs."""
     micro_batch: MicroBatch
+    cleaning: Cleaning | None = None
+    """The best on validation for ``threshold``, without test-time augmentation. None: it is not known."""
     members: tuple["Network", ...] = ()
     """The networks whose mean this is (``src.scoring.ensemble``); none of one network."""
 
@@ -67,28 +71,21 @@ class Network:
 
         return self.micro_batch.run(all_parts)
 
-    def rows(self, image: UInt8Array, tta: str, overlap: float) -> Iterator[Float32Array]:
+    def rows(self, image: Rows, tta: str, overlap: float) -> Iterator[Float32Array]:
         """Probabilities of a photograph (H, W, 3) of any size, at its own size, in bands (rows, W) from top to bottom.
 
         It is resized to the scale of the training images and predicted in tiles of ``data.image_size`` that share
-        ``overlap``. A photograph that would be too large at that scale is a ``UserError``.
+        ``overlap``. An array that would be too large at that scale is a ``UserError``; a file is resized row by row.
         """
         height, width = image.shape[:2]
         seen = max(1, round(height * self.scale[0])), max(1, round(width * self.scale[1]))
-        if seen[0] * seen[1] > MAX_PIXELS:
-            raise UserError(
-                f"A photograph of {width}x{height} would be {seen[1]}x{seen[0]} pixels at the scale of the network's "
-                f"training images, more than {MAX_PIXELS // 10**6} million: cut it into pieces."
-            )
-        interpolation = cv2.INTER_AREA if seen[0] * seen[1] < height * width else cv2.INTER_LINEAR
-        scaled = image if seen == (height, width) else cv2.resize(image, seen[::-1], interpolation=interpolation)
         at_once = 1 if self.device.type == "cpu" else self.micro_batch.size  # more are not faster on a CPU
 
         def predict(tiles: UInt8Array) -> Float32Array:
             return self.probs(torch.from_numpy(tiles), tta)[:, 0].cpu().numpy()
 
-        tile = self.config.data.image_size
-        bands = predict_rows(scaled.astype(np.uint8, copy=False), predict, tile, overlap, at_once)
+        scaled = image if seen == (height, width) else resized(image, seen)
+        bands = predict_rows(scaled, predict, self.config.data.image_size, overlap, at_once)
         return bands if seen == (height, width) else stretched(bands, seen, (height, width))
 
     def _mean_of_views(self, images: Tensor, tta: str) -> Tensor:
@@ -102,6 +99,20 @@ class Network:
             total = probs if total is None else total + probs
         assert total is not None
         return total / len(VIEWS[tta])
+
+
+def resized(image: Rows, size: tuple[int, int]) -> Rows:
+    """A photograph at the scale of a network: an array at once, a file row by row."""
+    if not isinstance(image, np.ndarray):
+        return Scaled(image, size)
+    height, width = image.shape[:2]
+    if size[0] * size[1] > MAX_PIXELS:
+        raise UserError(
+            f"A photograph of {width}x{height} would be {size[1]}x{size[0]} pixels at the scale of the network's "
+            f"training images, more than {MAX_PIXELS // 10**6} million: cut it into pieces."
+        )
+    interpolation = cv2.INTER_AREA if size[0] * size[1] < height * width else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=interpolation).astype(np.uint8, copy=False)
 
 
 def load_network(checkpoint: Path, overrides: Iterable[str] = ()) -> Network:
@@ -143,6 +154,7 @@ def load_network(checkpoint: Path, overrides: Iterable[str] = ()) -> Network:
         threshold=payload["threshold"],
         scale=tuple(payload["scale"]),
         micro_batch=MicroBatch(config.data.batch_size, 1),
+        cleaning=Cleaning.read(payload.get("cleaning")),
     )
 
 

@@ -39,6 +39,21 @@ def overlay(image: UInt8Array, predicted: UInt8Array, actual: UInt8Array | None 
     return image
 
 
+def outline(image: UInt8Array, mask: UInt8Array) -> UInt8Array:
+    """Draw a blue line around the crack (H, W) into the photograph (H, W, 3), in place: the crack stays visible.
+
+    The line is thicker in larger photographs, so that it is seen when they are shrunk to a screen.
+    """
+    reach = max(1, round(max(mask.shape) / 2000))
+    around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    rows = max(1, STRIP // image.shape[1])
+    for top in range(0, len(image), rows):
+        first = max(0, top - reach)
+        near = cv2.dilate(mask[first : top + rows + reach], around)[top - first :][: len(mask[top : top + rows])]
+        image[top : top + rows][(near > 0) & (mask[top : top + rows] == 0)] = FOUND
+    return image
+
+
 def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Array:
     """Photograph, mask and overlay side by side on white, one row for each (image, predicted, actual)."""
     drawn = [

@@ -12,6 +12,7 @@ from src.check import quick_problems
 from src.config.schema import Config
 from src.errors import UserError
 from src.training.experiment import Experiment, device_name, new_run_folder
+from src.training.keep_cleaning import keep_cleaning
 from src.training.trainer import EpochReport, Trainer
 
 
@@ -46,6 +47,7 @@ def train(config: Config, overrides: Iterable[str], folder: Path | None = None) 
         raise
     finally:
         experiment.close()
+    keep_cleaning(experiment.best_checkpoint)
     best = trainer.best_score * (1 if config.training.metric.mode == "max" else -1)
     console.print(
         f"best {config.training.metric.monitor} {best:.4f} at epoch {trainer.best_epoch}, in {folder}", soft_wrap=True

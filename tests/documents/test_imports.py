@@ -39,7 +39,9 @@ BELOW = {
     "scoring": {"config", "data", "models"},
     "datasets": {"config", "data", "scoring"},
     "exporting": {"config", "data", "models", "scoring"},
-    "measuring": {"config", "data", "scoring"},
+    "maps": {"config", "data", "scoring"},
+    "measuring": {"config", "data", "maps", "scoring"},
+    "predicting": {"config", "data", "maps", "scoring"},
     "training": {"config", "data", "models", "scoring"},
 }
 """The rooms of src, and which others each may import; files directly in src are commands and what all may use."""

@@ -1,10 +1,12 @@
 """``python -m src.measure``: from masks to lengths and widths."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from geotiffs import write_geotiff
 from PIL import Image
 
 from src.errors import UserError
@@ -83,3 +85,18 @@ def test_photographs_in_place_of_masks_leave_earlier_results_as_they_were(tmp_pa
         main([str(tmp_path / "photo.png"), "--out", str(out)])
     assert (out / "cracks.csv").read_text() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "photo.png"]
+
+
+def test_georeferenced_predictions_become_lines_on_the_map(tmp_path: Path):
+    mask = np.zeros((120, 200), np.uint8)
+    mask[50:56, 20:180] = 255
+    masks = write_geotiff(tmp_path / "predictions" / "masks" / "a.tif", mask).parent
+    main([str(masks.parent), "--out", str(tmp_path / "out"), "--geojson", "--severity", "ltpp"])
+    (feature,) = json.loads((tmp_path / "out" / "cracks.geojson").read_text())["features"]
+    assert feature["properties"]["length_mm"] == pytest.approx(160 * 4, rel=0.02)
+    (row,) = rows(tmp_path / "out" / "photographs.csv")
+    assert float(row["mm_per_pixel"]) == pytest.approx(4)
+    data = scene(tmp_path / "data")
+    with pytest.raises(UserError, match="--geojson"):
+        main([str(data), "--out", str(tmp_path / "none"), "--geojson"])
+    assert not (tmp_path / "none").exists()

@@ -11,12 +11,13 @@ from exports import trained
 from networks import Redness, network_of
 from torch import Tensor
 
-from src.data.files import UInt8Array, list_images, read_image
+from src.data.files import list_images, read_image
 from src.data.masks import read_mask
 from src.errors import UserError
 from src.evaluation import main as evaluate
-from src.predict import main, predict_photograph
-from src.scoring.pictures import FOUND
+from src.predict import main
+from src.predicting.results import Wanted, predict_files
+from src.scoring.pictures import outline
 
 
 def photograph(path: Path, height: int, width: int) -> Path:
@@ -37,8 +38,8 @@ def test_photographs_of_any_size_get_a_mask_and_an_overlay_of_their_size(
         assert stored is not None
         assert stored.shape == size
         assert set(np.unique(stored)) <= {0, 255}
-        drawn = read_image(tmp_path / "out" / "overlays" / f"{name}.png")
-        np.testing.assert_array_equal((drawn == FOUND).all(axis=2), stored == 255)
+        expected = outline(read_image(tmp_path / "photos" / f"{name}.png"), (stored > 0).astype(np.uint8))
+        np.testing.assert_array_equal(read_image(tmp_path / "out" / "overlays" / f"{name}.png"), expected)
     assert "% crack" in capsys.readouterr().out
 
 
@@ -53,7 +54,7 @@ def test_a_photograph_of_the_training_size_gets_the_mask_that_evaluation_scores(
         np.testing.assert_array_equal(read_mask(tmp_path / "out" / "masks" / path.name), read_mask(path))
 
 
-def test_a_photograph_is_seen_at_the_scale_of_the_training_images(tiny: list[str]):
+def test_a_photograph_is_seen_at_the_scale_of_the_training_images(tiny: list[str], tmp_path: Path):
     seen: list[tuple[int, ...]] = []
 
     class Look(Redness):
@@ -62,8 +63,9 @@ def test_a_photograph_is_seen_at_the_scale_of_the_training_images(tiny: list[str
             return super().forward(images)
 
     network = replace(network_of(Look(), tiny), scale=(0.5, 0.25))
-    image: UInt8Array = np.zeros((64, 128, 3), np.uint8)
-    assert predict_photograph(network, image, (0.5, "none", 0.25)).shape == (64, 128)
+    path = photograph(tmp_path / "a.png", 64, 128)
+    predict_files(network, [path], tmp_path / "out", Wanted(0.5, "none", 0.25, None, False))
+    assert read_mask(tmp_path / "out" / "masks" / "a.png").shape == (64, 128)
     assert seen == [(1, 3, 32, 32)]
 
 

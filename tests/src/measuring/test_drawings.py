@@ -11,13 +11,15 @@ from src.measuring.severity import load_severity
 from src.measuring.tables import Photograph
 from src.measuring.units import Units
 
+UNITS = Units()
 
-def photograph(height: int, width: int, rows: dict[int, int]) -> Photograph:
+
+def photograph(height: int, width: int, rows: dict[int, int], units: Units = UNITS) -> Photograph:
     """Cracks of some widths along some rows."""
     mask = np.zeros((height, width), np.uint8)
     for row, thickness in rows.items():
         mask[row : row + thickness, width // 10 : width * 9 // 10] = 1
-    return Photograph("a.jpg", Path("a.png"), height, width, measure(mask))
+    return Photograph("a.jpg", Path("a.png"), height, width, measure(mask), units=units)
 
 
 def has(picture: UInt8Array, colour: tuple[int, int, int]) -> bool:
@@ -28,7 +30,7 @@ def has(picture: UInt8Array, colour: tuple[int, int, int]) -> bool:
 def test_lines_lie_on_their_cracks_and_the_photograph_stays_as_it_was():
     background = np.full((900, 1000, 3), 90, np.uint8)
     before = background.copy()
-    picture = draw_cracks(background, photograph(900, 1000, {400: 9}), Units(), None)
+    picture = draw_cracks(background, photograph(900, 1000, {400: 9}), None)
     np.testing.assert_array_equal(background, before)
     assert has(picture, PLAIN)
     rows, columns = np.nonzero((picture != 90).any(axis=2))
@@ -37,16 +39,14 @@ def test_lines_lie_on_their_cracks_and_the_photograph_stays_as_it_was():
 
 def test_small_pictures_are_enlarged_and_large_ones_shrunk():
     for size in (100, 6000):
-        drawn = draw_cracks(
-            np.zeros((size // 2, size, 3), np.uint8), photograph(size // 2, size, {20: 3}), Units(), None
-        )
+        drawn = draw_cracks(np.zeros((size // 2, size, 3), np.uint8), photograph(size // 2, size, {20: 3}), None)
         assert max(drawn.shape) == (SMALLEST if size < SMALLEST else LARGEST)
 
 
 def test_bands_have_colours_of_their_own():
     severity = load_severity("ltpp")
     background = np.full((900, 1000, 3), 90, np.uint8)
-    picture = draw_cracks(background, photograph(900, 1000, {200: 5, 400: 13, 600: 31}), Units(1), severity)
+    picture = draw_cracks(background, photograph(900, 1000, {200: 5, 400: 13, 600: 31}, Units(1)), severity)
     for rank in range(3):
         assert has(picture, band_colour(rank, 3)), rank
     assert len({band_colour(rank, 3) for rank in range(3)}) == 3
@@ -55,7 +55,7 @@ def test_bands_have_colours_of_their_own():
 
 def test_numbers_cover_no_other_number():
     crowded = photograph(900, 1000, {row: 2 for row in range(20, 880, 12)})
-    picture = draw_cracks(np.full((900, 1000, 3), 90, np.uint8), crowded, Units(), None)
+    picture = draw_cracks(np.full((900, 1000, 3), 90, np.uint8), crowded, None)
     assert has(picture, (255, 255, 255))
     assert overlap((0, 0, 2, 2), (1, 1, 3, 3))
     assert not overlap((0, 0, 2, 2), (2, 0, 3, 3))

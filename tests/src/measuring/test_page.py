@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from src.measuring.cracks import measure
-from src.measuring.page import answer, bands, write_page
+from src.measuring.page import answer, bands, summed, write_page
 from src.measuring.places import Place
 from src.measuring.severity import load_severity
 from src.measuring.tables import Photograph, Row, photograph_row
@@ -17,15 +17,15 @@ from src.measuring.units import Units
 def row(name: str, width: int, units: Units, place: Place | None = None) -> Row:
     mask = np.zeros((100, 200), np.uint8)
     mask[40 : 40 + width, 50:150] = 1
-    photograph = Photograph(name, Path(name), 100, 200, measure(mask), place=place or Place())
-    return photograph_row(photograph, units, load_severity("ltpp") if units.mm_per_pixel else None)
+    photograph = Photograph(name, Path(name), 100, 200, measure(mask), units=units, place=place or Place())
+    return photograph_row(photograph, load_severity("ltpp") if units.mm_per_pixel else None)
 
 
 def page(folder: Path, rows: list[Row], units: Units) -> str:
     (folder / "overlays").mkdir()
     for one in rows:
         Image.new("RGB", (200, 100)).save(folder / "overlays" / f"{Path(str(one['mask'])).stem}.png")
-    write_page(folder, rows, units, load_severity("ltpp") if units.mm_per_pixel else None)
+    write_page(folder, rows, load_severity("ltpp") if units.mm_per_pixel else None)
     return (folder / "report.html").read_text()
 
 
@@ -49,17 +49,26 @@ def test_without_a_scale_the_page_says_that_all_is_in_pixels(tmp_path: Path):
 def test_the_answer_adds_up_all_photographs():
     units = Units(2)
     rows = [row("a.jpg", 4, units), row("b.jpg", 4, units), row("c.jpg", 0, units)]
-    first, second = answer(rows, units)
+    first, second = answer(rows)
     assert re.fullmatch(
         r"2 cracks in 2 of 3 photographs, 40\d mm in all, on average [78]\.\d mm wide: 1\.33% of .*", first
     )
     assert re.match(r"1\.6\d m of crack a square metre", second)
-    assert answer([row("c.jpg", 0, units)], units) == ["No crack in 1 photographs."]
+    assert answer([row("c.jpg", 0, units)]) == ["No crack in 1 photographs."]
 
 
 def test_the_lengths_of_the_bands_are_the_length_of_all_cracks():
     units = Units(1)
-    found = bands([row("a.jpg", 3, units), row("b.jpg", 25, units)], units, load_severity("ltpp"))
+    found = bands([row("a.jpg", 3, units), row("b.jpg", 25, units)], load_severity("ltpp"))
     assert [one["share"] for one in found] == ["50%", "0%", "50%"]
     assert [one["photographs"] for one in found] == ["1", "0", "1"]
     assert [one["range"] for one in found] == ["up to 6 mm", "6 to 19 mm", "more than 19 mm"]
+
+
+def test_photographs_of_different_scales_are_added_up_in_millimetres(tmp_path: Path):
+    rows = [row("a.jpg", 4, Units(1)), row("b.jpg", 4, Units(3))]
+    first, second = answer(rows)
+    assert re.search(r" 40\d mm in all, on average (9|10)\.\d mm wide", first)
+    assert second.endswith("at 1 to 3 mm a pixel.")
+    assert [one["length"] for one in bands(rows, load_severity("ltpp"))][1] == summed([rows[1]], "length")
+    assert summed(rows, "length").startswith("40")

@@ -15,19 +15,21 @@ SEVERITY = Severity.model_validate(
     {"source": "a", "unit": "px", "width": "mean", "bands": [{"name": "fine", "up_to": 4}, {"name": "very wide"}]}
 )
 
+UNITS = Units()
 
-def photograph(*widths: int, length: int = 100) -> Photograph:
+
+def photograph(*widths: int, length: int = 100, units: Units = UNITS) -> Photograph:
     """Parallel cracks along the rows."""
     mask = np.zeros((200, 200), np.uint8)
     for index, width in enumerate(widths):
         mask[20 + 40 * index : 20 + 40 * index + width, 50 : 50 + length] = 1
-    return Photograph("a.jpg", Path("a.png"), 200, 200, measure(mask), place=Place(1.5, 2.5))
+    return Photograph("a.jpg", Path("a.png"), 200, 200, measure(mask), units=units, place=Place(1.5, 2.5))
 
 
 def test_the_row_of_a_photograph_adds_up_the_rows_of_its_cracks():
-    measured = photograph(3, 8)
-    rows = list(crack_rows(measured, Units(2), SEVERITY))
-    row = photograph_row(measured, Units(2), SEVERITY)
+    measured = photograph(3, 8, units=Units(2))
+    rows = list(crack_rows(measured, SEVERITY))
+    row = photograph_row(measured, SEVERITY)
     assert [one["crack"] for one in rows] == [1, 2]
     assert row["cracks"] == 2
     assert row["length_px"] == pytest.approx(sum(float(str(one["length_px"])) for one in rows), abs=0.01)
@@ -45,15 +47,15 @@ def test_the_row_of_a_photograph_adds_up_the_rows_of_its_cracks():
 
 
 def test_a_photograph_without_crack_has_no_means():
-    row = photograph_row(photograph(), Units(), SEVERITY)
+    row = photograph_row(photograph(), SEVERITY)
     assert (row["cracks"], row["length_px"], row["share"]) == (0, 0, 0)
     for name in ("longest_px", "crack_width_mean_px", "spacing_px", "direction_degrees", "severity"):
         assert row[name] is None, name
-    assert row.keys() == photograph_row(photograph(3), Units(), SEVERITY).keys()
+    assert row.keys() == photograph_row(photograph(3), SEVERITY).keys()
 
 
 def test_the_profile_follows_a_crack():
-    rows = list(profile_rows(photograph(6), Units(0.5)))
+    rows = list(profile_rows(photograph(6, units=Units(0.5))))
     assert rows[-1]["along_px"] == pytest.approx(100, abs=1)
     assert rows[-1]["along_mm"] == pytest.approx(50, abs=1)
     assert {one["width_px"] for one in rows} == {6}
@@ -61,7 +63,7 @@ def test_the_profile_follows_a_crack():
 
 def test_the_most_severe_photograph_is_first():
     given = [photograph(), photograph(3, 3, 3), photograph(8, length=40), photograph(8), photograph(3)]
-    rows = [photograph_row(one, Units(), SEVERITY) for one in given]
+    rows = [photograph_row(one, SEVERITY) for one in given]
     assert severest_first(rows, SEVERITY) == [3, 2, 1, 4, 0]
-    without = [photograph_row(one, Units(), None) for one in given]
+    without = [photograph_row(one, None) for one in given]
     assert severest_first(without, None) == [1, 3, 2, 4, 0]

@@ -1,0 +1,165 @@
+"""Large and georeferenced photographs, read window by window with rasterio (the extra ``geo``).
+
+GDAL, which is behind rasterio, reads and writes parts of files, keeps georeferences, and knows map projections.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from PIL import Image
+
+from src.data.files import FORMATS, MAX_PIXELS, UInt8Array, bits_needed
+from src.errors import UserError
+from src.folders import in_full, refuse_irregular
+
+if TYPE_CHECKING:  # an extra
+    from rasterio.io import DatasetReader
+
+PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS = 33550, 33922, 34264, 34735
+"""TIFF's tags of a georeference (OGC GeoTIFF 1.1, section 7)."""
+CACHE = 64 * 2**20
+"""Bytes that GDAL keeps of files, instead of a share of the machine's memory."""
+DRIVERS = {
+    b"II*\0": "GTiff",
+    b"MM\0*": "GTiff",
+    b"II+\0": "GTiff",
+    b"MM\0+": "GTiff",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8": "JPEG",
+    b"BM": "BMP",
+    b"RIFF": "WEBP",
+}
+"""GDAL's readers by the first bytes of a file."""
+MISSING = "needs rasterio: pip install rasterio, or install this project with the extra 'geo'."
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the beginning of an image file says."""
+
+    is_large: bool
+    """More than ``MAX_PIXELS``."""
+    has_georeference: bool
+
+
+def read_header(path: Path) -> Header:
+    """A file that is no image, or whose header is damaged, is neither: reading it says why."""
+    refuse_irregular(path)
+    try:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            tags = getattr(image, "tag_v2", {})
+            placed = {PIXEL_SCALE, TRANSFORMATION} & set(tags)
+            return Header(image.width * image.height > MAX_PIXELS, bool(placed) and GEO_KEYS in tags)
+    except Image.DecompressionBombError:
+        return Header(is_large=True, has_georeference=False)
+    except Exception:  # decoders of damaged files raise anything
+        return Header(is_large=False, has_georeference=False)
+
+
+class Raster:
+    """An opened photograph: its rows are read when they are asked for, as RGB (rows, W, 3) uint8."""
+
+    def __init__(self, dataset: "DatasetReader", bits: int | None) -> None:
+        self.dataset = dataset
+        self.bits = bits
+        self.shape = (dataset.height, dataset.width, 3)
+        self.bands = [1, 2, 3] if dataset.count >= 3 else [1, 1, 1]
+        if dataset.dtypes[0] not in ("uint8", "uint16"):
+            raise UserError(
+                f"Cannot read {dataset.name}: its pixels are {dataset.dtypes[0]}; save it with 8 or 16 bits."
+            )
+        if dataset.dtypes[0] == "uint16" and bits is None:
+            self.bits = 16
+
+    def __getitem__(self, rows: slice) -> UInt8Array:
+        values = np.moveaxis(self._read(self.bands, rows), 0, -1)
+        if values.dtype == np.uint16:
+            top, bits = int(values.max(initial=0)), self.bits or 16
+            if bits_needed(top) > bits:
+                raise UserError(f"{self.dataset.name} has grey levels up to {top}: data.bits={bits} is too low.")
+            values = (values >> (bits - 8)).astype(np.uint8)
+        return np.ascontiguousarray(values)
+
+    def seen(self, rows: slice) -> UInt8Array:
+        """(rows, W) 1 where the photograph shows something, 0 outside of a mosaic: by its alpha or nodata value."""
+        begin, end, _ = rows.indices(self.shape[0])
+        with reading(Path(self.dataset.name)):
+            found = self.dataset.dataset_mask(window=((begin, end), (0, self.shape[1])))
+        return (found > 0).astype(np.uint8)
+
+    def _read(self, bands: list[int], rows: slice) -> Any:
+        begin, end, _ = rows.indices(self.shape[0])
+        with reading(Path(self.dataset.name)):
+            return self.dataset.read(bands, window=((begin, end), (0, self.shape[1])))
+
+
+class Band:
+    """An opened map of one band (H, W) uint8, whose rows or windows are read when they are asked for."""
+
+    def __init__(self, dataset: "DatasetReader") -> None:
+        self.dataset = dataset
+        self.shape = (dataset.height, dataset.width)
+        if dataset.count != 1 or dataset.dtypes[0] != "uint8":
+            raise UserError(
+                f"{dataset.name} is not a mask: it has {dataset.count} bands of {dataset.dtypes[0]}; a mask of this "
+                "size must have one band of 8 bits, crack where it is not 0."
+            )
+
+    def __getitem__(self, window: slice | tuple[slice, slice]) -> UInt8Array:
+        parts = window if isinstance(window, tuple) else (window, slice(None))
+        (top, bottom, _), (left, right, _) = (one.indices(side) for one, side in zip(parts, self.shape, strict=True))
+        with reading(Path(self.dataset.name)):
+            return self.dataset.read(1, window=((top, bottom), (left, right)))
+
+
+class MaskFile:
+    """A mask (H, W) of 0 and one other value, read in windows; a third value is a ``UserError``."""
+
+    def __init__(self, band: Band) -> None:
+        self.band = band
+        self.shape = band.shape
+        self.crack: int | None = None
+
+    def __getitem__(self, window: tuple[slice, slice]) -> UInt8Array:
+        found = self.band[window]
+        top = int(found.max(initial=0))
+        self.crack = self.crack or top or None
+        if top not in (0, self.crack) or ((found > 0) & (found != top)).any():
+            raise UserError(f"{self.band.dataset.name} is not a mask: it has more than two values.")
+        return found
+
+
+@contextmanager
+def open_dataset(path: Path) -> Generator["DatasetReader"]:
+    """A file opened by rasterio. Without rasterio, and for what it cannot read, a ``UserError``."""
+    try:
+        import rasterio
+    except ImportError:
+        raise UserError(
+            f"{path}: a photograph with a georeference or of more than {MAX_PIXELS // 10**6} million pixels {MISSING}"
+        ) from None
+    refuse_irregular(path)
+    with path.open("rb") as file:
+        start = file.read(4)
+    driver = next((driver for prefix, driver in DRIVERS.items() if start.startswith(prefix)), None)
+    if driver is None:  # of GDAL's hundred formats, some read other files, or a network
+        raise UserError(f"Cannot read {path}: it is not {', '.join(FORMATS)}.")
+    with rasterio.Env(GDAL_CACHEMAX=CACHE), reading(path):
+        dataset = rasterio.open(path.resolve(), driver=driver)
+    with rasterio.Env(GDAL_CACHEMAX=CACHE), dataset:
+        yield cast("DatasetReader", dataset)
+
+
+@contextmanager
+def reading(path: Path) -> Generator[None]:
+    """An error of rasterio within is a ``UserError`` that names the file."""
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except RasterioError as error:
+        raise UserError(f"Cannot read {in_full(path)}: {' '.join(str(error).split())}") from error

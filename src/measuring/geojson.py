@@ -1,0 +1,36 @@
+"""Writes cracks as lines on the map: GeoJSON (RFC 7946), in degrees of WGS 84."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+
+from src.measuring.severity import Severity
+from src.measuring.tables import Photograph, crack_rows
+
+
+class GeoJson:
+    """A file of features, one a crack with the columns of ``cracks.csv``; written as they come."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", encoding="utf-8")
+        self.file.write('{"type": "FeatureCollection", "features": [')
+        self.first = True
+
+    def __enter__(self) -> "GeoJson":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.write("\n]}\n")
+        self.file.close()
+
+    def add(self, photograph: Photograph, severity: Severity | None) -> None:
+        """The cracks of a photograph that has a georeference."""
+        assert photograph.georeference is not None
+        for crack, row in zip(photograph.cracks, crack_rows(photograph, severity), strict=True):
+            lines = [photograph.georeference.degrees(line.points) for line in crack.lines]
+            geometry = {"type": "MultiLineString", "coordinates": lines}
+            feature = {"type": "Feature", "properties": row, "geometry": geometry}
+            self.file.write(("\n" if self.first else ",\n") + json.dumps(feature))
+            self.first = False

@@ -1,0 +1,1 @@
+"""From photographs to masks, maps of probabilities, overlays and a table."""

@@ -1,0 +1,152 @@
+"""Predicts photographs one by one and writes their masks, overlays, maps of probabilities and the table."""
+
+import csv
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from src.atomic import replaced_file
+from src.data.depth import choose_bits
+from src.data.files import Float32Array, UInt8Array
+from src.errors import UserError
+from src.predicting.least_sure import LeastSure
+from src.predicting.photographs import Photograph, open_photograph
+from src.predicting.progress import Progress, speed
+from src.predicting.sinks import Pictures, new_map, new_sink
+from src.predicting.sureness import Sureness
+from src.scoring.cleaning import Cleaning, Levels, cleaned_rows, strips
+from src.scoring.inference import Network
+from src.scoring.pictures import outline, write_picture
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How to predict, and what to write."""
+
+    threshold: float
+    tta: str
+    overlap: float
+    cleaning: Cleaning | None
+    """None: the threshold alone."""
+    probabilities: bool
+    """Whether to write maps of probabilities."""
+
+    def levels(self, probs: Float32Array) -> UInt8Array:
+        """The level of each pixel for cleaning; without it, whether it is crack."""
+        return (probs >= self.threshold).view(np.uint8) if self.cleaning is None else self.cleaning.levels(probs)
+
+    def masks(self, levels: Levels, scale: tuple[float, float]) -> Iterator[UInt8Array]:
+        """The mask of levels, strip by strip; ``scale`` is that of the network's images."""
+        if self.cleaning is None:
+            return (levels[rows] for rows in strips(levels.shape))
+        return cleaned_rows(levels, self.cleaning.smallest / (scale[0] * scale[1]))
+
+
+def predict_files(network: Network, photographs: Sequence[Path], out: Path, wanted: Wanted) -> None:
+    """Write the results of each photograph and print its share of crack.
+
+    Unreadable files are skipped, and are a ``UserError`` at the end.
+    """
+    for name in ("masks", "overlays", *(["probabilities"] if wanted.probabilities else [])):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    rows, unreadable, least_sure = list[Row](), list[str](), LeastSure()
+    bits = choose_bits(photographs, network.config.data.bits)
+    started = time.monotonic()
+    with Progress(len(photographs)) as progress:
+        for path in photographs:
+            try:
+                with open_photograph(path, bits) as photograph:
+                    found = predict_photograph(network, photograph, out, wanted, progress)
+            except UserError as error:
+                unreadable.append(str(error))
+                progress.end(f"{path}  skipped")
+                continue
+            rows.append(found.row(out))
+            least_sure.add(path.name, found.sureness.value, *found.pictures)
+            progress.end(f"{path}  {found.share:.2%} crack")
+    if rows:
+        write_table(out / "predictions.csv", rows)
+    if len(rows) > 1:
+        seconds = time.monotonic() - started
+        write_picture(least_sure.picture(), out / "least_sure.png")
+        print(f"{len(rows)} photographs in {seconds:.0f} s, {speed(len(rows), seconds)}")
+        print(f"least sure: {', '.join(least_sure.names[:5])}  ({out / 'least_sure.png'})")
+    print(f"{out}  (threshold {wanted.threshold:.3f}; cracks are outlined in blue in the overlays)")
+    if unreadable:
+        raise UserError(
+            f"{len(unreadable)} of {len(photographs)} photographs could not be read. {' '.join(unreadable)}"
+        )
+
+
+@dataclass
+class Found:
+    """What is predicted in a photograph."""
+
+    photograph: Photograph
+    mask: Path
+    sureness: Sureness
+    seconds: float
+    pixels: int
+    """That show something."""
+    crack: int
+    """Pixels of crack."""
+    pictures: Pictures
+    """Its crack is outlined in the photograph."""
+
+    @property
+    def share(self) -> float:
+        return self.crack / max(1, self.pixels)
+
+    def row(self, out: Path) -> Row:
+        """The row of the table."""
+        height, width = self.photograph.image.shape[:2]
+        return {
+            "photograph": str(self.photograph.path.absolute()),
+            "mask": str(self.mask.relative_to(out)),
+            "width_px": width,
+            "height_px": height,
+            "share": round(self.share, 6),
+            "sure": round(self.sureness.value, 4),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def predict_photograph(
+    network: Network, photograph: Photograph, out: Path, wanted: Wanted, progress: Progress
+) -> Found:
+    """Write mask, overlay and, if wanted, probabilities."""
+    started = time.monotonic()
+    name = photograph.path.stem + (".tif" if photograph.is_file else ".png")
+    path, shape, sureness, pixels, top = out / "masks" / name, photograph.image.shape, Sureness(), 0, 0
+    progress.begin(shape[0])
+    with ExitStack() as stack:
+        sink = stack.enter_context(new_sink(photograph, path))
+        maps = [new_map(out / "probabilities" / name, photograph)] if wanted.probabilities else []
+        writers = [stack.enter_context(one) for one in maps]
+        for probs in network.rows(photograph.image, wanted.tta, wanted.overlap):
+            seen = photograph.seen(slice(top, top + len(probs)))
+            if seen is not None:
+                probs *= seen
+            sureness.add(probs, (probs >= wanted.threshold).view(np.uint8))
+            sink.write(wanted.levels(probs))
+            for writer in writers:
+                writer.write((probs * 255).round().astype(np.uint8))
+            pixels += probs.size if seen is None else int(seen.sum())
+            top += len(probs)
+            progress.advance(len(probs))
+        (image, mask), crack = sink.finish(lambda levels: wanted.masks(levels, network.scale))
+    write_picture(outline(image, mask), out / "overlays" / f"{photograph.path.stem}.png")
+    return Found(photograph, path, sureness, time.monotonic() - started, pixels, crack, (image, mask))
+
+
+def write_table(path: Path, rows: Sequence[Row]) -> None:
+    with replaced_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

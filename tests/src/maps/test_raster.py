@@ -1,0 +1,99 @@
+"""Photographs and masks read window by window."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from geotiffs import write_geotiff
+from PIL import Image
+
+from src.errors import UserError
+from src.maps import raster
+from src.maps.raster import Band, MaskFile, Raster, open_dataset, read_header
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def test_a_header_says_whether_a_file_is_large_and_whether_it_has_a_georeference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    placed = write_geotiff(tmp_path / "placed.tif", PHOTO)
+    Image.fromarray(PHOTO).save(tmp_path / "plain.tif")
+    (tmp_path / "none.png").write_text("text")
+    headers = {name: read_header(tmp_path / name) for name in ("placed.tif", "plain.tif", "none.png")}
+    assert {name: (one.is_large, one.has_georeference) for name, one in headers.items()} == {
+        "placed.tif": (False, True),
+        "plain.tif": (False, False),
+        "none.png": (False, False),
+    }
+    monkeypatch.setattr(raster, "MAX_PIXELS", 2399)
+    assert read_header(placed).is_large
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_rows_are_those_of_the_photograph(name: str, tmp_path: Path):
+    Image.fromarray(PHOTO).save(tmp_path / name)
+    with open_dataset(tmp_path / name) as dataset:
+        image = Raster(dataset, None)
+        assert image.shape == PHOTO.shape
+        for rows in (slice(0, 5), slice(30, 60), slice(None)):
+            np.testing.assert_array_equal(image[rows], PHOTO[rows])
+
+
+def test_a_grey_photograph_is_read_in_three_channels(tmp_path: Path):
+    with open_dataset(write_geotiff(tmp_path / "a.tif", PHOTO[..., 0])) as dataset:
+        np.testing.assert_array_equal(Raster(dataset, None)[0:40], np.repeat(PHOTO[..., :1], 3, axis=2))
+
+
+def test_of_16_bits_the_upper_8_that_are_used_are_kept(tmp_path: Path):
+    deep = PHOTO.astype(np.uint16) * 16 + 5
+    with open_dataset(write_geotiff(tmp_path / "a.tif", deep)) as dataset:
+        np.testing.assert_array_equal(Raster(dataset, 12)[0:40], PHOTO)
+        with pytest.raises(UserError, match=r"data\.bits=10"):
+            Raster(dataset, 10)[0:40]
+
+
+def test_what_lies_outside_of_a_mosaic_is_not_seen(tmp_path: Path):
+    alpha = np.full((40, 60, 1), 255, np.uint8)
+    alpha[:10] = 0
+    path = write_geotiff(tmp_path / "a.tif", np.concatenate([PHOTO, alpha], axis=2), photometric="RGB", alpha="yes")
+    with open_dataset(path) as dataset:
+        np.testing.assert_array_equal(Raster(dataset, None).seen(slice(5, 15)), alpha[5:15, :, 0] > 0)
+
+
+def test_windows_of_a_mask_are_read_and_a_third_value_is_refused(tmp_path: Path):
+    mask = (PHOTO[..., 0] > 200).astype(np.uint8) * 255
+    with open_dataset(write_geotiff(tmp_path / "a.tif", mask)) as dataset:
+        found = MaskFile(Band(dataset))
+        np.testing.assert_array_equal(found[3:20, 30:100], mask[3:20, 30:100])
+        np.testing.assert_array_equal(found.band[5:7], mask[5:7])
+    with (
+        open_dataset(write_geotiff(tmp_path / "b.tif", PHOTO[..., 0])) as dataset,
+        pytest.raises(UserError, match=r"b\.tif is not a mask: it has more than two values"),
+    ):
+        MaskFile(Band(dataset))[0:40, 0:60]
+    with (
+        open_dataset(write_geotiff(tmp_path / "c.tif", PHOTO)) as dataset,
+        pytest.raises(UserError, match=r"c\.tif is not a mask: it has 3 bands"),
+    ):
+        Band(dataset)
+
+
+def test_a_damaged_file_and_numbers_that_are_no_grey_levels_are_refused_by_name(tmp_path: Path):
+    path = write_geotiff(tmp_path / "a.tif", PHOTO)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(UserError, match=r"a\.tif"), open_dataset(path) as dataset:
+        Raster(dataset, None)[0:40]
+    with (
+        open_dataset(write_geotiff(tmp_path / "b.tif", PHOTO.astype(np.float32))) as dataset,  # type: ignore[arg-type]
+        pytest.raises(UserError, match=r"b\.tif: its pixels are float32"),
+    ):
+        Raster(dataset, None)
+    with pytest.raises(UserError, match=r"nowhere\.tif"), open_dataset(tmp_path / "nowhere.tif"):
+        pass
+
+
+def test_without_rasterio_a_large_file_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(__import__("sys").modules, "rasterio", None)
+    with pytest.raises(UserError, match=r"a\.tif: .*pip install rasterio"), open_dataset(tmp_path / "a.tif"):
+        pass

@@ -1,0 +1,51 @@
+"""Maps written row by row."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from geotiffs import write_geotiff
+from PIL import Image
+
+from src.maps.georeference import Georeference
+from src.maps.raster import open_dataset
+from src.maps.writing import BLOCK, new_picture, new_tiff
+
+VALUES = np.random.default_rng(0).integers(0, 256, (2 * BLOCK + 100, 300), dtype=np.uint8)
+
+
+def test_rows_in_any_portions_make_the_map_with_its_georeference(tmp_path: Path):
+    with open_dataset(write_geotiff(tmp_path / "photo.tif", VALUES[:10], turned=10)) as dataset:
+        place = Georeference.of(dataset)
+    for portions in ([len(VALUES)], [1] * len(VALUES), [BLOCK - 1, 2, BLOCK, len(VALUES) - 2 * BLOCK - 1]):
+        with new_tiff(tmp_path / "a.tif", VALUES.shape, place) as writer:
+            top = 0
+            for count in portions:
+                writer.write(VALUES[top : top + count])
+                top += count
+        with open_dataset(tmp_path / "a.tif") as dataset:
+            np.testing.assert_array_equal(dataset.read(1), VALUES)
+            assert Georeference.of(dataset) == place
+            assert dataset.profile["tiled"]
+
+
+def test_a_picture_is_written_at_the_end(tmp_path: Path):
+    with new_picture(tmp_path / "a.png", VALUES.shape) as writer:
+        writer.write(VALUES[:200])
+        writer.write(VALUES[200:])
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), VALUES)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_after_an_error_nothing_is_left(name: str, tmp_path: Path):
+    def fail() -> None:
+        make = (
+            new_tiff(tmp_path / name, VALUES.shape, None) if name == "a.tif" else new_picture(tmp_path / name, (9, 9))
+        )
+        with make as writer:
+            writer.write(VALUES[:5, : 300 if name == "a.tif" else 9])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert not list(tmp_path.iterdir())
