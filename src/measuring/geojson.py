@@ -4,8 +4,13 @@ import json
 from pathlib import Path
 from types import TracebackType
 
+from skimage.measure import approximate_polygon
+
 from src.measuring.severity import Severity
 from src.measuring.tables import Photograph, crack_rows
+
+OFF = 0.1
+"""Pixels by which a line may be off, to need fewer points (Douglas and Peucker 1973)."""
 
 
 class GeoJson:
@@ -29,7 +34,7 @@ class GeoJson:
         """The cracks of a photograph that has a georeference."""
         assert photograph.georeference is not None
         for crack, row in zip(photograph.cracks, crack_rows(photograph, severity), strict=True):
-            lines = [photograph.georeference.degrees(line.points) for line in crack.lines]
+            lines = [photograph.georeference.degrees(approximate_polygon(line.points, OFF)) for line in crack.lines]
             geometry = {"type": "MultiLineString", "coordinates": lines}
             feature = {"type": "Feature", "properties": row, "geometry": geometry}
             self.file.write(("\n" if self.first else ",\n") + json.dumps(feature))

@@ -1,8 +1,9 @@
 """Finds the masks to measure, and the photographs that belong to them."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.config.schema import SPLITS
@@ -14,12 +15,16 @@ from src.folders import in_full
 PREDICTIONS = "predictions.csv"
 """What ``src.predict`` writes: its columns ``mask`` and ``photograph`` name the files."""
 
+NUMBER = re.compile(r"[01](\.\d+)?")
+
 
 @dataclass(frozen=True)
 class Source:
     mask: Path
     photograph: Path | None
     """None: not known."""
+    sure: float | None = None
+    """How sure the network is of the mask, from 0 to 1; None: not known."""
 
     @property
     def name(self) -> str:
@@ -45,7 +50,7 @@ def find_sources(given: Sequence[Path], photographs: Path | None) -> list[Source
     if not photographs.is_dir():
         raise UserError(f"--photographs={photographs}: No such folder: {in_full(photographs)}.")
     stems = by_stem(list_images(photographs))
-    return [Source(one.mask, stems.get(stem, one.photograph)) for stem, one in found.items()]
+    return [replace(one, photograph=stems.get(stem, one.photograph)) for stem, one in found.items()]
 
 
 def sources_of(path: Path) -> list[Source]:
@@ -54,12 +59,12 @@ def sources_of(path: Path) -> list[Source]:
         return [Source(path, None)]
     if not path.is_dir():
         raise UserError(f"No such mask: {in_full(path)}.")
-    listed = photographs_of(path / PREDICTIONS)
+    listed = predicted(path / PREDICTIONS)
     found = list[Source]()
     for masks, images in folders_of(path):
         beside = by_stem(list_images(images)) if images and images.is_dir() else {}
         for mask in list_images(masks):
-            found.append(Source(mask, listed.get(mask.name) or beside.get(mask.stem)))
+            found.append(listed.get(mask.name, Source(mask, beside.get(mask.stem))))
     if not found:
         raise UserError(f"No mask in {in_full(path)}: it must hold masks, or masks/, or {{train,val,test}}/masks/.")
     return found
@@ -75,10 +80,26 @@ def folders_of(path: Path) -> Iterator[tuple[Path, Path | None]]:
             yield inner, None
 
 
-def photographs_of(table: Path) -> dict[str, Path]:
-    """The photograph of each mask, by the file name of the mask, from the table that ``src.predict`` writes."""
+def predicted(table: Path) -> dict[str, Source]:
+    """The sources by the file names of their masks, from the table that ``src.predict`` writes."""
     if not table.is_file():
         return {}
     with table.open(newline="", encoding="utf-8") as file:
-        rows = [(row.get("mask"), row.get("photograph")) for row in csv.DictReader(file)]
-    return {Path(mask).name: Path(photo) for mask, photo in rows if mask and photo and Path(photo).is_file()}
+        rows = [row for row in csv.DictReader(file) if row.get("mask") and row.get("photograph")]
+    found = dict[str, Source]()
+    for row in rows:
+        photograph, mask = Path(row["photograph"]), table.parent / row["mask"]
+        sure = row.get("sure") or ""
+        found[mask.name] = Source(
+            mask, photograph if photograph.is_file() else None, float(sure) if NUMBER.fullmatch(sure) else None
+        )
+    return found
+
+
+def least_sure_first(sources: Sequence[Source]) -> list[Source]:
+    """Sources in the order in which they are worth labelling; a ``UserError`` where the sureness is not known."""
+    if without := [source for source in sources if source.sure is None]:
+        raise UserError(
+            f"--least-sure: {without[0].mask} is not in a {PREDICTIONS} of src.predict, which says how sure it is."
+        )
+    return sorted(sources, key=lambda source: (source.sure or 0.0, source.mask.name))

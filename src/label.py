@@ -1,0 +1,82 @@
+"""Turn masks into polygons that one can correct: ``python -m src.label PREDICTIONS --out DIR [--least-sure N]``.
+
+PREDICTIONS is what src.predict wrote, a data set, or a folder of masks with --photographs. DIR gets the photographs and
+their polygons: for labelme a JSON file beside each, for other programs one COCO file. Correct them there, and
+``python -m src.prepare DIR --out NEW`` makes a data set of them.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.atomic import new_folder
+from src.errors import Parser, UserError, outlive_reader, run_command
+from src.folders import user_path
+
+if TYPE_CHECKING:  # slow to import, and --help needs none of it
+    from src.data.files import UInt8Array
+    from src.measuring.sources import Source
+
+FORMATS = ("labelme", "coco")
+
+
+def main(argv: list[str]) -> None:
+    parser = Parser(
+        prog="python -m src.label", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("masks", nargs="+", type=user_path, help="predictions, a data set, or masks")
+    parser.add_argument("--out", type=user_path, required=True, help="a new folder for photographs and polygons")
+    parser.add_argument("--photographs", type=user_path, help="folder of the photographs, where nothing else says it")
+    parser.add_argument("--format", choices=FORMATS, default="labelme", help="labelme (default) or coco")
+    parser.add_argument("--least-sure", type=int, metavar="N", help="only the N photographs that are least sure")
+    parser.add_argument(
+        "--tolerance", type=float, default=0.5, help="pixels by which a polygon may be off, to have fewer corners (0.5)"
+    )
+    options = parser.parse_args(argv)
+    if not 0 <= options.tolerance <= 100:
+        raise UserError(f"--tolerance={options.tolerance}: must be from 0 to 100 pixels.")
+    if options.least_sure is not None and options.least_sure < 1:
+        raise UserError(f"--least-sure={options.least_sure}: must be 1 or more.")
+    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
+        raise UserError(f"--out={options.out}: this exists, and labels in it may have been corrected; choose another.")
+    from src.datasets.label_files import FORMATS as WRITERS
+    from src.measuring.sources import find_sources, least_sure_first
+
+    sources = find_sources(options.masks, options.photographs)
+    if options.least_sure is not None:
+        sources = least_sure_first(sources)[: options.least_sure]
+    outlive_reader()
+    if options.out.is_dir():
+        options.out.rmdir()  # it is empty, and a whole one takes its place
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with new_folder(options.out) as folder:
+        files = WRITERS[options.format](folder, options.tolerance)
+        count = sum(files.add(photograph, mask) for photograph, mask in read(sources))
+        files.close()
+    print(f"{options.out}  ({len(sources)} photographs, {count} polygons)")
+    print(f"When they are corrected: python -m src.prepare {options.out} --out data/corrected")
+
+
+def read(sources: "Sequence[Source]") -> "Iterator[tuple[Path, UInt8Array]]":
+    """The photograph and the mask (H, W) in {0, 1} of each. One that lacks either is a ``UserError``."""
+    from src.data.files import upright_size
+    from src.data.masks import UserRule, choose_mask_rule
+    from src.data.reading import inspect_masks
+
+    rule = choose_mask_rule(inspect_masks([source.mask for source in sources], UserRule()), UserRule())
+    for source in sources:
+        if source.photograph is None:
+            raise UserError(f"{source.mask}: its photograph is not known; name the folder with --photographs.")
+        mask, size = rule.read(source.mask), upright_size(source.photograph)
+        if mask.shape != size:
+            raise UserError(
+                f"{source.photograph} is {size[1]}x{size[0]} pixels and its mask {source.mask} "
+                f"{mask.shape[1]}x{mask.shape[0]}: both must have the same size."
+            )
+        yield source.photograph, mask
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

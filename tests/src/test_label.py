@@ -1,0 +1,108 @@
+"""``python -m src.label``: predictions become polygons, and polygons a data set."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.drawn_cracks import draw_cracks
+from src.data.files import UInt8Array
+from src.data.masks import read_mask
+from src.errors import UserError
+from src.label import FORMATS, main
+from src.prepare import main as prepare
+
+
+def predictions(folder: Path, count: int = 12) -> dict[str, UInt8Array]:
+    """What ``src.predict`` writes for some photographs; the masks by stem."""
+    masks = dict[str, UInt8Array]()
+    rows = ["photograph,mask,sure"]
+    for kind in ("photos", "predictions/masks"):
+        (folder / kind).mkdir(parents=True)
+    drawn = list(draw_cracks(5, (10, 70, 130)))
+    for number in range(count):
+        stem = f"p{number:02}"
+        mask = cv2.resize(drawn[number].mask, (160, 120), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+        masks[stem] = mask
+        noise = np.random.default_rng(number).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / "photos" / f"{stem}.png")
+        Image.fromarray(mask * np.uint8(255)).save(folder / "predictions" / "masks" / f"{stem}.png")
+        rows.append(f"{folder / 'photos' / stem}.png,masks/{stem}.png,{0.5 + number / 100}")
+    (folder / "predictions" / "predictions.csv").write_text("\n".join(rows))
+    return masks
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("tolerance", ["0", "0.5"])
+def test_labels_are_prepared_without_loss_beyond_their_tolerance(kind: str, tolerance: str, tmp_path: Path):
+    masks = predictions(tmp_path)
+    out, data = tmp_path / "labels", tmp_path / "data"
+    main([str(tmp_path / "predictions"), "--out", str(out), "--format", kind, "--tolerance", tolerance])
+    prepare([str(out), "--out", str(data)])
+    found = {path.stem: read_mask(path) for path in data.glob("*/masks/*.png")}
+    assert found.keys() == masks.keys()
+    for stem, mask in masks.items():
+        off = found[stem] != mask
+        if tolerance == "0":
+            assert not off.any()
+        near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) - cv2.erode(mask, np.ones((3, 3), np.uint8))
+        assert (near[off] > 0).all()
+        assert off.mean() < 0.01
+
+
+def test_a_corrected_polygon_is_what_the_data_set_gets(tmp_path: Path):
+    masks = predictions(tmp_path)
+    out, data = tmp_path / "labels", tmp_path / "data"
+    main([str(tmp_path / "predictions"), "--out", str(out)])
+    about = json.loads((out / "p03.json").read_text())
+    about["shapes"] = [about["shapes"][0] | {"points": [[10, 10], [50, 10], [50, 20], [10, 20]]}]
+    (out / "p03.json").write_text(json.dumps(about))
+    prepare([str(out), "--out", str(data)])
+    (path,) = data.glob("*/masks/p03.png")
+    corrected = np.zeros_like(masks["p03"])
+    corrected[10:21, 10:51] = 1
+    np.testing.assert_array_equal(read_mask(path), corrected)
+
+
+def test_the_least_sure_photographs_are_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    predictions(tmp_path)
+    main([str(tmp_path / "predictions"), "--out", str(tmp_path / "labels"), "--least-sure", "3"])
+    assert sorted(path.name for path in (tmp_path / "labels").glob("*.json")) == ["p00.json", "p01.json", "p02.json"]
+    assert f"python -m src.prepare {tmp_path / 'labels'}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tolerance", "-1"], "--tolerance=-1.0"),
+        (["--tolerance", "nan"], "--tolerance=nan"),
+        (["--least-sure", "0"], "--least-sure=0"),
+        (["--format", "yolo"], "yolo"),
+        (["--photographs", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_nothing_is_written(words: list[str], said: str, tmp_path: Path):
+    predictions(tmp_path, 1)
+    with pytest.raises(UserError) as refused:
+        main([str(tmp_path / "predictions"), "--out", str(tmp_path / "labels"), *words])
+    assert said in str(refused.value)
+    assert not (tmp_path / "labels").exists()
+
+
+def test_labels_that_exist_are_left_alone_and_masks_need_their_photographs(tmp_path: Path):
+    predictions(tmp_path, 2)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "p00.json").write_text("mine")
+    with pytest.raises(UserError, match=f"--out={tmp_path / 'labels'}"):
+        main([str(tmp_path / "predictions"), "--out", str(tmp_path / "labels")])
+    assert (tmp_path / "labels" / "p00.json").read_text() == "mine"
+    masks = str(tmp_path / "predictions" / "masks")
+    with pytest.raises(UserError, match="--photographs"):
+        main([masks, "--out", str(tmp_path / "new")])
+    with pytest.raises(UserError, match="--least-sure"):
+        main([masks, "--out", str(tmp_path / "new"), "--least-sure", "1"])
+    main([masks, "--out", str(tmp_path / "new"), "--photographs", str(tmp_path / "photos")])
+    assert len(list((tmp_path / "new").glob("*.json"))) == 2
