@@ -12,7 +12,8 @@ The checkpoint holds its configuration; further overrides change what is evaluat
     model.checkpoint_path=[A,B,C]           the mean of several networks' probabilities
 
 The results replace those in results/SPLIT (SPLIT-TTA with tta, SPLIT-native) in the run's folder: metrics.json,
-images.csv, precision_recall.csv and .png. Masks are compared at data.image_size, or at the photographs' own size with
+images.csv and worst.png, the worst image first, errors.csv with what is missed by the width of cracks,
+precision_recall.csv and .png. Masks are compared at data.image_size, or at the photographs' own size with
 resolution=native and for networks trained on crops; tolerances are in pixels of that size.
 """
 
@@ -35,6 +36,7 @@ from src.folders import refuse_irregular, user_path
 from src.provenance import digest
 
 if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
+    from src.measuring.worst import Judged
     from src.scoring.evaluate import OnImage, ScoredImage, Scores
     from src.scoring.inference import Network
 
@@ -43,6 +45,8 @@ CHECKPOINT_PATH = "model.checkpoint_path"
 WRITTEN = (
     "metrics.json",
     "images.csv",
+    "errors.csv",
+    "worst.png",
     "precision_recall.csv",
     "precision_recall.png",
     "confusion_matrix.csv",
@@ -62,17 +66,29 @@ def main(argv: list[str]) -> None:
     checkpoints = find_checkpoints(overrides)
     load_config(overrides.at("evaluation"))  # the rest can be checked only with the network
 
+    from src.measuring.errors import sum_of
+    from src.measuring.worst import Judged, judge
     from src.scoring.ensemble import load_networks
-    from src.scoring.evaluate import evaluate
+    from src.scoring.evaluate import ScoredImage, evaluate
 
     network = load_networks(checkpoints, overrides.without(CHECKPOINT_PATH))
     wanted = network.config.evaluation
     folder = results_folder(network)
     with replaced_results(folder, WRITTEN) as partial:
-        scores = evaluate(network, picture_writer(partial) if wanted.save_predictions else None)
+        judged, save = list[Judged](), picture_writer(partial) if wanted.save_predictions else None
+
+        def look(scored: ScoredImage) -> None:
+            judged.append(judge(scored))
+            if save:
+                save(scored)
+
+        scores = evaluate(network, look)
         write_scores(scores, network, partial)
+        write_judged(scores, judged, partial)
     for name, value in about(scores, network).items():
         print(f"{name:28} {value:.4f}" if isinstance(value, float) else f"{name:28} {value}")
+    print(sum_of([image.errors for image in judged]).sentence())
+    print(f"{folder / 'worst.png'}  (the worst and the median images)")
     if wanted.save_predictions:
         from src.scoring.pictures import LEGEND
 
@@ -150,13 +166,11 @@ def about(scores: "Scores", network: "Network") -> dict[str, Any]:
 
 
 def write_scores(scores: "Scores", network: "Network", folder: Path) -> None:
-    """Write metrics.json, images.csv, the precision-recall curve and, if configured, the confusion matrix."""
+    """Write metrics.json, the precision-recall curve and, if configured, the confusion matrix."""
     from src.scoring.charts import draw_confusion_matrix, draw_curve
     from src.scoring.metrics import BINS, curve, oracle_scores, threshold_counts
 
     (folder / "metrics.json").write_text(json.dumps(about(scores, network), indent=2))
-    rows = [[stem, *image.values()] for stem, image in zip(scores.stems, scores.images, strict=True)]
-    write_table(folder / "images.csv", ["image", *scores.metrics], rows)
     precision, recall = curve(scores.histogram)
     points = [[number / BINS, float(precision[number]), float(recall[number])] for number in range(BINS)]
     write_table(folder / "precision_recall.csv", ["threshold", "precision", "recall"], points)
@@ -167,6 +181,21 @@ def write_scores(scores: "Scores", network: "Network", folder: Path) -> None:
         rows = [["no crack", tn, fp], ["crack", fn, tp]]
         write_table(folder / "confusion_matrix.csv", ["mask", "predicted no crack", "predicted crack"], rows)
         draw_confusion_matrix(((tn, fp), (fn, tp)), folder / "confusion_matrix.png")
+
+
+def write_judged(scores: "Scores", judged: "Sequence[Judged]", folder: Path) -> None:
+    """Write images.csv, the worst image first, errors.csv with what is missed by width, and worst.png."""
+    from src.measuring.errors import sum_of
+    from src.measuring.worst import picture_of, worst_first
+    from src.scoring.pictures import write_picture
+
+    ordered = worst_first(judged)
+    metrics = dict(zip(scores.stems, scores.images, strict=True))
+    rows = [[image.stem, *metrics[image.stem].values(), *image.errors.row().values()] for image in ordered]
+    write_table(folder / "images.csv", ["image", *scores.metrics, *ordered[0].errors.row()], rows)
+    heads = ["crack_width_px", "length_px", "missed_length_px", "missed_share"]
+    write_table(folder / "errors.csv", heads, sum_of([image.errors for image in ordered]).width_rows())
+    write_picture(picture_of(ordered), folder / "worst.png")
 
 
 def write_table(path: Path, names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

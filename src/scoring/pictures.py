@@ -65,6 +65,15 @@ def panel(rows: Sequence[tuple[UInt8Array, UInt8Array, UInt8Array]]) -> UInt8Arr
     return np.pad(np.concatenate(drawn, axis=0), ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255)
 
 
+def labelled_panel(text: str, picture: UInt8Array) -> UInt8Array:
+    """A picture with a line of text above; a text that is too long loses its middle."""
+    width, letters = picture.shape[1], font()
+    fitting = next(one for one in shortened(text) if letters.getlength(one) <= width - 2 * GAP)
+    line = Image.new("RGB", (width, LINE), "white")
+    ImageDraw.Draw(line).text((GAP, 2), fitting, "black", letters)
+    return np.concatenate([np.asarray(line), picture])
+
+
 def contact_sheet(pairs: Sequence[tuple[str, UInt8Array, UInt8Array]], columns: int = 6) -> UInt8Array:
     """Photographs (H, W, 3) with the outlines of their masks (H, W) in blue and their names below, in rows on white."""
     drawn = [_named(name, _on_white([outlined(image, mask)])) for name, image, mask in pairs]

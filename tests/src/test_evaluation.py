@@ -73,7 +73,7 @@ def test_every_metric_can_be_asked_for(checkpoint: Path):
     assert all(0 <= about[name] <= 1 for name in ALL)
     rows = table_in(folder / "images.csv")
     assert len(rows) == about["images"] == 3
-    assert list(rows[0]) == ["image", *ALL]
+    assert list(rows[0])[: 1 + len(ALL)] == ["image", *ALL]
     assert np.mean([float(row["iou"]) for row in rows]) == pytest.approx(about["iou_image"])
 
 
@@ -104,7 +104,7 @@ def test_saved_masks_and_overlays_are_what_was_scored(
     assert LEGEND in capsys.readouterr().out
     split = load_split(tiny_data, "test", (32, 32), tiny_cache)
     scores = {row["image"]: float(row["iou"]) for row in table_in(folder / "images.csv")}
-    assert [path.stem for path in list_images(folder / "masks")] == list(split.stems) == list(scores)
+    assert [path.stem for path in list_images(folder / "masks")] == list(split.stems) == sorted(scores)
     for index, stem in enumerate(split.stems):
         image, actual = split.sample(index)
         predicted = read_mask(folder / "masks" / f"{stem}.png")
@@ -208,3 +208,16 @@ def test_one_checkpoint_or_a_list_of_them_is_named(
 def test_what_names_no_checkpoint_is_refused(text: str):
     with pytest.raises(UserError, match=r"model\.checkpoint_path"):
         find_checkpoints(Overrides.parse([f"model.checkpoint_path={text}"]))
+
+
+def test_the_worst_images_are_first_and_their_errors_are_counted(checkpoint: Path, capsys: pytest.CaptureFixture[str]):
+    folder = results_of(checkpoint, "evaluation.split=train")
+    rows = table_in(folder / "images.csv")
+    scores = [float(row["iou"]) for row in rows]
+    assert scores == sorted(scores)
+    assert {"edge_pixels", "missed_length", "false_cracks"} <= rows[0].keys()
+    widths = table_in(folder / "errors.csv")
+    total = sum(float(row["length"]) for row in rows)
+    assert sum(float(row["length_px"]) for row in widths) == pytest.approx(total, abs=1)
+    assert (folder / "worst.png").is_file()
+    assert "of the length of cracks is missed" in capsys.readouterr().out
