@@ -10,7 +10,7 @@ from PIL import Image
 from src.data.files import UInt8Array
 from src.measuring.errors import Errors, find_errors
 from src.scoring.evaluate import ScoredImage
-from src.scoring.pictures import labelled_panel, panel
+from src.scoring.pictures import GAP, labelled_panel, panel
 
 SHOWN = 6
 """Images of each kind in the picture."""
@@ -42,14 +42,22 @@ def worst_first(images: Sequence[Judged]) -> list[Judged]:
 
 
 def picture_of(images: Sequence[Judged]) -> UInt8Array:
-    """The worst and the median images of a split, one row each, from ``worst_first``."""
+    """The worst and the median images of a split, side by side, from ``worst_first``."""
     middle = max(SHOWN, len(images) // 2 - SHOWN // 2)
-    parts = [("worst", images[:SHOWN]), ("median", images[middle : middle + SHOWN])]
+    parts = (("worst", images[:SHOWN]), ("median", images[middle : middle + SHOWN]))
+    columns = [column(name, some) for name, some in parts if some]
+    height = max(one.shape[0] for one in columns)
+    padded = [np.pad(one, ((0, height - one.shape[0]), (0, 0), (0, 0)), constant_values=255) for one in columns]
+    return np.concatenate(padded, axis=1)
+
+
+def column(name: str, images: Sequence[Judged]) -> UInt8Array:
+    """Images below each other, each with its IoU and its name."""
     rows = [
         labelled_panel(f"{name}: IoU {image.iou:.2f}, {image.stem}", np.asarray(Image.open(BytesIO(image.panel))))
-        for name, some in parts
-        for image in some
+        for image in images
     ]
-    width = max(row.shape[1] for row in rows)
-    padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
-    return np.concatenate(padded, axis=0)
+    width = max(row.shape[1] for row in rows) + GAP
+    return np.concatenate(
+        [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows], axis=0
+    )

@@ -24,9 +24,9 @@ def test_images_are_sorted_by_their_iou_and_their_photographs_stay_as_they_were(
 def test_the_picture_has_the_worst_and_the_median_images():
     for count in (1, SHOWN, 40):
         judged = worst_first([judge(scored(f"i{number:02}", number % 21)) for number in range(count)])
-        rows = min(count, SHOWN) + min(SHOWN, max(0, count - SHOWN))
-        one = picture_of(judged[:1])
-        assert picture_of(judged).shape[0] == rows * one.shape[0]
+        one, all_ = picture_of(judged[:1]), picture_of(judged)
+        assert all_.shape[0] == min(count, SHOWN) * one.shape[0]
+        assert all_.shape[1] == (1 + (count > SHOWN)) * one.shape[1]
 
 
 def test_without_any_crack_an_empty_prediction_is_right():
