@@ -10,6 +10,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import rich
@@ -20,6 +21,7 @@ from src.data.mask_colours import Colour
 from src.data.masks import UserRule, choose_mask_rule
 from src.data.pairs import SMALLEST
 from src.data.reading import Reading, inspect_masks
+from src.datasets.adding import add_to
 from src.datasets.data_folder import PlannedPhotograph, PreparationRules, write
 from src.datasets.drawings import ShapeRules
 from src.datasets.groups import GroupingOptions, choose_groups, choose_splits
@@ -68,6 +70,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="cut photographs into square tiles; those of one photograph are one group",
     )
     add("--overlap", type=int, default=0, metavar="PIXELS", help="width that neighbouring tiles share (default 0)")
+    add(
+        "--add-to",
+        type=user_path,
+        metavar="DATA",
+        help="add to the training split of this data folder; its splits stay",
+    )
     add("--exclude", nargs="+", action="extend", default=[], metavar="NAME", help="stems or files to skip")
     add("--allow-unpaired", action="store_true", help="skip files without partner")
     add("--unlabelled-is-crack-free", action="store_true", help="photographs without mask or drawing have no crack")
@@ -98,12 +106,9 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--out={args.out}: the current folder would be replaced; choose another.")
     refuse_tiles(args.tile, args.overlap)
     outlive_reader()
-    sources, notes = find_sources(args.source, selection_of(args))
-    groups = choose_groups(sources, args.source, grouping_of(args))
-    splits = choose_splits(sources, groups, args.split, args.seed, args.resplit)
-    rules = rules_of(args, sources.values())
-    items = [PlannedPhotograph(name, source, splits[name], groups[name]) for name, source in sources.items()]
-    rows, notes = write(items, args.source, args.out, rules, notes)
+    planned, root, notes = plan(args)
+    rules = rules_of(args, [item.source for item in planned])
+    rows, notes = write(planned, root, args.out, rules, notes)
     head, *lines = summary(rows)
     table = rich.table.Table(*head)
     for line in lines:
@@ -113,6 +118,25 @@ def main(argv: list[str]) -> None:
         print(f"Note: {note}")
     print(f"Wrote {len(rows)} pairs to {args.out}; look at {args.out / 'contact_sheet.png'}.")
     print(f"Check it with: python -m src.check {shlex.quote(str(args.out))}")
+
+
+def plan(args: argparse.Namespace) -> tuple[list[PlannedPhotograph], Path, list[str]]:
+    """The photographs with their splits and groups, the folder that holds them, and notes."""
+    sources, notes = find_sources(args.source, selection_of(args))
+    grouping = grouping_of(args)
+    if args.add_to is None:
+        groups = choose_groups(sources, args.source, grouping)
+        splits, root = choose_splits(sources, groups, args.split, args.seed, args.resplit), args.source
+    else:
+        if args.resplit:
+            raise UserError("--add-to keeps the splits of its folder, --resplit makes new ones: use one of them.")
+        sources = {name: replace(one, split="", image=one.image.resolve()) for name, one in sources.items()}
+        own = choose_groups(sources, args.source.resolve(), replace(grouping, find=False))
+        added = add_to(args.add_to.resolve(), sources, own, args.source, grouping.find)
+        sources, splits, groups, root = added.sources, added.splits, added.groups, added.root
+        notes = [*notes, *added.notes]
+    planned = [PlannedPhotograph(name, source, splits[name], groups[name]) for name, source in sources.items()]
+    return planned, root, notes
 
 
 def refuse_tiles(tile: int | None, overlap: int) -> None:
