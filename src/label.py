@@ -2,10 +2,11 @@
 
 PREDICTIONS is what src.predict wrote, a data set, or a folder of masks with --photographs. DIR gets the photographs and
 their polygons: for labelme a JSON file beside each, for other programs one COCO file. Correct them there, and
-``python -m src.prepare DIR --out NEW`` makes a data set of them.
+``python -m src.prepare DIR --add-to DATA --out NEW`` makes a larger data set of DATA.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def main(argv: list[str]) -> None:
         count = sum(files.add(photograph, mask) for photograph, mask in read(sources))
         files.close()
     print(f"{options.out}  ({len(sources)} photographs, {count} polygons)")
-    print(f"When they are corrected: python -m src.prepare {options.out} --out data/corrected")
+    print(f"When they are corrected: python -m src.prepare {shlex.quote(str(options.out))} --add-to DATA --out NEW")
 
 
 def read(sources: "Sequence[Source]") -> "Iterator[tuple[Path, UInt8Array]]":

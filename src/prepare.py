@@ -70,12 +70,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="cut photographs into square tiles; those of one photograph are one group",
     )
     add("--overlap", type=int, default=0, metavar="PIXELS", help="width that neighbouring tiles share (default 0)")
-    add(
-        "--add-to",
-        type=user_path,
-        metavar="DATA",
-        help="add to the training split of this data folder; its splits stay",
-    )
+    add("--add-to", type=user_path, metavar="DATA", help="add them to the training split of this data folder")
     add("--exclude", nargs="+", action="extend", default=[], metavar="NAME", help="stems or files to skip")
     add("--allow-unpaired", action="store_true", help="skip files without partner")
     add("--unlabelled-is-crack-free", action="store_true", help="photographs without mask or drawing have no crack")

@@ -42,10 +42,8 @@ def add_to(folder: Path, new: Mapping[str, Source], groups: Mapping[str, str], r
         )
     known = manifest_groups(folder)
     own = {name: known.get(f"{one.split}/{one.image.stem}", name) for name, one in first.items()}
-    together = {
-        **own,
-        **{name: group if group not in own.values() else f"new-{group}" for name, group in groups.items()},
-    }
+    taken = set(own.values())
+    together = own | {name: f"new-{group}" if group in taken else group for name, group in groups.items()}
     sources = {**first, **new}
     splits = {name: one.split for name, one in first.items()} | dict.fromkeys(new, "train")
     if find:
@@ -55,9 +53,8 @@ def add_to(folder: Path, new: Mapping[str, Source], groups: Mapping[str, str], r
         for name in left:
             del sources[name], splits[name], together[name]
         if left:
-            notes.append(
-                f"{len(left)} new photographs show places of validation or test and are left out: {first_five(left)}."
-            )
+            what = f"{len(left)} new photographs show places of validation or test and are left out"
+            notes.append(f"{what}: {first_five(left)}.")
         if len(left) == len(new):
             raise UserError(f"All new photographs show places of the validation or test split of {folder}.")
     common = Path(commonpath([folder.resolve(), root.resolve()]))
