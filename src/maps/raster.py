@@ -3,6 +3,7 @@
 GDAL, which is behind rasterio, reads and writes parts of files, keeps georeferences, and knows map projections.
 """
 
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ DRIVERS = {
     b"RIFF": "WEBP",
 }
 """GDAL's readers by the first bytes of a file."""
+warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # most photographs have none
 MISSING = "needs rasterio: pip install rasterio, or install this project with the extra 'geo'."
 
 

@@ -1,8 +1,11 @@
 """Writes maps of one band: as PNG where they fit into memory, otherwise as a tiled GeoTIFF, row by row."""
 
+import errno
+import os
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -10,12 +13,14 @@ import numpy as np
 from src.atomic import replaced_file
 from src.data.files import UInt8Array
 from src.maps.georeference import Georeference
-from src.maps.raster import CACHE, reading
+from src.maps.raster import CACHE
 from src.scoring.pictures import write_picture
 
 if TYPE_CHECKING:  # an extra
     from rasterio.io import DatasetWriter
 
+SPACE = 2**20
+"""Bytes below which a disk is full."""
 BLOCK = 256
 """Pixels of a side of a tile in a file."""
 
@@ -77,6 +82,18 @@ def new_tiff(path: Path, shape: tuple[int, ...], place: Georeference | None) -> 
     with ExitStack() as stack:
         partial = stack.enter_context(replaced_file(path))
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE))
-        stack.enter_context(reading(path))
+        stack.enter_context(writing(path))
         with rasterio.open(partial, "w", **options) as dataset:
             yield Tiff(cast("DatasetWriter", dataset))
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """An error of rasterio within is an ``OSError``, as of other files: of a full disk, or of another reason."""
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except RasterioError as error:
+        code = errno.ENOSPC if disk_usage(path.parent).free < SPACE else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error

@@ -1,11 +1,14 @@
 """Maps written row by row."""
 
+import errno
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from geotiffs import write_geotiff
 from PIL import Image
+from rasterio.errors import RasterioIOError
 
 from src.maps.georeference import Georeference
 from src.maps.raster import open_dataset
@@ -48,4 +51,19 @@ def test_after_an_error_nothing_is_left(name: str, tmp_path: Path):
 
     with pytest.raises(KeyError):
         fail()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("free", "code"), [(0, errno.ENOSPC), (2**30, errno.EIO)])
+def test_a_disk_that_cannot_be_written_is_an_error_of_the_system(
+    free: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object, **__: object) -> None:
+        raise RasterioIOError("Write failed")
+
+    monkeypatch.setattr("src.maps.writing.disk_usage", lambda _: SimpleNamespace(free=free))
+    monkeypatch.setattr("rasterio.io.DatasetWriter.write", fail)
+    with pytest.raises(OSError, match=r"a\.tif") as refused, new_tiff(tmp_path / "a.tif", VALUES.shape, None) as writer:
+        writer.write(VALUES)
+    assert refused.value.errno == code
     assert not list(tmp_path.iterdir())
