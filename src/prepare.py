@@ -26,6 +26,7 @@ from src.datasets.data_folder import PlannedPhotograph, PreparationRules, write
 from src.datasets.drawings import ShapeRules
 from src.datasets.groups import GroupingOptions, choose_groups, choose_splits
 from src.datasets.photographs import Source
+from src.datasets.public_sets import find_public_set, names
 from src.datasets.sources import Selection, find_sources
 from src.datasets.summary import summary
 from src.errors import Parser, UserError, outlive_reader, run_command
@@ -35,7 +36,10 @@ from src.folders import user_path
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="python -m src.prepare", description=(__doc__ or "").partition("\n\n")[2])
     add = parser.add_argument
+    parser.set_defaults(places=())
     add("source", type=user_path, metavar="SOURCE")
+    add("--like", metavar="NAME", help=f"SOURCE is a public set as published: {', '.join(names())}")
+    add("--own-splits", action="store_true", help="with --like: keep the splits of a set whose splits leak")
     add("--out", type=user_path, required=True, help="new folder, such as data/NAME")
     add("--groups", type=user_path, help="CSV with a column 'file' (default: SOURCE/groups.csv)")
     add("--group-column", metavar="COLUMN", help="column of --groups with the group (default: the last)")
@@ -74,7 +78,23 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--exclude", nargs="+", action="extend", default=[], metavar="NAME", help="stems or files to skip")
     add("--allow-unpaired", action="store_true", help="skip files without partner")
     add("--unlabelled-is-crack-free", action="store_true", help="photographs without mask or drawing have no crack")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.own_splits and not options.like:
+        raise UserError("--own-splits is for --like.")
+    return as_published(options) if options.like else options
+
+
+def as_published(options: argparse.Namespace) -> argparse.Namespace:
+    """Add the options of a public set to the user's, which come before them."""
+    public = find_public_set(options.like)
+    options.places = tuple(public.folders(options.source))
+    options.group_pattern = options.group_pattern or (None if options.groups else public.group_pattern)
+    options.find_groups |= public.find_groups
+    options.resplit |= public.resplit and not options.own_splits
+    options.allow_unpaired |= public.allow_unpaired
+    options.exclude = [*options.exclude, *public.exclude]
+    print(f"{public.title}, {public.where}. Terms: {public.terms}. {public.note}".rstrip())
+    return options
 
 
 def colour(text: str) -> Colour:
@@ -162,7 +182,7 @@ def user_rule_of(args: argparse.Namespace) -> UserRule:
 
 def selection_of(args: argparse.Namespace) -> Selection:
     shapes = ShapeRules(tuple(args.label), args.line_width)
-    return Selection(tuple(args.exclude), args.allow_unpaired, args.unlabelled_is_crack_free, shapes)
+    return Selection(tuple(args.exclude), args.allow_unpaired, args.unlabelled_is_crack_free, shapes, args.places)
 
 
 def grouping_of(args: argparse.Namespace) -> GroupingOptions:

@@ -16,7 +16,14 @@ from pathlib import Path
 from src.data.files import refuse_outside, upright_size
 from src.datasets.coco import is_coco, read_files
 from src.datasets.drawings import Drawing, ShapeRules
-from src.datasets.layouts import MASK_SUFFIXES, distinctive_folders, find_split_folders, has_suffix, no_layout_found
+from src.datasets.layouts import (
+    MASK_SUFFIXES,
+    SplitFolders,
+    distinctive_folders,
+    find_split_folders,
+    has_suffix,
+    no_layout_found,
+)
 from src.datasets.leftovers import unused
 from src.datasets.names import NFC, Exclusion
 from src.datasets.notes import first_five
@@ -38,6 +45,8 @@ class Selection:
     unlabelled_is_crack_free: bool = False
     """Photographs without mask have no crack."""
     rules: ShapeRules = field(default_factory=ShapeRules)
+    places: tuple[SplitFolders, ...] = ()
+    """The folders of photographs and masks; empty: they are found by their layout."""
 
 
 def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[str, Source], list[str]]:
@@ -52,7 +61,7 @@ def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[s
     files = visible_files(root)
     exclusion = Exclusion(root, frozenset(map(NFC, selection.exclude)))
     refuse_unknown_files(exclusion, files)
-    found = read_all(root, files, exclusion, selection.rules)
+    found = read_all(root, files, exclusion, selection)
     if not found.sources:
         gone = f"--exclude leaves no photograph of {root} with a mask or drawing." if exclusion.words else ""
         raise UserError(refusal(files) or unpaired_sentence(found, root) or gone or no_layout_found(root))
@@ -71,14 +80,15 @@ def find_sources(root: Path, selection: Selection | None = None) -> tuple[dict[s
     return unique_names(found.sources, root), notes
 
 
-def read_all(root: Path, files: Sequence[Path], exclusion: Exclusion, rules: ShapeRules) -> FoundFiles:
+def read_all(root: Path, files: Sequence[Path], exclusion: Exclusion, selection: Selection) -> FoundFiles:
     """The photographs that COCO files describe, if there are any; otherwise those in the folders of a layout."""
-    if coco := [path for path in files if not exclusion.has(path) and is_coco(path)]:
+    coco = [] if selection.places else [path for path in files if not exclusion.has(path) and is_coco(path)]
+    if coco:
         refuse_outside(root, coco)
-        return read_files(root, coco, exclusion, rules)
+        return read_files(root, coco, exclusion, selection.rules)
     found = FoundFiles()
-    for place in find_split_folders(root):
-        found.add(read_folders(place, exclusion, rules))
+    for place in selection.places or find_split_folders(root):
+        found.add(read_folders(place, exclusion, selection.rules))
     return found
 
 

@@ -26,6 +26,8 @@ HALO = 128
 """Pixels around a tile that are read with it. Thinning needs about twice the half width of a crack."""
 UP = 2
 """Points on the grid of half pixels for each pixel."""
+TIE = 0.1
+"""Half pixels by which the distances of two points of the middle may differ."""
 PINHOLE = 1024
 """Pixels of the largest hole that may be part of a crack."""
 RIDGE = np.ones((5, 5), np.uint8)
@@ -53,7 +55,9 @@ class CentreLines:
     It is that of the middle of the crack, which is the largest around a point: thinning misses the middle a little.
     """
     reaches: FloatArray
-    """(N,) the same distance from the point itself."""
+    """(N,) the same distance from ``centres``."""
+    centres: FloatArray
+    """(N, 2) row and column of the middle of the crack near each point, in pixels from the upper left corner."""
     cracks: Int64Array
     """(N,) the number of the crack, from 0."""
     areas: Int64Array
@@ -65,7 +69,7 @@ class CentreLines:
 def find_centre_lines(mask: Mask) -> CentreLines:
     """Thin a mask, tile by tile."""
     components = Components(mask.shape)
-    points, widths, labels = [np.zeros((0, 2), np.int64)], [np.zeros((0, 2))], [np.zeros(0, np.int64)]
+    points, widths, labels = [np.zeros((0, 2), np.int64)], [np.zeros((0, 4))], [np.zeros(0, np.int64)]
     for rows, columns in tiles(mask.shape):
         outer = [slice(max(0, one.start - HALO), one.stop + HALO) for one in (rows, columns)]
         found = (mask[outer[0], outer[1]] != 0).view(np.uint8)
@@ -82,10 +86,19 @@ def find_centre_lines(mask: Mask) -> CentreLines:
         here = here[is_own]
         labels.append(numbered[here[:, 0] // UP, here[:, 1] // UP])
         points.append(here + np.array((rows.start, columns.start)) * UP)
+        distances[:, 2:] += [part.start for part in outer]
         widths.append(distances[is_own])
     cracks, (areas,), at_border = components.joined()
-    half_widths, reaches = np.concatenate(widths).T
-    return CentreLines(np.concatenate(points), half_widths, reaches, cracks[np.concatenate(labels)], areas, at_border)
+    distances = np.concatenate(widths)
+    return CentreLines(
+        points=np.concatenate(points),
+        half_widths=distances[:, 0],
+        reaches=distances[:, 1],
+        centres=distances[:, 2:],
+        cracks=cracks[np.concatenate(labels)],
+        areas=areas,
+        at_border=at_border,
+    )
 
 
 def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
@@ -116,9 +129,15 @@ def without_pinholes(mask: UInt8Array) -> UInt8Array:
 
 
 def thinned(mask: UInt8Array) -> tuple[Int64Array, FloatArray]:
-    """The points of a tile, and (N, 2) half widths and reaches; see ``CentreLines``. Beyond the tile is no crack."""
+    """The points of a tile, and (N, 4) half widths, reaches and centres; see ``CentreLines``. Beyond it is no crack."""
     large = np.pad(np.repeat(np.repeat(mask, UP, axis=0), UP, axis=1), 1)
-    line = skeletonize(large.view(bool))[1:-1, 1:-1]
+    line = skeletonize(large.view(bool))
     distance = cv2.distanceTransform(large, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    both = np.stack([one[1:-1, 1:-1][line] / UP for one in (cv2.dilate(distance, RIDGE), distance)], axis=1)
-    return np.argwhere(line), both.astype(np.float64)
+    points = np.argwhere(line)
+    around = np.array([(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)])
+    places = points[:, None] + around
+    near = distance[places[..., 0], places[..., 1]]
+    is_top = near >= near.max(axis=1, keepdims=True) - TIE
+    centres = (is_top[..., None] * places).sum(axis=1) / is_top.sum(axis=1, keepdims=True) - 1
+    widths = np.stack([cv2.dilate(distance, RIDGE)[line], near.max(axis=1)], axis=1)
+    return points - 1, np.concatenate([widths, centres + 0.5], axis=1).astype(np.float64) / UP

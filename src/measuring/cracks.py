@@ -92,7 +92,7 @@ def measure(mask: Mask) -> list[Crack]:
 
 def crack_of(found: CentreLines, part: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Crack:
     """Measure the crack of these points."""
-    graph = build_graph(found.points[part], found.half_widths[part], found.reaches[part])
+    graph = build_graph(found, part)
     graph.prune()
     number = int(found.cracks[part[0]])
     degrees = {node: len(numbers) for node, numbers in graph.at.items() if numbers}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.measuring.centre_line import UP, FloatArray, Int64Array
+from src.measuring.centre_line import CentreLines, FloatArray, Int64Array
 
 WINDOW = 9
 """Points of a centre line, half a pixel apart, over which its position is averaged: the steps of a staircase are not
@@ -146,12 +146,12 @@ def without_corner(branch: Branch) -> Branch:
     return branch.until(int(np.argmax(branch.half_widths - CORNER * left)) + 1)
 
 
-def build_graph(points: Int64Array, half_widths: FloatArray, reaches: FloatArray) -> Graph:
-    """The graph of a crack from its thinned pixels, see ``CentreLines``; spurs are still in it."""
-    near = neighbours(points)
+def build_graph(lines: CentreLines, part: Int64Array) -> Graph:
+    """The graph of the crack of some thinned pixels; spurs are still in it."""
+    half_widths, reaches, places = lines.half_widths[part], lines.reaches[part], lines.centres[part]
+    near = neighbours(lines.points[part])
     nodes, node_of = find_nodes(near)
     found = ways(near, nodes, node_of)
-    places = (points + 0.5) / UP
     centres = np.array([places[members].mean(axis=0) for members in nodes])
     halves = np.array([half_widths[members].max() for members in nodes])
     branches = list[Branch]()

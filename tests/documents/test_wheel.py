@@ -51,6 +51,7 @@ def test_the_wheel_has_every_file_of_the_configuration_and_the_page_of_the_repor
     assert ours == {path.relative_to(installed) for path in (installed / "configs").rglob("*.yaml")}
     assert (installed / "analysis" / "report.html").is_file()
     pages = ["src/page.css", "src/measuring/page.html", "src/measuring/severity/ltpp.yaml"]
+    pages += ["src/datasets/public_sets.yaml"]
     assert all((installed / name).is_file() for name in pages)
     code = {path.relative_to(ROOT) for room in ("src", "sweeps") for path in (ROOT / room).rglob("*.py")}
     assert code <= {path.relative_to(installed) for path in installed.rglob("*.py")}

@@ -35,7 +35,7 @@ def test_drawn_cracks_have_their_length_and_their_width(width: float):
 def test_a_straight_crack_of_any_angle_is_measured(angle: float, width: float, length: float):
     (crack,) = measure(segment(angle, length, width))
     assert crack.length == pytest.approx(length, abs=2.5)
-    assert crack.width_mean == pytest.approx(width, abs=1)  # along the rows, all pixels are in or out
+    assert crack.width_mean == pytest.approx(width, abs=1.1)  # along the rows, all pixels are in or out
     direction, straightness = crack.direction
     assert abs((direction - angle + 90) % 180 - 90) < 6
     assert straightness > 0.9

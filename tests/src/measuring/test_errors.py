@@ -22,7 +22,7 @@ def test_a_prediction_that_is_right_has_no_error():
     assert (found.edge_pixels, found.missed_pixels, found.false_pixels) == (0, 0, 0)
     assert (found.missed_length, found.false_length, found.missed_cracks, found.false_cracks) == (0, 0, 0, 0)
     assert (found.cracks, found.predicted_cracks) == (2, 2)
-    assert found.length == found.predicted_length == pytest.approx(160, rel=0.02)
+    assert found.length == pytest.approx(found.predicted_length) == pytest.approx(160, rel=0.02)
 
 
 def test_a_prediction_that_is_a_little_wider_errs_at_edges_alone():

@@ -12,7 +12,7 @@ from src.measuring.graph import Branch, Graph, build_graph, length_of, smoothed,
 
 def graph_of(mask: UInt8Array) -> Graph:
     found = find_centre_lines(mask)
-    return build_graph(found.points, found.half_widths, found.reaches)
+    return build_graph(found, np.arange(len(found.points)))
 
 
 def bar(height: int = 60, width: int = 120) -> UInt8Array:
@@ -99,11 +99,11 @@ def test_each_point_of_any_mask_is_on_one_branch_and_pruning_leaves_no_spur(seed
     noise = random.random((24, 30)) < random.uniform(0.05, 0.9)
     found = find_centre_lines(noise.astype(np.uint8))
     for number in np.unique(found.cracks):
-        part = found.cracks == number
-        graph = build_graph(found.points[part], found.half_widths[part], found.reaches[part])
+        part = np.flatnonzero(found.cracks == number)
+        graph = build_graph(found, part)
         on_branches = {tuple(point) for branch in graph.branches.values() for point in branch.points}
-        places = {tuple(point) for point in (found.points[part] + 0.5) / 2}
-        inner = sum(part) > 8  # a tiny ring becomes one point
+        places = {tuple(point) for point in found.centres[part]}
+        inner = len(part) > 8  # a tiny ring becomes one point
         assert not inner or places <= on_branches | junction_pixels(graph, places)
         graph.prune()
         assert graph.branches
