@@ -146,7 +146,7 @@ def plan(args: argparse.Namespace) -> tuple[list[PlannedPhotograph], Path, list[
         if args.resplit:
             raise UserError("--add-to keeps the splits of its folder, --resplit makes new ones: use one of them.")
         sources = {name: replace(one, split="", image=one.image.resolve()) for name, one in sources.items()}
-        own = choose_groups(sources, args.source.resolve(), replace(grouping, find=False))
+        own = choose_groups(sources, args.source.resolve(), grouping, joined_later=True)
         added = add_to(args.add_to.resolve(), sources, own, args.source, grouping.find)
         sources, splits, groups, root = added.sources, added.splits, added.groups, added.root
         notes = [*notes, *added.notes]

@@ -32,7 +32,8 @@ def add_to(folder: Path, new: Mapping[str, Source], groups: Mapping[str, str], r
     ``UserError``. With ``find``, new photographs that show a place of its validation or test split are left out; so are
     those of one group with them.
     """
-    first, notes = find_sources(folder)
+    first, _ = find_sources(folder)  # what is to be noted about it was noted when it was made
+    notes = list[str]()
     if without := [name for name, one in first.items() if not one.split]:
         raise UserError(f"--add-to={folder}: {without[0]} is in no split; this must be a data folder of src.prepare.")
     if twice := sorted(set(first) & set(new)):

@@ -84,17 +84,19 @@ def delimiter_of(header: str) -> str:
     return next((mark for mark in DELIMITERS if mark in header), ",")
 
 
-def choose_groups(sources: Mapping[str, Source], root: Path, options: GroupingOptions) -> dict[str, str]:
+def choose_groups(
+    sources: Mapping[str, Source], root: Path, options: GroupingOptions, joined_later: bool = False
+) -> dict[str, str]:
     """Map each name to its group: by a pattern in its stem or path, or by a CSV (default: groups.csv in ``root``).
 
     With ``find``, photographs that the pixels link are joined too. Without any of these each photograph is a group of
-    its own, and a warning is printed. A column without a group file, images missing from the file or without the
+    its own, and a warning is printed. ``joined_later``: pixels will be compared, but together with others. A column without a group file, images missing from the file or without the
     pattern, and what ``read_groups`` refuses, are a ``UserError``.
     """
     given = by_pattern(sources, root, options.pattern) if options.pattern else by_table(sources, root, options)
-    if options.find:
+    if options.find and not joined_later:
         return by_pixels(sources, given)
-    if given is None:
+    if given is None and not options.find:
         print(
             "Warning: no groups.csv, so every file is its own group; photographs of one place may leak between splits. "
             "Use --groups or --group-pattern, or --find-groups to find photographs that overlap or touch."

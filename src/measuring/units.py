@@ -37,11 +37,13 @@ class Units:
         return found
 
     def length_text(self, pixels: float) -> str:
-        """A length of cracks for people: ``812 px``, ``74 mm`` or ``1.24 m``."""
+        """A length of cracks for people: ``812 px``, ``7.4 mm``, ``74 mm`` or ``1.24 m``."""
         if self.mm_per_pixel is None:
             return f"{pixels:,.0f} px"
         mm = self.mm(pixels)
-        return f"{mm:,.0f} mm" if mm < 1000 else f"{mm / 1000:,.2f} m"
+        if mm < 1000:
+            return f"{mm:.0f} mm" if mm >= 10 else f"{mm:.1f} mm"
+        return f"{mm / 1000:,.2f} m"
 
     def width_text(self, pixels: float) -> str:
         """A width of cracks for people: ``4.1 px`` or ``0.35 mm``."""

@@ -18,7 +18,7 @@ def test_with_a_scale_there_are_both():
     assert units.lengths("length", 10) == {"length_px": 10, "length_mm": 5}
     assert units.areas("area", 10) == {"area_px": 10, "area_mm2": 2.5}
     assert units.lengths("length", None) == {"length_px": None, "length_mm": None}
-    assert [units.length_text(value) for value in (10, 4000)] == ["5 mm", "2.00 m"]
+    assert [units.length_text(value) for value in (10, 40, 4000)] == ["5.0 mm", "20 mm", "2.00 m"]
     assert [units.width_text(value) for value in (1, 10)] == ["0.50 mm", "5.0 mm"]
 
 
