@@ -18,9 +18,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import distance_transform_edt
+from scipy.spatial import KDTree
 from skimage.morphology import skeletonize
 
-from benchmarks.drawn_cracks import Drawn, draw_cracks
+from benchmarks.drawn_cracks import Drawn, Points, draw_cracks
 from src.data.files import UInt8Array
 from src.data.masks import UserRule, choose_mask_rule
 from src.data.reading import inspect_masks
@@ -88,6 +89,7 @@ def main(argv: list[str]) -> None:
         ("angle", lambda one: one.angle),
     ):
         console.print(table_of(head, key, found, names))
+    console.print(places(options.widths))
     if options.json:
         options.json.write_text(json.dumps([as_json(*one) for one in found]))
     for folder in options.masks:
@@ -112,6 +114,30 @@ def table_of(head: str, key: Callable[[Drawn], object], found: Sequence[Found], 
         some = [one for one in found if value in ("all", key(one[0]))]
         table.add_row(str(value), str(len(some)), *(cell for name in names for cell in errors(some, name)))
     return table
+
+
+def places(widths: Sequence[float]) -> Table:
+    """How far our lines are from those that were drawn, in pixels, every half pixel along them."""
+    table = Table("width", "mean distance", "95 % within", "mean shift right, down", box=None)
+    for width in widths:
+        shifts = np.concatenate([shifts_of(drawn) for drawn in draw_cracks(width, ANGLES)])
+        away = np.hypot(*shifts.T)
+        right, down = shifts.mean(axis=0)
+        table.add_row(
+            f"{width:g}", f"{away.mean():.2f}", f"{np.quantile(away, 0.95):.2f}", f"{right:+.2f}, {down:+.2f}"
+        )
+    return table
+
+
+def shifts_of(drawn: Drawn) -> Points:
+    """(K, 2) from the nearest point that was drawn to points of our lines."""
+    found = list[Points]()
+    truth = np.concatenate(drawn.lines)
+    for line in (line for crack in measure(drawn.mask) for line in crack.lines):
+        every = np.arange(0, line.along[-1], 0.5)
+        points = np.stack([np.interp(every, line.along, axis) for axis in line.points.T], axis=1)
+        found.append(points - truth[KDTree(truth).query(points)[1]])
+    return np.concatenate(found)
 
 
 def errors(found: Iterable[Found], name: str) -> list[str]:

@@ -89,9 +89,9 @@ def choose_groups(
 ) -> dict[str, str]:
     """Map each name to its group: by a pattern in its stem or path, or by a CSV (default: groups.csv in ``root``).
 
-    With ``find``, photographs that the pixels link are joined too. Without any of these each photograph is a group of
-    its own, and a warning is printed. ``joined_later``: pixels will be compared, but together with others. A column without a group file, images missing from the file or without the
-    pattern, and what ``read_groups`` refuses, are a ``UserError``.
+    With ``find``, photographs that the pixels link are joined too, unless they will be ``joined_later``. Without
+    any of these each photograph is a group of its own, and a warning is printed. A column without a group file, images
+    missing from the file or without the pattern, and what ``read_groups`` refuses, are a ``UserError``.
     """
     given = by_pattern(sources, root, options.pattern) if options.pattern else by_table(sources, root, options)
     if options.find and not joined_later:
