@@ -20,6 +20,10 @@ from src.inputs import Inputs, add_threshold, cleaning_of, find_photographs, ref
 def main(argv: list[str]) -> None:
     options = parse(argv)
     refuse_threshold(options.threshold)
+    if options.smallest < 0 or (options.smallest and options.clean):
+        raise UserError(
+            f"--smallest={options.smallest}: must be 0 or more pixels, and not with --clean, which chooses it."
+        )
     if not 0 <= options.overlap <= 0.9:
         raise UserError(f"--overlap={options.overlap}: must be from 0 to 0.9.")
     if options.out.exists() and not options.out.is_dir():
@@ -34,6 +38,7 @@ def main(argv: list[str]) -> None:
     if unread := inputs.overrides.at("evaluation"):
         raise UserError(f"{next(iter(unread))}: this key is for src.evaluation; here use --tta and --threshold.")
     from src.predicting.results import Wanted, predict_files
+    from src.scoring.cleaning import Cleaning
     from src.scoring.ensemble import load_networks
     from src.scoring.inference import refuse_views
 
@@ -42,6 +47,8 @@ def main(argv: list[str]) -> None:
     refuse_views(options.tta, network.config.data.image_size)
     threshold = options.threshold if options.threshold is not None else threshold_of(network, options.tta)
     cleaning = cleaning_of(network, threshold, options.tta) if options.clean else None
+    if options.smallest:
+        cleaning = Cleaning(threshold, threshold, options.smallest * network.scale[0] * network.scale[1])
     wanted = Wanted(threshold, options.tta, options.overlap, cleaning, options.probabilities)
     predict_files(network, photographs, options.out, wanted)
 
@@ -68,8 +75,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--overlap", type=float, default=0.25, help="share of a tile's side that tiles share (0.25)")
     parser.add_argument(
-        "--clean", action="store_true", help="remove faint and small parts, as is best on validation (the checkpoint's)"
+        "--clean", action="store_true", help="remove faint and small parts, if that is clearly better on validation"
     )
+    parser.add_argument("--smallest", type=int, default=0, metavar="PIXELS", help="remove parts of fewer pixels (0)")
     parser.add_argument(
         "--probabilities", action="store_true", help="also write probabilities/NAME: 0 to 255 for 0 to 1"
     )

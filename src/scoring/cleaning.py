@@ -22,7 +22,9 @@ HIGHER = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 SIZES = (0, 4, 8, 16, 32, 64, 128, 256, 512)
 """``smallest`` in pixels of the network's images."""
 GAIN = 1e-3
-"""IoU on validation by which a cleaned mask must be better for anything to be removed."""
+"""IoU by which cleaned masks must be better for anything to be removed."""
+SURE = 2.0
+"""Standard errors by which the gain must differ from 0."""
 FAINT, CRACK = 1, 2
 """Levels of a pixel: at least ``low``, at least ``high``."""
 Int64Array = npt.NDArray[np.int64]
@@ -34,10 +36,10 @@ class Cleaning:
 
     low: float
     high: float
-    smallest: int
+    smallest: float
     """Pixels at the scale of the network's images."""
     gain: float = 0.0
-    """IoU on validation less that of the threshold alone."""
+    """IoU on validation less that of the threshold alone, where each image has the numbers chosen on the others."""
 
     @classmethod
     def read(cls, stored: object) -> "Cleaning | None":
@@ -57,7 +59,7 @@ class Cleaning:
         return (probs >= self.low).astype(np.uint8) + (probs >= self.high)
 
     def __str__(self) -> str:
-        numbers = f"low {self.low:.3f}, high {self.high:.3f}, smallest {self.smallest} pixels"
+        numbers = f"low {self.low:.3f}, high {self.high:.3f}, smallest {self.smallest:g} pixels"
         return f"{numbers}, {self.gain:+.4f} IoU on validation"
 
 
@@ -102,24 +104,72 @@ def clean(levels: UInt8Array, smallest: float) -> None:
 def choose_cleaning(images: Iterable[tuple[Float32Array, UInt8Array]], threshold: float) -> Cleaning:
     """The best numbers on images: probabilities (H, W) and masks (H, W) in {0, 1}.
 
-    Of numbers that are equally good, those that remove the least. If none is better by ``GAIN``: the threshold alone.
+    Of numbers that are equally good, those that remove the least. A few images can be cleaned better by chance, so
+    nothing is removed unless the gain is clear: more than ``SURE`` of its standard errors over the images (jackknife),
+    and still there where each image is cleaned by the numbers that are the best for all others.
     """
     lows = [threshold * share for share in LOWER]
     highs = np.array([threshold + (1 - threshold) * share for share in HIGHER])
-    right = np.zeros((len(LOWER), len(HIGHER), len(SIZES)), np.int64)  # crack that is found
-    wrong = np.zeros_like(right)
-    cracks = 0
+    right, wrong, cracks = list[Int64Array](), list[Int64Array](), list[int]()
     for probs, actual in images:
-        cracks += int(actual.sum())
-        for index, low in enumerate(lows):
-            for tally, counts in zip((right, wrong), counted(probs, actual, low, highs), strict=True):
-                tally[index] += counts
-    scores = right / np.maximum(cracks + wrong, 1)
-    best = np.unravel_index(int(np.argmax(scores)), scores.shape)  # the first of equals removes the least
-    gain = float(scores[best] - scores[0, 0, 0])
-    if gain < GAIN:
-        return Cleaning(threshold, threshold, 0)
-    return Cleaning(lows[best[0]], float(highs[best[1]]), SIZES[best[2]], gain)
+        found = [list(counted(probs, actual, low, highs)) for low in lows]
+        right.append(np.stack([one for one, _ in found]))
+        wrong.append(np.stack([one for _, one in found]))
+        cracks.append(int(actual.sum()))
+    alone = Cleaning(threshold, threshold, 0)
+    if len(cracks) < 2:
+        return alone
+    gains = Gains(np.stack(right), np.stack(wrong), np.array(cracks))
+    best = gains.best()
+    if gains.of(best) <= SURE * gains.error_of(best) or gains.held_out() < GAIN:
+        return alone
+    low, high, size = best
+    return Cleaning(lows[low], float(highs[high]), SIZES[size], gains.held_out())
+
+
+class Gains:
+    """IoU over images with some numbers, less that of the threshold alone.
+
+    ``right`` and ``wrong`` are (images, lows, highs, sizes) pixels that are rightly and wrongly crack.
+    """
+
+    def __init__(self, right: Int64Array, wrong: Int64Array, cracks: Int64Array) -> None:
+        self.right, self.wrong, self.cracks = right, wrong, cracks
+        self.all = right.sum(axis=0), wrong.sum(axis=0), int(cracks.sum())
+
+    def best(self, without: int | None = None) -> tuple[int, ...]:
+        """The index of the best numbers, on all images or on all but one. The first of equals removes the least."""
+        scores = iou(*self._sums(without))
+        return tuple(int(one) for one in np.unravel_index(int(np.argmax(scores)), scores.shape))
+
+    def of(self, numbers: tuple[int, ...], without: int | None = None) -> float:
+        """The gain of numbers."""
+        scores = iou(*self._sums(without))
+        return float(scores[numbers] - scores[0, 0, 0])
+
+    def error_of(self, numbers: tuple[int, ...]) -> float:
+        """The standard error of the gain over the images."""
+        count = len(self.cracks)
+        left = np.array([self.of(numbers, without) for without in range(count)])
+        return float(np.sqrt((count - 1) / count * np.square(left - left.mean()).sum()))
+
+    def held_out(self) -> float:
+        """The gain where each image has the numbers that are the best for all others."""
+        chosen = [(index, *self.best(index)) for index in range(len(self.cracks))]
+        right, wrong = (np.array([counts[one] for one in chosen]).sum() for counts in (self.right, self.wrong))
+        plain = iou(*self.all)[0, 0, 0]
+        return float(iou(right, wrong, self.all[2]) - plain)
+
+    def _sums(self, without: int | None) -> tuple[Int64Array, Int64Array, int]:
+        right, wrong, cracks = self.all
+        if without is None:
+            return right, wrong, cracks
+        return right - self.right[without], wrong - self.wrong[without], cracks - int(self.cracks[without])
+
+
+def iou(right: Int64Array, wrong: Int64Array, cracks: int) -> npt.NDArray[np.float64]:
+    """Of counts of pixels; 1 without any crack."""
+    return np.where(cracks + wrong > 0, right / np.maximum(cracks + wrong, 1), 1.0)
 
 
 def counted(

@@ -19,13 +19,16 @@ import numpy as np
 import pytest
 from checkout import ROOT
 from commands import ask, commands, run_command_line, run_here, runs_of, serving, train_as
+from drawn import mask, photo
 from exports import trained
 from finished import FinishedSweep
+from geotiffs import write_geotiff
 from made_up_search import SPACE, make, play
 
 from analysis.results import read_folder
 from run import main as train_one
 from src.cards import Card
+from src.data.masks import read_mask
 from src.errors import UserError
 from src.evaluation import main as evaluate
 from src.measuring.severity import FOLDER as SEVERITIES
@@ -48,10 +51,12 @@ def commands_in(path: Path) -> list[str]:
 README = commands_in(ROOT / "README.md")
 CHECKPOINT = "outputs/experiments/RUN/checkpoints/best_model.pth"
 FROM_A_NETWORK = [line for line in commands_in(ROOT / "docs" / "guides" / "fine_tuning.md") if "run.py" in line]
+LABELLING = commands_in(ROOT / "docs" / "guides" / "labelling.md")
+LIKE = "python -m src.prepare DOWNLOADED --like cracksc --out data/cracksc"
 STARTS = ["python -m sweeps.run starts.py"]
 ENSEMBLES = [line for line in commands_in(ROOT / "docs" / "guides" / "answer.md") if ".pth" in line]
 ALL_GUIDES = [line for path in sorted((ROOT / "docs").rglob("*.md")) for line in commands_in(path)]
-GUIDES = [line for line in ALL_GUIDES if line not in ENSEMBLES]
+GUIDES = [line for line in ALL_GUIDES if line not in [*ENSEMBLES, *LABELLING]]
 
 
 def tiny_sweep(tiny: list[str]) -> list[str]:
@@ -87,7 +92,7 @@ def test_every_command_of_the_guides_is_run_by_a_test():
         f"python {name}"
         for name in (
             "run.py",
-            *(f"-m src.{name}" for name in ("evaluation", "predict", "synthetic", "export", "measure")),
+            *(f"-m src.{name}" for name in ("evaluation", "predict", "synthetic", "export", "measure", "label")),
         )
     )
     elsewhere = {*QUALITY, *TODAY.values(), "basedpyright", "tensorboard --logdir outputs/experiments/"}
@@ -95,6 +100,7 @@ def test_every_command_of_the_guides_is_run_by_a_test():
     elsewhere |= {
         EXECUTE,
         PREPARE,
+        LIKE,
         FIND,
         CHECK,
         *OWN,
@@ -105,7 +111,10 @@ def test_every_command_of_the_guides_is_run_by_a_test():
         *CARD_CHECK,
         *STARTS,
     }
-    elsewhere |= {*commands_in(ROOT / "docs" / "guides" / "several_machines.md")}  # in test_several_machines
+    elsewhere |= {
+        *commands_in(ROOT / "docs" / "guides" / "several_machines.md"),
+        *LABELLING,
+    }  # in test_several_machines
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -178,10 +187,41 @@ def test_masks_are_measured_as_the_documents_say(
     command: str, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     assert MEASURES[0] in README
-    shutil.copytree(tiny_data / "test" / "masks", tmp_path / "predictions" / "masks")
+    for path in (tiny_data / "test" / "masks").iterdir():
+        write_geotiff(tmp_path / "predictions" / "masks" / f"{path.stem}.tif", read_mask(path) * np.uint8(255))
     monkeypatch.chdir(tmp_path)
     run_here(command)
     assert len(list(Path("measures/overlays").iterdir())) == 3
+    assert Path("measures/cracks.geojson").is_file() == ("--geojson" in command)
+
+
+def test_predictions_are_corrected_and_trained_on_as_the_guide_says(
+    finished_run: Path, tiny: list[str], tiny_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    network = finished_run / CHECKPOINT
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_data / "test" / "images", "PHOTOS")
+    for path in list(Path("PHOTOS").iterdir()):
+        path.rename(path.with_stem(f"new{path.stem}"))
+    predicting, labelling, labelme, preparing, training = LABELLING
+    assert labelling in README
+    assert labelme == "labelme to_correct"  # a program of its own
+    run_here(predicting.replace("CHECKPOINT", str(network)), "--threshold", "0.3")
+    run_here(labelling)
+    run_here(preparing.replace("data/mine", str(tiny_data)))
+    assert len(list(Path("data/second/train/images").glob("new*"))) == 3
+    words = [word for word in tiny if not word.startswith("data.root")]
+    train_one([*shlex.split(training.replace("CHECKPOINT", str(network)))[2:], *words, "training.epochs=1"])
+
+
+def test_a_public_set_is_prepared_as_the_guide_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(6):
+        photo(Path("DOWNLOADED/image") / f"{number}.jpg")
+        mask(Path("DOWNLOADED/label") / f"{number}.png")
+    assert LIKE in commands_in(ROOT / "docs" / "guides" / "data.md")
+    run_here(LIKE)
+    assert len(list(Path("data/cracksc").glob("*/images/*"))) == 6
 
 
 def test_the_bands_of_the_guide_are_bands(tmp_path: Path):

@@ -15,6 +15,7 @@ from src.data.files import list_images, read_image
 from src.data.masks import read_mask
 from src.errors import UserError
 from src.evaluation import main as evaluate
+from src.models.checkpoint import load_checkpoint, save_checkpoint
 from src.predict import main
 from src.predicting.results import Wanted, predict_files
 from src.scoring.pictures import outline
@@ -100,6 +101,8 @@ def test_with_views_the_threshold_is_the_one_that_evaluation_chooses(
     ("words", "sentence"),
     [
         (["--threshold", "1.5"], r"--threshold=1\.5: must be from 0 to 1\."),
+        (["--smallest", "-1"], r"--smallest=-1: "),
+        (["--smallest", "5", "--clean"], r"--smallest=5: "),
         (["--overlap", "1"], r"--overlap=1\.0: must be from 0 to 0\.9\."),
         (["nowhere.jpg"], r"No such photograph: nowhere\.jpg \(/.*nowhere\.jpg\)\."),
         (["no=where.jpg"], r"No such photograph: no=where\.jpg \(/.*"),
@@ -178,3 +181,25 @@ def test_what_lies_in_a_folder_and_cannot_be_read_does_not_keep_the_others_from_
 def test_the_masks_of_a_data_set_are_not_replaced(tiny_data: Path):
     with pytest.raises(UserError, match="masks would be overwritten"):
         main(["x.pth", str(tiny_data / "test" / "images"), "--out", str(tiny_data / "test")])
+
+
+def test_parts_of_fewer_pixels_are_removed_from_the_photographs_own_mask(checkpoint: Path, tmp_path: Path):
+    path = photograph(tmp_path / "a.png", 64, 64)
+    for words in ([], ["--smallest", "30"]):
+        main([str(checkpoint), str(path), "--threshold", "0.5", "--out", str(tmp_path / "out"), *words])
+        mask = read_mask(tmp_path / "out" / "masks" / "a.png")
+        _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        sizes = stats[1:, cv2.CC_STAT_AREA]
+        assert not words or sizes.min(initial=30) >= 30
+        assert words or sizes.min(initial=30) < 30
+
+
+def test_the_cleaning_of_the_checkpoint_is_used_for_its_own_threshold(checkpoint: Path, tmp_path: Path):
+    path = photograph(tmp_path / "a.png", 64, 64)
+    payload = load_checkpoint(checkpoint)
+    save_checkpoint(payload | {"cleaning": {"low": 0.0, "high": 0.0, "smallest": 0, "gain": 0.1}}, tmp_path / "c.pth")
+    main([str(tmp_path / "c.pth"), str(path), "--out", str(tmp_path / "out"), "--clean"])
+    assert read_mask(tmp_path / "out" / "masks" / "a.png").all()
+    words = ["--clean", "--threshold", "0.9", "data.root=/nowhere"]
+    with pytest.raises(UserError, match="leave out --clean"):
+        main([str(tmp_path / "c.pth"), str(path), "--out", str(tmp_path / "out"), *words])
