@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from checkout import ROOT
 from commands import ask, commands, run_command_line, run_here, runs_of, serving, train_as
-from drawn import mask, photo
 from exports import trained
 from finished import FinishedSweep
 from geotiffs import write_geotiff
@@ -111,10 +110,7 @@ def test_every_command_of_the_guides_is_run_by_a_test():
         *CARD_CHECK,
         *STARTS,
     }
-    elsewhere |= {
-        *commands_in(ROOT / "docs" / "guides" / "several_machines.md"),
-        *LABELLING,
-    }  # in test_several_machines
+    elsewhere |= {*LABELLING, *commands_in(ROOT / "docs" / "guides" / "several_machines.md")}  # the latter: in its test
     assert not [line for line in GUIDES if not line.startswith(here) and line not in elsewhere]
 
 
@@ -216,9 +212,13 @@ def test_predictions_are_corrected_and_trained_on_as_the_guide_says(
 
 def test_a_public_set_is_prepared_as_the_guide_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
+    random, drawn = np.random.default_rng(0), np.zeros((40, 40), np.uint8)
+    drawn[20] = 255
     for number in range(6):
-        photo(Path("DOWNLOADED/image") / f"{number}.jpg")
-        mask(Path("DOWNLOADED/label") / f"{number}.png")
+        pictures = {"image": random.integers(0, 255, (40, 40, 3), dtype=np.uint8), "label": drawn}
+        for folder, picture in pictures.items():
+            Path("DOWNLOADED", folder).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(f"DOWNLOADED/{folder}/{number}.png", picture)
     assert LIKE in commands_in(ROOT / "docs" / "guides" / "data.md")
     run_here(LIKE)
     assert len(list(Path("data/cracksc").glob("*/images/*"))) == 6
