@@ -79,9 +79,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--allow-unpaired", action="store_true", help="skip files without partner")
     add("--unlabelled-is-crack-free", action="store_true", help="photographs without mask or drawing have no crack")
     options = parser.parse_args(argv)
-    if options.own_splits and not options.like:
+    if options.own_splits and options.like is None:
         raise UserError("--own-splits is for --like.")
-    return as_published(options) if options.like else options
+    return options if options.like is None else as_published(options)
 
 
 def as_published(options: argparse.Namespace) -> argparse.Namespace:

@@ -22,8 +22,12 @@ if TYPE_CHECKING:  # an extra
 
 PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS = 33550, 33922, 34264, 34735
 """TIFF's tags of a georeference (OGC GeoTIFF 1.1, section 7)."""
+LONGEST, LARGEST = 2**18, 2**35
+"""Pixels of a side, and in all: a larger file is damaged, or a bomb."""
 CACHE = 64 * 2**20
 """Bytes that GDAL keeps of files, instead of a share of the machine's memory."""
+SETTINGS: dict[str, Any] = {"GDAL_CACHEMAX": CACHE, "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
+"""Of GDAL. Without the second, a JPEG that is cut off goes on in grey."""
 DRIVERS = {
     b"II*\0": "GTiff",
     b"MM\0*": "GTiff",
@@ -150,9 +154,13 @@ def open_dataset(path: Path) -> Generator["DatasetReader"]:
     driver = next((driver for prefix, driver in DRIVERS.items() if start.startswith(prefix)), None)
     if driver is None:  # of GDAL's hundred formats, some read other files, or a network
         raise UserError(f"Cannot read {path}: it is not {', '.join(FORMATS)}.")
-    with rasterio.Env(GDAL_CACHEMAX=CACHE), reading(path):
+    with rasterio.Env(**SETTINGS), reading(path):
         dataset = rasterio.open(path.resolve(), driver=driver)
-    with rasterio.Env(GDAL_CACHEMAX=CACHE), dataset:
+    with rasterio.Env(**SETTINGS), dataset:
+        if max(dataset.width, dataset.height) > LONGEST or dataset.width * dataset.height > LARGEST:
+            size = f"{dataset.width}x{dataset.height}"
+            most = f"at most {LONGEST} in each direction and {LARGEST // 10**9} billion in all are read"
+            raise UserError(f"Cannot read {path}: it says that it has {size} pixels; {most}.")
         yield cast("DatasetReader", dataset)
 
 
@@ -164,4 +172,5 @@ def reading(path: Path) -> Generator[None]:
     try:
         yield
     except RasterioError as error:
-        raise UserError(f"Cannot read {in_full(path)}: {' '.join(str(error).split())}") from error
+        detail = " ".join(str(error.__cause__ or error).split())
+        raise UserError(f"Cannot read {in_full(path)}: {detail}.") from error

@@ -3,7 +3,7 @@
 import csv
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,6 @@ def predict_files(network: Network, photographs: Sequence[Path], out: Path, want
 
     Unreadable files are skipped, and are a ``UserError`` at the end.
     """
-    for name in ("masks", "overlays", *(["probabilities"] if wanted.probabilities else [])):
-        (out / name).mkdir(parents=True, exist_ok=True)
     rows, unreadable, least_sure = list[Row](), list[str](), LeastSure()
     bits = choose_bits(photographs, network.config.data.bits)
     started = time.monotonic()
@@ -77,11 +75,21 @@ def predict_files(network: Network, photographs: Sequence[Path], out: Path, want
         write_picture(least_sure.picture(), out / "least_sure.png")
         print(f"{len(rows)} photographs in {seconds:.0f} s, {speed(len(rows), seconds)}")
         print(f"least sure: {', '.join(least_sure.names[:5])}  ({out / 'least_sure.png'})")
-    print(f"{out}  (threshold {wanted.threshold:.3f}; cracks are outlined in blue in the overlays)")
+    if rows:
+        print(f"{out}  (threshold {wanted.threshold:.3f}; cracks are outlined in blue in the overlays)")
+    if not rows:
+        remove_empty(out)
     if unreadable:
         raise UserError(
             f"{len(unreadable)} of {len(photographs)} photographs could not be read. {' '.join(unreadable)}"
         )
+
+
+def remove_empty(out: Path) -> None:
+    """Remove the folders of results that hold nothing."""
+    for folder in (out / "masks", out / "overlays", out / "probabilities", out):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 @dataclass
@@ -125,6 +133,8 @@ def predict_photograph(
     name = photograph.path.stem + (".tif" if photograph.is_file else ".png")
     path, shape, sureness, pixels, top = out / "masks" / name, photograph.image.shape, Sureness(), 0, 0
     progress.begin(shape[0])
+    for folder in ("masks", "overlays", *(["probabilities"] if wanted.probabilities else [])):
+        (out / folder).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         sink = stack.enter_context(new_sink(photograph, path))
         maps = [new_map(out / "probabilities" / name, photograph)] if wanted.probabilities else []

@@ -32,10 +32,11 @@ from src.errors import EXIT_FAILED, EXIT_USER, UserError, run_command, unknown
 from src.folders import user_path
 from src.synthetic import write_dataset
 from sweeps import spec, specs
-from tests.robustness import bad_commands, bad_data
+from tests.robustness import bad_commands, bad_data, bad_masks
 from tests.robustness.bad_commands import of_checkpoints, of_overrides, of_sweeps, of_yaml
 from tests.robustness.bad_data import of_folders, of_photographs, of_sources
 from tests.robustness.bad_home import Case, Home
+from tests.robustness.bad_masks import of_masks, of_photographs_to_predict, of_words
 
 LONGEST_SECONDS = 60.0
 START = "forkserver"
@@ -45,13 +46,28 @@ PRELOADED = ("tests.robustness.bad_inputs", "src.training.run", "src.scoring.eva
 KINDS = ("named", "another refusal", "too long", "through", "harm")
 PROGRAMS = {
     name: import_module("run" if name == "run.py" else name).main
-    for name in ("run.py", "src.evaluation", "src.predict", "src.export", "src.prepare", "sweeps.run")
+    for name in (
+        "run.py",
+        *(f"src.{name}" for name in ("evaluation", "predict", "measure", "label", "export", "prepare")),
+        "sweeps.run",
+    )
 }
-RESULTS = ("experiments", "sweeps", "predictions", "prepared")
+RESULTS = ("experiments", "sweeps", "predictions", "measures", "labels", "prepared")
 """Folders that a command makes when it has nothing to refuse."""
 
 
-FAMILIES = (of_photographs, of_folders, of_sources, of_checkpoints, of_yaml, of_overrides, of_sweeps)
+FAMILIES = (
+    of_photographs,
+    of_folders,
+    of_sources,
+    of_checkpoints,
+    of_yaml,
+    of_overrides,
+    of_sweeps,
+    of_photographs_to_predict,
+    of_masks,
+    of_words,
+)
 
 
 class Outcome(NamedTuple):
@@ -67,7 +83,7 @@ def cases() -> list[Case]:
 
 def good_cases() -> list[Case]:
     """What is not to be refused."""
-    return [*bad_commands.good_ones(), *bad_data.good_ones()]
+    return [*bad_commands.good_ones(), *bad_data.good_ones(), *bad_masks.good_ones()]
 
 
 def make_home(root: Path) -> Home:
