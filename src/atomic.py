@@ -83,6 +83,7 @@ def partial_beside(path: Path) -> Path:
 
     Leftovers for the same path of threads of this machine that no longer exist are removed.
     """
+    path = path.absolute()  # "." has no name
     machine = os.uname().nodename  # another machine may write the same path on a shared disk
     digest = hashlib.sha256(f"{machine}/{path.name}".encode(errors="surrogateescape")).hexdigest()[:12]
     end = f".partial{path.suffix}"

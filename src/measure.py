@@ -29,6 +29,8 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--min-length={options.min_length}: must be 0 or more pixels.")
     if options.out.exists() and not options.out.is_dir():
         raise UserError(f"--out={options.out}: this is a file; choose a folder.")
+    if (options.out / "overlays").exists() and not (options.out / "cracks.csv").is_file():
+        raise UserError(f"--out={options.out}: its overlays are not of a measurement; choose another folder.")
     sources = find_sources(options.masks, options.photographs)
     outlive_reader()
     reader = Reader(sources, scale, options.geojson)

@@ -28,10 +28,8 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--overlap={options.overlap}: must be from 0 to 0.9.")
     if options.out.exists() and not options.out.is_dir():
         raise UserError(f"--out={options.out}: this is a file; choose a folder.")
-    if (options.out / "images").is_dir() and (options.out / "masks").is_dir():
-        raise UserError(
-            f"--out={options.out}: this is a data set, whose masks would be overwritten; choose another folder."
-        )
+    if (options.out / "masks").is_dir() and not (options.out / "predictions.csv").is_file():
+        raise UserError(f"--out={options.out}: its masks are no predictions and would be overwritten; choose another.")
     device = [f"device={options.device}"] if options.device else []
     inputs = Inputs.of(options.checkpoint, [*options.images, *device])
     photographs = find_photographs(inputs.photographs)

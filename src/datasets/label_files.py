@@ -1,6 +1,7 @@
 """Writes masks as label files: labelme's JSON beside each photograph, or one COCO file for all."""
 
 import json
+import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from src.atomic import link_or_copy, replace_text
+from src.atomic import replace_text
 from src.data.files import UInt8Array
-from src.datasets.outlines import Part, parts_of, polygon_of, run_lengths
+from src.datasets.outlines import parts_of, polygon_of, run_lengths
 
 LABELME = "5.5.0"
 """The version of labelme whose format is written."""
@@ -35,7 +36,7 @@ class LabelFiles(ABC):
 
 class Labelme(LabelFiles):
     def add(self, photograph: Path, mask: UInt8Array) -> int:
-        link_or_copy(photograph, self.folder / photograph.name)
+        shutil.copyfile(photograph, self.folder / photograph.name)
         shapes = [
             {
                 "label": LABEL,
@@ -57,7 +58,7 @@ class Labelme(LabelFiles):
 
 
 class Coco(LabelFiles):
-    """Parts with holes are run lengths, which have no tolerance: COCO's polygons have no holes."""
+    """Masks of parts as run lengths: COCO's polygons have no holes, and count pixels by their corners."""
 
     def __init__(self, folder: Path, tolerance: float) -> None:
         super().__init__(folder, tolerance)
@@ -65,30 +66,18 @@ class Coco(LabelFiles):
         self.images, self.annotations = list[dict[str, Any]](), list[dict[str, Any]]()
 
     def add(self, photograph: Path, mask: UInt8Array) -> int:
-        link_or_copy(photograph, self.folder / "images" / photograph.name)
+        shutil.copyfile(photograph, self.folder / "images" / photograph.name)
         height, width = mask.shape
         number = len(self.images) + 1
         self.images.append({"id": number, "file_name": photograph.name, "width": width, "height": height})
-        parts = parts_of(mask)
-        for part in parts:
-            about = {"id": len(self.annotations) + 1, "image_id": number, "category_id": 1}
-            self.annotations.append(about | self._shape(part, mask.shape))
-        return len(parts)
-
-    def _shape(self, part: Part, shape: tuple[int, ...]) -> dict[str, Any]:
-        drawn = np.zeros(shape, np.uint8)
-        cv2.fillPoly(drawn, [part.outline.astype(np.int32)], 1)
-        for hole in part.holes:
-            inner = np.zeros_like(drawn)
-            cv2.fillPoly(inner, [hole.astype(np.int32)], 1)
-            cv2.polylines(inner, [hole.astype(np.int32)], True, 0)  # the line of a hole is crack
-            drawn &= 1 - inner
-        (left, top), (right, bottom) = part.outline.min(axis=0).tolist(), part.outline.max(axis=0).tolist()
-        box = [left, top, right - left + 1, bottom - top + 1]
-        about: dict[str, Any] = {"area": int(drawn.sum()), "bbox": box, "iscrowd": int(bool(part.holes))}
-        if part.holes:
-            return about | {"segmentation": {"size": list(shape), "counts": run_lengths(drawn)}}
-        return about | {"segmentation": [polygon_of(part, self.tolerance).ravel().tolist()]}
+        count, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 0).astype(np.uint8), connectivity=8)
+        for part in range(1, count):
+            about = {"id": len(self.annotations) + 1, "image_id": number, "category_id": 1, "iscrowd": 1}
+            left, top, wide, high, area = (int(one) for one in stats[part])
+            runs = {"size": [height, width], "counts": run_lengths((np.asarray(labels) == part).astype(np.uint8))}
+            about |= {"area": area, "bbox": [left, top, wide, high], "segmentation": runs}
+            self.annotations.append(about)
+        return count - 1
 
     def close(self) -> None:
         categories = [{"id": 1, "name": LABEL, "supercategory": ""}]

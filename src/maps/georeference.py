@@ -1,8 +1,8 @@
 """Where a pixel of a georeferenced photograph is on the earth, and how large it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import hypot
+from dataclasses import dataclass, field
+from math import cos, hypot, radians, sin, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,10 @@ if TYPE_CHECKING:  # an extra
 WGS_84 = "EPSG:4326"
 DIGITS = 9
 """Of degrees: a tenth of a millimetre."""
+SQUARE = 0.01
+"""Share by which the sides of a square may differ; those of a web map differ by up to 0.007."""
+RADIUS, FLATTENED = 6378137.0, 0.00669437999014
+"""Metres of the ellipsoid of WGS 84, and its first eccentricity squared."""
 Points = npt.NDArray[np.float64]
 
 
@@ -25,32 +29,59 @@ class Georeference:
 
     crs: Any
     transform: Any
+    centre: tuple[float, float] = field(default=(0.5, 0.5), compare=False)
+    """x and y of the middle of the photograph, in pixels."""
 
     @classmethod
     def of(cls, dataset: "DatasetReader") -> "Georeference | None":
         """None for a file without one."""
-        return cls(dataset.crs, dataset.transform) if dataset.crs and not dataset.transform.is_identity else None
+        if not dataset.crs or dataset.transform.is_identity:
+            return None
+        return cls(dataset.crs, dataset.transform, (dataset.width / 2, dataset.height / 2))
 
     @property
-    def mm_per_pixel(self) -> float | None:
-        """The side of a pixel; None in degrees, where it depends on the place."""
-        if not self.crs.is_projected:
-            return None
-        _, metres = self.crs.linear_units_factor
-        across = hypot(self.transform.a, self.transform.d)
-        down = hypot(self.transform.b, self.transform.e)
-        if abs(across - down) > 0.001 * across:
-            raise UserError(
-                f"The pixels of the photograph are not square: {across:g} by {down:g}. Resample it before measuring."
-            )
-        return 1000 * metres * (across + down) / 2
+    def mm_per_pixel(self) -> float:
+        """The side of a pixel on the ground, in the middle of the photograph; a ``UserError`` if it is no square.
+
+        It is measured on the ellipsoid: the metres of a map are not those of the ground, least of all in web maps.
+        """
+        x, y = self.centre
+        step = max(1.0, min(x, y, 100.0))
+        points = np.array([(x, y), (x + step, y), (x, y + step)])
+        (east, north), *others = self.degrees(points)
+        sine = sin(radians(north))
+        across = RADIUS / sqrt(1 - FLATTENED * sine**2)  # radii of curvature (Snyder 1987, eq. 4-18 and 4-20)
+        along = RADIUS * (1 - FLATTENED) / (1 - FLATTENED * sine**2) ** 1.5
+        sides = [
+            hypot(across * cos(radians(north)) * radians(its_east - east), along * radians(its_north - north)) / step
+            for its_east, its_north in others
+        ]
+        if not min(sides) > 0 or abs(sides[0] - sides[1]) > SQUARE * max(sides):
+            sizes = f"{1000 * sides[0]:g} by {1000 * sides[1]:g} mm"
+            raise UserError(f"the pixels are {sizes}, no square: give --mm-per-pixel, or resample the photograph.")
+        return 1000 * sum(sides) / 2
 
     def degrees(self, points: Points) -> list[list[float]]:
         """Longitude and latitude (WGS 84) of points (K, 2) x and y in pixels from the upper left corner."""
+        from rasterio.errors import CRSError, RasterioError
         from rasterio.warp import transform
 
         x, y = points.T
         t = self.transform
         east, north = t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
-        found: Sequence[Any] = transform(self.crs, WGS_84, east.tolist(), north.tolist())
-        return [[round(one, DIGITS), round(other, DIGITS)] for one, other in zip(found[0], found[1], strict=True)]
+        try:
+            found: Sequence[Any] = transform(self.crs, WGS_84, east.tolist(), north.tolist())
+        except (RasterioError, CRSError, *cpl_errors()) as error:
+            raise UserError(f"the map cannot be brought to degrees: {' '.join(str(error).split())}.") from error
+        if not np.isfinite(np.array(found[:2])).all():
+            raise UserError(
+                "the map cannot be brought to degrees: the photograph is outside of what its projection covers."
+            )
+        return [[float(one), float(other)] for one, other in zip(found[0], found[1], strict=True)]
+
+
+def cpl_errors() -> tuple[type[Exception], ...]:
+    """Errors of GDAL that rasterio passes on as they are."""
+    from rasterio._err import CPLE_BaseError
+
+    return (CPLE_BaseError,)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -48,7 +49,7 @@ class Header:
     """What the beginning of an image file says."""
 
     is_large: bool
-    """More than ``MAX_PIXELS``."""
+    """More than ``MAX_PIXELS``, or of a kind that only rasterio reads, such as 16 bits with four bands."""
     has_georeference: bool
 
 
@@ -63,7 +64,8 @@ def read_header(path: Path) -> Header:
     except Image.DecompressionBombError:
         return Header(is_large=True, has_georeference=False)
     except Exception:  # decoders of damaged files raise anything
-        return Header(is_large=False, has_georeference=False)
+        is_other_tiff = find_spec("rasterio") is not None and driver_of(path) == "GTiff"
+        return Header(is_large=is_other_tiff, has_georeference=False)
 
 
 class Raster:
@@ -111,8 +113,8 @@ class Band:
         self.shape = (dataset.height, dataset.width)
         if dataset.count != 1 or dataset.dtypes[0] != "uint8":
             raise UserError(
-                f"{dataset.name} is not a mask: it has {dataset.count} bands of {dataset.dtypes[0]}; a mask of this "
-                "size must have one band of 8 bits, crack where it is not 0."
+                f"{dataset.name} is not a mask: it has {dataset.count} bands of {dataset.dtypes[0]}; a GeoTIFF or "
+                "large mask must have one band of 8 bits, crack where it is not 0."
             )
 
     def __getitem__(self, window: slice | tuple[slice, slice]) -> UInt8Array:
@@ -149,10 +151,7 @@ def open_dataset(path: Path) -> Generator["DatasetReader"]:
             f"{path}: a photograph with a georeference or of more than {MAX_PIXELS // 10**6} million pixels {MISSING}"
         ) from None
     refuse_irregular(path)
-    with path.open("rb") as file:
-        start = file.read(4)
-    driver = next((driver for prefix, driver in DRIVERS.items() if start.startswith(prefix)), None)
-    if driver is None:  # of GDAL's hundred formats, some read other files, or a network
+    if (driver := driver_of(path)) is None:  # of GDAL's hundred formats, some read other files, or a network
         raise UserError(f"Cannot read {path}: it is not {', '.join(FORMATS)}.")
     with rasterio.Env(**SETTINGS), reading(path):
         dataset = rasterio.open(path.resolve(), driver=driver)
@@ -162,6 +161,13 @@ def open_dataset(path: Path) -> Generator["DatasetReader"]:
             most = f"at most {LONGEST} in each direction and {LARGEST // 10**9} billion in all are read"
             raise UserError(f"Cannot read {path}: it says that it has {size} pixels; {most}.")
         yield cast("DatasetReader", dataset)
+
+
+def driver_of(path: Path) -> str | None:
+    """GDAL's reader of a file, by its first bytes."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((driver for prefix, driver in DRIVERS.items() if start.startswith(prefix)), None)
 
 
 @contextmanager

@@ -85,6 +85,9 @@ def new_tiff(path: Path, shape: tuple[int, ...], place: Georeference | None) -> 
         stack.enter_context(writing(path))
         with rasterio.open(partial, "w", **options) as dataset:
             yield Tiff(cast("DatasetWriter", dataset))
+        with rasterio.open(partial) as written:  # of a full disk, closing says nothing
+            window: Any = ((shape[0] - 1, shape[0]), (0, shape[1]))
+            written.read(1, window=window)
 
 
 @contextmanager

@@ -23,7 +23,10 @@ FloatArray = npt.NDArray[np.float64]
 TILE = 2048
 """Pixels of a tile's side."""
 HALO = 128
-"""Pixels around a tile that are read with it. Thinning needs about twice the half width of a crack."""
+"""Pixels around a tile that are read with it, more where cracks are wide: thinning needs twice their half width."""
+WIDEST = 512
+"""Pixels around a tile, at most: thinning takes a pass over the tile for each pixel of the half width. What is wider than
+about 400 pixels, such as a pothole, is cut where a tile ends."""
 UP = 2
 """Points on the grid of half pixels for each pixel."""
 TIE = 0.1
@@ -71,9 +74,7 @@ def find_centre_lines(mask: Mask) -> CentreLines:
     components = Components(mask.shape)
     points, widths, labels = [np.zeros((0, 2), np.int64)], [np.zeros((0, 4))], [np.zeros(0, np.int64)]
     for rows, columns in tiles(mask.shape):
-        outer = [slice(max(0, one.start - HALO), one.stop + HALO) for one in (rows, columns)]
-        found = (mask[outer[0], outer[1]] != 0).view(np.uint8)
-        filled = without_pinholes(found) if found.any() else found
+        outer, found, filled = read_tile(mask, (rows, columns))
         inner = slice(rows.start - outer[0].start, None), slice(columns.start - outer[1].start, None)
         size = rows.stop - rows.start, columns.stop - columns.start
         own, own_filled = (one[inner][: size[0], : size[1]] for one in (found, filled))
@@ -99,6 +100,25 @@ def find_centre_lines(mask: Mask) -> CentreLines:
         areas=areas,
         at_border=at_border,
     )
+
+
+def read_tile(mask: Mask, tile: tuple[slice, slice]) -> tuple[list[slice], UInt8Array, UInt8Array]:
+    """A tile with enough around it to thin it: where that is, its crack, and its crack without pinholes."""
+    halo = HALO
+    while True:
+        outer = [
+            slice(max(0, one.start - halo), min(side, one.stop + halo))
+            for one, side in zip(tile, mask.shape, strict=True)
+        ]
+        found = (mask[outer[0], outer[1]] != 0).view(np.uint8)
+        if not found.any():
+            return outer, found, found
+        filled = without_pinholes(found)
+        whole = all(one.start == 0 and one.stop == side for one, side in zip(outer, mask.shape, strict=True))
+        half = cv2.distanceTransform(np.pad(filled, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
+        if whole or 2.5 * half < halo or halo >= WIDEST:
+            return outer, found, filled
+        halo *= 2
 
 
 def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:

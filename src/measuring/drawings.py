@@ -38,7 +38,8 @@ def draw_cracks(background: UInt8Array, photograph: Photograph, severity: Severi
     longest = max(background.shape[:2])
     enlarged = min(LARGEST / longest, max(1, SMALLEST / longest))
     interpolation = cv2.INTER_AREA if enlarged < 1 else cv2.INTER_NEAREST
-    scaled = cv2.resize(background, None, fx=enlarged, fy=enlarged, interpolation=interpolation)
+    height, width = (max(1, round(side * enlarged)) for side in background.shape[:2])
+    scaled = cv2.resize(background, (width, height), interpolation=interpolation)
     grey = cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY)
     picture = np.repeat(grey[..., None], 3, axis=2)
     factor = max(picture.shape[:2]) / max(photograph.height, photograph.width)

@@ -6,6 +6,7 @@ from types import TracebackType
 
 from skimage.measure import approximate_polygon
 
+from src.maps.georeference import DIGITS
 from src.measuring.severity import Severity
 from src.measuring.tables import Photograph, crack_rows
 
@@ -34,7 +35,10 @@ class GeoJson:
         """The cracks of a photograph that has a georeference."""
         assert photograph.georeference is not None
         for crack, row in zip(photograph.cracks, crack_rows(photograph, severity), strict=True):
-            lines = [photograph.georeference.degrees(approximate_polygon(line.points, OFF)) for line in crack.lines]
+            lines = [
+                [[round(one, DIGITS) for one in point] for point in photograph.georeference.degrees(corners)]
+                for corners in (approximate_polygon(line.points, OFF) for line in crack.lines)
+            ]
             geometry = {"type": "MultiLineString", "coordinates": lines}
             feature = {"type": "Feature", "properties": row, "geometry": geometry}
             self.file.write(("\n" if self.first else ",\n") + json.dumps(feature))

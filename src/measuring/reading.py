@@ -22,6 +22,8 @@ from src.measuring.tables import Photograph
 from src.measuring.units import Units
 from src.scoring.cleaning import strips
 
+FULL = 0.5
+"""Share of crack from which a mask is taken to be inverted."""
 PAPER, CRACK = 225, 120
 """Grey levels of a mask whose photograph is not known."""
 
@@ -40,11 +42,19 @@ class Reader:
             )
         whole = [source.mask for source in sources if source.mask not in self.in_windows]
         self.rule = choose_mask_rule(inspect_masks(whole, UserRule()), UserRule()) if whole else MaskRule()
-        scales = [place and place.mm_per_pixel for place in (self.places.get(one.mask) for one in sources)]
+        have_maps = all(self.places.get(source.mask) for source in sources)
         self.units = {
-            source.mask: Units(mm_per_pixel or scale if all(scales) else mm_per_pixel)
-            for source, scale in zip(sources, scales, strict=True)
+            source.mask: Units(self._scale(source.mask) if mm_per_pixel is None and have_maps else mm_per_pixel)
+            for source in sources
         }
+
+    def _scale(self, mask: Path) -> float:
+        place = self.places[mask]
+        assert place is not None  # all masks have one
+        try:
+            return place.mm_per_pixel
+        except UserError as error:
+            raise UserError(f"{mask}: {error}") from None
 
     @property
     def have_scale(self) -> bool:
@@ -62,6 +72,11 @@ class Reader:
 
     def _whole(self, source: Source) -> tuple[Photograph, UInt8Array]:
         mask = self.rule.read(source.mask)
+        if mask.mean() > FULL:
+            raise UserError(
+                f"{source.mask}: more than half of it is crack. If crack is black in it, `python -m src.prepare` with "
+                "--crack-colour 0 makes masks that can be measured."
+            )
         if source.photograph is None:
             return self._photograph(source, mask.shape, mask), in_grey(mask)
         picture = read_image(source.photograph)

@@ -16,7 +16,7 @@ from src.measuring.page import write_page
 from src.measuring.reading import Reader
 from src.measuring.severity import Severity
 from src.measuring.sources import Source
-from src.measuring.tables import Photograph, Row, crack_rows, photograph_row, profile_rows
+from src.measuring.tables import Photograph, Row, crack_columns, crack_rows, photograph_row, profile_rows
 from src.scoring.pictures import write_picture
 
 WRITTEN = ("photographs.csv", "cracks.csv", "profiles.csv", "cracks.geojson", "report.html", "overlays")
@@ -41,7 +41,7 @@ def write_results(sources: Sequence[Source], reader: Reader, wanted: Wanted, fol
     """
     (folder / "overlays").mkdir()
     rows, unreadable = list[Row](), list[str]()
-    cracks = Table(folder / "cracks.csv")
+    cracks = Table(folder / "cracks.csv", crack_columns(reader.units[sources[0].mask], wanted.severity))
     profiles = Table(folder / "profiles.csv") if wanted.profiles else None
     is_terminal = bool(sys.stdout and sys.stdout.isatty())
     with ExitStack() as stack:
@@ -79,9 +79,12 @@ def sentence(photograph: Photograph) -> str:
 class Table:
     """A CSV file to which rows are added; the keys of the first row are its columns."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, columns: Sequence[str] = ()) -> None:
+        """``columns`` are written at once, so that a table without rows has its columns."""
         self.path = path
-        path.touch()
+        with path.open("w", newline="", encoding="utf-8") as file:
+            if columns:
+                csv.writer(file).writerow(columns)
 
     def add(self, rows: Iterable[Row]) -> None:
         with self.path.open("a", newline="", encoding="utf-8") as file:

@@ -34,7 +34,7 @@ class Severity(Section):
     @model_validator(mode="after")
     def in_order(self) -> "Severity":
         limits = [band.up_to for band in self.bands]
-        names = {band.name for band in self.bands}
+        names = {band.name.replace(" ", "_") for band in self.bands}  # as in the columns of tables
         ends = [limit for limit in limits if limit is not None]
         if not self.bands or limits[-1] is not None or len(ends) < len(limits) - 1:
             raise ValueError("each band but the last must have up_to, and the last one none")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.config.schema import SPLITS
-from src.data.files import list_images
+from src.data.files import images_below, list_images, refuse_outside
 from src.data.pairs import by_stem
 from src.errors import UserError
 from src.folders import in_full
@@ -40,6 +40,7 @@ def find_sources(given: Sequence[Path], photographs: Path | None) -> list[Source
     """
     found = dict[str, Source]()
     for source in (one for path in given for one in sources_of(path)):
+        refuse_outside(source.mask.parent, [source.mask])
         if (other := found.setdefault(source.mask.stem, source)) != source:
             raise UserError(
                 f"{other.mask} and {source.mask} have the same stem, and so would their results: measure them "
@@ -62,6 +63,8 @@ def sources_of(path: Path) -> list[Source]:
     listed = predicted(path / PREDICTIONS)
     found = list[Source]()
     for masks, images in folders_of(path):
+        if below := images_below(masks):
+            print(f"Skipped {len(below)} image files in subfolders of {masks}, such as {below[0]}: pass these too.")
         beside = by_stem(list_images(images)) if images and images.is_dir() else {}
         for mask in list_images(masks):
             found.append(listed.get(mask.name, Source(mask, beside.get(mask.stem))))
@@ -84,8 +87,11 @@ def predicted(table: Path) -> dict[str, Source]:
     """The sources by the file names of their masks, from the table that ``src.predict`` writes."""
     if not table.is_file():
         return {}
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("mask") and row.get("photograph")]
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row.get("mask") and row.get("photograph")]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"Cannot read {table}: {error}; remove it, or predict again.") from error
     found = dict[str, Source]()
     for row in rows:
         photograph, mask = Path(row["photograph"]), table.parent / row["mask"]

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
+
 from src.maps.georeference import Georeference
-from src.measuring.cracks import Crack, mean_direction
+from src.measuring.cracks import Crack, Line, mean_direction
 from src.measuring.places import Place
 from src.measuring.severity import Severity
 from src.measuring.units import Units, rounded
@@ -55,6 +57,13 @@ def crack_rows(photograph: Photograph, severity: Severity | None) -> Iterator[Ro
             "y_px": rounded(y),
             **({"severity": severity.names[severity.rank(crack, units)]} if severity else {}),
         }
+
+
+def crack_columns(units: Units, severity: Severity | None) -> list[str]:
+    """The columns of ``crack_rows``."""
+    line = Line(np.array([[0.0, 0.0], [1.0, 0.0]]), np.ones(2), 1.0, slice(0, 2))
+    crack = Crack((line,), area=1, width_mean=1, junctions=0, free_ends=2, at_border=False)
+    return list(next(crack_rows(Photograph("", Path(), 1, 1, [crack], units=units), severity)))
 
 
 def photograph_row(photograph: Photograph, severity: Severity | None) -> Row:

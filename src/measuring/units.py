@@ -5,6 +5,9 @@ from math import isfinite
 
 from src.errors import UserError
 
+LARGEST = 1e6
+"""Millimetres of a pixel: a kilometre."""
+
 
 @dataclass(frozen=True)
 class Units:
@@ -14,8 +17,9 @@ class Units:
 
     def __post_init__(self) -> None:
         scale = self.mm_per_pixel
-        if scale is not None and not (isfinite(scale) and scale > 0):
-            raise UserError(f"--mm-per-pixel={scale}: must be above 0, the side of a pixel on the pavement in mm.")
+        if scale is not None and not (isfinite(scale) and 0 < scale <= LARGEST):
+            what = f"above 0 and at most {LARGEST:g}, the side of a pixel on the pavement in mm"
+            raise UserError(f"--mm-per-pixel={scale}: must be {what}.")
 
     def mm(self, pixels: float) -> float:
         """Millimetres of a length. It needs the scale."""

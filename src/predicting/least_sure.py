@@ -22,9 +22,8 @@ class LeastSure:
     def add(self, name: str, sure: float, image: UInt8Array, mask: UInt8Array) -> None:
         """A photograph (H, W, 3) and its mask (H, W), crack where it is not 0."""
         factor = min(1.0, 2 * PANEL_SIDE / max(image.shape[:2]))
-        small, found = (
-            cv2.resize(one, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) for one in (image, mask)
-        )
+        height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+        small, found = (cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in (image, mask))
         self._count += 1  # of equally sure ones, the earlier
         item = (-sure, -self._count, name, small.astype(np.uint8), (found > 0).astype(np.uint8))
         if len(self._kept) < SHOWN:

@@ -23,6 +23,7 @@ from src.scoring.inference import Network
 from src.scoring.pictures import outline, write_picture
 
 Row = dict[str, object]
+PREDICTIONS = "predictions.csv"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Wanted:
         """The mask of levels, strip by strip; ``scale`` is that of the network's images."""
         if self.cleaning is None:
             return (levels[rows] for rows in strips(levels.shape))
-        return cleaned_rows(levels, self.cleaning.smallest / (scale[0] * scale[1]))
+        return cleaned_rows(levels, round(self.cleaning.smallest / (scale[0] * scale[1]), 6))
 
 
 def predict_files(network: Network, photographs: Sequence[Path], out: Path, wanted: Wanted) -> None:
@@ -69,7 +70,7 @@ def predict_files(network: Network, photographs: Sequence[Path], out: Path, want
             least_sure.add(path.name, found.sureness.value, *found.pictures)
             progress.end(f"{path}  {found.share:.2%} crack")
     if rows:
-        write_table(out / "predictions.csv", rows)
+        write_table(out / PREDICTIONS, [*earlier(out, rows), *rows])
     if len(rows) > 1:
         seconds = time.monotonic() - started
         write_picture(least_sure.picture(), out / "least_sure.png")
@@ -153,6 +154,20 @@ def predict_photograph(
         (image, mask), crack = sink.finish(lambda levels: wanted.masks(levels, network.scale))
     write_picture(outline(image, mask), out / "overlays" / f"{photograph.path.stem}.png")
     return Found(photograph, path, sureness, time.monotonic() - started, pixels, crack, (image, mask))
+
+
+def earlier(out: Path, rows: Sequence[Row]) -> list[Row]:
+    """The rows of earlier predictions into this folder whose masks are still those."""
+    path, new = out / PREDICTIONS, {row["mask"] for row in rows}
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            found = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error):
+        return []
+    kept = [row for row in found if row.keys() == rows[0].keys() and row["mask"] not in new]
+    return [dict(row) for row in kept if (out / row["mask"]).is_file()]
 
 
 def write_table(path: Path, rows: Sequence[Row]) -> None:

@@ -133,7 +133,8 @@ def _shrink(picture: UInt8Array, interpolation: int) -> UInt8Array:
     factor = PANEL_SIDE / max(picture.shape[:2])
     if factor >= 1:
         return picture
-    small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=interpolation)
+    height, width = (max(1, round(side * factor)) for side in picture.shape[:2])
+    small = cv2.resize(picture, (width, height), interpolation=interpolation)
     return small.astype(np.uint8, copy=False)
 
 

@@ -95,8 +95,33 @@ def test_georeferenced_predictions_become_lines_on_the_map(tmp_path: Path):
     (feature,) = json.loads((tmp_path / "out" / "cracks.geojson").read_text())["features"]
     assert feature["properties"]["length_mm"] == pytest.approx(160 * 4, rel=0.02)
     (row,) = rows(tmp_path / "out" / "photographs.csv")
-    assert float(row["mm_per_pixel"]) == pytest.approx(4)
+    assert float(row["mm_per_pixel"]) == pytest.approx(4, rel=1e-3)
     data = scene(tmp_path / "data")
     with pytest.raises(UserError, match="--geojson"):
         main([str(data), "--out", str(tmp_path / "none"), "--geojson"])
     assert not (tmp_path / "none").exists()
+
+
+def test_overlays_of_predictions_are_left_alone(tmp_path: Path):
+    data = scene(tmp_path / "data")
+    (tmp_path / "predictions" / "overlays").mkdir(parents=True)
+    with pytest.raises(UserError, match="overlays"):
+        main([str(data), "--out", str(tmp_path / "predictions")])
+
+
+def test_masks_in_which_crack_is_black_are_refused(tmp_path: Path):
+    mask = np.full((60, 80), 255, np.uint8)
+    mask[30:33] = 0
+    Image.fromarray(mask).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match="--crack-colour 0"):
+        main([str(tmp_path / "a.png"), "--out", str(tmp_path / "out")])
+
+
+def test_without_any_crack_the_table_has_its_columns(tmp_path: Path):
+    Image.fromarray(np.zeros((60, 80), np.uint8)).save(tmp_path / "a.png")
+    main([str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--mm-per-pixel", "1", "--severity", "ltpp"])
+    header = (tmp_path / "out" / "cracks.csv").read_text().strip().split(",")
+    assert header[0] == "photograph"
+    assert header[-1] == "severity"
+    main([str(scene(tmp_path / "data")), "--out", str(tmp_path / "some"), "--mm-per-pixel", "1", "--severity", "ltpp"])
+    assert list(rows(tmp_path / "some" / "cracks.csv")[0]) == header

@@ -1,5 +1,6 @@
 """``python -m src.predict``: new photographs of any size."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -178,9 +179,11 @@ def test_what_lies_in_a_folder_and_cannot_be_read_does_not_keep_the_others_from_
     assert (tmp_path / "out" / "masks" / "good.png").is_file()
 
 
-def test_the_masks_of_a_data_set_are_not_replaced(tiny_data: Path):
-    with pytest.raises(UserError, match="masks would be overwritten"):
-        main(["x.pth", str(tiny_data / "test" / "images"), "--out", str(tiny_data / "test")])
+def test_masks_that_are_no_predictions_are_not_replaced(tiny_data: Path, tmp_path: Path):
+    (tmp_path / "mine" / "masks").mkdir(parents=True)
+    for out in (tiny_data / "test", tmp_path / "mine"):
+        with pytest.raises(UserError, match="would be overwritten"):
+            main(["x.pth", str(tiny_data / "test" / "images"), "--out", str(out)])
 
 
 def test_parts_of_fewer_pixels_are_removed_from_the_photographs_own_mask(checkpoint: Path, tmp_path: Path):
@@ -203,3 +206,17 @@ def test_the_cleaning_of_the_checkpoint_is_used_for_its_own_threshold(checkpoint
     words = ["--clean", "--threshold", "0.9", "data.root=/nowhere"]
     with pytest.raises(UserError, match="leave out --clean"):
         main([str(tmp_path / "c.pth"), str(path), "--out", str(tmp_path / "out"), *words])
+
+
+def test_a_second_prediction_adds_to_the_table_of_the_first(checkpoint: Path, tmp_path: Path):
+    paths = [photograph(tmp_path / f"{name}.png", 40, 40) for name in "abc"]
+    for some in (paths[:2], paths[1:]):
+        main([str(checkpoint), *map(str, some), "--threshold", "0.4", "--out", str(tmp_path / "out")])
+    with (tmp_path / "out" / "predictions.csv").open(newline="") as file:
+        assert [row["mask"] for row in csv.DictReader(file)] == ["masks/a.png", "masks/b.png", "masks/c.png"]
+
+
+def test_photographs_of_a_pixel_in_height_are_predicted(checkpoint: Path, tmp_path: Path):
+    paths = [photograph(tmp_path / f"{name}.png", *size) for name, size in {"a": (1, 3000), "b": (2500, 2)}.items()]
+    main([str(checkpoint), *map(str, paths), "--threshold", "0.4", "--out", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "least_sure.png").is_file()

@@ -29,18 +29,29 @@ def test_a_pixel_is_where_it_was_put_to_a_fraction_of_a_millimetre(tmp_path: Pat
         assert np.hypot(e - expected[0], n - expected[1]) < 5e-4
 
 
-def test_the_scale_is_that_of_the_map_in_metres_or_feet(tmp_path: Path):
-    for crs, expected in ((UTM, 4.0), ("EPSG:2263", 4 * 0.3048006096), ("EPSG:4326", None)):
-        with open_dataset(write_geotiff(tmp_path / "a.tif", MASK, crs, turned=20)) as dataset:
-            place = Georeference.of(dataset)
-        assert place is not None
-        assert place.mm_per_pixel == (pytest.approx(expected) if expected else None), crs
+@pytest.mark.parametrize("turned", [0.0, 20.0])
+def test_the_scale_is_that_of_the_ground_on_every_map(turned: float, tmp_path: Path):
+    with open_dataset(write_geotiff(tmp_path / "a.tif", MASK, turned=turned)) as dataset:
+        place = Georeference.of(dataset)
+    assert place is not None
+    assert place.mm_per_pixel == pytest.approx(4, rel=2e-4)  # of this map, 191 km from its middle
+    (longitude, latitude), _ = place.degrees(np.array([[25.0, 15.0], [0.0, 0.0]]))
+    found: Any = transform("EPSG:4326", "EPSG:3857", [longitude], [latitude])
+    web = Affine.translation(found[0][0], found[1][0]) * Affine.scale(0.006, -0.006)
+    ground = 6 * np.cos(np.radians(latitude))  # web maps are larger by 1 / cos(latitude), a little less to the north
+    assert Georeference(CRS.from_epsg(3857), web, (25, 15)).mm_per_pixel == pytest.approx(ground, rel=5e-3)
 
 
 def test_pixels_that_are_not_square_are_refused():
-    place = Georeference(CRS.from_string(UTM), Affine.scale(0.004, -0.005))
-    with pytest.raises(UserError, match="square"):
+    place = Georeference(CRS.from_string(UTM), Affine.translation(EAST, NORTH) * Affine.scale(0.004, -0.005), (9, 9))
+    with pytest.raises(UserError, match="no square"):
         _ = place.mm_per_pixel
+
+
+def test_what_is_outside_of_a_projection_is_refused():
+    place = Georeference(CRS.from_string(UTM), Affine.translation(1e9, 1e9) * Affine.scale(1, -1), (9, 9))
+    with pytest.raises(UserError, match="degrees"):
+        place.degrees(np.array([[0.0, 0.0]]))
 
 
 def test_a_file_without_a_georeference_has_none(tmp_path: Path):

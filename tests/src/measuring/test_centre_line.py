@@ -65,6 +65,18 @@ def test_a_pinhole_is_filled_and_pavement_between_cracks_is_not():
     np.testing.assert_array_equal(without_pinholes(mask)[:, :4], mask[:, :4])
 
 
+@pytest.mark.parametrize("width", [20, 90, 200])
+def test_wide_cracks_are_measured_across_tiles_too(width: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(centre_line, "TILE", 150)
+    monkeypatch.setattr(centre_line, "HALO", 16)
+    mask = np.zeros((500, 700), np.uint8)
+    mask[200 - width // 2 : 200 + width // 2, 20:680] = 1
+    (crack,) = measure(mask)
+    assert crack.length == pytest.approx(660, rel=0.02)
+    assert crack.width_max == pytest.approx(width, abs=1.5)
+    assert len(crack.lines) == 1
+
+
 def test_an_empty_mask_has_no_centre_line():
     found = find_centre_lines(np.zeros((30, 40), np.uint8))
     assert len(found.points) == len(found.areas) == 0

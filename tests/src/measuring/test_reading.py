@@ -44,11 +44,9 @@ def test_a_georeference_gives_the_scale_unless_the_user_does(tmp_path: Path):
     placed = Source(write_geotiff(tmp_path / "a.tif", MASK), None)
     Image.fromarray(MASK).save(tmp_path / "b.png")
     plain = Source(tmp_path / "b.png", None)
-    assert [scale for _, scale in read(placed)] == [pytest.approx(1000 * METRES)]
+    assert [scale for _, scale in read(placed)] == [pytest.approx(1000 * METRES, rel=1e-3)]
     assert [scale for _, scale in read(placed, scale=2)] == [2]
     assert [scale for _, scale in read(placed, plain)] == [None, None]
-    degrees = Source(write_geotiff(tmp_path / "c.tif", MASK, "EPSG:4326"), None)
-    assert [scale for _, scale in read(placed, degrees)] == [None, None]
 
 
 def test_lines_on_the_map_need_a_georeference_of_every_mask(tmp_path: Path):
