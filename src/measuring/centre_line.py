@@ -25,8 +25,10 @@ TILE = 2048
 HALO = 128
 """Pixels around a tile that are read with it, more where cracks are wide: thinning needs twice their half width."""
 WIDEST = 512
-"""Pixels around a tile, at most: thinning takes a pass over the tile for each pixel of the half width. What is wider than
-about 400 pixels, such as a pothole, is cut where a tile ends."""
+"""Pixels around a tile, at most: thinning takes a pass over the tile for each pixel of the half width.
+
+What is wider than about 400 pixels, such as a pothole, is cut where a tile ends.
+"""
 UP = 2
 """Points on the grid of half pixels for each pixel."""
 TIE = 0.1
