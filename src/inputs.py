@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # torch: seconds to import, and --help needs none of it
     from src.scoring.inference import Network
 
 CHECKPOINT_SUFFIX = ".pth"
+PREDICTIONS = "predictions.csv"
+"""The table that ``src.predict`` writes; its columns ``mask`` and ``photograph`` name the files."""
 
 
 @dataclass(frozen=True)

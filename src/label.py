@@ -1,8 +1,8 @@
 """Turn masks into polygons that one can correct: ``python -m src.label PREDICTIONS --out DIR [--least-sure N]``.
 
 PREDICTIONS is what src.predict wrote, a data set, or a folder of masks with --photographs. DIR gets the photographs and
-their polygons: for labelme a JSON file beside each, for other programs one COCO file. Correct them there, and
-``python -m src.prepare DIR --add-to DATA --out NEW`` makes a larger data set of DATA.
+their cracks: for labelme polygons in a JSON file beside each, for other programs masks in one COCO file. Correct them
+there, and ``python -m src.prepare DIR --add-to DATA --out NEW`` makes a larger data set of DATA.
 """
 
 import argparse
@@ -21,23 +21,16 @@ if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from src.measuring.sources import Source
 
 FORMATS = ("labelme", "coco")
+TOLERANCE = 0.5
+"""Pixels."""
 
 
 def main(argv: list[str]) -> None:
-    parser = Parser(
-        prog="python -m src.label", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("masks", nargs="+", type=user_path, help="predictions, a data set, or masks")
-    parser.add_argument("--out", type=user_path, required=True, help="a new folder for photographs and polygons")
-    parser.add_argument("--photographs", type=user_path, help="folder of the photographs, where nothing else says it")
-    parser.add_argument("--format", choices=FORMATS, default="labelme", help="labelme (default) or coco")
-    parser.add_argument("--least-sure", type=int, metavar="N", help="only the N photographs that are least sure")
-    parser.add_argument(
-        "--tolerance", type=float, default=0.5, help="pixels by which a polygon may be off, to have fewer corners (0.5)"
-    )
-    options = parser.parse_args(argv)
-    if not 0 <= options.tolerance <= 100:
+    options = parse(argv)
+    if options.tolerance is not None and not 0 <= options.tolerance <= 100:
         raise UserError(f"--tolerance={options.tolerance}: must be from 0 to 100 pixels.")
+    if options.tolerance is not None and options.format == "coco":
+        raise UserError(f"--tolerance={options.tolerance}: this is for polygons; COCO gets every pixel as it is.")
     if options.least_sure is not None and options.least_sure < 1:
         raise UserError(f"--least-sure={options.least_sure}: must be 1 or more.")
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
@@ -53,11 +46,26 @@ def main(argv: list[str]) -> None:
         options.out.rmdir()  # it is empty, and a whole one takes its place
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with new_folder(options.out) as folder:
-        files = WRITERS[options.format](folder, options.tolerance)
+        files = WRITERS[options.format](folder, TOLERANCE if options.tolerance is None else options.tolerance)
         count = sum(files.add(photograph, mask) for photograph, mask in read(sources))
         files.close()
-    print(f"{options.out}  ({len(sources)} photographs, {count} polygons)")
+    print(f"{options.out}  ({len(sources)} photographs, {count} shapes)")
     print(f"When they are corrected: python -m src.prepare {shlex.quote(str(options.out))} --add-to DATA --out NEW")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m src.label", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("masks", nargs="+", type=user_path, help="predictions, a data set, or masks")
+    parser.add_argument("--out", type=user_path, required=True, help="a new folder for photographs and polygons")
+    parser.add_argument("--photographs", type=user_path, help="folder of the photographs, where nothing else says it")
+    parser.add_argument("--format", choices=FORMATS, default="labelme", help="labelme (default) or coco")
+    parser.add_argument("--least-sure", type=int, metavar="N", help="only the N photographs that are least sure")
+    parser.add_argument(
+        "--tolerance", type=float, help="pixels by which a polygon of labelme may be off, to have fewer corners (0.5)"
+    )
+    return parser.parse_args(argv)
 
 
 def read(sources: "Sequence[Source]") -> "Iterator[tuple[Path, UInt8Array]]":
@@ -65,17 +73,14 @@ def read(sources: "Sequence[Source]") -> "Iterator[tuple[Path, UInt8Array]]":
     from src.data.files import upright_size
     from src.data.masks import UserRule, choose_mask_rule
     from src.data.reading import inspect_masks
+    from src.measuring.reading import refuse_other_size
 
     rule = choose_mask_rule(inspect_masks([source.mask for source in sources], UserRule()), UserRule())
     for source in sources:
         if source.photograph is None:
             raise UserError(f"{source.mask}: its photograph is not known; name the folder with --photographs.")
-        mask, size = rule.read(source.mask), upright_size(source.photograph)
-        if mask.shape != size:
-            raise UserError(
-                f"{source.photograph} is {size[1]}x{size[0]} pixels and its mask {source.mask} "
-                f"{mask.shape[1]}x{mask.shape[0]}: both must have the same size."
-            )
+        mask = rule.read(source.mask)
+        refuse_other_size(source, upright_size(source.photograph), mask.shape)
         yield source.photograph, mask
 
 

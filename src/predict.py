@@ -14,7 +14,7 @@ from pathlib import Path
 from src.config.overrides import rejoin_lists
 from src.errors import Parser, UserError, outlive_reader, run_command
 from src.folders import user_path
-from src.inputs import Inputs, add_threshold, cleaning_of, find_photographs, refuse_threshold, threshold_of
+from src.inputs import PREDICTIONS, Inputs, add_threshold, cleaning_of, find_photographs, refuse_threshold, threshold_of
 
 
 def main(argv: list[str]) -> None:
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--overlap={options.overlap}: must be from 0 to 0.9.")
     if options.out.exists() and not options.out.is_dir():
         raise UserError(f"--out={options.out}: this is a file; choose a folder.")
-    if (options.out / "masks").is_dir() and not (options.out / "predictions.csv").is_file():
+    if (options.out / "masks").is_dir() and not (options.out / PREDICTIONS).is_file():
         raise UserError(f"--out={options.out}: its masks are no predictions and would be overwritten; choose another.")
     device = [f"device={options.device}"] if options.device else []
     inputs = Inputs.of(options.checkpoint, [*options.images, *device])

@@ -93,7 +93,9 @@ def as_published(options: argparse.Namespace) -> argparse.Namespace:
     options.resplit |= public.resplit and not options.own_splits
     options.allow_unpaired |= public.allow_unpaired
     options.exclude = [*options.exclude, *public.exclude]
-    print(f"{public.title}, {public.where}. Terms: {public.terms}. {public.note}".rstrip())
+    print(f"{public.title}: {public.images}; {public.where}. Terms: {public.terms}. {public.note}".rstrip())
+    if public.checked == "description":
+        print("Note: its layout is known from descriptions alone; look at the contact sheet with care.")
     return options
 
 

@@ -29,7 +29,7 @@ class Georeference:
 
     crs: Any
     transform: Any
-    centre: tuple[float, float] = field(default=(0.5, 0.5), compare=False)
+    centre: tuple[float, float] = field(compare=False)
     """x and y of the middle of the photograph, in pixels."""
 
     @classmethod

@@ -11,9 +11,7 @@ from src.data.files import images_below, list_images, refuse_outside
 from src.data.pairs import by_stem
 from src.errors import UserError
 from src.folders import in_full
-
-PREDICTIONS = "predictions.csv"
-"""What ``src.predict`` writes: its columns ``mask`` and ``photograph`` name the files."""
+from src.inputs import PREDICTIONS
 
 NUMBER = re.compile(r"[01](\.\d+)?")
 

@@ -13,6 +13,7 @@ from src.atomic import replaced_file
 from src.data.depth import choose_bits
 from src.data.files import Float32Array, UInt8Array
 from src.errors import UserError
+from src.inputs import PREDICTIONS
 from src.predicting.least_sure import LeastSure
 from src.predicting.photographs import Photograph, open_photograph
 from src.predicting.progress import Progress, speed
@@ -23,7 +24,6 @@ from src.scoring.inference import Network
 from src.scoring.pictures import outline, write_picture
 
 Row = dict[str, object]
-PREDICTIONS = "predictions.csv"
 
 
 @dataclass(frozen=True)

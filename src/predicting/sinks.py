@@ -17,6 +17,7 @@ from src.maps.raster import Band, open_dataset
 from src.maps.writing import Writer, new_picture, new_tiff
 from src.predicting.photographs import Photograph
 from src.scoring.cleaning import Levels, strips
+from src.scoring.pictures import write_picture
 
 Masks = Callable[[Levels], Iterator[UInt8Array]]
 """From levels to the mask in {0, 1}, in the ``strips`` of its shape."""
@@ -49,8 +50,7 @@ class InMemory:
         for rows, mask in zip(strips(self.values.shape), masks(self.values), strict=True):
             crack += int(mask.sum())
             self.values[rows] = mask * np.uint8(255)
-        with new_map(self.path, self.photograph) as writer:
-            writer.write(self.values)
+        write_picture(self.values, self.path)
         return (self.photograph.image[:], self.values), crack
 
 

@@ -25,8 +25,8 @@ GAIN = 1e-3
 """IoU by which cleaned masks must be better for anything to be removed."""
 SURE = 2.0
 """Standard errors by which the gain must differ from 0."""
-FAINT, CRACK = 1, 2
-"""Levels of a pixel: at least ``low``, at least ``high``."""
+CRACK = 2
+"""The level of a pixel that reaches ``high``; 1 is one that reaches ``low`` alone."""
 Int64Array = npt.NDArray[np.int64]
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from benchmarks.drawn_cracks import draw_cracks
 from src.data.files import UInt8Array
 from src.data.masks import read_mask
+from src.datasets.label_files import FORMATS as WRITERS
 from src.errors import UserError
 from src.label import FORMATS, main
 from src.prepare import main as prepare
@@ -35,22 +36,26 @@ def predictions(folder: Path, count: int = 12) -> dict[str, UInt8Array]:
     return masks
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("tolerance", ["0", "0.5"])
+@pytest.mark.parametrize(("kind", "tolerance"), [("labelme", "0"), ("labelme", "0.5"), ("labelme", ""), ("coco", "")])
 def test_labels_are_prepared_without_loss_beyond_their_tolerance(kind: str, tolerance: str, tmp_path: Path):
     masks = predictions(tmp_path)
     out, data = tmp_path / "labels", tmp_path / "data"
-    main([str(tmp_path / "predictions"), "--out", str(out), "--format", kind, "--tolerance", tolerance])
+    more = ["--tolerance", tolerance] if tolerance else []
+    main([str(tmp_path / "predictions"), "--out", str(out), "--format", kind, *more])
     prepare([str(out), "--out", str(data)])
     found = {path.stem: read_mask(path) for path in data.glob("*/masks/*.png")}
     assert found.keys() == masks.keys()
     for stem, mask in masks.items():
         off = found[stem] != mask
-        if tolerance == "0":
+        if tolerance == "0" or kind == "coco":
             assert not off.any()
         near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) - cv2.erode(mask, np.ones((3, 3), np.uint8))
         assert (near[off] > 0).all()
         assert off.mean() < 0.01
+
+
+def test_the_formats_of_the_command_are_those_that_there_are():
+    assert tuple(WRITERS) == FORMATS
 
 
 def test_a_corrected_polygon_is_what_the_data_set_gets(tmp_path: Path):
@@ -79,6 +84,7 @@ def test_the_least_sure_photographs_are_chosen(tmp_path: Path, capsys: pytest.Ca
     [
         (["--tolerance", "-1"], "--tolerance=-1.0"),
         (["--tolerance", "nan"], "--tolerance=nan"),
+        (["--tolerance", "1", "--format", "coco"], "--tolerance=1.0"),
         (["--least-sure", "0"], "--least-sure=0"),
         (["--format", "yolo"], "yolo"),
         (["--photographs", "nowhere"], "nowhere"),
