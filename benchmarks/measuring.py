@@ -28,7 +28,7 @@ from src.data.reading import inspect_masks
 from src.errors import run_command
 from src.folders import user_path
 from src.measuring.cracks import measure
-from src.measuring.sources import find_sources
+from src.measuring.masks import find_masks
 
 WIDTHS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 30, 40)
 ANGLES = (0, 8, 15, 22.5, 30, 37, 45, 60, 72, 90, 105, 135, 150, 170)
@@ -154,7 +154,7 @@ def errors(found: Iterable[Found], name: str) -> list[str]:
 
 def compare(folder: Path, names: Sequence[str], console: Console) -> None:
     """Lengths of real masks."""
-    masks = [source.mask for source in find_sources([folder], None)]
+    masks = [source.path for source in find_masks([folder], None)]
     rule = choose_mask_rule(inspect_masks(masks, UserRule()), UserRule())
     found = [(path.name, {name: METHODS[name](rule.read(path)) for name in names}) for path in masks]
     console.print(f"{folder.name}: {len(found)} masks")

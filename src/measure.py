@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from src.atomic import replaced_results
+from src.data.mask_options import add_mask_options, user_rule_of
 from src.errors import Parser, UserError, outlive_reader, run_command
 from src.folders import user_path
 
@@ -17,12 +18,13 @@ from src.folders import user_path
 def main(argv: list[str]) -> None:
     options = parse(argv)
     # slow to import, and --help needs none of it
+    from src.measuring.masks import find_masks
     from src.measuring.reading import Reader
     from src.measuring.results import WRITTEN, Wanted, write_results
     from src.measuring.severity import load_severity
-    from src.measuring.sources import find_sources
     from src.measuring.units import Units
 
+    user_rule = user_rule_of(options)
     scale = Units(options.mm_per_pixel).mm_per_pixel  # which refuses what is none
     severity = load_severity(options.severity) if options.severity else None
     if not options.min_length >= 0:
@@ -31,17 +33,17 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--out={options.out}: this is a file; choose a folder.")
     if (options.out / "overlays").exists() and not (options.out / "cracks.csv").is_file():
         raise UserError(f"--out={options.out}: its overlays are not of a measurement; choose another folder.")
-    sources = find_sources(options.masks, options.photographs)
+    masks = find_masks(options.masks, options.photographs)
     outlive_reader()
-    reader = Reader(sources, scale, options.geojson)
+    reader = Reader(masks, scale, options.geojson, user_rule)
     if severity and severity.unit == "mm" and not reader.have_scale:
         raise UserError(f"--severity={options.severity}: its limits are in millimetres, which needs --mm-per-pixel.")
     wanted = Wanted(severity, options.min_length, options.profiles, options.geojson)
     with replaced_results(options.out, WRITTEN) as folder:
-        unreadable = write_results(sources, reader, wanted, folder)
+        unreadable = write_results(masks, reader, wanted, folder)
     print(options.out / "report.html")
     if unreadable:
-        raise UserError(f"{len(unreadable)} of {len(sources)} masks could not be measured. {' '.join(unreadable)}")
+        raise UserError(f"{len(unreadable)} of {len(masks)} masks could not be measured. {' '.join(unreadable)}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -53,6 +55,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--photographs", type=user_path, help="folder of the photographs, where they are not beside the masks"
     )
+    add_mask_options(parser)
     parser.add_argument("--mm-per-pixel", type=float, help="side of a pixel on the pavement in millimetres")
     parser.add_argument("--severity", help="bands by width: astm_d6433, ltpp, eurocode_2, or a YAML file")
     parser.add_argument(

@@ -17,8 +17,8 @@ import rich
 import rich.table
 
 from src.data.depth import used_bits
-from src.data.mask_colours import Colour
-from src.data.masks import UserRule, choose_mask_rule
+from src.data.mask_options import add_mask_options, user_rule_of
+from src.data.masks import choose_mask_rule
 from src.data.pairs import SMALLEST
 from src.data.reading import Reading, inspect_masks
 from src.datasets.adding import add_to
@@ -56,15 +56,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--split", type=float, nargs=3, default=[0.7, 0.15, 0.15], metavar=("TRAIN", "VAL", "TEST"))
     add("--resplit", action="store_true", help="make new splits even if SOURCE has its own")
     add("--seed", type=int, default=42)
-    add(
-        "--crack-colour",
-        "--crack-color",
-        type=colour,
-        action="append",
-        metavar="N|R,G,B",
-        help="colour or grey value of crack in the masks; may be repeated",
-    )
-    add("--crack-above", type=int, metavar="N", help="crack is every value above N in the masks")
+    add_mask_options(parser)
     add("--label", nargs="+", action="extend", default=[], help="labels of drawings that are crack (default: all)")
     add("--line-width", type=width, metavar="PIXELS", help="width of cracks that are drawn as lines")
     add(
@@ -97,15 +89,6 @@ def as_published(options: argparse.Namespace) -> argparse.Namespace:
     if public.checked == "description":
         print("Note: its layout is known from descriptions alone; look at the contact sheet with care.")
     return options
-
-
-def colour(text: str) -> Colour:
-    """Parse ``R,G,B`` or one grey value, which may exceed 255 for masks of more than 8 bits."""
-    parts = [int(part) if part.isdecimal() else -1 for part in text.split(",")]
-    if len(parts) not in (1, 3) or min(parts) < 0 or (len(parts) == 3 and max(parts) > 255):
-        raise argparse.ArgumentTypeError(f"{text} must be R,G,B, each from 0 to 255, or one grey value")
-    red, green, blue = parts * 3 if len(parts) == 1 else parts
-    return red, green, blue
 
 
 def width(text: str) -> int:
@@ -173,13 +156,6 @@ def rules_of(args: argparse.Namespace, sources: Collection[Source]) -> Preparati
     mask_infos = tuple(inspect_masks(pictures, user_rule))
     reading = Reading(choose_mask_rule(mask_infos, user_rule), used_bits(one.image for one in sources))
     return PreparationRules(user_rule, mask_infos, reading, args.tile, args.overlap)
-
-
-def user_rule_of(args: argparse.Namespace) -> UserRule:
-    """The user's rule for crack; two rules are a ``UserError``."""
-    if args.crack_colour and args.crack_above is not None:
-        raise UserError("--crack-colour and --crack-above cannot be combined: use one of them.")
-    return UserRule(tuple(args.crack_colour or ()), args.crack_above)
 
 
 def selection_of(args: argparse.Namespace) -> Selection:

@@ -21,7 +21,7 @@ def write_geotiff(path: Path, values: Values, crs: str | None = UTM, turned: flo
     bands = values[..., None] if values.ndim == 2 else values
     options: dict[str, Any] = {"driver": "GTiff", "dtype": bands.dtype.name, "count": bands.shape[2], **more}
     if crs:
-        transform = Affine.translation(EAST, NORTH) * Affine.rotation(turned) * Affine.scale(METRES, -METRES)
+        transform = Affine.translation(EAST, NORTH) @ Affine.rotation(turned) @ Affine.scale(METRES, -METRES)
         options |= {"crs": crs, "transform": transform}
     with rasterio.open(path, "w", height=bands.shape[0], width=bands.shape[1], **options) as file:
         file.write(np.moveaxis(bands, -1, 0))

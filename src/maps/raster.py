@@ -6,66 +6,32 @@ GDAL, which is behind rasterio, reads and writes parts of files, keeps georefere
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
 
-from src.data.files import FORMATS, MAX_PIXELS, UInt8Array, bits_needed
+from src.data.files import FORMATS, MAX_PIXELS, UInt8Array, Values, bits_needed
 from src.errors import UserError
 from src.folders import in_full, refuse_irregular
+from src.maps.georeference import MISSING
+from src.maps.header import driver_of
 
 if TYPE_CHECKING:  # an extra
     from rasterio.io import DatasetReader
 
-PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS = 33550, 33922, 34264, 34735
-"""TIFF's tags of a georeference (OGC GeoTIFF 1.1, section 7)."""
 LONGEST, LARGEST = 2**18, 2**35
 """Pixels of a side, and in all: a larger file is damaged, or a bomb."""
 CACHE = 64 * 2**20
 """Bytes that GDAL keeps of files, instead of a share of the machine's memory."""
 SETTINGS: dict[str, Any] = {"GDAL_CACHEMAX": CACHE, "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
 """Of GDAL. Without the second, a JPEG that is cut off goes on in grey."""
-DRIVERS = {
-    b"II*\0": "GTiff",
-    b"MM\0*": "GTiff",
-    b"II+\0": "GTiff",
-    b"MM\0+": "GTiff",
-    b"\x89PNG": "PNG",
-    b"\xff\xd8": "JPEG",
-    b"BM": "BMP",
-    b"RIFF": "WEBP",
-}
-"""GDAL's readers by the first bytes of a file."""
 warnings.filterwarnings("ignore", message="Dataset has no geotransform")  # most photographs have none
-MISSING = "needs rasterio: pip install rasterio, or install this project with the extra 'geo'."
 
 
-@dataclass(frozen=True)
-class Header:
-    """What the beginning of an image file says."""
-
-    is_large: bool
-    """More than ``MAX_PIXELS``, or of a kind that only rasterio reads, such as 16 bits with four bands."""
-    has_georeference: bool
-
-
-def read_header(path: Path) -> Header:
-    """A file that is no image, or whose header is damaged, is neither: reading it says why."""
-    refuse_irregular(path)
-    try:
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-            tags = getattr(image, "tag_v2", {})
-            placed = {PIXEL_SCALE, TRANSFORMATION} & set(tags)
-            return Header(image.width * image.height > MAX_PIXELS, bool(placed) and GEO_KEYS in tags)
-    except Image.DecompressionBombError:
-        return Header(is_large=True, has_georeference=False)
-    except Exception:  # decoders of damaged files raise anything
-        is_other_tiff = find_spec("rasterio") is not None and driver_of(path) == "GTiff"
-        return Header(is_large=is_other_tiff, has_georeference=False)
+Window = slice | tuple[slice, slice]
+"""Rows, or rows and columns."""
 
 
 class Raster:
@@ -82,27 +48,46 @@ class Raster:
             )
         if dataset.dtypes[0] == "uint16" and bits is None:
             self.bits = 16
+        self._seen = Seen(dataset)
 
     def __getitem__(self, rows: slice) -> UInt8Array:
-        values = np.moveaxis(self._read(self.bands, rows), 0, -1)
+        with reading(Path(self.dataset.name)):
+            found: Values = self.dataset.read(self.bands, window=bounds(rows, self.shape))
+        values = np.moveaxis(found, 0, -1)
         if values.dtype == np.uint16:
+            if (seen := self.seen(rows)) is not None:
+                values = values * seen[..., None]  # what stands for nothing may need more bits than the photograph
             top, bits = int(values.max(initial=0)), self.bits or 16
             if bits_needed(top) > bits:
                 raise UserError(f"{self.dataset.name} has grey levels up to {top}: data.bits={bits} is too low.")
             values = (values >> (bits - 8)).astype(np.uint8)
         return np.ascontiguousarray(values)
 
-    def seen(self, rows: slice) -> UInt8Array:
-        """(rows, W) 1 where the photograph shows something, 0 outside of a mosaic: by its alpha or nodata value."""
-        begin, end, _ = rows.indices(self.shape[0])
-        with reading(Path(self.dataset.name)):
-            found = self.dataset.dataset_mask(window=((begin, end), (0, self.shape[1])))
-        return (found > 0).astype(np.uint8)
+    def seen(self, rows: slice) -> UInt8Array | None:
+        """(rows, W) in {0, 1}, see ``Seen``; None: all of it."""
+        return self._seen[rows] if self._seen else None
 
-    def _read(self, bands: list[int], rows: slice) -> Any:
-        begin, end, _ = rows.indices(self.shape[0])
-        with reading(Path(self.dataset.name)):
-            return self.dataset.read(bands, window=((begin, end), (0, self.shape[1])))
+
+class Seen:
+    """Where files (H, W) show something, in {0, 1}: 0 is what lies outside of a mosaic.
+
+    It is said by their masks, their alpha channels, or the values that they call nodata.
+    """
+
+    def __init__(self, *datasets: "DatasetReader") -> None:
+        self.datasets = [one for one in datasets if "all_valid" not in {flag.name for flag in one.mask_flag_enums[0]}]
+
+    def __bool__(self) -> bool:
+        """Whether there may be anything that is not seen."""
+        return bool(self.datasets)
+
+    def __getitem__(self, window: Window) -> UInt8Array:
+        """It needs files that may not be seen."""
+        found = list[npt.NDArray[np.bool_]]()
+        for dataset in self.datasets:
+            with reading(Path(dataset.name)):
+                found.append(dataset.dataset_mask(window=bounds(window, dataset.shape)) > 0)
+        return np.logical_and.reduce(found).view(np.uint8)
 
 
 class Band:
@@ -111,34 +96,22 @@ class Band:
     def __init__(self, dataset: "DatasetReader") -> None:
         self.dataset = dataset
         self.shape = (dataset.height, dataset.width)
-        if dataset.count != 1 or dataset.dtypes[0] != "uint8":
+        has_alpha = dataset.count == 2 and dataset.colorinterp[1].name == "alpha"
+        if not (dataset.count == 1 or has_alpha) or dataset.dtypes[0] != "uint8":
             raise UserError(
                 f"{dataset.name} is not a mask: it has {dataset.count} bands of {dataset.dtypes[0]}; a GeoTIFF or "
-                "large mask must have one band of 8 bits, crack where it is not 0."
+                "large mask must have one band of 8 bits."
             )
 
-    def __getitem__(self, window: slice | tuple[slice, slice]) -> UInt8Array:
-        parts = window if isinstance(window, tuple) else (window, slice(None))
-        (top, bottom, _), (left, right, _) = (one.indices(side) for one, side in zip(parts, self.shape, strict=True))
+    def __getitem__(self, window: Window) -> UInt8Array:
         with reading(Path(self.dataset.name)):
-            return self.dataset.read(1, window=((top, bottom), (left, right)))
+            return self.dataset.read(1, window=bounds(window, self.shape))
 
 
-class MaskFile:
-    """A mask (H, W) of 0 and one other value, read in windows; a third value is a ``UserError``."""
-
-    def __init__(self, band: Band) -> None:
-        self.band = band
-        self.shape = band.shape
-        self.crack: int | None = None
-
-    def __getitem__(self, window: tuple[slice, slice]) -> UInt8Array:
-        found = self.band[window]
-        top = int(found.max(initial=0))
-        self.crack = self.crack or top or None
-        if top not in (0, self.crack) or ((found > 0) & (found != top)).any():
-            raise UserError(f"{self.band.dataset.name} is not a mask: it has more than two values.")
-        return found
+def bounds(window: Window, shape: tuple[int, ...]) -> Any:
+    """A window as rasterio takes it: the first row and the one after the last, and the same for columns."""
+    parts = window if isinstance(window, tuple) else (window, slice(None))
+    return tuple(one.indices(side)[:2] for one, side in zip(parts, shape[:2], strict=True))
 
 
 @contextmanager
@@ -161,13 +134,6 @@ def open_dataset(path: Path) -> Generator["DatasetReader"]:
             most = f"at most {LONGEST} in each direction and {LARGEST // 10**9} billion in all are read"
             raise UserError(f"Cannot read {path}: it says that it has {size} pixels; {most}.")
         yield cast("DatasetReader", dataset)
-
-
-def driver_of(path: Path) -> str | None:
-    """GDAL's reader of a file, by its first bytes."""
-    with path.open("rb") as file:
-        start = file.read(4)
-    return next((driver for prefix, driver in DRIVERS.items() if start.startswith(prefix)), None)
 
 
 @contextmanager

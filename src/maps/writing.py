@@ -12,6 +12,7 @@ import numpy as np
 
 from src.atomic import replaced_file
 from src.data.files import UInt8Array
+from src.errors import UserError
 from src.maps.georeference import Georeference
 from src.maps.raster import CACHE
 from src.scoring.pictures import write_picture
@@ -28,37 +29,49 @@ BLOCK = 256
 class Writer(Protocol):
     """A map (H, W) uint8 that is written from top to bottom."""
 
-    def write(self, rows: UInt8Array) -> None: ...
+    def write(self, rows: UInt8Array, seen: UInt8Array | None = None) -> None:
+        """Further rows, and where the photograph shows something, in {0, 1}; None: everywhere."""
+        ...
 
 
 class Picture:
-    """A map in memory."""
+    """A map in memory. Where the photograph shows something is not kept."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.values = np.empty(shape[:2], np.uint8)
         self.top = 0
 
-    def write(self, rows: UInt8Array) -> None:
+    def write(self, rows: UInt8Array, seen: UInt8Array | None = None) -> None:
         self.values[self.top : self.top + len(rows)] = rows
         self.top += len(rows)
 
 
 class Tiff:
-    """A map in a file, of which some rows are in memory: whole tiles are written."""
+    """A map in a file, of which some rows are in memory: whole tiles are written.
+
+    What is not seen goes into the file's own mask, which programs for maps show as transparent.
+    """
 
     def __init__(self, dataset: "DatasetWriter") -> None:
         self.dataset = dataset
         self.held = np.empty((0, dataset.width), np.uint8)
+        self.held_seen = self.held
         self.top = 0
 
-    def write(self, rows: UInt8Array) -> None:
+    def write(self, rows: UInt8Array, seen: UInt8Array | None = None) -> None:
+        """Rows with and without ``seen`` cannot be mixed in a file."""
         self.held = np.concatenate([self.held, rows])
+        if seen is not None:
+            self.held_seen = np.concatenate([self.held_seen, seen])
         whole = len(self.held) // BLOCK * BLOCK
         if self.top + len(self.held) == self.dataset.height:
             whole = len(self.held)
         if whole:
             window: Any = ((self.top, self.top + whole), (0, self.dataset.width))
             self.dataset.write(self.held[:whole], 1, window=window)
+            if len(self.held_seen):
+                self.dataset.write_mask(self.held_seen[:whole] * np.uint8(255), window=window)
+                self.held_seen = self.held_seen[whole:]
             self.held, self.top = self.held[whole:], self.top + whole
 
 
@@ -81,7 +94,7 @@ def new_tiff(path: Path, shape: tuple[int, ...], place: Georeference | None) -> 
         options |= {"crs": place.crs, "transform": place.transform}
     with ExitStack() as stack:
         partial = stack.enter_context(replaced_file(path))
-        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE))
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_TIFF_INTERNAL_MASK=True))
         stack.enter_context(writing(path))
         with rasterio.open(partial, "w", **options) as dataset:
             yield Tiff(cast("DatasetWriter", dataset))
@@ -92,11 +105,14 @@ def new_tiff(path: Path, shape: tuple[int, ...], place: Georeference | None) -> 
 
 @contextmanager
 def writing(path: Path) -> Generator[None]:
-    """An error of rasterio within is an ``OSError``, as of other files: of a full disk, or of another reason."""
+    """An error of rasterio within, also in reading what was written, is an ``OSError``, as of other files.
+
+    It says that the disk is full, or that something else is wrong with it.
+    """
     from rasterio.errors import RasterioError
 
     try:
         yield
-    except RasterioError as error:
+    except (RasterioError, UserError) as error:
         code = errno.ENOSPC if disk_usage(path.parent).free < SPACE else errno.EIO
         raise OSError(code, os.strerror(code), str(path)) from error

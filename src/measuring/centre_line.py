@@ -39,13 +39,17 @@ RIDGE = np.ones((5, 5), np.uint8)
 """Half pixels around a point in which the middle of the crack is."""
 
 
-class Mask(Protocol):
-    """A mask (H, W), crack where it is not 0: an array, or a file of which windows are read."""
+class Windows(Protocol):
+    """A map (H, W) of which windows are read: an array, or a file."""
+
+    def __getitem__(self, window: tuple[slice, slice], /) -> UInt8Array: ...
+
+
+class Mask(Windows, Protocol):
+    """Crack where it is not 0."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
-
-    def __getitem__(self, window: tuple[slice, slice], /) -> UInt8Array: ...
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,11 @@ class CentreLines:
     areas: Int64Array
     """Pixels of each crack."""
     at_border: npt.NDArray[np.bool_]
-    """Whether each crack touches the border of the mask, where it may go on unseen."""
+    """Whether each crack touches the border of the mask, or of a mosaic, beyond which it may go on."""
 
 
-def find_centre_lines(mask: Mask) -> CentreLines:
-    """Thin a mask, tile by tile."""
+def find_centre_lines(mask: Mask, seen: Windows | None = None) -> CentreLines:
+    """Thin a mask, tile by tile. ``seen`` is 0 outside of a mosaic, which counts as beyond the border."""
     components = Components(mask.shape)
     points, widths, labels = [np.zeros((0, 2), np.int64)], [np.zeros((0, 4))], [np.zeros(0, np.int64)]
     for rows, columns in tiles(mask.shape):
@@ -83,6 +87,8 @@ def find_centre_lines(mask: Mask) -> CentreLines:
         numbered = components.add(own_filled, (rows.start, columns.start), own)
         if not own_filled.any():
             continue
+        if seen is not None:
+            components.at_border(numbered[own_filled & beside_unseen(seen, rows, columns) > 0])
         here, distances = thinned(filled)
         here -= np.array([part.start * UP for part in inner])
         is_own = ((here >= 0) & (here < np.array(size) * UP)).all(axis=1)
@@ -121,6 +127,15 @@ def read_tile(mask: Mask, tile: tuple[slice, slice]) -> tuple[list[slice], UInt8
         if whole or 2.5 * half < halo or halo >= WIDEST:
             return outer, found, filled
         halo *= 2
+
+
+def beside_unseen(seen: Windows, rows: slice, columns: slice) -> UInt8Array:
+    """The pixels of a tile that are not seen or touch one that is not, in {0, 1}."""
+    top, left = max(0, rows.start - 1), max(0, columns.start - 1)
+    unseen = 1 - seen[top : rows.stop + 1, left : columns.stop + 1]
+    found = cv2.dilate(unseen, np.ones((3, 3), np.uint8)).astype(np.uint8, copy=False)
+    inner = found[rows.start - top :, columns.start - left :]
+    return inner[: rows.stop - rows.start, : columns.stop - columns.start]
 
 
 def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:

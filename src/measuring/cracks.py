@@ -8,7 +8,7 @@ from statistics import fmean
 
 import numpy as np
 
-from src.measuring.centre_line import UP, CentreLines, FloatArray, Mask, find_centre_lines
+from src.measuring.centre_line import UP, CentreLines, FloatArray, Mask, Windows, find_centre_lines
 from src.measuring.graph import Branch, Graph, build_graph, length_of, smoothed, steps_of, without_corner
 
 STEP = 0.75
@@ -46,7 +46,7 @@ class Crack:
     junctions: int
     free_ends: int
     at_border: bool
-    """Whether it touches the border of the mask, where it may go on unseen: its length is that of the part seen."""
+    """Whether it touches the border of the mask or mosaic, where it may go on: its length is that of the part seen."""
 
     @cached_property
     def length(self) -> float:
@@ -81,9 +81,9 @@ class Crack:
         return float(x), float(y)
 
 
-def measure(mask: Mask) -> list[Crack]:
-    """The cracks of a mask, the longest first."""
-    found = find_centre_lines(mask)
+def measure(mask: Mask, seen: Windows | None = None) -> list[Crack]:
+    """The cracks of a mask, the longest first; ``seen`` as for ``find_centre_lines``."""
+    found = find_centre_lines(mask, seen)
     order = np.argsort(found.cracks, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(found.cracks[order])) + 1) if len(order) else []
     cracks = [crack_of(found, part) for part in parts]

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from src.data.files import UInt8Array
 from src.measuring.cracks import Crack
 from src.measuring.severity import Severity
-from src.measuring.tables import Photograph
+from src.measuring.tables import Measured
 from src.measuring.units import Units
 from src.scoring.pictures import font
 
@@ -30,7 +30,7 @@ SIDES = ("above", "below", "right", "left")
 """Where a number is written, seen from the middle of its crack."""
 
 
-def draw_cracks(background: UInt8Array, photograph: Photograph, severity: Severity | None) -> UInt8Array:
+def draw_cracks(background: UInt8Array, photograph: Measured, severity: Severity | None) -> UInt8Array:
     """Draw the cracks on a photograph, or on a mask in grey, (H, W, 3), which is not changed.
 
     The background may be smaller than the photograph. The result has sides of ``SMALLEST`` to ``LARGEST`` pixels.
@@ -62,7 +62,7 @@ def band_colour(rank: int, bands: int) -> tuple[int, int, int]:
     return COLOURS[min(len(COLOURS) - 1, round(rank * (len(COLOURS) - 2) / max(1, bands - 1)))]
 
 
-def with_numbers(picture: UInt8Array, photograph: Photograph, factor: float) -> UInt8Array:
+def with_numbers(picture: UInt8Array, photograph: Measured, factor: float) -> UInt8Array:
     """Write the numbers of the longest cracks beside them, where they cover no other number."""
     image = Image.fromarray(picture)
     draw, letters = ImageDraw.Draw(image), font(max(14, max(picture.shape[:2]) // 70))

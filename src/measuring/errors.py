@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from src.data.files import UInt8Array
 from src.measuring.centre_line import FloatArray
@@ -84,33 +85,51 @@ def sum_of(errors: Sequence[Errors]) -> Errors:
     return reduce(Errors.plus, errors)
 
 
+@dataclass(frozen=True)
+class Away:
+    """How far from another mask the cracks of a mask are."""
+
+    pixels: int
+    """Of those that are crack in this mask alone, the ones that are far."""
+    shares: list[float]
+    """Of each crack's length that is far."""
+    widths: FloatArray
+    """(N,) pixels, at each point of all lines."""
+    lengths: FloatArray
+    """(N,) pixels."""
+    is_far: npt.NDArray[np.bool_]
+    """(N,)."""
+
+    @classmethod
+    def of(cls, cracks: Sequence[Crack], own: UInt8Array, other: UInt8Array, near: float) -> "Away":
+        """``near``: pixels that are not yet far."""
+        distance = distance_to(other)
+        parts = [along(crack, distance) for crack in cracks]
+        widths, lengths, away = (np.concatenate([np.zeros(0), *(part[index] for part in parts)]) for index in range(3))
+        shares = [float(its[where > near].sum() / max(float(its.sum()), 1e-9)) for _, its, where in parts]
+        return cls(int(((own > other) & (distance > near)).sum()), shares, widths, lengths, away > near)
+
+
 def find_errors(predicted: UInt8Array, actual: UInt8Array) -> Errors:
     """Compare masks (H, W) in {0, 1}."""
     near = max(NEAR, NEAR_SHARE * max(actual.shape))
-    to_actual, to_predicted = distance_to(actual), distance_to(predicted)
-    false, missed = (predicted > actual), (actual > predicted)
-    is_far_false, is_far_missed = false & (to_actual > near), missed & (to_predicted > near)
     truth, found = measure(actual), measure(predicted)
-    parts = [along(crack, to_predicted) for crack in truth]
-    classes, lengths, away = (np.concatenate([np.zeros(0), *(part[index] for part in parts)]) for index in range(3))
-    is_missed = away > near
-    place = np.searchsorted(WIDTHS, classes)
-    false_shares = [share_away(crack, to_actual, near) for crack in found]
-    missed_shares = [share_away(crack, to_predicted, near) for crack in truth]
+    missed, false = Away.of(truth, actual, predicted, near), Away.of(found, predicted, actual, near)
+    place, is_missed = np.searchsorted(WIDTHS, missed.widths), missed.is_far
     return Errors(
-        edge_pixels=int(false.sum() + missed.sum() - is_far_false.sum() - is_far_missed.sum()),
-        missed_pixels=int(is_far_missed.sum()),
-        false_pixels=int(is_far_false.sum()),
+        edge_pixels=int((predicted != actual).sum()) - missed.pixels - false.pixels,
+        missed_pixels=missed.pixels,
+        false_pixels=false.pixels,
         cracks=len(truth),
-        missed_cracks=sum(share > HALF for share in missed_shares),
+        missed_cracks=sum(share > HALF for share in missed.shares),
         predicted_cracks=len(found),
-        false_cracks=sum(share > HALF for share in false_shares),
-        length=float(lengths.sum()),
-        missed_length=float(lengths[is_missed].sum()),
+        false_cracks=sum(share > HALF for share in false.shares),
+        length=float(missed.lengths.sum()),
+        missed_length=float(missed.lengths[is_missed].sum()),
         predicted_length=sum(crack.length for crack in found),
-        false_length=sum(share * crack.length for share, crack in zip(false_shares, found, strict=True)),
-        length_by_width=np.bincount(place, lengths, len(WIDTHS) + 1).astype(float),
-        missed_by_width=np.bincount(place[is_missed], lengths[is_missed], len(WIDTHS) + 1).astype(float),
+        false_length=sum(share * crack.length for share, crack in zip(false.shares, found, strict=True)),
+        length_by_width=np.bincount(place, missed.lengths, len(WIDTHS) + 1).astype(float),
+        missed_by_width=np.bincount(place[is_missed], missed.lengths[is_missed], len(WIDTHS) + 1).astype(float),
     )
 
 
@@ -131,9 +150,3 @@ def along(crack: Crack, distance: "np.ndarray[tuple[int, ...], np.dtype[np.float
         np.clip(places[:, axis], 0, side - 1).astype(int) for axis, side in enumerate(distance.shape[::-1])
     )
     return widths, lengths, distance[rows, columns].astype(np.float64)
-
-
-def share_away(crack: Crack, distance: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]", near: float) -> float:
-    """The share of a crack's length that is further than ``near``."""
-    _, lengths, away = along(crack, distance)
-    return float(lengths[away > near].sum() / max(float(lengths.sum()), 1e-9))

@@ -8,7 +8,7 @@ from skimage.measure import approximate_polygon
 
 from src.maps.georeference import DIGITS
 from src.measuring.severity import Severity
-from src.measuring.tables import Photograph, crack_rows
+from src.measuring.tables import Measured, crack_rows
 
 OFF = 0.1
 """Pixels by which a line may be off, to need fewer points (Douglas and Peucker 1973)."""
@@ -31,7 +31,7 @@ class GeoJson:
         self.file.write("\n]}\n")
         self.file.close()
 
-    def add(self, photograph: Photograph, severity: Severity | None) -> None:
+    def add(self, photograph: Measured, severity: Severity | None) -> None:
         """The cracks of a photograph that has a georeference."""
         assert photograph.georeference is not None
         for crack, row in zip(photograph.cracks, crack_rows(photograph, severity), strict=True):

@@ -109,9 +109,7 @@ def answer(rows: Sequence[Row]) -> list[str]:
     side = [units.mm_per_pixel or 1.0 if has_scale else 1.0 for _, units in scaled]  # millimetres, or one pixel
     length = sum(number(row, "length_px") * one for row, one in zip(rows, side, strict=True))
     area = sum(number(row, "area_px") * one**2 for row, one in zip(rows, side, strict=True))
-    ground = sum(
-        number(row, "width_px") * number(row, "height_px") * one**2 for row, one in zip(rows, side, strict=True)
-    )
+    ground = sum(number(row, "seen_px") * one**2 for row, one in zip(rows, side, strict=True))
     units = Units(1) if has_scale else Units()
     lines = [
         f"{count} cracks in {cracked} of {len(rows)} photographs, {units.length_text(length)} in all, on average "

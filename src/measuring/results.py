@@ -12,11 +12,12 @@ from rich.progress import track
 from src.errors import UserError
 from src.measuring.drawings import draw_cracks
 from src.measuring.geojson import GeoJson
+from src.measuring.masks import FoundMask
 from src.measuring.page import write_page
 from src.measuring.reading import Reader
 from src.measuring.severity import Severity
-from src.measuring.sources import Source
-from src.measuring.tables import Photograph, Row, crack_columns, crack_rows, photograph_row, profile_rows
+from src.measuring.tables import Measured, Row, crack_columns, crack_rows, photograph_row, profile_rows
+from src.measuring.units import Units
 from src.scoring.pictures import write_picture
 
 WRITTEN = ("photographs.csv", "cracks.csv", "profiles.csv", "cracks.geojson", "report.html", "overlays")
@@ -34,21 +35,21 @@ class Wanted:
     geojson: bool = False
 
 
-def write_results(sources: Sequence[Source], reader: Reader, wanted: Wanted, folder: Path) -> list[str]:
+def write_results(masks: Sequence[FoundMask], reader: Reader, wanted: Wanted, folder: Path) -> list[str]:
     """Measure all masks and write the results into an empty folder; returns a sentence for each unreadable mask.
 
     Without any that can be measured it is a ``UserError``.
     """
     (folder / "overlays").mkdir()
     rows, unreadable = list[Row](), list[str]()
-    cracks = Table(folder / "cracks.csv", crack_columns(reader.units[sources[0].mask], wanted.severity))
+    cracks = Table(folder / "cracks.csv", crack_columns(next(iter(reader.units.values()), Units()), wanted.severity))
     profiles = Table(folder / "profiles.csv") if wanted.profiles else None
     is_terminal = bool(sys.stdout and sys.stdout.isatty())
     with ExitStack() as stack:
         lines = stack.enter_context(GeoJson(folder / "cracks.geojson")) if wanted.geojson else None
-        for source in track(sources, "measuring", disable=not is_terminal, transient=True):
+        for mask in track(masks, "measuring", disable=not is_terminal, transient=True):
             try:
-                photograph, background = reader.read(source, wanted.min_length)
+                photograph, background = reader.read(mask, wanted.min_length)
             except UserError as error:
                 unreadable.append(str(error))
                 continue
@@ -59,7 +60,7 @@ def write_results(sources: Sequence[Source], reader: Reader, wanted: Wanted, fol
             if lines:
                 lines.add(photograph, wanted.severity)
             picture = draw_cracks(background, photograph, wanted.severity)
-            write_picture(picture, folder / "overlays" / f"{source.mask.stem}.png")
+            write_picture(picture, folder / "overlays" / f"{mask.path.stem}.png")
             print(sentence(photograph), flush=True)
     if not rows:
         raise UserError(f"No mask could be measured. {' '.join(unreadable)}")
@@ -68,7 +69,7 @@ def write_results(sources: Sequence[Source], reader: Reader, wanted: Wanted, fol
     return unreadable
 
 
-def sentence(photograph: Photograph) -> str:
+def sentence(photograph: Measured) -> str:
     """What is found in a photograph, in a line."""
     count, left_out = len(photograph.cracks), photograph.left_out
     more = f"  ({left_out} shorter ones left out)" if left_out else ""

@@ -17,8 +17,8 @@ Row = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Photograph:
-    """The cracks that are measured in one mask."""
+class Measured:
+    """The cracks that are measured in the mask of a photograph."""
 
     name: str
     """The file of the photograph, or of the mask where the photograph is not known."""
@@ -29,12 +29,19 @@ class Photograph:
     """The longest first; crack 1 in the tables is the first."""
     left_out: int = 0
     """Shorter ones that were left out."""
+    seen: int | None = None
+    """Pixels that show something; None: all."""
     units: Units = field(default_factory=Units)
     place: Place = field(default_factory=Place)
     georeference: Georeference | None = None
 
+    @property
+    def pixels(self) -> int:
+        """Pixels that show something: a mosaic has some outside of it that do not."""
+        return self.height * self.width if self.seen is None else self.seen
 
-def crack_rows(photograph: Photograph, severity: Severity | None) -> Iterator[Row]:
+
+def crack_rows(photograph: Measured, severity: Severity | None) -> Iterator[Row]:
     """A row a crack."""
     units = photograph.units
     for number, crack in enumerate(photograph.cracks, 1):
@@ -63,21 +70,22 @@ def crack_columns(units: Units, severity: Severity | None) -> list[str]:
     """The columns of ``crack_rows``."""
     line = Line(np.array([[0.0, 0.0], [1.0, 0.0]]), np.ones(2), 1.0, slice(0, 2))
     crack = Crack((line,), area=1, width_mean=1, junctions=0, free_ends=2, at_border=False)
-    return list(next(crack_rows(Photograph("", Path(), 1, 1, [crack], units=units), severity)))
+    return list(next(crack_rows(Measured("", Path(), 1, 1, [crack], units=units), severity)))
 
 
-def photograph_row(photograph: Photograph, severity: Severity | None) -> Row:
+def photograph_row(photograph: Measured, severity: Severity | None) -> Row:
     """The sums over a photograph's cracks. Means and the spacing are empty where there is no crack.
 
-    The spacing is the area of the photograph divided by the length of the cracks: the distance of parallel cracks.
+    The spacing is the area that is seen divided by the length of the cracks: the distance of parallel cracks.
     """
-    cracks, pixels, units = photograph.cracks, photograph.height * photograph.width, photograph.units
+    cracks, pixels, units = photograph.cracks, photograph.pixels, photograph.units
     length, area = sum(crack.length for crack in cracks), sum(crack.area for crack in cracks)
     row: Row = {
         "photograph": photograph.name,
         "mask": photograph.mask.name,
         "width_px": photograph.width,
         "height_px": photograph.height,
+        "seen_px": pixels,
         "mm_per_pixel": units.mm_per_pixel,
         "cracks": len(cracks),
         "left_out": photograph.left_out,
@@ -86,11 +94,11 @@ def photograph_row(photograph: Photograph, severity: Severity | None) -> Row:
         **units.lengths("crack_width_mean", weighted_width(cracks)),
         **units.lengths("crack_width_max", max((crack.width_max for crack in cracks), default=None)),
         **units.areas("area", area),
-        "share": round(area / pixels, 6),
+        "share": round(area / max(1, pixels), 6),
         **units.lengths("spacing", pixels / length if length else None),
     }
     if units.mm_per_pixel is not None:
-        row["density_m_per_m2"] = rounded(1000 * units.mm(length) / units.mm(units.mm(pixels)))
+        row["density_m_per_m2"] = rounded(1000 * units.mm(length) / units.mm(units.mm(max(1, pixels))))
     direction, straightness = mean_direction([line for crack in cracks for line in crack.lines])
     row |= {
         "direction_degrees": round(direction, 1) if cracks else None,
@@ -112,7 +120,7 @@ def weighted_width(cracks: Sequence[Crack]) -> float | None:
     return fmean([crack.width_mean for crack in cracks], [crack.length for crack in cracks])
 
 
-def profile_rows(photograph: Photograph) -> Iterator[Row]:
+def profile_rows(photograph: Measured) -> Iterator[Row]:
     """The width along each branch of each crack, a row a half pixel."""
     for number, crack in enumerate(photograph.cracks, 1):
         for branch, line in enumerate(crack.lines, 1):

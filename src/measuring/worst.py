@@ -24,7 +24,7 @@ class Judged:
     iou: float
     errors: Errors
     panel: bytes
-    """Photograph, mask and overlay side by side, small, as JPEG."""
+    """Measured, mask and overlay side by side, small, as JPEG."""
 
 
 def judge(scored: ScoredImage) -> Judged:

@@ -3,17 +3,17 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from src.data.files import UInt8Array, read_image
 from src.data.tiles import Rows
-from src.maps.georeference import Georeference
-from src.maps.raster import MISSING, Raster, open_dataset, read_header
+from src.maps.georeference import Georeference, position_is_lost
+from src.maps.header import has_rasterio, read_header
+from src.maps.raster import Raster, open_dataset
 
 
 @dataclass(frozen=True)
-class Photograph:
+class OpenPhotograph:
     path: Path
     image: Rows
     """(H, W, 3) uint8 RGB: an array, or a ``Raster``."""
@@ -30,16 +30,18 @@ class Photograph:
 
 
 @contextmanager
-def open_photograph(path: Path, bits: int | None) -> Generator[Photograph]:
+def open_photograph(path: Path, bits: int | None) -> Generator[OpenPhotograph]:
     """A photograph that cannot be read is a ``UserError``; so is one that needs rasterio, where it is not installed.
 
-    Without rasterio, a GeoTIFF that fits into memory is a photograph without a georeference.
+    Without rasterio, or without a map, a photograph with a position that fits into memory is one like others.
     """
     header = read_header(path)
-    if header.is_large or (header.has_georeference and find_spec("rasterio")):
+    if header.is_large or (header.has_position and has_rasterio()):
         with open_dataset(path) as dataset:
-            yield Photograph(path, Raster(dataset, bits), Georeference.of(dataset))
-        return
-    if header.has_georeference:
-        print(f"{path}: its georeference is not kept; that {MISSING}")
-    yield Photograph(path, read_image(path, bits))
+            place = Georeference.of(dataset)
+            if header.is_large or place is not None:
+                yield OpenPhotograph(path, Raster(dataset, bits), place)
+                return
+    if header.has_position:
+        print(f"{path}: {position_is_lost(path.name)}")
+    yield OpenPhotograph(path, read_image(path, bits))

@@ -15,7 +15,7 @@ from src.data.files import Float32Array, UInt8Array
 from src.errors import UserError
 from src.inputs import PREDICTIONS
 from src.predicting.least_sure import LeastSure
-from src.predicting.photographs import Photograph, open_photograph
+from src.predicting.photographs import OpenPhotograph, open_photograph
 from src.predicting.progress import Progress, speed
 from src.predicting.sinks import Pictures, new_map, new_sink
 from src.predicting.sureness import Sureness
@@ -97,7 +97,7 @@ def remove_empty(out: Path) -> None:
 class Found:
     """What is predicted in a photograph."""
 
-    photograph: Photograph
+    photograph: OpenPhotograph
     mask: Path
     sureness: Sureness
     seconds: float
@@ -127,7 +127,7 @@ class Found:
 
 
 def predict_photograph(
-    network: Network, photograph: Photograph, out: Path, wanted: Wanted, progress: Progress
+    network: Network, photograph: OpenPhotograph, out: Path, wanted: Wanted, progress: Progress
 ) -> Found:
     """Write mask, overlay and, if wanted, probabilities."""
     started = time.monotonic()
@@ -147,7 +147,7 @@ def predict_photograph(
             sureness.add(probs, (probs >= wanted.threshold).view(np.uint8))
             sink.write(wanted.levels(probs))
             for writer in writers:
-                writer.write((probs * 255).round().astype(np.uint8))
+                writer.write((probs * 255).round().astype(np.uint8), seen)
             pixels += probs.size if seen is None else int(seen.sum())
             top += len(probs)
             progress.advance(len(probs))

@@ -13,9 +13,9 @@ import numpy as np
 from src.atomic import partial_beside
 from src.data.files import UInt8Array
 from src.maps.preview import Preview
-from src.maps.raster import Band, open_dataset
-from src.maps.writing import Writer, new_picture, new_tiff
-from src.predicting.photographs import Photograph
+from src.maps.raster import Band, Window, open_dataset
+from src.maps.writing import Writer, new_picture, new_tiff, writing
+from src.predicting.photographs import OpenPhotograph
 from src.scoring.cleaning import Levels, strips
 from src.scoring.pictures import write_picture
 
@@ -26,7 +26,7 @@ Pictures = tuple[UInt8Array, UInt8Array]
 
 
 @contextmanager
-def new_map(path: Path, photograph: Photograph) -> Generator[Writer]:
+def new_map(path: Path, photograph: OpenPhotograph) -> Generator[Writer]:
     """A map of a photograph: PNG, or GeoTIFF for a file that is read row by row."""
     shape = photograph.image.shape
     with new_tiff(path, shape, photograph.place) if photograph.is_file else new_picture(path, shape) as writer:
@@ -34,7 +34,7 @@ def new_map(path: Path, photograph: Photograph) -> Generator[Writer]:
 
 
 class InMemory:
-    def __init__(self, photograph: Photograph, path: Path) -> None:
+    def __init__(self, photograph: OpenPhotograph, path: Path) -> None:
         self.photograph, self.path = photograph, path
         self.values = np.empty(photograph.image.shape[:2], np.uint8)
         self.top = 0
@@ -54,8 +54,16 @@ class InMemory:
         return (self.photograph.image[:], self.values), crack
 
 
+class OwnBand(Band):
+    """A map that was just written: if it cannot be read, something is wrong with the disk."""
+
+    def __getitem__(self, window: Window) -> UInt8Array:
+        with writing(Path(self.dataset.name)):
+            return super().__getitem__(window)
+
+
 class InFile:
-    def __init__(self, photograph: Photograph, path: Path, between: Path, stack: ExitStack) -> None:
+    def __init__(self, photograph: OpenPhotograph, path: Path, between: Path, stack: ExitStack) -> None:
         self.photograph, self.path, self.between, self.stack = photograph, path, between, stack
         self.levels = stack.enter_context(new_tiff(between, photograph.image.shape, None))
 
@@ -68,16 +76,16 @@ class InFile:
         self.stack.close()  # so that the file is whole
         crack, preview, image = 0, Preview(self.photograph.image.shape), self.photograph.image
         with open_dataset(self.between) as dataset, new_map(self.path, self.photograph) as writer:
-            levels = Band(dataset)
+            levels = OwnBand(dataset)
             for rows, mask in zip(strips(levels.shape), masks(levels), strict=True):
                 crack += int(mask.sum())
-                writer.write(mask * np.uint8(255))
+                writer.write(mask * np.uint8(255), self.photograph.seen(rows))
                 preview.add(image[rows], mask)
         return (preview.image, preview.mask), crack
 
 
 @contextmanager
-def new_sink(photograph: Photograph, path: Path) -> Generator[InMemory | InFile]:
+def new_sink(photograph: OpenPhotograph, path: Path) -> Generator[InMemory | InFile]:
     """The sink of a photograph whose mask becomes ``path``; what it has put beside it is removed at the end."""
     if not photograph.is_file:
         yield InMemory(photograph, path)

@@ -51,6 +51,10 @@ class Components:
         self.outer.extend(np.unique(line) for distance, line in edges if distance == 0)
         return labels
 
+    def at_border(self, numbers: Int64Array) -> None:
+        """Note that the parts with these numbers also touch the border of what is seen."""
+        self.outer.append(np.unique(numbers))
+
     def _touch(self, line: Int64Array, other: Int64Array) -> None:
         """Note which parts of a tile's outermost line touch those of the line before it, which is longer by 1 each."""
         for shift in range(3):

@@ -112,3 +112,24 @@ def test_labels_that_exist_are_left_alone_and_masks_need_their_photographs(tmp_p
         main([masks, "--out", str(tmp_path / "new"), "--least-sure", "1"])
     main([masks, "--out", str(tmp_path / "new"), "--photographs", str(tmp_path / "photos")])
     assert len(list((tmp_path / "new").glob("*.json"))) == 2
+
+
+def test_a_damaged_mask_is_named_and_the_others_become_labels(tmp_path: Path):
+    predictions(tmp_path, 3)
+    bad = tmp_path / "predictions" / "masks" / "p01.png"
+    bad.write_bytes(bad.read_bytes()[:60])
+    with pytest.raises(UserError, match=r"1 of 3 masks.*p01\.png"):
+        main([str(tmp_path / "predictions"), "--out", str(tmp_path / "labels")])
+    assert sorted(path.name for path in (tmp_path / "labels").glob("*.json")) == ["p00.json", "p02.json"]
+
+
+def test_the_user_says_what_is_crack(tmp_path: Path):
+    masks = predictions(tmp_path, 1)
+    Image.fromarray(np.where(masks["p00"] > 0, 200, 100).astype(np.uint8)).save(
+        tmp_path / "predictions" / "masks" / "p00.png"
+    )
+    for words in (["--crack-colour", "200"], ["--crack-above", "150"]):
+        out = tmp_path / words[0]
+        main([str(tmp_path / "predictions"), "--out", str(out), "--format", "coco", *words])
+        areas = [one["area"] for one in json.loads((out / "annotations.json").read_text())["annotations"]]
+        assert sum(areas) == masks["p00"].sum()

@@ -115,6 +115,17 @@ def test_masks_in_which_crack_is_black_are_refused(tmp_path: Path):
     Image.fromarray(mask).save(tmp_path / "a.png")
     with pytest.raises(UserError, match="--crack-colour 0"):
         main([str(tmp_path / "a.png"), "--out", str(tmp_path / "out")])
+    main([str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--crack-colour", "0"])
+    (row,) = rows(tmp_path / "out" / "cracks.csv")
+    assert float(row["length_px"]) == pytest.approx(80, abs=0.5)
+
+
+def test_a_mask_that_is_skipped_is_an_error_after_the_others_are_measured(tmp_path: Path):
+    masks = scene(tmp_path / "data") / "test" / "masks"
+    (masks / "bad.png").write_text("no picture")
+    with pytest.raises(UserError, match=r"1 of 3 masks.*bad\.png"):
+        main([str(masks), "--out", str(tmp_path / "out")])
+    assert len(rows(tmp_path / "out" / "photographs.csv")) == 2
 
 
 def test_without_any_crack_the_table_has_its_columns(tmp_path: Path):

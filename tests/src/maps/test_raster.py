@@ -8,26 +8,9 @@ from geotiffs import write_geotiff
 from PIL import Image
 
 from src.errors import UserError
-from src.maps import raster
-from src.maps.raster import Band, MaskFile, Raster, open_dataset, read_header
+from src.maps.raster import Band, Raster, Seen, open_dataset
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-
-
-def test_a_header_says_whether_a_file_is_large_and_whether_it_has_a_georeference(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    placed = write_geotiff(tmp_path / "placed.tif", PHOTO)
-    Image.fromarray(PHOTO).save(tmp_path / "plain.tif")
-    (tmp_path / "none.png").write_text("text")
-    headers = {name: read_header(tmp_path / name) for name in ("placed.tif", "plain.tif", "none.png")}
-    assert {name: (one.is_large, one.has_georeference) for name, one in headers.items()} == {
-        "placed.tif": (False, True),
-        "plain.tif": (False, False),
-        "none.png": (False, False),
-    }
-    monkeypatch.setattr(raster, "MAX_PIXELS", 2399)
-    assert read_header(placed).is_large
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
@@ -59,19 +42,39 @@ def test_what_lies_outside_of_a_mosaic_is_not_seen(tmp_path: Path):
     path = write_geotiff(tmp_path / "a.tif", np.concatenate([PHOTO, alpha], axis=2), photometric="RGB", alpha="yes")
     with open_dataset(path) as dataset:
         np.testing.assert_array_equal(Raster(dataset, None).seen(slice(5, 15)), alpha[5:15, :, 0] > 0)
+    with open_dataset(write_geotiff(tmp_path / "b.tif", PHOTO)) as dataset:
+        assert Raster(dataset, None).seen(slice(5, 15)) is None
 
 
-def test_windows_of_a_mask_are_read_and_a_third_value_is_refused(tmp_path: Path):
-    mask = (PHOTO[..., 0] > 200).astype(np.uint8) * 255
-    with open_dataset(write_geotiff(tmp_path / "a.tif", mask)) as dataset:
-        found = MaskFile(Band(dataset))
-        np.testing.assert_array_equal(found[3:20, 30:100], mask[3:20, 30:100])
-        np.testing.assert_array_equal(found.band[5:7], mask[5:7])
-    with (
-        open_dataset(write_geotiff(tmp_path / "b.tif", PHOTO[..., 0])) as dataset,
-        pytest.raises(UserError, match=r"b\.tif is not a mask: it has more than two values"),
-    ):
-        MaskFile(Band(dataset))[0:40, 0:60]
+def test_what_several_files_show_is_what_all_of_them_show(tmp_path: Path):
+    rows, columns = np.full((40, 60), 7, np.uint8), np.full((40, 60), 7, np.uint8)
+    rows[:10], columns[:, :20] = 255, 0
+    one, other = (
+        write_geotiff(tmp_path / f"{nodata}.tif", values, nodata=nodata)
+        for values, nodata in ((rows, 255), (columns, 0))
+    )
+    with open_dataset(one) as first, open_dataset(other) as second:
+        seen = Seen(first, second)
+        assert seen
+        np.testing.assert_array_equal(seen[5:15, 15:25], ((rows != 255) & (columns != 0))[5:15, 15:25])
+    with open_dataset(write_geotiff(tmp_path / "all.tif", PHOTO)) as dataset:
+        assert not Seen(dataset)
+
+
+def test_what_stands_for_nothing_in_a_mosaic_may_have_more_bits_than_its_photographs(tmp_path: Path):
+    deep = PHOTO.astype(np.uint16) * 16
+    deep[:10] = 65535
+    with open_dataset(write_geotiff(tmp_path / "a.tif", deep, nodata=65535)) as dataset:
+        found = Raster(dataset, 12)[0:40]
+        np.testing.assert_array_equal(found[10:], PHOTO[10:])
+        assert not found[:10].any()
+
+
+def test_a_map_has_one_band_and_may_have_an_alpha_channel(tmp_path: Path):
+    alpha = np.stack([PHOTO[..., 0], np.full((40, 60), 255, np.uint8)], axis=2)
+    with open_dataset(write_geotiff(tmp_path / "a.tif", alpha, alpha="yes")) as dataset:
+        np.testing.assert_array_equal(Band(dataset)[3:20, 30:100], PHOTO[3:20, 30:100, 0])
+        np.testing.assert_array_equal(Band(dataset)[5:7], PHOTO[5:7, :, 0])
     with (
         open_dataset(write_geotiff(tmp_path / "c.tif", PHOTO)) as dataset,
         pytest.raises(UserError, match=r"c\.tif is not a mask: it has 3 bands"),

@@ -10,6 +10,7 @@ from geotiffs import write_geotiff
 from PIL import Image
 from rasterio.errors import RasterioIOError
 
+from src.data.files import count_more_pages
 from src.maps.georeference import Georeference
 from src.maps.raster import open_dataset
 from src.maps.writing import BLOCK, new_picture, new_tiff
@@ -30,6 +31,19 @@ def test_rows_in_any_portions_make_the_map_with_its_georeference(tmp_path: Path)
             np.testing.assert_array_equal(dataset.read(1), VALUES)
             assert Georeference.of(dataset) == place
             assert dataset.profile["tiled"]
+
+
+def test_what_is_not_seen_is_marked_in_the_file(tmp_path: Path):
+    seen = (VALUES > 100).astype(np.uint8)
+    with new_tiff(tmp_path / "a.tif", VALUES.shape, None) as writer:
+        for top in range(0, len(VALUES), 70):
+            writer.write(VALUES[top : top + 70], seen[top : top + 70])
+    with open_dataset(tmp_path / "a.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(1), VALUES)
+        np.testing.assert_array_equal(dataset.dataset_mask() > 0, seen > 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.tif")), VALUES)
+    assert count_more_pages(tmp_path / "a.tif") == 0
 
 
 def test_a_picture_is_written_at_the_end(tmp_path: Path):

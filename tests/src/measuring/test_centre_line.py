@@ -43,6 +43,24 @@ def test_cracks_are_the_parts_that_touch_and_their_areas_are_their_pixels(seed: 
     assert sorted(found.areas) == sorted(stats[1:, cv2.CC_STAT_AREA])
 
 
+@pytest.mark.parametrize("tile", [16, 64])
+def test_a_crack_beside_what_is_not_seen_is_at_the_border(tile: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(centre_line, "TILE", tile)
+    mask, seen = np.zeros((64, 64), np.uint8), np.ones((64, 64), np.uint8)
+    for top in (10, 20, 30):
+        mask[top : top + 3, 5:50] = 1
+    seen[:, 48:] = 0  # in the first two
+    mask[20:33, 48:] = 0
+    mask[30:33, 47] = 0  # a pixel away
+    found = measure(mask, seen)
+    assert sorted((crack.middle[1], crack.at_border) for crack in found) == [
+        (pytest.approx(11.5, abs=0.5), True),
+        (pytest.approx(21.5, abs=0.5), True),
+        (pytest.approx(31.5, abs=0.5), False),
+    ]
+    assert not any(crack.at_border for crack in measure(mask))
+
+
 def test_a_point_is_in_the_middle_of_a_crack_of_an_even_and_of_an_odd_width():
     for width in (4, 5):
         mask = np.zeros((20, 60), np.uint8)

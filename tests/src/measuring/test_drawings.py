@@ -8,18 +8,18 @@ from src.data.files import UInt8Array
 from src.measuring.cracks import measure
 from src.measuring.drawings import COLOURS, LARGEST, PLAIN, SMALLEST, band_colour, draw_cracks, overlap
 from src.measuring.severity import load_severity
-from src.measuring.tables import Photograph
+from src.measuring.tables import Measured
 from src.measuring.units import Units
 
 UNITS = Units()
 
 
-def photograph(height: int, width: int, rows: dict[int, int], units: Units = UNITS) -> Photograph:
+def photograph(height: int, width: int, rows: dict[int, int], units: Units = UNITS) -> Measured:
     """Cracks of some widths along some rows."""
     mask = np.zeros((height, width), np.uint8)
     for row, thickness in rows.items():
         mask[row : row + thickness, width // 10 : width * 9 // 10] = 1
-    return Photograph("a.jpg", Path("a.png"), height, width, measure(mask), units=units)
+    return Measured("a.jpg", Path("a.png"), height, width, measure(mask), units=units)
 
 
 def has(picture: UInt8Array, colour: tuple[int, int, int]) -> bool:

@@ -13,7 +13,7 @@ from src.maps.georeference import Georeference
 from src.maps.raster import open_dataset
 from src.measuring.cracks import measure
 from src.measuring.geojson import GeoJson
-from src.measuring.tables import Photograph
+from src.measuring.tables import Measured
 from src.measuring.units import Units
 
 
@@ -27,13 +27,13 @@ def test_lines_lie_where_they_were_drawn_to_half_a_pixel(turned: float, tmp_path
             place = Georeference.of(dataset)
             crs, inverse = dataset.crs, ~dataset.transform
         height, width = drawn.mask.shape
-        photograph = Photograph("a.tif", path, height, width, measure(drawn.mask), georeference=place)
+        photograph = Measured("a.tif", path, height, width, measure(drawn.mask), georeference=place)
         with GeoJson(tmp_path / "a.geojson") as file:
             file.add(photograph, None)
         (feature,) = json.loads((tmp_path / "a.geojson").read_text())["features"]
         (line,) = feature["geometry"]["coordinates"]
         found = transform("EPSG:4326", crs, *zip(*line, strict=True))
-        corners = np.array([inverse * (east, north) for east, north in zip(found[0], found[1], strict=True)])
+        corners = np.array([inverse @ (east, north) for east, north in zip(found[0], found[1], strict=True)])
         along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(corners, axis=0).T))])
         every = np.arange(0, along[-1], 0.5)
         points = np.stack([np.interp(every, along, axis) for axis in corners.T], axis=1)
@@ -52,7 +52,7 @@ def test_the_properties_of_a_line_are_its_row_and_an_empty_file_is_one_too(tmp_p
     path = write_geotiff(tmp_path / "a.tif", mask)
     with open_dataset(path) as dataset:
         place = Georeference.of(dataset)
-    photograph = Photograph("a.tif", path, 60, 100, measure(mask), units=Units(1000 * METRES), georeference=place)
+    photograph = Measured("a.tif", path, 60, 100, measure(mask), units=Units(1000 * METRES), georeference=place)
     with GeoJson(tmp_path / "a.geojson") as file:
         file.add(photograph, None)
         file.add(photograph, None)

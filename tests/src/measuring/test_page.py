@@ -10,14 +10,14 @@ from src.measuring.cracks import measure
 from src.measuring.page import answer, bands, summed, write_page
 from src.measuring.places import Place
 from src.measuring.severity import load_severity
-from src.measuring.tables import Photograph, Row, photograph_row
+from src.measuring.tables import Measured, Row, photograph_row
 from src.measuring.units import Units
 
 
 def row(name: str, width: int, units: Units, place: Place | None = None) -> Row:
     mask = np.zeros((100, 200), np.uint8)
     mask[40 : 40 + width, 50:150] = 1
-    photograph = Photograph(name, Path(name), 100, 200, measure(mask), units=units, place=place or Place())
+    photograph = Measured(name, Path(name), 100, 200, measure(mask), units=units, place=place or Place())
     return photograph_row(photograph, load_severity("ltpp") if units.mm_per_pixel else None)
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 
 from src.data.files import UInt8Array
 from src.errors import UserError
+from src.measuring.masks import FoundMask
 from src.measuring.reading import Reader
 from src.measuring.results import Table, Wanted, write_results
-from src.measuring.sources import Source
 
 
 def drawn(path: Path, size: tuple[int, int], *rows: int) -> Path:
@@ -25,9 +25,9 @@ def drawn(path: Path, size: tuple[int, int], *rows: int) -> Path:
     return path
 
 
-def write(sources: list[Source], wanted: Wanted, folder: Path) -> list[str]:
+def write(masks: list[FoundMask], wanted: Wanted, folder: Path) -> list[str]:
     (folder / "out").mkdir()
-    return write_results(sources, Reader(sources, None, False), wanted, folder / "out")
+    return write_results(masks, Reader(masks), wanted, folder / "out")
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -37,7 +37,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def test_short_cracks_are_left_out_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     mask = drawn(tmp_path / "a.png", (60, 60), 5, 50)
-    assert write([Source(mask, None)], Wanted(min_length=40, profiles=True), tmp_path) == []
+    assert write([FoundMask(mask, None)], Wanted(min_length=40, profiles=True), tmp_path) == []
     (row,) = read(tmp_path / "out" / "photographs.csv")
     assert (row["cracks"], row["left_out"]) == ("1", "1")
     assert len(read(tmp_path / "out" / "cracks.csv")) == 1
@@ -46,11 +46,11 @@ def test_short_cracks_are_left_out_and_counted(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_photograph_of_another_size_is_named_and_the_others_are_measured(tmp_path: Path):
-    sources = [
-        Source(drawn(tmp_path / "a.png", (40, 50), 5), photo(tmp_path / "a.jpg", (40, 40))),
-        Source(drawn(tmp_path / "b.png", (40, 50), 5), photo(tmp_path / "b.jpg", (50, 40))),
+    masks = [
+        FoundMask(drawn(tmp_path / "a.png", (40, 50), 5), photo(tmp_path / "a.jpg", (40, 40))),
+        FoundMask(drawn(tmp_path / "b.png", (40, 50), 5), photo(tmp_path / "b.jpg", (50, 40))),
     ]
-    (sentence,) = write(sources, Wanted(), tmp_path)
+    (sentence,) = write(masks, Wanted(), tmp_path)
     assert "a.jpg is 40x40" in sentence
     assert [row["photograph"] for row in read(tmp_path / "out" / "photographs.csv")] == ["b.jpg"]
 
@@ -60,7 +60,7 @@ def test_a_mask_turned_by_the_exif_of_its_photograph_is_turned_back(tmp_path: Pa
     exif[274] = 6
     Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "a.jpg", exif=exif)
     mask = drawn(tmp_path / "a.png", (40, 60), 5)
-    assert write([Source(mask, tmp_path / "a.jpg")], Wanted(), tmp_path) == []
+    assert write([FoundMask(mask, tmp_path / "a.jpg")], Wanted(), tmp_path) == []
     (row,) = read(tmp_path / "out" / "photographs.csv")
     assert (row["width_px"], row["height_px"]) == ("40", "60")
     assert float(row["direction_degrees"]) == pytest.approx(90, abs=3)
@@ -68,7 +68,7 @@ def test_a_mask_turned_by_the_exif_of_its_photograph_is_turned_back(tmp_path: Pa
 
 def test_photographs_in_place_of_masks_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match=r"a\.jpg"):
-        write([Source(photo(tmp_path / "a.jpg", (60, 60)), None)], Wanted(), tmp_path)
+        write([FoundMask(photo(tmp_path / "a.jpg", (60, 60)), None)], Wanted(), tmp_path)
 
 
 def test_a_table_without_rows_is_an_empty_file(tmp_path: Path):
@@ -77,3 +77,11 @@ def test_a_table_without_rows_is_an_empty_file(tmp_path: Path):
     table.add([{"a": 1}])
     table.add([{"a": 2}])
     assert (tmp_path / "a.csv").read_text().split() == ["a", "1", "2"]
+
+
+def test_a_damaged_mask_is_named_and_the_others_are_measured(tmp_path: Path):
+    masks = [FoundMask(drawn(tmp_path / f"{name}.png", (40, 50), 5), None) for name in ("a", "b")]
+    masks[0].path.write_bytes(masks[0].path.read_bytes()[:60])
+    (sentence,) = write(masks, Wanted(), tmp_path)
+    assert "a.png" in sentence
+    assert [row["photograph"] for row in read(tmp_path / "out" / "photographs.csv")] == ["b.png"]

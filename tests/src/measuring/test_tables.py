@@ -8,7 +8,7 @@ import pytest
 from src.measuring.cracks import measure
 from src.measuring.places import Place
 from src.measuring.severity import Severity
-from src.measuring.tables import Photograph, crack_rows, photograph_row, profile_rows, severest_first
+from src.measuring.tables import Measured, crack_rows, photograph_row, profile_rows, severest_first
 from src.measuring.units import Units
 
 SEVERITY = Severity.model_validate(
@@ -18,12 +18,12 @@ SEVERITY = Severity.model_validate(
 UNITS = Units()
 
 
-def photograph(*widths: int, length: int = 100, units: Units = UNITS) -> Photograph:
+def photograph(*widths: int, length: int = 100, units: Units = UNITS) -> Measured:
     """Parallel cracks along the rows."""
     mask = np.zeros((200, 200), np.uint8)
     for index, width in enumerate(widths):
         mask[20 + 40 * index : 20 + 40 * index + width, 50 : 50 + length] = 1
-    return Photograph("a.jpg", Path("a.png"), 200, 200, measure(mask), units=units, place=Place(1.5, 2.5))
+    return Measured("a.jpg", Path("a.png"), 200, 200, measure(mask), units=units, place=Place(1.5, 2.5))
 
 
 def test_the_row_of_a_photograph_adds_up_the_rows_of_its_cracks():

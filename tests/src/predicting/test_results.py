@@ -11,7 +11,7 @@ from networks import Redness, network_of
 from PIL import Image
 
 from src.data.masks import read_mask
-from src.maps import raster
+from src.maps import header
 from src.maps.georeference import Georeference
 from src.maps.raster import open_dataset
 from src.predicting.results import Wanted, predict_files
@@ -71,7 +71,7 @@ def test_a_photograph_that_is_too_large_is_read_in_windows(
 ):
     Image.fromarray(red(90, 70)).save(tmp_path / "a.png")
     predict_files(network, [tmp_path / "a.png"], tmp_path / "whole", PLAIN)
-    monkeypatch.setattr(raster, "MAX_PIXELS", 100)
+    monkeypatch.setattr(header, "MAX_PIXELS", 100)
     predict_files(network, [tmp_path / "a.png"], tmp_path / "windows", PLAIN)
     for kind in ("masks", "probabilities"):
         with open_dataset(tmp_path / "windows" / kind / "a.tif") as dataset:

@@ -1,5 +1,6 @@
 """Levels in an array and in a file come to the same mask."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,12 @@ import pytest
 from geotiffs import write_geotiff
 from PIL import Image
 
+from src.data.files import UInt8Array
 from src.data.masks import read_mask
 from src.maps.raster import open_dataset
 from src.predicting.photographs import open_photograph
-from src.predicting.sinks import new_sink
-from src.scoring.cleaning import cleaned_rows
+from src.predicting.sinks import InFile, new_sink
+from src.scoring.cleaning import Levels, cleaned_rows
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (300, 60, 3), dtype=np.uint8)
 LEVELS = np.random.default_rng(1).integers(0, 3, (300, 60), dtype=np.uint8)
@@ -46,3 +48,31 @@ def test_after_an_error_nothing_is_left(tmp_path: Path):
     with pytest.raises(KeyError):
         fail()
     assert [path.name for path in tmp_path.iterdir()] == ["b.tif"]
+
+
+def test_levels_that_the_disk_has_cut_are_an_error_of_the_disk_and_not_of_the_photograph(tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    with (
+        open_photograph(write_geotiff(tmp_path / "b.tif", PHOTO), None) as photograph,
+        new_sink(photograph, tmp_path / "out" / "m.tif") as sink,
+    ):
+        sink.write(LEVELS)
+
+        def cut_off(levels: Levels) -> Iterator[UInt8Array]:
+            assert isinstance(sink, InFile)
+            sink.between.write_bytes(sink.between.read_bytes()[:2000])
+            return cleaned_rows(levels, 4)
+
+        with pytest.raises(OSError, match=r"Input/output|No space"):
+            sink.finish(cut_off)
+
+
+def test_what_is_not_seen_of_a_mosaic_is_marked_in_its_mask(tmp_path: Path):
+    alpha = np.full((300, 60, 1), 255, np.uint8)
+    alpha[:50] = 0
+    path = write_geotiff(tmp_path / "a.tif", np.concatenate([PHOTO, alpha], axis=2), photometric="RGB", alpha="yes")
+    with open_photograph(path, None) as photograph, new_sink(photograph, tmp_path / "m.tif") as sink:
+        sink.write(LEVELS)
+        sink.finish(lambda levels: cleaned_rows(levels, 4))
+    with open_dataset(tmp_path / "m.tif") as dataset:
+        np.testing.assert_array_equal(dataset.dataset_mask(), alpha[..., 0])

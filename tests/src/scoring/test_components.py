@@ -33,3 +33,13 @@ def test_tiles_give_the_parts_of_the_whole(seed: int, high: int, wide: int):
         assert others[number] == (here & (other > 0)).sum()
         edge = here[0].any() or here[-1].any() or here[:, 0].any() or here[:, -1].any()
         assert at_border[number] == edge
+
+
+def test_a_part_that_is_said_to_touch_the_border_does():
+    mask = np.zeros((9, 20), np.uint8)
+    mask[4, 2:8] = mask[4, 12:18] = 1
+    parts = Components(mask.shape)
+    numbers = parts.add(mask, (0, 0), mask)
+    parts.at_border(numbers[4, 14:16])
+    final, _, at_border = parts.joined()
+    assert at_border[final[numbers[4, [3, 13]]]].tolist() == [False, True]
