@@ -1,8 +1,9 @@
 """Memory and seconds of a mosaic that does not fit into memory: ``python -m benchmarks.mosaic CHECKPOINT PHOTOS``.
 
-A GeoTIFF is made of photographs side by side, then predicted and measured by the commands, each in its own process.
-With ``--control-group`` (a folder of the kernel's memory controller whose limit is set) they run in it, as on a machine
-with so much memory. Printed are the largest resident memory and the seconds of each.
+A GeoTIFF is made of photographs side by side, seen within a circle as by a drone, then predicted and measured by the
+commands, each in its own process. With ``--control-group`` (a folder of the kernel's memory controller whose limit is
+set) they run in it, as on a machine with so much memory. Printed are the largest resident memory and the seconds of
+each.
 """
 
 import argparse
@@ -79,15 +80,25 @@ def write_mosaic(path: Path, photographs: Path, side: int) -> None:
     import rasterio
     from rasterio.transform import Affine
 
-    options: dict[str, Any] = {"driver": "GTiff", "dtype": "uint8", "count": 3, "height": side, "width": side}
-    options |= {"tiled": True, "compress": "deflate", "crs": "EPSG:32632", "BIGTIFF": "IF_SAFER"}
-    options |= {"transform": Affine.translation(691000, 5335000) * Affine.scale(METRES, -METRES)}
+    options: dict[str, Any] = {"driver": "GTiff", "dtype": "uint8", "count": 4, "height": side, "width": side}
+    options |= {
+        "tiled": True,
+        "photometric": "RGB",
+        "alpha": "YES",
+        "compress": "deflate",
+        "crs": "EPSG:32632",
+        "BIGTIFF": "IF_SAFER",
+    }
+    options |= {"transform": Affine.translation(691000, 5335000) @ Affine.scale(METRES, -METRES)}
     images = cycle(list_images(photographs))
     with rasterio.Env(GDAL_CACHEMAX=64 * 2**20), rasterio.open(path, "w", **options) as file:
         for top in range(0, side, 256):
             rows = np.concatenate(list(row_of(images, side)), axis=1)[: side - top, :side]
+            down = np.arange(top, top + len(rows))[:, None] + 0.5 - side / 2
+            seen = np.hypot(down, np.arange(side) + 0.5 - side / 2) < side / 2
             window: Any = ((top, top + len(rows)), (0, side))
-            file.write(np.moveaxis(rows, -1, 0), window=window)
+            bands = np.concatenate([rows * seen[..., None], seen[..., None] * np.uint8(255)], axis=2)
+            file.write(np.moveaxis(bands, -1, 0), window=window)
 
 
 def row_of(images: Iterator[Path], side: int) -> Iterator[UInt8Array]:

@@ -88,22 +88,20 @@ def read(
 
     One whose photograph is not known is a ``UserError``.
     """
-    from src.data.files import upright_size
-    from src.data.masks import choose_mask_rule
-    from src.data.reading import inspect_readable
-    from src.measuring.reading import refuse_other_size
+    from src.data.files import MAX_PIXELS
+    from src.measuring.reading import open_with_photograph
+    from src.measuring.rules import Rules
 
     if without := [mask.path for mask in masks if mask.photograph is None]:
         raise UserError(f"{without[0]}: its photograph is not known; name the folder with --photographs.")
-    infos, damaged = inspect_readable([mask.path for mask in masks], user_rule)
-    unreadable += map(str, damaged.values())
-    rule = choose_mask_rule(infos, user_rule)
+    rules = Rules([mask.path for mask in masks], user_rule)
     for mask in masks:
-        if mask.path in damaged or mask.photograph is None:
-            continue
+        assert mask.photograph is not None
         try:
-            values = rule.read(mask.path)
-            refuse_other_size(mask, upright_size(mask.photograph), values.shape)
+            with open_with_photograph(mask, rules) as opened:
+                if opened.values.shape[0] * opened.values.shape[1] > MAX_PIXELS:
+                    raise UserError(f"{mask.path}: it is too large to be labelled; predict its tiles (--tile).")
+                values = opened.values[:]
         except UserError as error:
             unreadable.append(str(error))
             continue

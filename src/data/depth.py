@@ -3,7 +3,7 @@
 It is one number for a whole data set. If each photograph's brightest pixel decided, dark ones would be brightened.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,18 +21,21 @@ def brightest(path: Path) -> int | None:
         return None
 
 
-def used_bits(paths: Iterable[Path]) -> int | None:
+def used_bits(paths: Iterable[Path], top_of: Callable[[Path], int | None] = brightest) -> int | None:
     """The bits that the brightest 16-bit photograph needs, one of ``files.BIT_DEPTHS``; None without such ones."""
     with ThreadPoolExecutor(available_cores()) as pool:
-        tops = [top for top in pool.map(brightest, paths) if top is not None]
+        tops = [top for top in pool.map(top_of, paths) if top is not None]
     return bits_needed(max(tops)) if tops else None
 
 
-def choose_bits(paths: Sequence[Path], asked: int | None) -> int:
-    """``data.bits``; if that is null, 16, and photographs that use fewer of their 16 bits are a ``UserError``."""
+def choose_bits(paths: Sequence[Path], asked: int | None, top_of: Callable[[Path], int | None] = brightest) -> int:
+    """``data.bits``; if that is null, 16, and photographs that use fewer of their 16 bits are a ``UserError``.
+
+    ``top_of``: the highest value of a photograph, if that is not all of ``brightest``.
+    """
     if asked is not None:
         return asked
-    found = used_bits(paths)
+    found = used_bits(paths, top_of)
     if found is not None and found < 16:
         raise UserError(
             f"The 16-bit photographs in {paths[0].parent} use {found} bits at most and would be almost black: set "

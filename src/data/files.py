@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -28,11 +28,20 @@ BIT_DEPTHS = (8, 10, 12, 14, 16)
 """Bit depths of cameras, which are all stored in 16 bits."""
 SUBFILE, BITS_PER_SAMPLE, PHOTOMETRIC = 254, 258, 262
 """TIFF's tags."""
+PIXEL_SCALE, TRANSFORMATION = 33550, 34264
+"""TIFF's tags of a position on a map (OGC GeoTIFF 1.1, section 7)."""
 
 UInt8Array = npt.NDArray[np.uint8]
 UInt16Array = npt.NDArray[np.uint16]
 Values = npt.NDArray[Any]
 Float32Array = npt.NDArray[np.float32]
+
+
+class Windows(Protocol):
+    """A map (H, W) uint8 of which windows are read: an array, or a file."""
+
+    def __getitem__(self, window: slice | tuple[slice, slice], /) -> UInt8Array: ...
+
 
 cv2.setNumThreads(0)  # loader workers and trials share the cores; OpenCV's own threads would fight over them
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -180,6 +189,11 @@ def upper_bits(values: UInt16Array, bits: int | None, path: Path) -> UInt8Array:
     if top >> bits:
         raise UserError(f"{path} has grey levels up to {top}, more than {bits} bits hold: data.bits={bits} is too low.")
     return (values >> (bits - 8)).astype(np.uint8)
+
+
+def has_position(image: Image.Image) -> bool:
+    """Whether a file's tags say where it is on a map."""
+    return not {PIXEL_SCALE, TRANSFORMATION}.isdisjoint(getattr(image, "tag_v2", {}))
 
 
 def count_more_pages(path: Path) -> int:

@@ -161,7 +161,8 @@ def single_colour(values: UInt8Array, blurred: bool) -> tuple[Colour, UInt8Array
     if has_hues(values, bright) if blurred else has_strays(values, bright, colour):
         first = " and ".join(colour_text(one) for one in (main_colours(values, blurred) or [colour])[:3])
         raise UserError(
-            f"the mask has several colours, such as {first}: choose one with src.prepare --crack-colour R,G,B."
+            f"the mask has several colours, such as {first}: choose one with --crack-colour R,G,B (of src.prepare, "
+            "src.measure and src.label)."
         )
     return colour, (bright * (255 / max(1, int(bright.max())))).round().astype(np.uint8)
 

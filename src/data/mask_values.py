@@ -60,8 +60,9 @@ def crack_of_grey(stored: Stored) -> tuple[UInt8Array, Colour | None]:
     numbers = not blurred and ((len(found) <= FEW_VALUES and low) or has_plateaus(grey))
     if (NOISE if blurred else -1) < top <= middle or numbers or full > 65535 or found[0] < 0:
         raise UserError(
-            f"the mask holds the values {list_values(found.tolist())}, and it is not clear which are crack: use "
-            "src.prepare with --crack-colour N for one of them, or with --crack-above N for all higher ones."
+            f"the mask holds the values {list_values(found.tolist())}, and it is not clear which are crack: say "
+            "it with --crack-colour N for one of them, or --crack-above N for all higher ones (of src.prepare, "
+            "src.measure and src.label)."
         )
     return (grey > middle).astype(np.uint8), None
 

@@ -47,6 +47,11 @@ class UserRule:
     def __bool__(self) -> bool:
         return bool(self.colours) or self.above is not None
 
+    @property
+    def greys(self) -> tuple[int, ...]:
+        """The colours that are grey values; empty where there is no colour."""
+        return tuple(one[0] for one in self.colours if len(set(one)) == 1)
+
 
 class MaskInfo(NamedTuple):
     """The facts about one mask from which the rule of the data set is chosen."""
@@ -88,6 +93,8 @@ class MaskRule:
             raise UserError(f"{path}: {error}") from None
 
     def crack_of(self, stored: Stored) -> UInt8Array:
+        """(H, W) in {0, 1} of a file's content; one that is unclear is a ``UserError``."""
+        stored = stored.shown(self.user_rule.greys)
         if self.user_rule.above is not None:
             return (brightness(stored.values) > self.user_rule.above).astype(np.uint8)
         if not self.user_rule.colours:
@@ -109,13 +116,16 @@ def read_mask(path: Path, crack: Colour | None = None) -> UInt8Array:
 
 def inspect_mask(path: Path, user_rule: UserRule) -> MaskInfo:
     """Collect the facts about one mask. An unreadable file is a ``UserError``; an unclear one has a ``refusal``."""
-    stored = read_stored(path)
+    stored, crack, refusal = read_stored(path), None, ""
+    try:
+        stored = stored.shown(user_rule.greys)
+    except UserError as error:
+        refusal = str(error)
     counts = count_colours(stored.values)
     if stored.blurred and len(counts or ()) > 2:
         counts = None  # even a few more are edges
     mains = main_colours(stored.values, stored.blurred) if counts is None and user_rule else counts or ()
-    crack, refusal = None, ""
-    if not user_rule:
+    if not user_rule and not refusal:
         try:
             _, crack = interpret(stored)
         except UserError as error:
@@ -180,8 +190,8 @@ def refuse_inconsistent(infos: Sequence[MaskInfo]) -> None:
     example = next(path for path, value in greys.items() if value == rare)
     raise UserError(
         f"The masks do not agree on the value of crack{' (some have soft edges)' if soft else ''}: the higher of two "
-        f"values is {named}, such as {example}. Are they numbers of classes? Use src.prepare with --crack-colour N for "
-        "the value that is crack, or with --crack-above 0 for all but 0."
+        f"values is {named}, such as {example}. Are they numbers of classes? Say with --crack-colour N (of "
+        "src.prepare, src.measure and src.label) which value is crack, or with --crack-above 0 that it is all but 0."
     )
 
 

@@ -9,7 +9,6 @@ from src.cores import available_cores
 from src.data.depth import choose_bits
 from src.data.files import UInt8Array, read_image
 from src.data.masks import MaskInfo, MaskRule, UserRule, choose_mask_rule, inspect_mask
-from src.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -33,21 +32,6 @@ def inspect_masks(masks: Sequence[Path], user_rule: UserRule) -> list[MaskInfo]:
     """Collect the facts about every mask; an unreadable one is a ``UserError``."""
     with ThreadPoolExecutor(available_cores()) as pool:  # decoding releases the interpreter's lock
         return list(pool.map(lambda path: inspect_mask(path, user_rule), masks))
-
-
-def inspect_readable(masks: Sequence[Path], user_rule: UserRule) -> tuple[list[MaskInfo], dict[Path, UserError]]:
-    """Collect the facts about the masks that can be read, and why the others cannot."""
-
-    def inspected(path: Path) -> MaskInfo | UserError:
-        try:
-            return inspect_mask(path, user_rule)
-        except UserError as error:
-            return error
-
-    with ThreadPoolExecutor(available_cores()) as pool:
-        found = dict(zip(masks, pool.map(inspected, masks), strict=True))
-    infos = [one for one in found.values() if isinstance(one, MaskInfo)]
-    return infos, {path: one for path, one in found.items() if isinstance(one, UserError)}
 
 
 def choose_rules(masks: Sequence[Path], photographs: Sequence[Path], bits: int | None) -> Reading:

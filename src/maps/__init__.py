@@ -1,1 +1,1 @@
-"""Photographs too large for memory, and those with a position on the earth: read and written in windows."""
+"""Photographs and masks, opened: in memory, or in windows where they are large or lie on a map; what they show."""

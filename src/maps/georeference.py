@@ -22,7 +22,7 @@ SQUARE = 0.01
 """Share by which the sides of a square may differ; those of a web map differ by up to 0.007."""
 RADIUS, FLATTENED = 6378137.0, 0.00669437999014
 """Metres of the ellipsoid of WGS 84, and its first eccentricity squared."""
-LOCAL = re.compile(r'(?:LOCAL_CS|ENGCRS)\[.*UNIT\["[^"]*",\s*([0-9.eE+-]+)')
+LOCAL = re.compile(r'(?:LOCAL_CS|ENGCRS)\[.*UNIT\["(?!unknown)[^"]*",\s*([0-9.eE+-]+)')
 """A coordinate system that is not tied to the earth, and the metres of its unit (WKT)."""
 MISSING = "needs rasterio: pip install rasterio, or install this project with the extra 'geo'."
 Points = npt.NDArray[np.float64]
@@ -84,7 +84,7 @@ class Georeference:
         try:
             found: Sequence[Any] = transform(self.crs, WGS_84, east.tolist(), north.tolist())
         except (RasterioError, CRSError, *cpl_errors()) as error:
-            raise UserError(f"the map cannot be brought to degrees: {' '.join(str(error).split())}.") from error
+            raise UserError("the map cannot be brought to degrees: it is not tied to the earth, or damaged.") from error
         if not np.isfinite(np.array(found[:2])).all():
             raise UserError(
                 "the map cannot be brought to degrees: the photograph is outside of what its projection covers."

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from src.data.files import FORMATS, MAX_PIXELS
+from src.data.files import FORMATS, MAX_PIXELS, has_position
 from src.folders import refuse_irregular
 
-PIXEL_SCALE, TIE_POINTS, TRANSFORMATION = 33550, 33922, 34264
-"""TIFF's tags of a position (OGC GeoTIFF 1.1, section 7)."""
 DRIVERS = {
     b"II*\0": "GTiff",
     b"MM\0*": "GTiff",
@@ -32,6 +30,7 @@ class Header:
     """More than ``MAX_PIXELS``, or of a kind that only rasterio reads, such as 16 bits with four bands."""
     has_position: bool
     """Whether the file, or one beside it, says where it is. On which map may be missing, which rasterio tells."""
+    is_tiff: bool = False
 
 
 def read_header(path: Path) -> Header:
@@ -40,8 +39,8 @@ def read_header(path: Path) -> Header:
     beside = has_position_beside(path)
     try:
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-            placed = {PIXEL_SCALE, TRANSFORMATION} & set(getattr(image, "tag_v2", {}))
-            return Header(image.width * image.height > MAX_PIXELS, bool(placed) or beside)
+            is_large = image.width * image.height > MAX_PIXELS
+            return Header(is_large, beside or has_position(image), image.format == "TIFF")
     except Image.DecompressionBombError:
         return Header(is_large=True, has_position=beside)
     except Exception:  # decoders of damaged files raise anything
@@ -57,8 +56,8 @@ def has_rasterio() -> bool:
 def has_position_beside(path: Path) -> bool:
     """Whether a file beside an image gives its position: ``a.tfw``, ``a.tifw`` or ``a.wld``, or ``a.tif.aux.xml``."""
     kind = path.suffix.lower().lstrip(".")
-    world = (path.with_suffix(f".{end}") for end in (kind[:1] + kind[-1:] + "w", kind + "w", "wld"))
-    if any(one.is_file() for one in world):
+    ends = (kind[:1] + kind[-1:] + "w", kind + "w", "wld")
+    if any(path.with_suffix(f".{form}").is_file() for end in ends for form in (end, end.upper())):
         return True
     other = path.with_name(path.name + ".aux.xml")
     return other.is_file() and b"<GeoTransform>" in other.read_bytes()

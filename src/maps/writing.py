@@ -12,7 +12,6 @@ import numpy as np
 
 from src.atomic import replaced_file
 from src.data.files import UInt8Array
-from src.errors import UserError
 from src.maps.georeference import Georeference
 from src.maps.raster import CACHE
 from src.scoring.pictures import write_picture
@@ -56,12 +55,14 @@ class Tiff:
         self.dataset = dataset
         self.held = np.empty((0, dataset.width), np.uint8)
         self.held_seen = self.held
+        self.has_mask = False
         self.top = 0
 
     def write(self, rows: UInt8Array, seen: UInt8Array | None = None) -> None:
         """Rows with and without ``seen`` cannot be mixed in a file."""
         self.held = np.concatenate([self.held, rows])
         if seen is not None:
+            self.has_mask = True
             self.held_seen = np.concatenate([self.held_seen, seen])
         whole = len(self.held) // BLOCK * BLOCK
         if self.top + len(self.held) == self.dataset.height:
@@ -97,22 +98,28 @@ def new_tiff(path: Path, shape: tuple[int, ...], place: Georeference | None) -> 
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_TIFF_INTERNAL_MASK=True))
         stack.enter_context(writing(path))
         with rasterio.open(partial, "w", **options) as dataset:
-            yield Tiff(cast("DatasetWriter", dataset))
+            tiff = Tiff(cast("DatasetWriter", dataset))
+            yield tiff
         with rasterio.open(partial) as written:  # of a full disk, closing says nothing
             window: Any = ((shape[0] - 1, shape[0]), (0, shape[1]))
             written.read(1, window=window)
+            written.read_masks(1, window=window)
+            if tiff.has_mask != ("per_dataset" in {flag.name for flag in written.mask_flag_enums[0]}):
+                raise disk_error(path)
 
 
 @contextmanager
 def writing(path: Path) -> Generator[None]:
-    """An error of rasterio within, also in reading what was written, is an ``OSError``, as of other files.
-
-    It says that the disk is full, or that something else is wrong with it.
-    """
+    """An error of rasterio within is an ``OSError``, as of other files."""
     from rasterio.errors import RasterioError
 
     try:
         yield
-    except (RasterioError, UserError) as error:
-        code = errno.ENOSPC if disk_usage(path.parent).free < SPACE else errno.EIO
-        raise OSError(code, os.strerror(code), str(path)) from error
+    except RasterioError as error:
+        raise disk_error(path) from error
+
+
+def disk_error(path: Path) -> OSError:
+    """Says of a file that cannot be written, or read as it was written, that the disk is full, or that it fails."""
+    code = errno.ENOSPC if disk_usage(path.parent).free < SPACE else errno.EIO
+    return OSError(code, os.strerror(code), str(path))

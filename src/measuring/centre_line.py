@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from skimage.morphology import skeletonize
 
-from src.data.files import UInt8Array
+from src.data.files import UInt8Array, Windows
 from src.scoring.components import Components
 
 Int64Array = npt.NDArray[np.int64]
@@ -37,12 +37,6 @@ PINHOLE = 1024
 """Pixels of the largest hole that may be part of a crack."""
 RIDGE = np.ones((5, 5), np.uint8)
 """Half pixels around a point in which the middle of the crack is."""
-
-
-class Windows(Protocol):
-    """A map (H, W) of which windows are read: an array, or a file."""
-
-    def __getitem__(self, window: tuple[slice, slice], /) -> UInt8Array: ...
 
 
 class Mask(Windows, Protocol):

@@ -41,7 +41,8 @@ def find_masks(given: Sequence[Path], photographs: Path | None) -> list[FoundMas
     """
     found = dict[str, FoundMask]()
     for mask in (one for path in given for one in masks_of(path)):
-        refuse_outside(mask.path.parent, [mask.path])
+        if mask.path.is_file():  # what is not is skipped and counted like other masks that cannot be read
+            refuse_outside(mask.path.parent, [mask.path])
         if (other := found.setdefault(mask.path.stem, mask)) != mask:
             raise UserError(
                 f"{other.path} and {mask.path} have the same stem, and so would their results: measure them "

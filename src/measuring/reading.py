@@ -1,19 +1,19 @@
-"""Reads a mask and its photograph, and measures it. Large and georeferenced files are read window by window."""
+"""Reads masks and their photographs, and measures them. Large and georeferenced files are read window by window."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from src.data.files import UInt8Array, read_image
+from src.data.files import UInt8Array, Windows
 from src.data.masks import UserRule
 from src.data.pairs import turned
 from src.errors import UserError
-from src.maps.mask_file import MaskFile
+from src.maps.masks import AllSeen, Mask, MaskFile, ShownMask, open_mask
+from src.maps.photographs import OpenPhotograph, open_photograph
 from src.maps.preview import Preview
-from src.maps.raster import Raster, Seen, open_dataset
 from src.measuring.cracks import measure
 from src.measuring.masks import FoundMask
 from src.measuring.places import Place, place_of
@@ -28,6 +28,23 @@ PAPER, CRACK = 225, 120
 """Grey levels of a mask whose photograph is not known."""
 
 
+class OtherSizeError(UserError):
+    """A mask and its photograph have different sizes."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A mask and, where it is known, its photograph."""
+
+    values: Mask
+    """(H, W) in {0, 1}."""
+    pixels: int
+    """That show something."""
+    seen: Windows | None
+    """Where that is, (H, W) in {0, 1}; None: everywhere."""
+    photograph: OpenPhotograph | None
+
+
 class Reader:
     """Reads the masks of one measurement: one rule for all, and the scale."""
 
@@ -38,23 +55,41 @@ class Reader:
         georeferenced: bool = False,
         user_rule: UserRule | None = None,
     ) -> None:
-        """``georeferenced``: a mask without a georeference is a ``UserError``; so is one that is unclear."""
+        """``georeferenced``: a mask that is on no map of the earth is a ``UserError``; so is one that is unclear."""
         self.rules = Rules([mask.path for mask in masks], user_rule or UserRule())
         readable = [mask.path for mask in masks if mask.path not in self.rules.unreadable]
-        without = [path for path in readable if path not in self.rules.places]
-        if georeferenced and without:
-            raise UserError(
-                f"--geojson: {without[0]} has no georeference, and neither have {len(without) - 1} others; only masks "
-                "of georeferenced photographs can be put on a map."
-            )
-        use_maps = mm_per_pixel is None and not without
-        self.units = {path: Units(self._scale(path) if use_maps else mm_per_pixel) for path in readable}
+        if georeferenced:
+            self._refuse_without_map(readable)
+        scales = self._scales(readable) if mm_per_pixel is None else dict.fromkeys(readable, mm_per_pixel)
+        self.units = {path: Units(scales.get(path)) for path in readable}
 
-    def _scale(self, path: Path) -> float:
-        try:
-            return self.rules.places[path].mm_per_pixel
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
+    def _refuse_without_map(self, paths: Sequence[Path]) -> None:
+        without = [path for path in paths if path not in self.rules.places]
+        if without:
+            more = f" (as {len(without) - 1} others)" if len(without) > 1 else ""
+            raise UserError(
+                f"--geojson: {without[0]} has no georeference{more}; only masks of georeferenced photographs can be "
+                "put on a map."
+            )
+        for path in paths:
+            try:
+                place = self.rules.places[path]
+                place.degrees(np.array([place.centre]))
+            except UserError as error:
+                raise UserError(f"--geojson: {path}: {error}") from None
+
+    def _scales(self, paths: Sequence[Path]) -> dict[Path, float]:
+        """Millimetres of a pixel by the maps; of none, if not all have a map that tells it."""
+        found = dict[Path, float]()
+        for path in paths:
+            if path not in self.rules.places:
+                return {}
+            try:
+                found[path] = self.rules.places[path].mm_per_pixel
+            except UserError as error:
+                print(f"{path}: no scale, so all is in pixels: {error}")
+                return {}
+        return found
 
     @property
     def have_scale(self) -> bool:
@@ -64,85 +99,76 @@ class Reader:
     def read(self, mask: FoundMask, min_length: float) -> tuple[Measured, UInt8Array]:
         """Measure one mask; also the picture to draw on: its photograph, or the mask in grey.
 
-        Cracks that are shorter than ``min_length`` pixels are left out.
+        Cracks that are shorter than ``min_length`` pixels are left out. A photograph that cannot be read is left out
+        too, with a line about it.
         """
-        if error := self.rules.unreadable.get(mask.path):
-            raise error
-        found, picture = (self._in_windows if mask.path in self.rules.in_windows else self._whole)(mask)
+        try:
+            found, picture = self._read(mask)
+        except OtherSizeError:
+            raise
+        except UserError as error:
+            if mask.photograph is None or mask.path in self.rules.unreadable:
+                raise
+            found, picture = self._read(replace(mask, photograph=None))
+            found = replace(found, name=mask.name)
+            print(f"{mask.path}: measured without its photograph. {error}")
         cracks = [crack for crack in found.cracks if crack.length >= min_length]
         return replace(found, cracks=cracks, left_out=len(found.cracks) - len(cracks)), picture
 
-    def _whole(self, mask: FoundMask) -> tuple[Measured, UInt8Array]:
-        values = self.rules.rule.read(mask.path)
-        picture = photograph_of(mask)
-        if picture is None:
-            picture = in_grey(values)
-        elif picture.shape[:2] != values.shape and mask.photograph:
-            values = turned(values, mask.photograph)
-        refuse_other_size(mask, picture.shape, values.shape)
-        refuse_inverted(mask.path, int(values.sum()), values.size)
-        return self._measured(mask, values), picture
-
-    def _in_windows(self, mask: FoundMask) -> tuple[Measured, UInt8Array]:
-        with ExitStack() as stack:
-            values = MaskFile(stack.enter_context(open_dataset(mask.path)), self.rules.user_rule)
-            image = raster_of(mask, stack)
-            refuse_other_size(mask, image.shape if image else values.shape, values.shape)
-            seen = Seen(*values.seen.datasets, *([image.dataset] if image else []))
-            crack, pixels = 0, 0
-            for rows in strips(values.shape):
-                strip = values[rows]
-                crack += int(strip.sum())
-                pixels += int(seen[rows].sum()) if seen else strip.size
-            refuse_inverted(mask.path, crack, pixels)
-            return self._measured(mask, values, seen or None, pixels), preview_of(mask, values, image)
-
-    def _measured(
-        self, mask: FoundMask, values: UInt8Array | MaskFile, seen: Seen | None = None, pixels: int | None = None
-    ) -> Measured:
-        return Measured(
-            name=mask.name,
-            mask=mask.path,
-            height=values.shape[0],
-            width=values.shape[1],
-            cracks=measure(values, seen),
-            seen=pixels,
-            units=self.units[mask.path],
-            place=place_of(mask.photograph) if mask.photograph else Place(),
-            georeference=self.rules.places.get(mask.path),
-        )
+    def _read(self, mask: FoundMask) -> tuple[Measured, UInt8Array]:
+        with open_with_photograph(mask, self.rules) as opened:
+            found = Measured(
+                name=mask.name,
+                mask=mask.path,
+                height=opened.values.shape[0],
+                width=opened.values.shape[1],
+                cracks=measure(opened.values, opened.seen),
+                seen=opened.pixels,
+                units=self.units[mask.path],
+                place=place_of(mask.photograph) if mask.photograph else Place(),
+                georeference=self.rules.places.get(mask.path),
+            )
+            return found, picture_of(opened)
 
 
-def photograph_of(mask: FoundMask) -> UInt8Array | None:
-    """The photograph; None, and a line about it, if it cannot be read: the mask can be measured without."""
-    if mask.photograph is None:
-        return None
-    try:
-        return read_image(mask.photograph)
-    except UserError as error:
-        print(f"{mask.path}: measured without its photograph. {error}")
-        return None
+@contextmanager
+def open_with_photograph(mask: FoundMask, rules: Rules) -> Generator[Opened]:
+    """A mask as it is to be used. One that cannot be read, or is inverted, is a ``UserError``; so is its photograph."""
+    if error := rules.unreadable.get(mask.path):
+        raise error
+    with ExitStack() as stack:
+        own = stack.enter_context(open_mask(mask.path, rules.rule))
+        values, photograph = own.values, None
+        if mask.photograph is not None:
+            photograph = stack.enter_context(open_photograph(mask.photograph, None))
+            if isinstance(values, np.ndarray) and photograph.image.shape[:2] != values.shape:
+                values = turned(values, mask.photograph)
+            refuse_other_size(mask, photograph.image.shape, values.shape)
+        parts = [one for one in (own.seen, photograph and photograph.seen) if one is not None]
+        seen = AllSeen(parts) if parts else None
+        if photograph and photograph.seen is not None:
+            values = ShownMask(values, photograph.seen)
+        crack, pixels = 0, 0
+        for rows in strips(values.shape):
+            strip = values[rows]
+            crack += int(strip.sum())
+            pixels += int(seen[rows].sum()) if seen else strip.size
+        if isinstance(own.values, MaskFile):
+            own.values.refuse_unclear()
+        refuse_inverted(mask.path, crack, pixels)
+        yield Opened(values, pixels, seen, photograph)
 
 
-def raster_of(mask: FoundMask, stack: ExitStack) -> Raster | None:
-    """The same, opened to be read in windows."""
-    if mask.photograph is None:
-        return None
-    try:
-        return Raster(stack.enter_context(open_dataset(mask.photograph)), None)
-    except UserError as error:
-        print(f"{mask.path}: measured without its photograph. {error}")
-        return None
-
-
-def preview_of(mask: FoundMask, values: MaskFile, image: Raster | None) -> UInt8Array:
-    """A small picture of the photograph, or of the mask where there is none that can be read."""
-    if image is not None:
-        try:
-            return shrunk(values.shape, (image[rows] for rows in strips(values.shape)))
-        except UserError as error:
-            print(f"{mask.path}: drawn without its photograph. {error}")
-    return shrunk(values.shape, (in_grey(values[rows]) for rows in strips(values.shape)))
+def picture_of(opened: Opened) -> UInt8Array:
+    """The photograph, or the mask in grey; small where they do not fit into memory."""
+    image, values = opened.photograph and opened.photograph.image, opened.values
+    if isinstance(image, np.ndarray):
+        return image
+    if image is None and isinstance(values, np.ndarray):
+        return in_grey(values)
+    if image is None:
+        return shrunk(values.shape, (in_grey(values[rows]) for rows in strips(values.shape)))
+    return shrunk(values.shape, (image[rows] for rows in strips(values.shape)))
 
 
 def shrunk(shape: tuple[int, ...], parts: Iterable[UInt8Array]) -> UInt8Array:
@@ -167,7 +193,7 @@ def refuse_inverted(path: Path, crack: int, pixels: int) -> None:
 
 def refuse_other_size(mask: FoundMask, photograph: tuple[int, ...], its: tuple[int, ...]) -> None:
     if photograph[:2] != its[:2]:
-        raise UserError(
+        raise OtherSizeError(
             f"{mask.photograph} is {photograph[1]}x{photograph[0]} pixels and its mask {mask.path} "
             f"{its[1]}x{its[0]}: both must have the same size."
         )

@@ -14,8 +14,8 @@ from src.data.depth import choose_bits
 from src.data.files import Float32Array, UInt8Array
 from src.errors import UserError
 from src.inputs import PREDICTIONS
+from src.maps.photographs import OpenPhotograph, brightest_seen, open_photograph
 from src.predicting.least_sure import LeastSure
-from src.predicting.photographs import OpenPhotograph, open_photograph
 from src.predicting.progress import Progress, speed
 from src.predicting.sinks import Pictures, new_map, new_sink
 from src.predicting.sureness import Sureness
@@ -55,7 +55,7 @@ def predict_files(network: Network, photographs: Sequence[Path], out: Path, want
     Unreadable files are skipped, and are a ``UserError`` at the end.
     """
     rows, unreadable, least_sure = list[Row](), list[str](), LeastSure()
-    bits = choose_bits(photographs, network.config.data.bits)
+    bits = choose_bits(photographs, network.config.data.bits, brightest_seen)
     started = time.monotonic()
     with Progress(len(photographs)) as progress:
         for path in photographs:
@@ -141,7 +141,7 @@ def predict_photograph(
         maps = [new_map(out / "probabilities" / name, photograph)] if wanted.probabilities else []
         writers = [stack.enter_context(one) for one in maps]
         for probs in network.rows(photograph.image, wanted.tta, wanted.overlap):
-            seen = photograph.seen(slice(top, top + len(probs)))
+            seen = None if photograph.seen is None else photograph.seen[top : top + len(probs)]
             if seen is not None:
                 probs *= seen
             sureness.add(probs, (probs >= wanted.threshold).view(np.uint8))

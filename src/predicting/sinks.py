@@ -12,10 +12,11 @@ import numpy as np
 
 from src.atomic import partial_beside
 from src.data.files import UInt8Array
+from src.errors import UserError
+from src.maps.photographs import OpenPhotograph
 from src.maps.preview import Preview
 from src.maps.raster import Band, Window, open_dataset
-from src.maps.writing import Writer, new_picture, new_tiff, writing
-from src.predicting.photographs import OpenPhotograph
+from src.maps.writing import Writer, disk_error, new_picture, new_tiff
 from src.scoring.cleaning import Levels, strips
 from src.scoring.pictures import write_picture
 
@@ -58,8 +59,10 @@ class OwnBand(Band):
     """A map that was just written: if it cannot be read, something is wrong with the disk."""
 
     def __getitem__(self, window: Window) -> UInt8Array:
-        with writing(Path(self.dataset.name)):
+        try:
             return super().__getitem__(window)
+        except UserError as error:
+            raise disk_error(Path(self.dataset.name)) from error
 
 
 class InFile:
@@ -74,12 +77,13 @@ class InFile:
     def finish(self, masks: Masks) -> tuple[Pictures, int]:
         """Write the mask; also the number of its crack pixels."""
         self.stack.close()  # so that the file is whole
-        crack, preview, image = 0, Preview(self.photograph.image.shape), self.photograph.image
+        image, seen = self.photograph.image, self.photograph.seen
+        crack, preview = 0, Preview(image.shape)
         with open_dataset(self.between) as dataset, new_map(self.path, self.photograph) as writer:
             levels = OwnBand(dataset)
             for rows, mask in zip(strips(levels.shape), masks(levels), strict=True):
                 crack += int(mask.sum())
-                writer.write(mask * np.uint8(255), self.photograph.seen(rows))
+                writer.write(mask * np.uint8(255), None if seen is None else seen[rows])
                 preview.add(image[rows], mask)
         return (preview.image, preview.mask), crack
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from geotiffs import write_geotiff
 from PIL import Image
 
 from benchmarks.drawn_cracks import draw_cracks
@@ -133,3 +134,26 @@ def test_the_user_says_what_is_crack(tmp_path: Path):
         main([str(tmp_path / "predictions"), "--out", str(out), "--format", "coco", *words])
         areas = [one["area"] for one in json.loads((out / "annotations.json").read_text())["annotations"]]
         assert sum(areas) == masks["p00"].sum()
+
+
+def test_what_cannot_be_labelled_is_named_and_the_others_become_labels(tmp_path: Path):
+    masks = predictions(tmp_path, 4)
+    folder = tmp_path / "predictions" / "masks"
+    Image.fromarray(np.where(masks["p00"] > 0, 0, 255).astype(np.uint8)).save(folder / "p00.png")  # inverted
+    (tmp_path / "photos" / "p01.png").write_bytes((tmp_path / "photos" / "p01.png").read_bytes()[:3000])
+    with pytest.raises(UserError, match=r"2 of 4 masks.*p00\.png.*p01\.png"):
+        main([str(tmp_path / "predictions"), "--out", str(tmp_path / "labels")])
+    assert sorted(path.name for path in (tmp_path / "labels").glob("*.json")) == ["p02.json", "p03.json"]
+
+
+def test_what_a_mosaic_does_not_show_is_no_shape(tmp_path: Path):
+    masks = predictions(tmp_path, 1)
+    values = masks["p00"].copy()
+    values[:, :30] = 255
+    (tmp_path / "predictions" / "masks" / "p00.png").unlink()
+    write_geotiff(tmp_path / "predictions" / "masks" / "p00.tif", values, nodata=255)
+    out = tmp_path / "labels"
+    photographs = ["--photographs", str(tmp_path / "photos")]
+    main([str(tmp_path / "predictions" / "masks"), "--out", str(out), "--format", "coco", *photographs])
+    areas = [one["area"] for one in json.loads((out / "annotations.json").read_text())["annotations"]]
+    assert sum(areas) == masks["p00"][:, 30:].sum()

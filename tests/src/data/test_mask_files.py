@@ -6,9 +6,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from geotiffs import UTM, write_geotiff
 from PIL import Image
 
-from src.data.mask_files import read_stored
+from src.data.mask_files import Stored, read_stored
 from src.errors import UserError
 
 CRACK = np.zeros((24, 32), np.uint8)
@@ -43,3 +44,44 @@ def test_small_numbers_in_colours_of_16_bits_are_kept(tmp_path: Path):
     assert np.unique(read_stored(tmp_path / "ids.png").values).tolist() == [0, 1]
     cv2.imwrite(str(tmp_path / "white.png"), np.repeat(CRACK[..., None], 3, axis=2).astype(np.uint16) * 65535)
     assert np.unique(read_stored(tmp_path / "white.png").values).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(
+    ("values", "nodata", "crack", "hidden"),
+    [
+        ([0, 1, 255], 255, (), [255]),
+        ([0, 1, 255], 255, (255,), []),
+        ([0, 255], 0, (), []),
+        ([0, 1, 2], 0, (), [0]),
+        ([0, 1, 2, 3], 0, (), []),
+        ([0, 255], 255, (1,), [255]),
+        ([0, 1], 255, (), []),
+        ([0, 1], None, (), []),
+    ],
+)
+def test_nodata_is_neither_crack_nor_pavement(
+    values: list[int], nodata: int | None, crack: tuple[int, ...], hidden: list[int]
+):
+    stored = Stored(np.array([values], np.uint8), False, nodata)
+    found = stored.hidden(crack)
+    assert ([] if found is None else stored.values[found].tolist()) == hidden
+    assert set(np.unique(stored.shown(crack).values)) == set(values) - set(hidden)
+
+
+def test_nodata_that_may_be_the_crack_is_refused():
+    with pytest.raises(UserError, match="--crack-colour 255"):
+        Stored(np.array([[0, 255]], np.uint8), False, 255).hidden()
+
+
+def test_the_tag_of_nodata_is_read(tmp_path: Path):
+    for nodata in (0, 255, None):
+        path = write_geotiff(tmp_path / "a.tif", CRACK, nodata=nodata)
+        assert read_stored(path).nodata == nodata
+    assert read_stored(write_geotiff(tmp_path / "b.tif", CRACK.astype(np.float32), nodata=float("nan"))).nodata is None
+
+
+@pytest.mark.parametrize("crs", [None, UTM])
+def test_black_on_transparent_is_a_drawing_unless_it_lies_on_a_map(crs: str | None, tmp_path: Path):
+    drawn = np.stack([CRACK * 0, CRACK * 255], axis=2).astype(np.uint8)
+    values = read_stored(write_geotiff(tmp_path / "a.tif", drawn, crs, alpha="yes")).values
+    assert bool(values.any()) == (crs is None)

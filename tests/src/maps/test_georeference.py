@@ -70,3 +70,9 @@ def test_the_scale_on_the_grid_of_a_site_is_in_its_unit(unit: str, metres: float
         assert place.mm_per_pixel == pytest.approx(2 * metres)
         with pytest.raises(UserError, match="degrees"):
             place.degrees(np.array([[0.0, 0.0]]))
+
+
+def test_a_grid_of_an_unknown_unit_has_no_scale():
+    place = Georeference(CRS.from_wkt('LOCAL_CS["unnamed",UNIT["unknown",1]]'), Affine.scale(0.002, -0.002), (9, 9))
+    with pytest.raises(UserError, match="degrees"):
+        _ = place.mm_per_pixel

@@ -32,7 +32,14 @@ def test_a_header_says_whether_a_file_is_large_and_whether_it_has_a_position(
 
 @pytest.mark.parametrize(
     ("name", "beside"),
-    [("a.tif", "a.tfw"), ("a.tiff", "a.tfw"), ("a.jpg", "a.jgw"), ("a.png", "a.pngw"), ("a.png", "a.wld")],
+    [
+        ("a.tif", "a.tfw"),
+        ("a.tiff", "a.tfw"),
+        ("a.jpg", "a.jgw"),
+        ("a.png", "a.pngw"),
+        ("a.png", "a.wld"),
+        ("A.TIF", "A.TFW"),
+    ],
 )
 def test_a_world_file_gives_a_position(name: str, beside: str, tmp_path: Path):
     Image.fromarray(PHOTO).save(tmp_path / name)

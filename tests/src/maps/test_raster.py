@@ -8,7 +8,8 @@ from geotiffs import write_geotiff
 from PIL import Image
 
 from src.errors import UserError
-from src.maps.raster import Band, Raster, Seen, open_dataset
+from src.maps.header import read_header
+from src.maps.raster import Band, Raster, Seen, look_at, open_dataset
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
@@ -32,6 +33,7 @@ def test_of_16_bits_the_upper_8_that_are_used_are_kept(tmp_path: Path):
     deep = PHOTO.astype(np.uint16) * 16 + 5
     with open_dataset(write_geotiff(tmp_path / "a.tif", deep)) as dataset:
         np.testing.assert_array_equal(Raster(dataset, 12)[0:40], PHOTO)
+        np.testing.assert_array_equal(Raster(dataset, None)[0:40], PHOTO)
         with pytest.raises(UserError, match=r"data\.bits=10"):
             Raster(dataset, 10)[0:40]
 
@@ -41,24 +43,32 @@ def test_what_lies_outside_of_a_mosaic_is_not_seen(tmp_path: Path):
     alpha[:10] = 0
     path = write_geotiff(tmp_path / "a.tif", np.concatenate([PHOTO, alpha], axis=2), photometric="RGB", alpha="yes")
     with open_dataset(path) as dataset:
-        np.testing.assert_array_equal(Raster(dataset, None).seen(slice(5, 15)), alpha[5:15, :, 0] > 0)
+        np.testing.assert_array_equal(Raster(dataset, None).seen[5:15], alpha[5:15, :, 0] > 0)
     with open_dataset(write_geotiff(tmp_path / "b.tif", PHOTO)) as dataset:
-        assert Raster(dataset, None).seen(slice(5, 15)) is None
+        assert not Raster(dataset, None).seen
 
 
-def test_what_several_files_show_is_what_all_of_them_show(tmp_path: Path):
-    rows, columns = np.full((40, 60), 7, np.uint8), np.full((40, 60), 7, np.uint8)
-    rows[:10], columns[:, :20] = 255, 0
-    one, other = (
-        write_geotiff(tmp_path / f"{nodata}.tif", values, nodata=nodata)
-        for values, nodata in ((rows, 255), (columns, 0))
-    )
-    with open_dataset(one) as first, open_dataset(other) as second:
-        seen = Seen(first, second)
-        assert seen
-        np.testing.assert_array_equal(seen[5:15, 15:25], ((rows != 255) & (columns != 0))[5:15, 15:25])
-    with open_dataset(write_geotiff(tmp_path / "all.tif", PHOTO)) as dataset:
-        assert not Seen(dataset)
+@pytest.mark.parametrize("window", [np.s_[:, :], np.s_[30:75, 5:130], np.s_[60:62, :]])
+def test_a_thin_part_with_the_value_of_nothing_is_a_dark_crack(window: tuple[slice, slice], tmp_path: Path):
+    image = np.full((100, 150, 3), 90, np.uint8)
+    image[:, :40] = 0  # outside
+    image[60:64, 40:] = 0  # a crack
+    with open_dataset(write_geotiff(tmp_path / "a.tif", image, nodata=0)) as dataset:
+        seen = Raster(dataset, None).seen
+        expected = np.ones((100, 150), np.uint8)
+        expected[:, :40] = 0
+        np.testing.assert_array_equal(seen[window], expected[window])
+        assert not Seen(dataset)[60:64, 60:70].any()
+
+
+def test_a_tiff_without_a_position_may_have_gaps(tmp_path: Path):
+    hidden = np.full((40, 60), 7, np.uint8)
+    plain = write_geotiff(tmp_path / "a.tif", hidden, None)
+    marked = write_geotiff(tmp_path / "b.tif", hidden, None, nodata=7)
+    assert not look_at(plain, read_header(plain)).flags
+    assert look_at(marked, read_header(marked)).flags == {"nodata"}
+    placed = write_geotiff(tmp_path / "c.tif", hidden)
+    assert look_at(placed, read_header(placed)).place
 
 
 def test_what_stands_for_nothing_in_a_mosaic_may_have_more_bits_than_its_photographs(tmp_path: Path):

@@ -11,6 +11,7 @@ from PIL import Image
 from rasterio.errors import RasterioIOError
 
 from src.data.files import count_more_pages
+from src.errors import UserError
 from src.maps.georeference import Georeference
 from src.maps.raster import open_dataset
 from src.maps.writing import BLOCK, new_picture, new_tiff
@@ -80,4 +81,20 @@ def test_a_disk_that_cannot_be_written_is_an_error_of_the_system(
     with pytest.raises(OSError, match=r"a\.tif") as refused, new_tiff(tmp_path / "a.tif", VALUES.shape, None) as writer:
         writer.write(VALUES)
     assert refused.value.errno == code
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mask_of_what_is_seen_that_was_cut_off_is_an_error_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rasterio.io.DatasetWriter.write_mask", lambda *_, **__: None)  # as on a full disk
+    with (
+        pytest.raises(OSError, match=r"a\.tif"),
+        new_tiff(tmp_path / "a.tif", VALUES.shape, None) as writer,
+    ):
+        writer.write(VALUES, np.zeros_like(VALUES))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_what_is_read_meanwhile_is_its_own(tmp_path: Path):
+    with pytest.raises(UserError, match="photograph"), new_tiff(tmp_path / "a.tif", VALUES.shape, None):
+        raise UserError("the photograph is damaged")
     assert not list(tmp_path.iterdir())

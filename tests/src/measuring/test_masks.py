@@ -47,3 +47,10 @@ def test_what_cannot_be_measured_is_refused_by_name(tmp_path: Path):
         with pytest.raises(UserError) as refused:
             find_masks(given, photographs)
         assert said in str(refused.value)
+
+
+def test_a_folder_or_a_broken_link_among_the_masks_is_found_and_not_refused(tmp_path: Path):
+    mask(tmp_path / "a.png")
+    (tmp_path / "b.png").mkdir()
+    (tmp_path / "c.png").symlink_to(tmp_path / "nowhere.png")
+    assert [one.path.name for one in find_masks([tmp_path], None)] == ["a.png", "b.png", "c.png"]

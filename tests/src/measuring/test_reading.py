@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from geotiffs import METRES, write_geotiff
 from PIL import Image
+from rasterio.transform import Affine
 
 from benchmarks.drawn_cracks import draw_cracks
 from src.data.masks import UserRule
@@ -120,3 +122,32 @@ def test_the_user_says_what_is_crack_in_windows_and_in_memory(tmp_path: Path):
         ]
         Image.fromarray(MASK).save(tmp_path / "a.png")
         assert found == [read(FoundMask(tmp_path / "a.png", None))[0][0]] * 2
+
+
+def test_crack_beyond_its_mosaic_is_not_measured(tmp_path: Path):
+    seen = np.ones(MASK.shape, bool)
+    seen[:, : MASK.shape[1] // 3] = False
+    alpha = np.concatenate([PHOTO, seen[..., None] * np.uint8(255)], axis=2)
+    Image.fromarray(MASK).save(tmp_path / "m.png")
+    Image.fromarray(alpha).save(tmp_path / "p.png")
+    for photograph in (tmp_path / "p.png", write_geotiff(tmp_path / "p.tif", alpha, photometric="RGB", alpha="yes")):
+        mask = FoundMask(tmp_path / "m.png", photograph)
+        found, _ = Reader([mask]).read(mask, 0)
+        assert sum(crack.area for crack in found.cracks) == (MASK[seen] > 0).sum()
+        assert found.pixels == seen.sum()
+
+
+def test_a_map_without_a_scale_is_said_and_all_is_in_pixels(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    placed = FoundMask(write_geotiff(tmp_path / "a.tif", MASK), None)
+    flat = FoundMask(write_geotiff(tmp_path / "b.tif", MASK), None)
+    with rasterio.open(flat.path, "r+") as file:
+        file.transform = file.transform @ Affine.scale(1, 2)
+    assert [scale for _, scale in read(placed, flat)] == [None, None]
+    assert "b.tif: no scale" in capsys.readouterr().out
+
+
+def test_a_grid_of_a_site_has_a_scale_and_no_place_on_the_earth(tmp_path: Path):
+    site = FoundMask(write_geotiff(tmp_path / "a.tif", MASK, 'LOCAL_CS["site",UNIT["metre",1]]'), None)
+    assert [scale for _, scale in read(site)] == [pytest.approx(1000 * METRES)]
+    with pytest.raises(UserError, match=r"--geojson: .*a\.tif"):
+        read(site, georeferenced=True)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from src.data.files import UInt8Array
 from src.data.masks import read_mask
+from src.maps.photographs import open_photograph
 from src.maps.raster import open_dataset
-from src.predicting.photographs import open_photograph
 from src.predicting.sinks import InFile, new_sink
 from src.scoring.cleaning import Levels, cleaned_rows
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from geotiffs import write_geotiff
+from geotiffs import UTM, write_geotiff
 from PIL import Image
 
 from src.maps import header
-from src.predicting.photographs import open_photograph
+from src.maps.photographs import brightest_seen, open_photograph
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
@@ -54,3 +54,33 @@ def test_a_world_file_without_a_map_is_lost_and_that_is_said(tmp_path: Path, cap
         assert photograph.place is not None
         assert photograph.place.mm_per_pixel == pytest.approx(4, rel=1e-3)
     assert capsys.readouterr().out == ""
+
+
+def test_what_is_transparent_is_not_seen(tmp_path: Path):
+    alpha = np.full((40, 60, 1), 255, np.uint8)
+    alpha[:, :20] = 0
+    values = np.concatenate([PHOTO, alpha], axis=2)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    write_geotiff(tmp_path / "b.tif", values, None, photometric="RGB", alpha="yes")
+    write_geotiff(tmp_path / "c.tif", np.where(alpha > 0, PHOTO, 0).astype(np.uint8), None, nodata=0)
+    for name in ("a.png", "b.tif", "c.tif"):
+        with open_photograph(tmp_path / name, None) as photograph:
+            assert photograph.seen is not None
+            np.testing.assert_array_equal(photograph.seen[3:30], alpha[3:30, :, 0] > 0)
+            assert photograph.is_file == (name != "a.png")
+    Image.fromarray(np.concatenate([PHOTO, np.full_like(alpha, 255)], axis=2)).save(tmp_path / "d.png")
+    with open_photograph(tmp_path / "d.png", None) as photograph:
+        assert photograph.seen is None
+
+
+def test_how_bright_a_photograph_is_does_not_depend_on_what_lies_outside_of_it(tmp_path: Path):
+    deep = PHOTO.astype(np.uint16) * 16
+    deep[:20, :20] = 65535
+    for crs in (None, UTM):
+        assert brightest_seen(write_geotiff(tmp_path / "a.tif", deep, crs, nodata=65535)) == deep[20:].max()
+    assert brightest_seen(write_geotiff(tmp_path / "b.tif", deep)) == 65535
+    bands = np.concatenate([deep, deep], axis=2)
+    assert brightest_seen(write_geotiff(tmp_path / "c.tif", bands[20:])) == deep[20:].max()
+    assert brightest_seen(write_geotiff(tmp_path / "d.tif", PHOTO)) is None
+    (tmp_path / "e.tif").write_text("no picture")
+    assert brightest_seen(tmp_path / "e.tif") is None
