@@ -1,8 +1,9 @@
 # `make help` lists the targets. Everything is installed into .venv; nothing else is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+DEMO := data.root=outputs/demo data.image_size=[256,256] --name demo
 
-.PHONY: help install lock check test test-slow sweep peers clean
+.PHONY: help install lock check test test-fast test-slow sweep demo site peers clean
 
 help: ## the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -10,12 +11,8 @@ help: ## the targets
 install: .venv/installed ## .venv with the hash-locked packages
 
 .venv/installed: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
-	@echo "Installing about 7 GB into .venv, which takes some minutes"
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	touch $@
+	@$(PYTHON) install.py
+	@touch $@
 
 lock: ## compile requirements.lock anew from pyproject.toml
 	$(PYTHON) -m venv .venv-lock
@@ -36,6 +33,20 @@ test-slow: install ## the slow tests
 
 sweep: install ## a first sweep: minutes, on synthetic cracks if data/ holds no photographs
 	$(BIN)/python -m sweeps.run quickstart --fresh
+	$(BIN)/python -m analysis.report quickstart
+
+demo: install ## DATA=FOLDER: from photographs and masks to a report; says first how long that takes
+	@test -n "$(DATA)" || { echo "error: which photographs? make demo DATA=FOLDER, with photographs and masks in it" >&2; exit 2; }
+	rm -rf outputs/demo
+	$(BIN)/python -m src.prepare "$(DATA)" --out outputs/demo
+	$(BIN)/python -m sweeps.run quickstart $(DEMO) --dry-run
+	$(BIN)/python -m sweeps.run quickstart $(DEMO) --fresh
+	$(BIN)/python -m analysis.report demo
+
+site: install ## the documents as a site, in build/site
+	rm -rf build/pages && mkdir -p build/pages
+	cp -r README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs build/pages
+	$(BIN)/zensical build --clean --strict
 
 peers: .venv-peers/installed ## .venv-peers: searches of other packages, for benchmarks/search_efficiency.py
 

@@ -26,6 +26,10 @@ KEYS_NOT_OPTIONS = {"output_root": "output_root", "data_root": "data.root"}
 """Keys of the configuration that some commands take as options."""
 
 
+PROGRAM = ""
+"""The name under which a command was called, if that is not its module: ``crack-sweep measure``."""
+
+
 class UserError(Exception):
     """A mistake that the user must correct: one sentence with what is wrong, where, the value and the legal values."""
 
@@ -59,9 +63,27 @@ class Parser(argparse.ArgumentParser):
 
     words: Sequence[str] = ()
 
+    def __init__(self, prog: str | None = None, **options: Any) -> None:
+        super().__init__(prog=PROGRAM or prog, **options)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
         self.words = list(sys.argv[1:] if args is None else args)
         return super().parse_known_args(args, namespace)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        self.complete()
+        return super().parse_args(args, namespace)
+
+    def parse_intermixed_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        self.complete()
+        return super().parse_intermixed_args(args, namespace)
+
+    def complete(self) -> None:
+        """If a shell asks what the word before its cursor may become, say it and end the process."""
+        if "_ARGCOMPLETE" in os.environ:
+            import argcomplete
+
+            argcomplete.autocomplete(self)
 
     def error(self, message: str) -> NoReturn:
         options = [option for option in self._option_string_actions if option.startswith("--")]

@@ -10,7 +10,7 @@ from typing import Any, Self
 from src.config.overrides import Overrides
 from src.errors import Parser, UserError
 from sweeps.search.space import keys
-from sweeps.spec import SweepSpec
+from sweeps.spec import SweepSpec, list_specs
 
 NOT_OVERRIDABLE = {
     "training.epochs": "set by --max-epochs: the length of a trial that is never stopped",
@@ -20,6 +20,7 @@ NOT_OVERRIDABLE = {
 }
 """Keys that a sweep sets itself, and what to use instead."""
 
+SPEC = "name of a module in sweeps/specs, or a file such as mine.py"
 FOLDER_NAME = re.compile(r"\w[\w.-]{0,99}")
 
 MUTUALLY_EXCLUSIVE = {
@@ -133,7 +134,7 @@ def parse(argv: list[str]) -> SweepRequest:
     """Parse the command line. Of the words that are not options, the first is the spec, the others are overrides."""
     parser = Parser(prog="python -m sweeps.run", description="Run a sweep by name.")
     add = parser.add_argument
-    add("spec", nargs="?", default="", help="name of a module in sweeps/specs, or a file such as mine.py")
+    add("spec", nargs="?", default="", help=SPEC).completer = names_of_specs  # type: ignore[attr-defined]
     add("overrides", nargs="*", metavar="key=value", help="configuration overrides for all trials")
     add("--list", action="store_true", help="list the available sweeps and the question of each")
     add(
@@ -169,6 +170,11 @@ def parse(argv: list[str]) -> SweepRequest:
     del words["debug"]  # ``src.errors.run_command`` reads it
     words["overrides"] = tuple(Overrides.parse(words["overrides"]))
     return SweepRequest(**words).checked()
+
+
+def names_of_specs(**_: object) -> list[str]:
+    """What TAB offers, for argcomplete."""
+    return list(list_specs())
 
 
 def number_or_auto(word: str) -> int | str:

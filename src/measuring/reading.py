@@ -155,7 +155,8 @@ def open_with_photograph(mask: FoundMask, rules: Rules) -> Generator[Opened]:
             pixels += int(seen[rows].sum()) if seen else strip.size
         if isinstance(own.values, MaskFile):
             own.values.refuse_unclear()
-        refuse_inverted(mask.path, crack, pixels)
+        if mask.sure is None:  # a prediction of ours is not inverted, however bad
+            refuse_inverted(mask.path, crack, pixels)
         yield Opened(values, pixels, seen, photograph)
 
 

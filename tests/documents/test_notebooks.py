@@ -11,6 +11,7 @@ import pytest
 from checkout import ROOT
 from finished import FinishedSweep
 from nbclient import NotebookClient
+from slow_rest import slow_rest
 
 NOTEBOOKS = sorted((ROOT / "analysis" / "notebooks").glob("*.ipynb"))
 FIGURES = {"01_sweep_overview": 3, "02_learning_curves_and_rungs": 2, "03_best_configurations": 2}
@@ -34,7 +35,7 @@ def test_it_is_kept_without_outputs_and_defines_nothing(path: Path):
     assert all(line.split()[1].startswith(("analysis.", "IPython.", "pathlib")) for line in lines)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", slow_rest(NOTEBOOKS), ids=lambda path: path.stem)
 def test_it_runs_from_top_to_bottom_and_shows_its_figures(path: Path, finished_sweep: FinishedSweep):
     notebook = read(path)
     head = notebook.cells[1]

@@ -348,6 +348,7 @@ def test_after_its_hours_a_sweep_waits_and_goes_on_with_the_same_hours_again(tin
     assert (kinds.count(SessionBegan), kinds.count(Started)) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_goes_on_to_what_it_would_have_come_to(finished_sweep: FinishedSweep, tmp_path: Path):
     overrides = ["data.image_size=[32,32]", "data.batch_size=4", "device=cpu"]
     overrides += [f"data.root={finished_sweep.output_root.with_name('data')}", f"output_root={tmp_path}"]

@@ -149,6 +149,7 @@ def test_the_mean_of_the_chosen_networks_is_compared_with_the_best_of_them_and_n
     main(words(output_root, "--top", "1", "--seeds", "2"))  # as it was, for the other tests
 
 
+@pytest.mark.slow
 def test_with_folds_all_photographs_are_tested_and_it_goes_on_as_it_was_begun(
     finished_sweep: FinishedSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from fake_card import CARD, Step, fake_card, misplaced, take_step, trainer
+from slow_rest import slow_rest
 from torch import Tensor
 from waits import Waits
 
@@ -145,7 +146,9 @@ def test_every_loss_steps_with_every_optimizer_in_every_precision(
     expect_two_right_steps([*small, *more], waits)
 
 
-@pytest.mark.parametrize("more", [*(f"training.optimizer={name}" for name in OPTIMIZERS), "training.ema_decay=0.9"])
+@pytest.mark.parametrize(
+    "more", slow_rest(["training.ema_decay=0.9", *(f"training.optimizer={name}" for name in OPTIMIZERS)], 2)
+)
 def test_a_run_that_goes_on_counts_its_steps_where_its_optimizer_does_and_waits_nowhere(
     small: list[str], more: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

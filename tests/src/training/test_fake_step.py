@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from slow_rest import slow_rest
 from torch import Tensor, nn
 from torch._subclasses import fake_tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -170,7 +171,9 @@ def test_functions_give_the_precision_that_they_give_on_a_card(name: str):
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("model", [["model.encoder=tiny"], FPN, SEGFORMER, SWIN], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "model", slow_rest([["model.encoder=tiny"], SWIN, FPN, SEGFORMER], 2), ids=lambda words: words[0]
+)
 def test_the_forward_pass_holds_what_it_holds_on_a_card(
     model: list[str], fake_card: None, monkeypatch: pytest.MonkeyPatch
 ):

@@ -90,6 +90,7 @@ def test_more_cards_than_the_nodes_have_are_refused(cluster: MadeCluster, tiny: 
     assert "gpus=1" in said.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_where_nodes_die_and_join_and_its_own_process_is_killed(
     cluster: MadeCluster, trained: Path, tiny_data: Path, tiny_cache: Path, tmp_path: Path
 ):
