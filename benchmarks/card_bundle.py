@@ -27,6 +27,7 @@ CARRIED = (
     "albumentations",
     "alembic",
     "annotated-types",
+    "argcomplete",
     "colorlog",
     "hydra-core",
     "jsonschema",

@@ -18,6 +18,7 @@ def test_drawn_cracks_have_the_area_of_their_length_and_width():
         assert not drawn.mask[[0, -1]].any()
 
 
+@pytest.mark.slow
 def test_the_benchmark_lists_every_crack(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     mask(tmp_path / "masks" / "a.png")
     kept = tmp_path / "found.json"

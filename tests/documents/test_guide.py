@@ -13,6 +13,7 @@ import pytest
 import torch
 from checkout import ROOT, SHARED
 from commands import ask, commands, run_command_line, runs_of, serving, train_as
+from slow_rest import slow_rest
 
 from src.config.compose import load_config
 from src.evaluation import main as evaluate
@@ -77,7 +78,7 @@ def test_the_list_here_holds_every_command_of_the_guide():
     assert set(commands(GUIDE.read_text())) == {*TRAINING, *EVALUATION, *QUALITY, *OTHERS}
 
 
-@pytest.mark.parametrize("command", TRAINING)
+@pytest.mark.parametrize("command", slow_rest(TRAINING, 4))
 def test_a_training_command_trains_with_what_it_names(
     command: str, tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

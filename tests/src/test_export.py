@@ -39,6 +39,7 @@ def test_the_formats_of_the_command_are_those_that_there_are():
     assert tuple(formats.FORMATS) == export.FORMATS
 
 
+@pytest.mark.slow
 def test_the_mean_of_several_checkpoints_is_exported_with_a_threshold_of_its_own(
     tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -64,6 +65,7 @@ def test_the_mean_of_several_networks_is_no_network_of_the_library(tiny: list[st
     assert not (tmp_path / "exported").exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_the_folder_where_one_stands_is_exported(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -415,6 +415,7 @@ def test_a_broken_image_is_named_before_ray_starts(tiny: list[str], tiny_data: P
         main(["quickstart", *sweep_words(tiny), f"data.root={root}"])
 
 
+@pytest.mark.slow
 def test_an_unknown_encoder_in_the_fixed_overrides_is_named_before_ray_starts(tiny: list[str]):
     with pytest.raises(UserError, match="Unknown encoder"):
         main(["quickstart", *sweep_words(tiny), "model.encoder.name=resnet17"])

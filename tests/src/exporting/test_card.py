@@ -10,6 +10,7 @@ from src.evaluation import main as evaluate
 from src.scoring.inference import load_network
 
 
+@pytest.mark.slow
 def test_the_folder_says_what_one_must_know(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (checkpoint.parent / "verdict.json").write_text(json.dumps({"sentences": ["t0003 is better than the default."]}))
     about = written(checkpoint, "torch-export", tmp_path / "exported")

@@ -7,12 +7,13 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 from exports import trained, written
+from slow_rest import slow_rest
 
 from src.errors import UserError
 from src.scoring.inference import load_network, to_network
 
 
-@pytest.mark.parametrize("kind", ["onnx", "torch-export"])
+@pytest.mark.parametrize("kind", slow_rest(["onnx", "torch-export"]))
 def test_a_graph_takes_any_number_of_images_of_any_multiple_of_32_pixels(kind: str, tiny: list[str], tmp_path: Path):
     checkpoint = trained([*tiny, "data.image_size=[64,64]"], tmp_path / "unet.pth")
     about = written(checkpoint, kind, tmp_path / "exported")
@@ -48,6 +49,7 @@ def test_save_pretrained_of_a_network_in_hand_can_be_loaded_too(checkpoint: Path
     assert type(smp.from_pretrained(str(tmp_path / "hub"))) is smp.Unet
 
 
+@pytest.mark.slow
 def test_an_architecture_that_pools_to_a_grid_is_exported_for_tiles_alone(tiny: list[str], tmp_path: Path):
     words = [word for word in tiny if not word.startswith(("model.", "data.image_size"))]
     words += ["model=architectures/pspnet", "model.encoder=tiny", "data.image_size=[64,64]"]

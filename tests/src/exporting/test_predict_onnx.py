@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from exports import written
 
 from src import export
@@ -45,6 +46,7 @@ def test_the_example_with_onnxruntime_alone_gives_the_masks_of_predict_pixel_by_
     assert len(lines) <= 30
 
 
+@pytest.mark.slow
 def test_the_example_says_how_it_is_used_and_what_is_no_photograph(checkpoint: Path, tmp_path: Path):
     out = tmp_path / "exported"
     written(checkpoint, "onnx", out)

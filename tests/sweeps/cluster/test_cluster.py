@@ -68,6 +68,7 @@ def wait_for(done: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_node_that_sees_another_folder_is_refused_before_the_first_trial(
     cluster: MadeCluster, tiny: list[str], trained: Path
 ):
@@ -82,6 +83,7 @@ def test_a_node_that_sees_another_folder_is_refused_before_the_first_trial(
     assert not epochs(trained)
 
 
+@pytest.mark.slow
 def test_more_cards_than_the_nodes_have_are_refused(cluster: MadeCluster, tiny: list[str]):
     own = [word for word in tiny if not word.startswith((*SET_BY_THE_SWEEP, "device="))]
     refused = command(cluster, *own, "--gpus", "1")
