@@ -145,7 +145,7 @@ def test_the_user_says_what_is_crack(tmp_path: Path):
 def test_what_cannot_be_labelled_is_named_and_the_others_become_labels(tmp_path: Path):
     masks = predictions(tmp_path, 4)
     folder = tmp_path / "predictions" / "masks"
-    Image.fromarray(masks["p00"][:, ::2]).save(folder / "p00.png")  # of another size
+    Image.fromarray(masks["p00"][:, ::2] * np.uint8(255)).save(folder / "p00.png")  # of another size
     (tmp_path / "photos" / "p01.png").write_bytes((tmp_path / "photos" / "p01.png").read_bytes()[:3000])
     with pytest.raises(UserError, match=r"2 of 4 masks.*p00\.png.*p01\.png"):
         main([str(tmp_path / "predictions"), "--out", str(tmp_path / "labels")])

@@ -92,7 +92,7 @@ def test_the_steps_of_a_staircase_are_not_length():
     assert length_of(steps) == pytest.approx(np.hypot(*(steps[-1] - steps[0])), rel=0.02)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32 - 1))
 def test_each_point_of_any_mask_is_on_one_branch_and_pruning_leaves_no_spur(seed: int):
     random = np.random.default_rng(seed)

@@ -12,6 +12,7 @@ import pytest
 import segmentation_models_pytorch as smp
 import timm
 import torch
+from slow_rest import slow_rest
 from torch import Tensor, nn
 
 from src.config.compose import load_config
@@ -82,7 +83,7 @@ ARCHITECTURES = list(smp.MODEL_ARCHITECTURES_MAPPING)
 
 
 @pytest.mark.parametrize("size", [pytest.param((64, 64), marks=pytest.mark.slow), (100, 150)])
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", slow_rest(ARCHITECTURES, 4))
 def test_every_architecture_takes_images_of_any_size_and_learns(name: str, size: tuple[int, int]) -> None:
     size = (128, 128) if name == "pan" else size  # its pyramid is three levels deep at 1/16
     network, _ = build(f"model=architectures/{name}", *SMALL, *ENCODERS.get(name, ()), size=size)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from src.scoring.components import Components
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 9))
 def test_tiles_give_the_parts_of_the_whole(seed: int, high: int, wide: int):
     random = np.random.default_rng(seed)
