@@ -28,7 +28,7 @@ check: install ## formatting, linting, strict types
 test: install ## the tests, but for the slow ones
 	$(BIN)/python -m pytest
 
-FAST := config data datasets scoring maps
+FAST := config data scoring maps
 test-fast: install ## a change's first check, in less than a minute: what reads, checks and counts
 	$(BIN)/python -m pytest $(addprefix tests/src/,$(FAST)) tests/sweeps/search
 

@@ -119,8 +119,11 @@ def line_of(branch: Branch, graph: Graph) -> Line:
     free = [graph.degree(node) == 1 for node in (branch.start, branch.end)]
     if len(branch.points) == 1 or (all(free) and length_of(branch.points) <= STEP):
         return dot(branch)
+    whole = branch
     branch = without_corner(branch) if free[1] else branch
     branch = without_corner(branch.reversed()).reversed() if free[0] else branch
+    if all(free) and length_of(branch.points) <= STEP:
+        return dot(whole)  # a blob, whose corners lie on its centre line
     junction = [0.0 if graph.degree(node) < 3 else graph.node_half_widths[node] for node in (branch.start, branch.end)]
     along = np.concatenate([[0], np.cumsum(steps_of(branch.points))])
     first, last = np.searchsorted(along, junction[0]), np.searchsorted(along, along[-1] - junction[1], "right")

@@ -109,3 +109,39 @@ def test_the_direction_is_counted_counterclockwise_from_the_rows():
         mask[59 - index, index] = 1  # from the lower left to the upper right
     assert measure(mask)[0].direction[0] == pytest.approx(45, abs=1)
     assert length_of(centre_lines("straight", 2, 45)[0]) == pytest.approx(150)
+
+
+BLOB = """
+....#....
+...###...
+..#####..
+.#######.
+#########
+########.
+#######..
+######...
+##.......
+"""
+"""All of its centre line is drawn to its corners."""
+
+
+def test_a_blob_is_as_long_as_wide():
+    mask = np.array([[letter == "#" for letter in row] for row in BLOB.split()], np.uint8)
+    (crack,) = measure(np.pad(mask, 8))
+    assert crack.length == pytest.approx(6.4, abs=0.1)
+    assert crack.width_max == pytest.approx(crack.length)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32 - 1))
+def test_every_crack_of_any_shape_has_a_length_and_a_width(seed: int):
+    random, mask = np.random.default_rng(seed), np.zeros((40, 48), np.uint8)
+    for _ in range(random.integers(1, 5)):
+        (x, y), axes = random.integers(5, 35, 2).tolist(), random.integers(1, 9, 2).tolist()
+        cv2.ellipse(mask, (x + 4, y), axes, float(random.uniform(0, 180)), 0, 360, 1, -1)
+    mask[random.random(mask.shape) < 0.01] ^= 1
+    for crack in measure(mask):
+        assert crack.length > 0
+        assert crack.width_mean > 0
+        assert crack.width_max > 0
+        assert all(np.isfinite(line.points).all() for line in crack.lines)
