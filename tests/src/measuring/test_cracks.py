@@ -1,5 +1,6 @@
 """Lengths, widths and directions of cracks."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
