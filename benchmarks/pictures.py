@@ -20,15 +20,16 @@ from rich.text import Text
 from src.errors import Parser, UserError, run_command
 from src.folders import user_path
 
-COLUMNS, ROWS = 100, 30
+COLUMNS, ROWS = 88, 24
 """Characters of the terminal."""
-WIDTH, HEIGHT = 1600, 560
+WIDTH, HEIGHT = 1600, 460
 """Pixels of the picture; it is twice as fine."""
-PAGE = """<body style="margin:0;background:#fff;font:15px sans-serif;display:flex;gap:14px;padding:12px">
+PAGE = """<body style="margin:0;background:#fff;font:14px sans-serif;display:flex;gap:14px;padding:12px">
 <style>figure{{margin:0;height:{height}px;display:flex;flex-direction:column;gap:8px}} figcaption{{color:#444}}
 .box{{border:1px solid #ccc;border-radius:6px;overflow:hidden;flex:1}}</style>
 <figure><div class=box><img src="{overlay}" style="height:100%"></div><figcaption>{about}</figcaption></figure>
-<figure style="width:640px"><div class=box style="background:#0c0c0c"><pre style="margin:10px;font:11px/1.34 monospace">
+<figure style="width:570px"><div class=box style="background:#0c0c0c">
+<pre style="margin:8px;font:10.4px/1.36 monospace">
 {terminal}</pre></div><figcaption>a sweep while it runs</figcaption></figure>
 <figure style="flex:1"><div class=box><img src="{report}" style="width:100%"></div>
 <figcaption>its report</figcaption></figure></body>"""
@@ -41,18 +42,20 @@ def main(argv: list[str]) -> None:
     parser.add_argument("data", type=user_path, help="a data set")
     parser.add_argument("--about", default="cracks found and measured", help="what stands below the photograph")
     parser.add_argument("--seconds", type=float, default=60, help="after which the sweep is looked at (60)")
-    parser.add_argument("--work", type=user_path, default=Path("outputs/pictures"), help="folder for what is between")
+    parser.add_argument("--work", type=user_path, default=Path("outputs/pictures"), help="folder to be made anew")
     parser.add_argument("--out", type=user_path, default=Path("docs/pictures/front.png"))
     options = parser.parse_args(argv)
     if missing := [program for program in ("tmux", "chromium") if not shutil.which(program)]:
         raise UserError(f"{' and '.join(missing)} must be installed: they make the pictures.")
-    work = options.work
-    work.mkdir(parents=True, exist_ok=True)
-    overlay = measured(options.checkpoint, options.photograph, work)
-    terminal = looked_at(options.data, options.seconds, work)
-    python("analysis.report", "front", "--output-root", work)
+    work = options.work.resolve()
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "data").mkdir(parents=True)
+    (work / "data" / "mine").symlink_to(options.data.resolve())
+    overlay = measured(options.checkpoint.resolve(), options.photograph.resolve(), work)
+    terminal = looked_at(options.seconds, work)
+    python(work, "analysis.report", "quickstart")
     report = work / "report.png"
-    screenshot(work / "sweeps" / "front" / "report" / "report.html", report, 1000, 1010)
+    screenshot(work / "outputs" / "sweeps" / "quickstart" / "report" / "report.html", report, 1150, 950)
     page = PAGE.format(
         height=HEIGHT - 24,
         overlay=uri(overlay),
@@ -65,25 +68,23 @@ def main(argv: list[str]) -> None:
     print(options.out)
 
 
-def python(module: str, *words: object) -> None:
-    subprocess.run([sys.executable, "-m", module, *map(str, words)], check=True)
+def python(work: Path, module: str, *words: object) -> None:
+    subprocess.run([sys.executable, "-m", module, *map(str, words)], check=True, cwd=work)
 
 
 def measured(checkpoint: Path, photograph: Path, work: Path) -> Path:
     """The overlay of a photograph's cracks with their lengths."""
-    shutil.rmtree(work / "predictions", ignore_errors=True)
-    python("src.predict", checkpoint, photograph, "--out", work / "predictions", "--smallest", 60)
-    python("src.measure", work / "predictions", "--out", work / "measures")
+    python(work, "src.predict", checkpoint, photograph, "--smallest", 60)
+    python(work, "src.measure", "predictions")
     return work / "measures" / "overlays" / f"{photograph.stem}.png"
 
 
-def looked_at(data: Path, seconds: float, work: Path) -> str:
+def looked_at(seconds: float, work: Path) -> str:
     """Run the sweep; how its terminal looked meanwhile, as HTML."""
     end = work / "ended"
-    end.unlink(missing_ok=True)
-    command = f"{sys.executable} -m sweeps.run quickstart --name front --fresh data.root={data} output_root={work}"
-    size = ["-x", str(COLUMNS), "-y", str(ROWS)]
-    subprocess.run(["tmux", "new-session", "-d", "-s", "front", *size, f"{command}; touch {end}"], check=True)
+    command = f"{sys.executable} -m sweeps.run quickstart data.root=data/mine; touch {end}"
+    size = ["-x", str(COLUMNS), "-y", str(ROWS), "-c", str(work)]
+    subprocess.run(["tmux", "new-session", "-d", "-s", "front", *size, command], check=True)
     time.sleep(seconds)
     shown = subprocess.run(
         ["tmux", "capture-pane", "-t", "front", "-p", "-e"], check=True, capture_output=True, text=True

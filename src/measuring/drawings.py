@@ -43,7 +43,7 @@ def draw_cracks(background: UInt8Array, photograph: Measured, severity: Severity
     grey = cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY)
     picture = np.repeat(grey[..., None], 3, axis=2)
     factor = max(picture.shape[:2]) / max(photograph.height, photograph.width)
-    thickness = max(1, round(max(picture.shape[:2]) / 1000))
+    thickness = max(2, round(max(picture.shape[:2]) / 700))
     for crack in photograph.cracks:
         colour = colour_of(crack, photograph.units, severity)
         for line in crack.lines:

@@ -130,7 +130,7 @@ def geotiff(program: str, kind: str = "uint8") -> bytes:
         values[:, 20:23, 5:60] = 255
     stream = io.BytesIO()
     options: dict[str, Any] = {"dtype": kind, "count": bands, "width": SIDE, "height": SIDE, "crs": "EPSG:32632"}
-    options["transform"] = Affine.translation(691000, 5335000) * Affine.scale(0.01, -0.01)
+    options["transform"] = Affine.translation(691000, 5335000) @ Affine.scale(0.01, -0.01)
     with rasterio.open(stream, "w", driver="GTiff", **options) as file:
         file.write(values)
     return stream.getvalue()

@@ -1,5 +1,6 @@
 """What is kept beside every number."""
 
+import shutil
 import subprocess
 from importlib.metadata import version
 
@@ -10,6 +11,7 @@ from src import provenance as module
 from src.provenance import provenance
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_it_names_the_commit_and_the_versions():
     about = provenance()
     head = subprocess.run(

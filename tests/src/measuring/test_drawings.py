@@ -34,7 +34,7 @@ def test_lines_lie_on_their_cracks_and_the_photograph_stays_as_it_was():
     np.testing.assert_array_equal(background, before)
     assert has(picture, PLAIN)
     rows, columns = np.nonzero((picture != 90).any(axis=2))
-    assert set(rows[columns < 200]) <= set(range(403, 407))
+    assert set(rows[columns < 200]) <= set(range(402, 408))
 
 
 def test_small_pictures_are_enlarged_and_large_ones_shrunk():
