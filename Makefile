@@ -1,7 +1,9 @@
 # `make help` lists the targets. Everything is installed into .venv; nothing else is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-DEMO := data.root=outputs/demo data.image_size=[256,256] --name demo
+DEMO := data.root=outputs/demo
+
+NEXT := echo "Before the first command of your own, in each new terminal: source .venv/bin/activate"
 
 .PHONY: help install lock check test test-fast test-slow sweep demo site peers clean
 
@@ -38,14 +40,17 @@ test-slow: install ## the slow tests
 sweep: install ## a first sweep: minutes, on synthetic cracks if data/ holds no photographs
 	$(BIN)/python -m sweeps.run quickstart --fresh
 	$(BIN)/python -m analysis.report quickstart
+	@$(NEXT)
 
-demo: install ## DATA=FOLDER: from photographs and masks to a report; says first how long that takes
+demo: install ## DATA=FOLDER: from photographs and masks to a report, with a tiny network; says first how long that takes
 	@test -n "$(DATA)" || { echo "error: which photographs? make demo DATA=FOLDER, with photographs and masks in it" >&2; exit 2; }
 	rm -rf outputs/demo
-	$(BIN)/python -m src.prepare "$(DATA)" --out outputs/demo
-	$(BIN)/python -m sweeps.run quickstart $(DEMO) --dry-run
-	$(BIN)/python -m sweeps.run quickstart $(DEMO) --fresh
+	$(BIN)/python -m src.prepare "$(DATA)" --out outputs/demo --find-groups
+	$(BIN)/python -m sweeps.run demo $(DEMO) --dry-run
+	$(BIN)/python -m sweeps.run demo $(DEMO) --fresh
 	$(BIN)/python -m analysis.report demo
+	@echo "The network of this demo is tiny and sees photographs at 256 x 256 pixels: for use in the field go on with a larger one (README)."
+	@$(NEXT)
 
 site: install ## the documents as a site, in build/site
 	rm -rf build/pages && mkdir -p build/pages

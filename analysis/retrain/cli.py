@@ -74,7 +74,10 @@ class RetrainRequest:
         read_limits(self.within)
         for name in ("fresh", "folds", "within", "top", "epochs", "metric"):
             if self.resume and getattr(self, name):
-                raise UserError(f"--{name} cannot be combined with --resume, which continues with the same options.")
+                raise UserError(
+                    f"--{name} cannot be combined with --resume, which continues with the same configurations; --seeds "
+                    f"can. For another --{name}: --fresh, which begins anew."
+                )
 
 
 def main(argv: list[str]) -> int:

@@ -112,7 +112,7 @@ def print_verdict(retraining: Retraining, verdict: Verdict, best: Run, console: 
     console.print(f"Use: {folder / 'best_model.pth'} ({name_of(verdict.chosen, default)}, {which(best)})")
     console.print(f"To train it again: {rerun_command(folder, best)}")
     console.print(f"With another seed: python run.py {shlex.quote(str(folder / 'best.yaml'))} seed=7")
-    console.print(f"Full verdict: {folder / 'verdict.md'}")
+    console.print(f"Full verdict: {folder / 'verdict.md'}; as a page: python -m analysis.report {folder.name}")
 
 
 def chosen_overrides(retraining: Retraining, chosen: str) -> Overrides:

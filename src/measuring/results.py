@@ -16,10 +16,12 @@ from src.measuring.masks import FoundMask
 from src.measuring.page import write_page
 from src.measuring.reading import Reader
 from src.measuring.severity import Severity
-from src.measuring.tables import Measured, Row, crack_columns, crack_rows, photograph_row, profile_rows
+from src.measuring.tables import Measured, Row, crack_columns, crack_rows, photograph_row, profile_rows, weighted_width
 from src.measuring.units import Units
 from src.scoring.pictures import write_picture
 
+SPECK = 10
+"""Pixels of length below which a crack is probably a speck, which is said."""
 WRITTEN = ("photographs.csv", "cracks.csv", "profiles.csv", "cracks.geojson", "report.html", "overlays")
 """Files and folders of a measurement."""
 
@@ -41,7 +43,7 @@ def write_results(masks: Sequence[FoundMask], reader: Reader, wanted: Wanted, fo
     Without any that can be measured it is a ``UserError``.
     """
     (folder / "overlays").mkdir()
-    rows, unreadable = list[Row](), list[str]()
+    rows, unreadable, short = list[Row](), list[str](), 0
     cracks = Table(folder / "cracks.csv", crack_columns(next(iter(reader.units.values()), Units()), wanted.severity))
     profiles = Table(folder / "profiles.csv") if wanted.profiles else None
     is_terminal = bool(sys.stdout and sys.stdout.isatty())
@@ -53,6 +55,7 @@ def write_results(masks: Sequence[FoundMask], reader: Reader, wanted: Wanted, fo
             except UserError as error:
                 unreadable.append(str(error))
                 continue
+            short += sum(crack.length < SPECK for crack in photograph.cracks)
             rows.append(photograph_row(photograph, wanted.severity))
             cracks.add(crack_rows(photograph, wanted.severity))
             if profiles:
@@ -62,6 +65,8 @@ def write_results(masks: Sequence[FoundMask], reader: Reader, wanted: Wanted, fo
             picture = draw_cracks(background, photograph, wanted.severity)
             write_picture(picture, folder / "overlays" / f"{mask.path.stem}.png")
             print(sentence(photograph), flush=True)
+    if short:
+        print(f"{short} of the cracks are shorter than {SPECK} pixels: --min-length {SPECK} leaves them out.")
     if not rows:
         raise UserError(f"No mask could be measured. {' '.join(unreadable)}")
     Table(folder / "photographs.csv").add(rows)
@@ -74,7 +79,10 @@ def sentence(photograph: Measured) -> str:
     count, left_out = len(photograph.cracks), photograph.left_out
     more = f"  ({left_out} shorter ones left out)" if left_out else ""
     length = sum(crack.length for crack in photograph.cracks)
-    return f"{photograph.name}  {count} crack{'' if count == 1 else 's'}  {photograph.units.length_text(length)}{more}"
+    width = weighted_width(photograph.cracks)
+    wide = "" if width is None else f"  {photograph.units.width_text(width)} wide"
+    cracks = f"{count} crack{'' if count == 1 else 's'}"
+    return f"{photograph.name}  {cracks}  {photograph.units.length_text(length)}{wide}{more}"
 
 
 class Table:
