@@ -77,6 +77,19 @@ def test_every_make_target_of_the_readme_exists(command: str):
     subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
 
 
+@pytest.mark.slow
+def test_the_demo_goes_from_photographs_to_a_report(tiny_data: Path, tmp_path: Path):
+    small = "DEMO=data.root=outputs/demo --trials 2 --max-epochs 3 data.image_size=[32,32]"
+    words = ["make", "-f", str(ROOT / "Makefile"), "-o", "install", "demo", f"BIN={Path(sys.executable).parent}", small]
+    refused = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "make demo DATA=FOLDER" in refused.stderr
+    done = subprocess.run([*words, f"DATA={tiny_data}"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "outputs" / "sweeps" / "demo" / "report" / "report.html").is_file()
+    assert "source .venv/bin/activate" in done.stdout
+
+
 def test_the_documents_become_a_site_whose_links_lead_somewhere(tmp_path: Path):
     for name in ("Makefile", "zensical.toml", "LICENSE", *(path.name for path in ROOT.glob("*.md"))):
         shutil.copy(ROOT / name, tmp_path / name)
