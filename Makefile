@@ -49,7 +49,8 @@ demo: install ## DATA=FOLDER: from photographs and masks to a report, with a tin
 	$(BIN)/python -m sweeps.run demo $(DEMO) --dry-run
 	$(BIN)/python -m sweeps.run demo $(DEMO) --fresh
 	$(BIN)/python -m analysis.report demo
-	@echo "The network of this demo is tiny and sees photographs at 256 x 256 pixels: for use in the field go on with a larger one (README)."
+	@echo "The network of this demo is tiny and sees photographs at 256 x 256 pixels. For use in the field take a larger one; this says how long that takes here:"
+	@echo "  python -m sweeps.run unet_encoder data.root=outputs/demo --dry-run"
 	@$(NEXT)
 
 site: install ## the documents as a site, in build/site

@@ -42,7 +42,8 @@ def main(argv: list[str]) -> None:
     sweep = load_sweep(options.name, options.output_root)
     print(f"Wrote {write_report(sweep, options.out or sweep.folder / 'report')}")
     print("Open it in a browser: the best settings, what made the difference, and what to be careful about.")
-    print(f"How much better they are than the default, and how sure that is: retrain-best {sweep.name}")
+    if sweep.find_verdict() is None:
+        print(f"How much better they are than the default, and how sure that is: retrain-best {sweep.name}")
 
 
 def write_report(sweep: SweepResults, folder: Path) -> Path:

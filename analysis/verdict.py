@@ -211,7 +211,11 @@ def seeds_needed_sentence(gain: Interval) -> str:
     if gain.by_fold:
         return "More photographs, or a second seed for each fold (--seeds), would say more."
     if needed := gain.seeds_needed:
-        return f"If the difference stays as large, it would be significant with {needed} seeds (--seeds {needed})."
+        return (
+            f"If the difference stays as large, it would be significant with {needed} seeds "
+            f"(--resume --seeds {needed}); add them all at once, because each further look makes a chance difference "
+            "more likely."
+        )
     return "No number of seeds would make so small a difference significant: that needs more test photographs."
 
 

@@ -20,10 +20,10 @@ from src.inputs import PREDICTIONS, Inputs, add_threshold, cleaning_of, find_pho
 def main(argv: list[str]) -> None:
     options = parse(argv)
     refuse_threshold(options.threshold)
-    if options.smallest < 0 or (options.smallest and options.clean):
-        raise UserError(
-            f"--smallest={options.smallest}: must be 0 or more pixels, and not with --clean, which chooses it."
-        )
+    if options.smallest < 0:
+        raise UserError(f"--smallest={options.smallest}: must be 0 or more pixels.")
+    if options.smallest and options.clean:
+        raise UserError(f"--smallest={options.smallest} cannot be combined with --clean, which chooses it.")
     if not 0 <= options.overlap <= 0.9:
         raise UserError(f"--overlap={options.overlap}: must be from 0 to 0.9.")
     if options.out.exists() and not options.out.is_dir():

@@ -56,9 +56,9 @@ class Crack:
 
     @cached_property
     def width_max(self) -> float:
-        """The largest width outside of junctions."""
+        """The largest width outside of junctions; of a speck, whose outline is rough, at least the mean."""
         widths = [line.widths[line.inside] for line in self.lines if len(line.widths[line.inside])]
-        return float(np.max(np.concatenate(widths or [line.widths for line in self.lines])))
+        return max(self.width_mean, float(np.max(np.concatenate(widths or [line.widths for line in self.lines]))))
 
     @property
     def loops(self) -> int:

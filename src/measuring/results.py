@@ -77,7 +77,7 @@ def write_results(masks: Sequence[FoundMask], reader: Reader, wanted: Wanted, fo
 def sentence(photograph: Measured) -> str:
     """What is found in a photograph, in a line."""
     count, left_out = len(photograph.cracks), photograph.left_out
-    more = f"  ({left_out} shorter ones left out)" if left_out else ""
+    more = f"  ({left_out} shorter left out)" if left_out else ""
     length = sum(crack.length for crack in photograph.cracks)
     width = weighted_width(photograph.cracks)
     wide = "" if width is None else f"  {photograph.units.width_text(width)} wide"

@@ -103,7 +103,7 @@ def test_with_views_the_threshold_is_the_one_that_evaluation_chooses(
     [
         (["--threshold", "1.5"], r"--threshold=1\.5: must be from 0 to 1\."),
         (["--smallest", "-1"], r"--smallest=-1: "),
-        (["--smallest", "5", "--clean"], r"--smallest=5: "),
+        (["--smallest", "5", "--clean"], r"--smallest=5 "),
         (["--overlap", "1"], r"--overlap=1\.0: must be from 0 to 0\.9\."),
         (["nowhere.jpg"], r"No such photograph: nowhere\.jpg \(/.*nowhere\.jpg\)\."),
         (["no=where.jpg"], r"No such photograph: no=where\.jpg \(/.*"),

@@ -130,7 +130,7 @@ def test_a_blob_is_as_long_as_wide():
     mask = np.array([[letter == "#" for letter in row] for row in BLOB.split()], np.uint8)
     (crack,) = measure(np.pad(mask, 8))
     assert crack.length == pytest.approx(6.4, abs=0.1)
-    assert crack.width_max == pytest.approx(crack.length)
+    assert crack.width_max >= crack.width_mean >= crack.length
 
 
 @settings(deadline=None, max_examples=50)
@@ -144,5 +144,5 @@ def test_every_crack_of_any_shape_has_a_length_and_a_width(seed: int):
     for crack in measure(mask):
         assert crack.length > 0
         assert crack.width_mean > 0
-        assert crack.width_max > 0
+        assert crack.width_max >= crack.width_mean
         assert all(np.isfinite(line.points).all() for line in crack.lines)

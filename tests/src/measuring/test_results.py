@@ -42,7 +42,7 @@ def test_short_cracks_are_left_out_and_counted(tmp_path: Path, capsys: pytest.Ca
     assert (row["cracks"], row["left_out"]) == ("1", "1")
     assert len(read(tmp_path / "out" / "cracks.csv")) == 1
     assert {line["crack"] for line in read(tmp_path / "out" / "profiles.csv")} == {"1"}
-    assert "1 shorter ones left out" in capsys.readouterr().out
+    assert "1 shorter left out" in capsys.readouterr().out
 
 
 def test_a_photograph_of_another_size_is_named_and_the_others_are_measured(tmp_path: Path):
