@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 2**27
 """Pixels of photographs that are decoded at the same time, at most; each takes about 8 bytes."""
-RULES = 6  # raise it when decoding or resizing changes: other pixels must not look like the same data
+RULES = 7  # raise it when decoding or resizing changes: other pixels must not look like the same data
 FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 Int32Array = npt.NDArray[np.int32]

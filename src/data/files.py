@@ -43,6 +43,13 @@ class Windows(Protocol):
     def __getitem__(self, window: slice | tuple[slice, slice], /) -> UInt8Array: ...
 
 
+class Mask(Windows, Protocol):
+    """A mask (H, W), crack where it is not 0."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
 cv2.setNumThreads(0)  # loader workers and trials share the cores; OpenCV's own threads would fight over them
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters is raised as an error

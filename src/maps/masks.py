@@ -4,12 +4,12 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from src.data.files import UInt8Array, Windows
+from src.data.files import Mask, UInt8Array, Windows
 from src.data.mask_colours import colour_text
 from src.data.mask_files import nodata_may_be_crack, read_stored
 from src.data.masks import MaskRule, UserRule
@@ -20,13 +20,6 @@ from src.maps.raster import Band, Seen, Window, look_at, open_dataset
 
 if TYPE_CHECKING:  # an extra
     from rasterio.io import DatasetReader
-
-
-class Mask(Windows, Protocol):
-    """A mask (H, W), crack where it is not 0."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -89,10 +82,9 @@ class ShownMask:
 class MaskFile:
     """A large mask (H, W) in {0, 1}. Without a rule of the user, crack is all that is not 0, which must be one value.
 
-    What its file calls nodata is not crack; if that is 0, it is the pavement.
+    What its file calls nodata is not crack; if that is 0, it is the pavement. A mask in memory is understood by more
+    rules, which need all of it (``src.data.mask_values``).
     """
-
-    # a mask in memory is understood by more rules, which need all of it (``src.data.mask_values``)
 
     def __init__(self, dataset: "DatasetReader", user_rule: UserRule) -> None:
         self.band = Band(dataset)

@@ -7,14 +7,13 @@ any size are read in tiles that overlap, and the results are joined.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from skimage.morphology import skeletonize
 
-from src.data.files import UInt8Array, Windows
+from src.data.files import Mask, UInt8Array, Windows
 from src.scoring.components import Components
 
 Int64Array = npt.NDArray[np.int64]
@@ -37,13 +36,6 @@ PINHOLE = 1024
 """Pixels of the largest hole that may be part of a crack."""
 RIDGE = np.ones((5, 5), np.uint8)
 """Half pixels around a point in which the middle of the crack is."""
-
-
-class Mask(Windows, Protocol):
-    """Crack where it is not 0."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)

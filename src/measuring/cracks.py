@@ -8,8 +8,8 @@ from statistics import fmean
 
 import numpy as np
 
-from src.data.files import Windows
-from src.measuring.centre_line import UP, CentreLines, FloatArray, Mask, find_centre_lines
+from src.data.files import Mask, Windows
+from src.measuring.centre_line import UP, CentreLines, FloatArray, find_centre_lines
 from src.measuring.graph import Branch, Graph, build_graph, length_of, smoothed, steps_of, without_corner
 
 STEP = 0.75

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.files import UInt8Array, Windows
+from src.data.files import Mask, UInt8Array, Windows
 from src.data.masks import UserRule
 from src.data.pairs import turned
 from src.errors import UserError
-from src.maps.masks import AllSeen, Mask, MaskFile, ShownMask, open_mask
+from src.maps.masks import AllSeen, MaskFile, ShownMask, open_mask
 from src.maps.photographs import OpenPhotograph, open_photograph
 from src.maps.preview import Preview
 from src.measuring.cracks import measure
@@ -28,8 +28,8 @@ PAPER, CRACK = 225, 120
 """Grey levels of a mask whose photograph is not known."""
 
 
-class OtherSizeError(UserError):
-    """A mask and its photograph have different sizes."""
+class UnfitError(UserError):
+    """A mask that can be read, with its photograph, and cannot be meant: of another size, or inverted."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Reader:
         """
         try:
             found, picture = self._read(mask)
-        except OtherSizeError:
+        except UnfitError:
             raise
         except UserError as error:
             if mask.photograph is None or mask.path in self.rules.unreadable:
@@ -186,7 +186,7 @@ def in_grey(mask: UInt8Array) -> UInt8Array:
 
 def refuse_inverted(path: Path, crack: int, pixels: int) -> None:
     if crack > FULL * pixels:
-        raise UserError(
+        raise UnfitError(
             f"{path}: more than half of it is crack. Where crack is black, add --crack-colour 0; where it is not, "
             "--crack-colour must not be that of the pavement."
         )
@@ -194,7 +194,7 @@ def refuse_inverted(path: Path, crack: int, pixels: int) -> None:
 
 def refuse_other_size(mask: FoundMask, photograph: tuple[int, ...], its: tuple[int, ...]) -> None:
     if photograph[:2] != its[:2]:
-        raise OtherSizeError(
+        raise UnfitError(
             f"{mask.photograph} is {photograph[1]}x{photograph[0]} pixels and its mask {mask.path} "
             f"{its[1]}x{its[0]}: both must have the same size."
         )

@@ -5,20 +5,12 @@ and what its report says. For use in the field go on with a larger network at a 
 such as swin_unet_lr or unet_encoder on a graphics card.
 """
 
-from optuna.distributions import CategoricalDistribution, FloatDistribution
+from dataclasses import replace
 
-from sweeps.spec import Asha, Budget, SweepSpec
+from sweeps.specs.quickstart import SPEC as QUICKSTART
 
-SPEC = SweepSpec(
-    fixed=(
-        "model.encoder=tiny",
-        "model.decoder=tiny",
-        "data.image_size=[256,256]",
-    ),
-    space={
-        "training.optimizer.lr_scale": FloatDistribution(0.005, 10.0, log=True),
-        "training.loss": CategoricalDistribution(["bce", "dice_bce", "dice_focal"]),
-    },
-    scheduler=Asha(grace_period=3, reduction_factor=3, max_epochs=18),
-    budget=Budget(trials=10),
+SPEC = replace(
+    QUICKSTART,
+    fixed=("model.encoder=tiny", "model.decoder=tiny", "data.image_size=[256,256]"),
+    synthetic_without_data=False,
 )
