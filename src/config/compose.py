@@ -5,7 +5,8 @@ selects a file in it, so ``training.loss=dice_focal`` means ``training/loss=dice
 silently replace the whole node by the string.)
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any, cast
 import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -28,6 +31,8 @@ from src.errors import UserError, unknown
 from src.folders import from_home
 
 ANY_OPTIMIZER = "training.optimizer"
+REFUSALS = (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError)
+"""What Hydra raises for overrides that do not compose."""
 PATHS = (
     "data.root",
     "data.cache_dir",
@@ -71,10 +76,10 @@ def compose(overrides: Iterable[str] = ()) -> Composed:
     """Values and choices of these overrides. Overrides that do not compose are a ``UserError``."""
     parsed = Overrides.parse(overrides)
     try:
-        composed = _compose(_to_hydra(parsed))
+        composed = _compose(*_to_hydra(parsed))
         chosen = cast(dict[str, str | None], OmegaConf.to_container(composed.hydra.runtime.choices))
         values = {name: _plain(composed, name) for name in cast(Iterable[str], composed) if name != "hydra"}
-    except (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError) as error:
+    except REFUSALS as error:
         raise _explain(parsed, error) from error
     choices = {group.partition("@")[0].replace("/", "."): option for group, option in chosen.items() if option}
     return Composed(values, choices)
@@ -86,8 +91,8 @@ def _plain(composed: DictConfig, name: str) -> Any:
     return OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if OmegaConf.is_config(value) else value
 
 
-def _to_hydra(overrides: Overrides) -> list[str]:
-    """The overrides in Hydra's syntax: groups as ``training/loss=dice_bce``, then values, with paths in quotes.
+def _to_hydra(overrides: Overrides) -> tuple[list[str], list[str]]:
+    """The overrides in Hydra's syntax: groups as ``training/loss=dice_bce``, and values, with paths in quotes.
 
     Of several choices of one group the last is kept. An unknown option is a ``UserError``. An optimizer that is named
     without choosing a file gets the file ``timm``, so that it has no keys of another optimizer.
@@ -105,7 +110,7 @@ def _to_hydra(overrides: Overrides) -> list[str]:
             values.append(str(item) if item.value is None else str(replace(item, value=_quoted(item.key, item.value))))
     if f"{ANY_OPTIMIZER}.name" in overrides.keys:
         groups.setdefault(ANY_OPTIMIZER, "timm")
-    return [f"{group.replace('.', '/')}={option}" for group, option in groups.items()] + values
+    return [f"{group.replace('.', '/')}={option}" for group, option in groups.items()], values
 
 
 def _quoted(key: str, value: str) -> str:
@@ -119,30 +124,48 @@ def _explain(overrides: Overrides, error: Exception) -> UserError:
     """The error for overrides that Hydra refuses: the unknown key and the legal ones, or Hydra's own message."""
     groups = Overrides(tuple(item for item in overrides.items if is_group(item.key)))
     try:
-        values = cast(dict[str, Any], OmegaConf.to_container(_compose(_to_hydra(groups))))
+        values = cast(dict[str, Any], OmegaConf.to_container(_compose(*_to_hydra(groups))))
         for item in overrides.items:
             if not (is_group(item.key) or item.sign):
                 value_at(values, item.key)
     except UserError as sentence:
         return sentence
-    except (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError):
+    except REFUSALS:
         pass  # the groups themselves do not compose: use Hydra's message
     return UserError(f"The configuration does not compose: {' '.join(str(error).split())}")
 
 
-def _compose(words: Sequence[str]) -> DictConfig:
+def _compose(groups: Iterable[str], values: Iterable[str]) -> DictConfig:
     read_environment()
-    return _composed(tuple(words), keys.CONFIG_DIR)
+    return _composed(tuple(groups), tuple(values), keys.CONFIG_DIR)
 
 
 @lru_cache(maxsize=256)
-def _composed(words: tuple[str, ...], folder: Path) -> DictConfig:
-    """Hydra's part, which takes a tenth of a second. Only read it: the next one who asks for the same gets it too.
+def _composed(groups: tuple[str, ...], values: tuple[str, ...], folder: Path) -> DictConfig:
+    """What Hydra composes. Only read it: the next one who asks for the same gets it too.
 
-    Variables of the environment are still references in it, so they are looked up whenever it is read.
+    Variables of the environment are still references in it, so they are looked up whenever it is read. Hydra takes a
+    tenth of a second for the files of ``groups``, which most of the trials of a sweep have in common.
     """
+    changed = _changed(_composed(groups, (), folder), values) if values else None
+    if changed is not None:
+        return changed
     with initialize_config_dir(str(folder), version_base="1.3"):
-        return hydra_compose("config", overrides=list(words), return_hydra_config=True)
+        return hydra_compose("config", overrides=[*groups, *values], return_hydra_config=True)
+
+
+def _changed(composed: DictConfig, values: Iterable[str]) -> DictConfig | None:
+    """A copy with other values of keys that it has; None for all other overrides, mistakes too: Hydra explains them."""
+    try:
+        overrides = OverridesParser.create().parse_overrides(list(values))
+        if any(one.type != OverrideType.CHANGE or one.package or one.is_sweep_override() for one in overrides):
+            return None
+        copy = deepcopy(composed)
+        for one in overrides:
+            OmegaConf.update(copy, one.key_or_group, one.value(), merge=True)
+    except REFUSALS:
+        return None
+    return copy
 
 
 def sentences_of(error: ValidationError, values: Mapping[str, Any]) -> str:

@@ -12,7 +12,10 @@ import pydantic
 import pytest
 import yaml
 from checkout import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from src.config import compose as composing
 from src.config import keys
 from src.config.compose import PATHS, compose, load_config
 from src.config.keys import CONFIG_DIR
@@ -49,6 +52,34 @@ def refusal(*overrides: str) -> str:
     with pytest.raises(UserError) as caught:
         load_config(overrides)
     return str(caught.value)
+
+
+VALUES = ("3", "0.5", "null", "true", "abc", "'a b'", "[1,2]", "[]", "{a: 1}", "${seed}", "", "choice(1,2)", "1e-3")
+GROUPS = ("model=architectures/swin_unet", "training.loss=focal", "training.lr_scheduler=poly", "model.encoder=tiny")
+KEYS = sorted(
+    {".".join(place) for place in leaves(dict(compose().values))} | {"data.bach", "training", "model.encoder"}
+)
+
+
+def composes_to(words: list[str]) -> object:
+    """What overrides compose to, or the sentence that refuses them."""
+    try:
+        return compose(words)
+    except UserError as error:
+        return str(error)
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    st.lists(st.sampled_from(GROUPS), max_size=2),
+    st.lists(st.builds("{}={}".format, st.sampled_from(KEYS), st.sampled_from(VALUES)), min_size=1, max_size=3),
+)
+def test_values_that_are_set_in_a_kept_composition_are_what_hydra_composes(groups: list[str], values: list[str]):
+    found = composes_to([*groups, *values])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(composing, "_changed", lambda composed, values: None)
+        patch.setattr(composing, "_composed", composing._composed.__wrapped__)
+        assert composes_to([*groups, *values]) == found
 
 
 def test_no_override_gives_the_defaults_of_the_yaml_files() -> None:
