@@ -66,20 +66,17 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str | None = None, **options: Any) -> None:
         super().__init__(prog=PROGRAM or prog, **options)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        self.words = list(sys.argv[1:] if args is None else args)
-        return super().parse_known_args(args, namespace)
-
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        self.complete()
+        self.begin(args)
         return super().parse_args(args, namespace)
 
     def parse_intermixed_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        self.complete()
+        self.begin(args)
         return super().parse_intermixed_args(args, namespace)
 
-    def complete(self) -> None:
-        """If a shell asks what the word before its cursor may become, say it and end the process."""
+    def begin(self, args: Sequence[str] | None) -> None:
+        """Keep the words for errors. If a shell asks what its last word may become, say it and end the process."""
+        self.words = list(sys.argv[1:] if args is None else args)
         if "_ARGCOMPLETE" in os.environ:
             import argcomplete
 

@@ -1,5 +1,6 @@
 """A Ray of this machine for one sweep. It starts in the background while the sweep is checked."""
 
+import gc
 import logging
 import os
 import subprocess
@@ -73,10 +74,15 @@ class LocalRay:
         if self._started is not None:
             self._started.result()
 
-    def stop(self) -> None:
-        """End Ray and its processes in the background. It takes a second; the block's end waits for it."""
+    def stop(self, keep: object = None) -> None:
+        """End Ray and its processes in the background. It takes a second; the block's end waits for it.
+
+        ``keep``: what has handles of Ray's processes. It lives until Ray has ended: if one were freed meanwhile, Ray
+        would end this process.
+        """
         if self._started is not None:
-            self._thread.submit(self._stop)
+            gc.collect()  # frees those that nothing has any more
+            self._thread.submit(self._stop, keep)
 
     def check(self, plan: "SweepPlan") -> list[str]:
         """Nothing: trials run on the machine that has made the plan."""
@@ -101,7 +107,7 @@ class LocalRay:
     def give_up(self, place: "Place") -> None:
         """The machine of a place does not answer; this one is all there is."""
 
-    def _stop(self) -> None:
+    def _stop(self, keep: object) -> None:
         import ray
 
         ray.shutdown()

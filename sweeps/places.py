@@ -71,8 +71,8 @@ class Machines(Protocol):
         """The machine of a place does not answer: use it only if it passes the checks again."""
         ...
 
-    def stop(self) -> None:
-        """End the processes."""
+    def stop(self, keep: object = None) -> None:
+        """End the processes; ``keep``, which has handles of them, lives until then."""
         ...
 
 

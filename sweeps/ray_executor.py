@@ -56,7 +56,7 @@ class Executor:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.ray.stop()
+        self.ray.stop(keep=self)
         self.folder.cleanup()
 
     @cached_property

@@ -127,7 +127,7 @@ class Cluster:
     def wait(self) -> None:
         """Nothing to wait for: the cluster runs."""
 
-    def stop(self) -> None:
+    def stop(self, keep: object = None) -> None:
         """Leave the cluster; Ray ends our processes there."""
         ray.shutdown()
 

@@ -274,7 +274,8 @@ def test_a_part_that_fails_is_listed_and_the_next_goes_on(tmp_path: Path):
     found = read_figures(bench.findings)
     assert found["b"] == 2
     (line,) = found["failed"]
-    assert line.startswith("first: ZeroDivisionError: integer division or modulo by zero (test_card.py:")
+    assert line.startswith("first: ZeroDivisionError: ")
+    assert " by zero (test_card.py:" in line
     rows = table_rows("speed", {"figures": found, "state": "ended"}, dry=True)
     assert {row.figure: row.verdict for row in rows} == {"failed": "NOT", "b": "dry"}
 

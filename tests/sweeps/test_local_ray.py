@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import weakref
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,6 +48,23 @@ def test_a_process_that_is_started_gets_none_of_our_signals():
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+def test_what_has_handles_of_ray_lives_until_ray_has_ended(monkeypatch: pytest.MonkeyPatch):
+    class Held:
+        """A place's handle."""
+
+    lived = list[bool]()
+    monkeypatch.setattr(LocalRay, "_start", lambda self: None)
+    monkeypatch.setattr("ray.shutdown", lambda: (time.sleep(0.05), lived.append(seen() is not None)))
+    with LocalRay(Resources(2, 1)) as ray:
+        ray.wait()
+        held = Held()
+        seen = weakref.ref(held)
+        ray.stop(keep=held)
+        del held
+    assert lived == [True, False]  # the block's end stops Ray again
+    assert seen() is None
 
 
 def test_rays_own_settings_are_as_before_after_its_start():
