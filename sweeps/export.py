@@ -2,13 +2,13 @@
 
 import sqlite3
 import time
-from collections.abc import Iterable
+import warnings
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 from sqlalchemy.exc import OperationalError
@@ -17,6 +17,7 @@ from sqlalchemy.pool import StaticPool
 from src.atomic import replaced_file
 from sweeps.ledger import Ledger
 from sweeps.search.space import Branch, Names, Space, branches, distributions
+from sweeps.search.study import Study
 from sweeps.search.trial import Trial, TrialState
 
 STATES: dict[str, OptunaState] = {
@@ -36,7 +37,7 @@ LIVE: dict[str, OptunaState] = STATES | {TrialState.PAUSED: OptunaState.RUNNING}
 """While a sweep runs: a paused trial may go on, but the dashboard never reads a trial again that has ended."""
 
 
-def export(trials: Iterable[Trial], ledger: Ledger, space: Space, name: str, path: Path, live: bool = False) -> None:
+def export(study: Study, ledger: Ledger, space: Space, name: str, path: Path, live: bool = False) -> None:
     """Write ``path``, an SQLite file with one Optuna study, or its new content. A full disk raises ``OSError``.
 
     A program that has the file open sees the new content. ``live``: the sweep goes on.
@@ -44,7 +45,7 @@ def export(trials: Iterable[Trial], ledger: Ledger, space: Space, name: str, pat
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     times = ledger.times()
     names = Names(branches(space))
-    pairs = [(trial, distributions(space, trial.params)) for trial in trials]
+    pairs = [(trial, distributions(space, trial.params)) for trial in study.trials.values()]
     states = LIVE if live else STATES
     exported = [
         frozen(trial, states[trial.state], ledger.values(trial.name), times[trial.name], branch, names)
@@ -55,7 +56,10 @@ def export(trials: Iterable[Trial], ledger: Ledger, space: Space, name: str, pat
             # no URL: Optuna, SQLAlchemy and SQLite each give some character of a path a special meaning
             engine = {"creator": lambda: made, "poolclass": StaticPool}
             storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs=engine)
-            optuna.create_study(storage=storage, study_name=name, direction="maximize").add_trials(exported)
+            theirs = optuna.create_study(storage=storage, study_name=name, direction="maximize")
+            with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+                theirs.set_metric_names([study.state.metric])
+            theirs.add_trials(exported)
             copy_into(made, path, LIVE_WAIT if live else WAIT)
     except (StorageInternalError, OperationalError, sqlite3.OperationalError) as error:
         raise OSError(f"{path} cannot be written: {error.__cause__ or error}") from error

@@ -129,15 +129,18 @@ class LiveView(Observer):
         if key in self.printed or (self.console.is_terminal and not trial.is_infeasible):
             return
         self.printed.add(key)  # Ray may call twice
-        score = (
-            "no score" if trial.score is None else f"{self.metric} {trial.values.get(trial.epochs, trial.score):.4f}"
-        )
+        score = "no score" if trial.score is None else self._score(trial, trial.score)
         best = ranked(self.study.trials.values())[0]
         reason = f": {trial.reason}" if trial.reason else ""
         leader = f"best {self.label(best)} {best.score:.4f}; " if best.score is not None else ""
         self._print(
-            f"{self.label(trial)} {trial.state} at epoch {trial.epochs}, {score}{reason}; {leader}{self.status()}"
+            f"{self.label(trial)} {trial.state} after {trial.epochs} epochs, {score}{reason}; {leader}{self.status()}"
         )
+
+    def _score(self, trial: Trial, best: float) -> str:
+        """The value that decides, of the last epoch, and the best one if that was earlier."""
+        before = f" (its best {best:.4f} after {trial.best_epoch})" if trial.best_epoch != trial.epochs else ""
+        return f"{self.metric} {trial.values.get(trial.epochs, best):.4f}{before}"
 
     def _print(self, line: str) -> None:
         self.printed_at = time.monotonic()

@@ -39,6 +39,6 @@ class LiveStudy(Observer):
         started = time.monotonic()
         path = self.plan.folder / "study.db"
         with suppress(OSError):  # a full disk: the ledger reports it, and the end of the session writes the file again
-            export(self.study.trials.values(), self.ledger, self.plan.spec.space, self.plan.name, path, live=True)
+            export(self.study, self.ledger, self.plan.spec.space, self.plan.name, path, live=True)
         now = time.monotonic()
         self.due = now + max(EVERY_SECONDS, (now - started) / SHARE)

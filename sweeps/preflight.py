@@ -108,8 +108,8 @@ def check_corners(
             costs = check_default(default, plan.spec.limits)
             console.print(f"The default has {costs}, within {plan.spec.limits}.")
     console.print(
-        f"{len(corners)} corners of the space ({which}) are valid configurations; {len(networks)} different networks "
-        "and losses were trained for one step."
+        f"Checked {len(corners)} configurations at the ends of the search ranges ({which}): all are valid, and each of "
+        f"their {len(networks)} different networks and losses was trained for one step."
     )
     return [corners[0] for corners in networks]
 

@@ -133,7 +133,7 @@ def write_results(session: Session) -> None:
     plan, trials = session.plan, session.study.trials.values()
     try:
         write_csv(trials, plan.spec.metric, plan.folder / "leaderboard.csv")
-        export(trials, session.ledger, plan.spec.space, plan.name, plan.folder / "study.db")
+        export(session.study, session.ledger, plan.spec.space, plan.name, plan.folder / "study.db")
     except OSError as error:
         raise UserError(f"{error}: the ledger has all results, and the next session writes this file again.") from error
 

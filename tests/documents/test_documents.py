@@ -557,6 +557,7 @@ def test_the_optuna_dashboard_shows_the_trials_of_the_export(dashboard_url: str,
     }
     scores = dict(zip(sweep.trials["trial"], sweep.trials["score"], strict=True))
     assert shown == {name: [score] for name, score in scores.items()}
+    assert ask(dashboard_url, f"/api/studies/{study['study_id']}")["objective_names"] == ["val/iou_best"]
 
 
 def states_of(url: str, study: int) -> dict[int, str]:
@@ -569,12 +570,12 @@ def test_the_optuna_dashboard_follows_a_sweep_while_it_runs(tmp_path: Path):
     study, path = make(ledger), tmp_path / "study.db"
     study.begin_session()
     play(study, steps=3)
-    export(study.trials.values(), ledger, SPACE, "mine", path, live=True)
+    export(study, ledger, SPACE, "mine", path, live=True)
     with serving(DASHBOARD.replace("outputs/sweeps/swin_unet_lr/study.db", str(path))) as url:
         number = ask(url, "/api/studies")["study_summaries"][0]["study_id"]
         assert len(states_of(url, number)) == len(study.trials)
         play(study)
-        export(study.trials.values(), ledger, SPACE, "mine", path, live=True)
+        export(study, ledger, SPACE, "mine", path, live=True)
         deadline = time.monotonic() + 60  # it asks the file anew every few seconds
         while (states := states_of(url, number)).keys() != set(range(8)) and time.monotonic() < deadline:
             time.sleep(0.5)

@@ -78,7 +78,7 @@ def test_the_list_here_holds_every_command_of_the_guide():
     assert set(commands(GUIDE.read_text())) == {*TRAINING, *EVALUATION, *QUALITY, *OTHERS}
 
 
-@pytest.mark.parametrize("command", slow_rest(TRAINING, 4))
+@pytest.mark.parametrize("command", slow_rest(TRAINING, 2))
 def test_a_training_command_trains_with_what_it_names(
     command: str, tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

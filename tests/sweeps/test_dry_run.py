@@ -23,7 +23,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(
 ):
     assert main(["quickstart", *sweep_words(tiny), "--dry-run", "--trials", "7"]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"^6 corners of the space .*; 3 different networks", said, re.MULTILINE)
+    assert re.search(r"^Checked 6 configurations .* each of their 3 different networks", said, re.MULTILINE)
     assert "7 trials, about" in said
     assert "an epoch takes" in said
     assert not (tmp_path / "outputs" / "sweeps").exists()

@@ -59,7 +59,7 @@ def test_failed_and_running_trials_are_what_they_are_and_a_new_export_replaces_t
     study.report(running.name, 1, {"val/iou_best": 0.5})
     path = tmp_path / "study.db"
     for _ in range(2):
-        export(study.trials.values(), ledger, SPACE, "mine", path)
+        export(study, ledger, SPACE, "mine", path)
     first, second = load(path, "mine").trials
     assert (first.state.name, first.value) == ("FAIL", None)
     assert first.user_attrs["reason"] == "torch.OutOfMemoryError"
@@ -75,7 +75,7 @@ def test_a_trial_outside_of_a_space_that_was_changed_is_there_without_parameters
     assert row
     study.report(row.name, 1, {"val/iou_best": 0.5})
     export(
-        study.trials.values(),
+        study,
         ledger,
         {"training.optimizer.lr_scale": FloatDistribution(2.0, 3.0)},
         "mine",
@@ -88,7 +88,7 @@ def test_a_trial_outside_of_a_space_that_was_changed_is_there_without_parameters
 def test_where_there_is_no_room_for_it_that_is_said(ledger: Ledger):
     study = Study(SearchState(ASHA.build(), "val/iou_best"), ModelSampler(SPACE, 0, {}), Budget(trials=4), ledger)
     with pytest.raises(OSError, match="study"):
-        export(study.trials.values(), ledger, SPACE, "empty", Path("/proc/study.db"))
+        export(study, ledger, SPACE, "empty", Path("/proc/study.db"))
 
 
 def test_who_has_the_file_open_sees_the_new_content_and_no_paused_trial_has_ended_while_the_sweep_runs(
@@ -100,14 +100,14 @@ def test_who_has_the_file_open_sees_the_new_content_and_no_paused_trial_has_ende
     assert first
     study.report(first.name, 1, {"val/iou_best": 0.5})
     path = tmp_path / "study.db"
-    export(study.trials.values(), ledger, SPACE, "mine", path, live=True)
+    export(study, ledger, SPACE, "mine", path, live=True)
     reader = sqlite3.connect(path)
     query = "SELECT state FROM trials ORDER BY trial_id"
     assert reader.execute(query).fetchall() == [("RUNNING",)]
     study.next_trial()
-    export(study.trials.values(), ledger, SPACE, "mine", path, live=True)
+    export(study, ledger, SPACE, "mine", path, live=True)
     assert reader.execute(query).fetchall() == [("RUNNING",), ("RUNNING",)]
-    export(study.trials.values(), ledger, SPACE, "mine", path)
+    export(study, ledger, SPACE, "mine", path)
     assert reader.execute(query).fetchall() == [("PRUNED",), ("RUNNING",)]
     reader.close()
 
@@ -119,7 +119,7 @@ def test_a_program_that_reads_the_file_without_an_end_does_not_hold_up_the_sweep
     monkeypatch.setattr("sweeps.export.LIVE_WAIT", 0.2)
     study = Study(SearchState(ASHA.build(), "val/iou_best"), ModelSampler(SPACE, 0, {}), Budget(trials=4), ledger)
     path = tmp_path / "study.db"
-    export(study.trials.values(), ledger, SPACE, "mine", path)
+    export(study, ledger, SPACE, "mine", path)
     reader = sqlite3.connect(path)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM trials").fetchall()
@@ -127,8 +127,8 @@ def test_a_program_that_reads_the_file_without_an_end_does_not_hold_up_the_sweep
     more = Study(SearchState(ASHA.build(), "val/iou_best"), sampler, Budget(trials=4), ledger)
     more.next_trial()
     with pytest.raises(OSError, match="study"):
-        export(more.trials.values(), ledger, SPACE, "mine", path, live=True)
-    export(more.trials.values(), ledger, SPACE, "mine", path)  # at the end it is there all the same
+        export(more, ledger, SPACE, "mine", path, live=True)
+    export(more, ledger, SPACE, "mine", path)  # at the end it is there all the same
     reader.close()
     assert len(load(path, "mine").trials) == 1
 
@@ -137,13 +137,13 @@ def test_a_file_that_is_no_database_is_replaced(ledger: Ledger, tmp_path: Path):
     path = tmp_path / "study.db"
     path.write_text("not a database, but longer than its head would be: " * 20)
     study = Study(SearchState(ASHA.build(), "val/iou_best"), ModelSampler(SPACE, 0, {}), Budget(trials=4), ledger)
-    export(study.trials.values(), ledger, SPACE, "mine", path)
+    export(study, ledger, SPACE, "mine", path)
     assert load(path, "mine").trials == []
 
 
 def test_nothing_but_the_export_writes_it(ledger: Ledger, tmp_path: Path):
     study = Study(SearchState(ASHA.build(), "val/iou_best"), ModelSampler(SPACE, 0, {}), Budget(trials=4), ledger)
-    export(study.trials.values(), ledger, SPACE, "empty", tmp_path / "study.db")
+    export(study, ledger, SPACE, "empty", tmp_path / "study.db")
     assert load(tmp_path / "study.db", "empty").trials == []
 
 
@@ -165,7 +165,7 @@ def test_a_study_lies_where_it_should_whatever_the_folder_is_called(ledger: Ledg
     folder = tmp_path / name
     folder.mkdir()
     study = Study(SearchState(ASHA.build(), "val/iou_best"), ModelSampler(SPACE, 0, {}), Budget(trials=1), ledger)
-    export(study.trials.values(), ledger, SPACE, "mine", folder / "study.db")
+    export(study, ledger, SPACE, "mine", folder / "study.db")
     assert [path.name for path in folder.iterdir()] == ["study.db"]
     assert load(folder / "study.db", "mine").trials == []
 
@@ -192,7 +192,7 @@ def test_a_key_that_differs_between_ways_is_searched_and_exported(ledger: Ledger
             pass
     assert {row.origin for row in study.trials.values()} >= {"default", "model", "random"}
     assert {row.params["optimizer"] for row in study.trials.values()} == {"sgd", "adam", "lion"}
-    export(study.trials.values(), ledger, changing, "mine", tmp_path / "study.db")
+    export(study, ledger, changing, "mine", tmp_path / "study.db")
     for trial, row in zip(load(tmp_path / "study.db", "mine").trials, study.trials.values(), strict=True):
         assert sorted(map(str, trial.params.values())) == sorted(map(str, row.params.values()))
         assert {name.partition(" (")[0] for name in trial.params} == row.params.keys()

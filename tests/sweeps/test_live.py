@@ -55,7 +55,7 @@ def test_paused_complete_and_failed_trials_are_told_apart(view: LiveView, tmp_pa
     view.left(failed)
     assert "3/10 trials started (1 complete, 1 paused, 1 failed), 0 running, 21 of about" in view.status()
     assert f"{complete.name},complete,0.6,18" in (tmp_path / "leaderboard.csv").read_text()
-    assert f"{failed.name} failed at epoch 0, no score: src.training.trainer.Diverged" in said(view)
+    assert f"{failed.name} failed after 0 epochs, no score: src.training.trainer.Diverged" in said(view)
 
 
 def test_the_score_of_the_default_is_shown_as_soon_as_it_has_one(view: LiveView):
@@ -73,12 +73,15 @@ def test_no_more_epochs_are_to_come_than_the_budget_has(view: LiveView):
     assert "3 of about 4 epochs" in view.status()
 
 
-def test_a_line_says_the_value_that_decides_and_not_the_best_before(view: LiveView):
+def test_a_line_says_the_value_that_decides_and_the_best_before(view: LiveView):
     row = start(view)
     for epoch, score in ((1, 0.4), (2, 0.5), (3, 0.25)):
         report(view, row, epoch, score)
     view.left(row)
-    assert f"{row.name} paused at epoch 3, val/iou_best 0.2500; best {row.name} 0.5000" in said(view)
+    assert (
+        f"{row.name} paused after 3 epochs, val/iou_best 0.2500 (its best 0.5000 after 2); best {row.name} 0.5000"
+        in said(view)
+    )
 
 
 def test_where_there_is_no_terminal_each_trial_that_ended_is_a_line(view: LiveView):
@@ -87,7 +90,7 @@ def test_where_there_is_no_terminal_each_trial_that_ended_is_a_line(view: LiveVi
     for _ in range(2):  # Ray may say it twice
         view.left(row)
     assert said(view).startswith(
-        f"{row.name} paused at epoch 3, val/iou_best 0.2500; best {row.name} 0.2500; 1/10 trials started (1 paused)"
+        f"{row.name} paused after 3 epochs, val/iou_best 0.2500; best {row.name} 0.2500; 1/10 trials started (1 paused)"
     )
     assert said(view).count("\n") == 1
 

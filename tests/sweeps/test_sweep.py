@@ -65,7 +65,7 @@ def test_what_was_checked_and_a_rung_that_comes_too_early_are_said_before_the_fi
 ):
     before, _, _ = finished_sweep.stdout.partition("t0000-")
     assert "warning: The rung at epoch 1" in before
-    assert "4 corners of the space" in before
+    assert "Checked 4 configurations at the ends" in before
 
 
 def test_no_secret_of_the_environment_is_in_anything_that_a_sweep_writes(finished_sweep: FinishedSweep):

@@ -96,6 +96,7 @@ def test_overrides_that_are_composed_again_have_the_environment_of_now(monkeypat
     monkeypatch.setattr(
         compose_module, "hydra_compose", lambda *words, **more: asked.append("once") or composed(*words, **more)
     )
+    compose_module._composed.cache_clear()
     for root in ("/one", "/other"):
         monkeypatch.setenv("CRACK_DATA_ROOT", root)
         assert str(load_config(["seed=1234567"]).data.root) == root

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import Redness, network_of
+from slow_rest import slow_rest
 
 from src.config.compose import load_config
 from src.config.schema import CrackCrop, RandomCrop
@@ -132,7 +133,7 @@ def test_a_photograph_without_crack_is_cropped_anywhere(split: CachedSplit):
     assert not any(mask.any() for mask in drawn)
 
 
-@pytest.mark.parametrize("crop", ["random", "crack"])
+@pytest.mark.parametrize("crop", slow_rest(["crack", "random"]))
 def test_training_on_crops_is_the_same_with_any_number_of_workers(data: Path, tmp_path: Path, crop: str):
     reports = list[dict[str, float]]()
     for workers in (0, 2):

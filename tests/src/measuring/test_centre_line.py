@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from slow_rest import slow_rest
 
 from src.data.files import UInt8Array
 from src.measuring import centre_line
@@ -83,7 +84,7 @@ def test_a_pinhole_is_filled_and_pavement_between_cracks_is_not():
     np.testing.assert_array_equal(without_pinholes(mask)[:, :4], mask[:, :4])
 
 
-@pytest.mark.parametrize("width", [20, 90, 200])
+@pytest.mark.parametrize("width", slow_rest([90, 20, 200]))
 def test_wide_cracks_are_measured_across_tiles_too(width: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(centre_line, "TILE", 150)
     monkeypatch.setattr(centre_line, "HALO", 16)

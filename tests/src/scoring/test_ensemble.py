@@ -8,6 +8,7 @@ import pytest
 import torch
 from exports import trained
 from networks import Redness
+from slow_rest import slow_rest
 from torch import Tensor, nn
 
 from src.errors import UserError
@@ -45,7 +46,7 @@ def test_one_network_is_its_own_mean():
     torch.testing.assert_close(Mean([Redness()])(images), Redness()(images), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("tta", VIEWS)
+@pytest.mark.parametrize("tta", slow_rest([*VIEWS][::-1]))
 def test_the_probabilities_of_several_checkpoints_are_their_mean_in_all_views(tta: str, two: list[Path]):
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8))
     mean, single = load_networks(two), [load_networks([path]) for path in two]

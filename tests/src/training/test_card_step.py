@@ -102,17 +102,20 @@ def test_every_architecture_steps_on_the_card_and_waits_nowhere(waits: Waits, wo
 
 @pytest.mark.parametrize(
     "more",
-    [
-        *(
-            f"training.loss={loss} training.optimizer={optimizer} training.lr_scheduler={schedule}"
-            for loss, optimizer, schedule in zip(LOSSES, cycle(OPTIMIZERS), cycle(SCHEDULES), strict=False)
-        ),
-        "training.mixed_precision=false",
-        "training.mixed_precision=fp16",
-        "training.mixed_precision=fp16 training.clip_grad_norm=1",
-        "training.clip_grad_norm=1",
-        "training.ema_decay=0.9",
-    ],
+    slow_rest(
+        [
+            "training.mixed_precision=fp16 training.clip_grad_norm=1",
+            "training.mixed_precision=false",
+            "training.ema_decay=0.9",
+            "training.mixed_precision=fp16",
+            "training.clip_grad_norm=1",
+            *(
+                f"training.loss={loss} training.optimizer={optimizer} training.lr_scheduler={schedule}"
+                for loss, optimizer, schedule in zip(LOSSES, cycle(OPTIMIZERS), cycle(SCHEDULES), strict=False)
+            ),
+        ],
+        9,
+    ),
 )
 def test_every_way_to_train_steps_on_the_card_and_waits_nowhere_but_in_the_scaler_of_fp16(
     waits: Waits, small: list[str], more: str
