@@ -1,6 +1,5 @@
-"""Predicts photographs one by one and writes their masks, overlays, maps of probabilities and the table."""
+"""Predicts photographs one by one and writes their masks, overlays and maps of probabilities."""
 
-import csv
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -9,21 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from src.atomic import replaced_file
 from src.data.depth import choose_bits
 from src.data.files import Float32Array, UInt8Array
 from src.errors import UserError
-from src.inputs import PREDICTIONS
 from src.maps.photographs import OpenPhotograph, brightest_seen, open_photograph
 from src.predicting.least_sure import LeastSure
 from src.predicting.progress import Progress, speed
 from src.predicting.sinks import Pictures, new_map, new_sink
 from src.predicting.sureness import Sureness
+from src.predicting.table import Row, name_of, write_rows
 from src.scoring.cleaning import Cleaning, Levels, cleaned_rows, strips
 from src.scoring.inference import Network
 from src.scoring.pictures import outline, write_picture
-
-Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ def predict_files(network: Network, photographs: Sequence[Path], out: Path, want
 
     Unreadable files are skipped, and are a ``UserError`` at the end.
     """
-    rows, unreadable, least_sure = list[Row](), list[str](), LeastSure()
+    rows, unreadable, least_sure, name = list[Row](), list[str](), LeastSure(), name_of(network)
     bits = choose_bits(photographs, network.config.data.bits, brightest_seen)
     started = time.monotonic()
     with Progress(len(photographs)) as progress:
@@ -66,11 +62,11 @@ def predict_files(network: Network, photographs: Sequence[Path], out: Path, want
                 unreadable.append(str(error))
                 progress.end(f"{path}  skipped")
                 continue
-            rows.append(found.row(out))
+            rows.append(found.row(out) | {"threshold": round(wanted.threshold, 4), "network": name})
             least_sure.add(path.name, found.sureness.value, *found.pictures)
             progress.end(f"{path}  {found.share:.2%} crack")
     if rows:
-        write_table(out / PREDICTIONS, [*earlier(out, rows), *rows])
+        write_rows(out, rows)
     if len(rows) > 1:
         seconds = time.monotonic() - started
         write_picture(least_sure.picture(), out / "least_sure.png")
@@ -154,24 +150,3 @@ def predict_photograph(
         (image, mask), crack = sink.finish(lambda levels: wanted.masks(levels, network.scale))
     write_picture(outline(image, mask), out / "overlays" / f"{photograph.path.stem}.png")
     return Found(photograph, path, sureness, time.monotonic() - started, pixels, crack, (image, mask))
-
-
-def earlier(out: Path, rows: Sequence[Row]) -> list[Row]:
-    """The rows of earlier predictions into this folder whose masks are still those."""
-    path, new = out / PREDICTIONS, {row["mask"] for row in rows}
-    if not path.is_file():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            found = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error):
-        return []
-    kept = [row for row in found if row.keys() == rows[0].keys() and row["mask"] not in new]
-    return [dict(row) for row in kept if (out / row["mask"]).is_file()]
-
-
-def write_table(path: Path, rows: Sequence[Row]) -> None:
-    with replaced_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)

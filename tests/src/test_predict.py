@@ -64,7 +64,8 @@ def test_a_photograph_is_seen_at_the_scale_of_the_training_images(tiny: list[str
             seen.append(tuple(images.shape))
             return super().forward(images)
 
-    network = replace(network_of(Look(), tiny), scale=(0.5, 0.25))
+    (tmp_path / "look.pth").write_bytes(b"weights")
+    network = replace(network_of(Look(), tiny), scale=(0.5, 0.25), checkpoint=tmp_path / "look.pth")
     path = photograph(tmp_path / "a.png", 64, 128)
     predict_files(network, [path], tmp_path / "out", Wanted(0.5, "none", 0.25, None, False))
     assert read_mask(tmp_path / "out" / "masks" / "a.png").shape == (64, 128)

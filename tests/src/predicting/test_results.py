@@ -30,8 +30,9 @@ def red(height: int, width: int) -> "np.ndarray[tuple[int, int, int], np.dtype[n
 
 
 @pytest.fixture
-def network(tiny: list[str]) -> Network:
-    return network_of(Redness(), tiny)
+def network(tiny: list[str], tmp_path: Path) -> Network:
+    (tmp_path / "red.pth").write_bytes(b"weights")
+    return replace(network_of(Redness(), tiny), checkpoint=tmp_path / "red.pth")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -49,6 +50,8 @@ def test_the_table_has_a_row_a_photograph_and_the_maps_hold_the_probabilities(ne
         mask = read_mask(tmp_path / "out" / row["mask"])
         assert float(row["share"]) == pytest.approx(mask.mean(), abs=1e-6)
         assert 0 < float(row["sure"]) <= 1
+        assert row["threshold"] == "0.5"
+        assert row["network"].startswith(f"{tmp_path / 'red.pth'} ")
         probs = np.asarray(Image.open(tmp_path / "out" / "probabilities" / "a.png"))
         np.testing.assert_array_equal(mask > 0, probs >= 127.5)
     assert (tmp_path / "out" / "least_sure.png").is_file()
