@@ -56,7 +56,10 @@ def check_best(sweep: SweepResults) -> Iterator[str]:
     for key, value in sweep.params[name].items():
         side = edge(sweep.ranges.get(name, {}).get(key, Range()), value)
         if side:
-            yield f"The best {key}, {value:.3g}, is at the {side} edge of its search range: widen the range."
+            yield (
+                f"The best {key}, {value:.3g}, is at the {side} edge of its search range: widen the range in the spec, "
+                f"and search again with --name NEW --warm-start {sweep.name}."
+            )
     if best["state"] != "complete":
         yield f"The best trial is {best['state']} after {best['epochs']} of {end} epochs, not trained to the end."
     elif best["best_epoch"] <= EARLY * end:

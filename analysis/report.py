@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,22 @@ def answer(sweep: SweepResults) -> list[str]:
         if best["trial"] in verdict.get("contenders", [])
         else [f"The best of many trials looks better than it is: {retrain_command(sweep)} checks it on fresh seeds."]
     )
-    return [*verdict.get("sentences", []), result, *caution, *disagreement_lines(sweep)]
+    return [
+        *verdict.get("sentences", []),
+        *network_lines(folder, verdict),
+        result,
+        *caution,
+        *disagreement_lines(sweep),
+    ]
+
+
+def network_lines(folder: Path | None, verdict: Mapping[str, Any]) -> Iterator[str]:
+    """The network that a verdict has chosen, and its score; verdicts from before 2026-12 do not say it."""
+    if folder and (network := verdict.get("network")):
+        yield (
+            f"The network: {folder / 'best_model.pth'} ({network['trial']}, {network['which']}), with IoU "
+            f"{network['iou']:.4f} on the test split at the threshold {network['threshold']:.3f}."
+        )
 
 
 def retrain_command(sweep: SweepResults) -> str:

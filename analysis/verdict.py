@@ -216,7 +216,10 @@ def seeds_needed_sentence(gain: Interval) -> str:
             f"(--resume --seeds {needed}); add them all at once, because each further look makes a chance difference "
             "more likely."
         )
-    return "No number of seeds would make so small a difference significant: that needs more test photographs."
+    return (
+        "No number of seeds would make so small a difference significant: that needs more test photographs, or a test "
+        "on all photographs (--folds 5 --fresh)."
+    )
 
 
 def where(gain: Interval) -> str:

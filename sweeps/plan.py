@@ -97,9 +97,12 @@ class SweepPlan:
         """Warnings about legal but unusual settings, one sentence each."""
         return early_rungs(self.spec.scheduler, self.spec.space, self.fixed)
 
-    def forecast(self) -> Forecast:
-        """The expected trials at each rung and epochs in total, at most the budget of epochs."""
-        expected = forecast(self.spec.scheduler, self.spec.budget.trials, self.spec.default_to_end)
+    def forecast(self, trials: int | None = None) -> Forecast:
+        """The expected trials at each rung and epochs in total, at most the budget of epochs.
+
+        ``trials``: how many in place of the plan's.
+        """
+        expected = forecast(self.spec.scheduler, trials or self.spec.budget.trials, self.spec.default_to_end)
         return expected._replace(epochs=min(expected.epochs, self.spec.budget.epochs or expected.epochs))
 
     def forecast_rest(self, state: SearchState) -> Forecast:

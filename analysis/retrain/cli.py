@@ -6,6 +6,8 @@ the test split.
 """
 
 import shlex
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +30,7 @@ from trainable.limits import COSTS, read_limits
 
 if TYPE_CHECKING:
     from analysis.results import SweepResults
+    from analysis.retrain.contenders import RaceSettings
     from analysis.retrain.retraining import Retraining
     from sweeps.cluster.cluster import Cluster
     from sweeps.local_ray import LocalRay
@@ -57,27 +60,34 @@ class RetrainRequest:
     ensemble: bool = False
     resume: bool = False
     fresh: bool = False
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         """Raise a ``UserError`` for options that exclude each other or are out of range."""
         for name in ("top", "seeds", "epochs", "trials_at_once", "gpus"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise UserError(f"--{name.replace('_', '-')}={value}: must be at least 1.")
-        if self.ensemble and self.seeds == 1:
-            raise UserError("--ensemble cannot be combined with --seeds=1: a mean needs two networks.")
         if self.folds is not None and self.folds < FEWEST_FOLDS:
             raise UserError(f"--folds={self.folds}: must be at least {FEWEST_FOLDS}, to test, validate and train on.")
-        if self.folds and self.ensemble:
-            raise UserError(
-                "--ensemble cannot be combined with --folds: its networks have seen each other's test images."
-            )
         read_limits(self.within)
-        for name in ("fresh", "folds", "within", "top", "epochs", "metric"):
-            if self.resume and getattr(self, name):
-                raise UserError(
-                    f"--{name} cannot be combined with --resume, which continues with the same configurations; --seeds "
-                    f"can. For another --{name}: --fresh, which begins anew."
-                )
+        refuse_combinations(self)
+
+
+def refuse_combinations(request: RetrainRequest) -> None:
+    """Raise a ``UserError`` for options of which one would be ignored, or would make no sense of the other."""
+    if request.ensemble and request.seeds == 1:
+        raise UserError("--ensemble cannot be combined with --seeds=1: a mean needs two networks.")
+    if request.folds and request.ensemble:
+        raise UserError("--ensemble cannot be combined with --folds: its networks have seen each other's test images.")
+    for name in ("resume", "fresh", "ensemble", "on_end"):
+        if request.dry_run and getattr(request, name):
+            raise UserError(f"--{name.replace('_', '-')} cannot be combined with --dry-run, which trains nothing.")
+    for name in ("fresh", "folds", "within", "top", "epochs", "metric"):
+        if request.resume and getattr(request, name):
+            raise UserError(
+                f"--{name} cannot be combined with --resume, which continues with the same configurations; --seeds "
+                f"can. For another --{name}: --fresh, which begins anew."
+            )
 
 
 def main(argv: list[str]) -> int:
@@ -118,6 +128,7 @@ def parse(argv: list[str]) -> RetrainRequest:
     add("--ensemble", action="store_true", help="compare the mean of the chosen networks with the best of them")
     add("--resume", action="store_true", help="continue an interrupted retraining with the same configurations")
     add("--fresh", action="store_true", help="move an existing retraining aside and start over")
+    add("--dry-run", action="store_true", help="say what would be trained and how long it may take, and end")
     add("--debug", action="store_true", help="show the traceback of an error")
     words = vars(parser.parse_args(argv))
     words["within"] = tuple(words["within"])
@@ -139,6 +150,8 @@ def retrain(request: RetrainRequest) -> int:
         print(f"{sweep.name} is {sweep.state}: its best trials may still change.")
     seeds = request.seeds or (0 if request.resume else 1 if request.folds else SEEDS)
     settings = RaceSettings(request.top or TOP, seeds, request.epochs, metric, request.folds or 0, request.within)
+    if request.dry_run:
+        return dry_run(sweep, settings, request)
     with ray_for(sweep, request) as ray, locked(folder_of(sweep)):
         with quick_imports():  # torch and Optuna: seconds, in which Ray starts
             from analysis.retrain.retraining import open_retraining
@@ -146,9 +159,34 @@ def retrain(request: RetrainRequest) -> int:
             for name in ("analysis.retrain.verdict_page", "sweeps.run_trials"):  # needed later
                 import_module(name)
         retraining = open_retraining(sweep, settings, ray.resources, request.resume, request.fresh, request.data_root)
+        for line in lines_of(sweep, retraining):
+            print(line)
         if retraining.race.folds and request.ensemble:
             raise UserError("--ensemble: this retraining has folds, whose networks have seen each other's test images.")
         return run_race(retraining, ray, request)
+
+
+def lines_of(sweep: "SweepResults", retraining: "Retraining") -> Iterator[str]:
+    """What is left to train, and how long that may take."""
+    from analysis.retrain.estimate import estimate_lines
+
+    state, contenders = retraining.session.study.state, [*retraining.race.contenders.values()]
+    if not retraining.session.study.at_rest:
+        yield from estimate_lines(sweep, retraining.settings, retraining.plan, contenders, state.epochs)
+
+
+def dry_run(sweep: "SweepResults", settings: "RaceSettings", request: RetrainRequest) -> int:
+    """Print what would be trained, and write nothing; returns the exit code."""
+    from analysis.retrain.contenders import contenders_of
+    from analysis.retrain.estimate import estimate_lines
+    from analysis.retrain.retraining import plan_of
+
+    contenders, machines = contenders_of(sweep, settings), ray_for(sweep, request)
+    with machines if request.address else nullcontext(machines) as ray:  # this machine needs no Ray for it
+        plan = plan_of(sweep, settings, contenders, ray.resources, request.data_root)
+    for line in estimate_lines(sweep, settings, plan, contenders):
+        print(line)
+    return 0
 
 
 def run_race(retraining: "Retraining", ray: "LocalRay | Cluster", request: RetrainRequest) -> int:

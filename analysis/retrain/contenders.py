@@ -1,7 +1,8 @@
 """Who takes part in a retraining: the best configurations of a sweep and its default, and with which settings."""
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ class RaceSettings:
     """Parts of all photographs, each of which is the test split of one training. 0: the data folder's own splits."""
     within: tuple[str, ...] = ()
     """Limits of the costs of contenders, such as ``milliseconds=30``."""
+
+    @property
+    def options(self) -> str:
+        """The options of the command that give them: ``--top 3 --seeds 5 --metric val/iou_best``."""
+        options = {name: value for name, value in asdict(self).items() if value and name != "within"}
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        return shlex.join([*words, *(word for limit in self.within for word in ("--within", limit))])
 
 
 @dataclass(frozen=True)

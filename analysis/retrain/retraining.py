@@ -52,6 +52,7 @@ class Retraining:
 
     session: Session
     race: Race
+    settings: RaceSettings
     sweep_begun: str
     """The start time of the sweep whose configurations are retrained."""
 
@@ -181,8 +182,8 @@ def open_retraining(
         raise UserError(
             f"The retraining in {folder} was started with other settings, code or data:\n"
             + "\n".join(changes)
-            + "\nUse --resume to continue it as it was started, if code and data are the same, or --fresh to move it "
-            "aside and start over."
+            + f"\nIt was started with {settings_of(before).options}. Use --resume to continue it like that, if code "
+            "and data are the same, or --fresh to move it aside and start over."
         )
     changed = [name for name in now if (name in sweep.identity and name == "data") or name.endswith((".py", ".yaml"))]
     if changed := [name for name in changed if sweep.identity.get(name, now[name]) != now[name]]:
@@ -194,7 +195,7 @@ def open_retraining(
     question = f"Which of the best configurations of {plan.name} is to be used, and is it better than the default?"
     folder.mkdir(parents=True, exist_ok=True)
     session = open_session(plan, Ledger(folder / LEDGER_FILE), race, now, {RACE_KEY: kept}, question)
-    return Retraining(replace(session, label=race.label), race, now["sweep begun"])
+    return Retraining(replace(session, label=race.label), race, settings, now["sweep begun"])
 
 
 def settings_of(race: Mapping[str, Any]) -> RaceSettings:

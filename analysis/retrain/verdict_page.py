@@ -3,29 +3,29 @@
 import csv
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from analysis.intervals import Interval
+from analysis.results import read_verdict
 from analysis.retrain.ensemble import FOLDER as ENSEMBLE
 from analysis.retrain.ensemble import compare_ensemble
 from analysis.retrain.race import block_of
 from analysis.retrain.retraining import Retraining, best_checkpoint
-from analysis.verdict import ComparedOn, ConfigResult, Run, SearchScore, Verdict, interval_text, judge
+from analysis.retrain.verdict_table import HEADS, LEGEND, cells, markdown, name_of, render_tables
+from analysis.verdict import ComparedOn, Run, SearchScore, Verdict, judge
 from src.atomic import replace_text, replaced_file
 from src.config.overrides import Overrides, save_overrides
 from src.errors import UserError
 from src.models.checkpoint import link_checkpoint
 from src.provenance import provenance
 from src.rankable import RANKABLE
-from src.tables import fitted
 from trainable.overrides import trial_overrides
 
+MODEL = "best_model.pth"
 PAGE = """\
 # {name}: which configuration to use
 
@@ -43,26 +43,6 @@ Use `best_model.pth`: {chosen}, {which} (its best network on validation), thresh
 To train the same network again:
 
     {repeat}
-"""
-
-HEADS = (
-    "trial",
-    "seeds",
-    "search",
-    "validation",
-    "optimism",
-    "test",
-    "sd",
-    "test 95 %",
-    "gain",
-    "gain 95 %",
-    "s per epoch",
-)
-"""The columns of the verdict's table. Sd: standard deviation over the seeds. Optimism: search score minus validation on
-fresh seeds. Gain: test score minus the default's.
-
-If the search trained another number of epochs, that number is in brackets after the search score, and optimism is left
-out, because the number of epochs also changes the score.
 """
 
 
@@ -87,8 +67,8 @@ def write_verdict(retraining: Retraining, console: Console, ensemble: bool = Fal
     best = max((run for run in runs if run.contender == verdict.chosen), key=lambda run: run.validated)
     overrides = chosen_overrides(retraining, verdict.chosen)
     save_overrides(overrides, folder / "best.yaml")
-    link_checkpoint(best_checkpoint(folder / best.folder), folder / "best_model.pth")
     content: dict[str, Any] = {"sweep_begun": retraining.sweep_begun, "contenders": list(race.contenders)}
+    content |= link_best(folder, best, console)
     if ensemble or (folder / ENSEMBLE).is_dir():
         result = compare_ensemble(retraining, runs, best)
         alone = f"{best.contender} has one complete training, so there is no mean of several networks to compare."
@@ -102,14 +82,25 @@ def write_verdict(retraining: Retraining, console: Console, ensemble: bool = Fal
     return verdict.chosen, score
 
 
+def link_best(folder: Path, best: Run, console: Console) -> dict[str, Any]:
+    """Make ``best_model.pth`` the network of this training, and say so if it was another; returns what it is."""
+    network = {"trial": best.contender, "which": which(best), "threshold": best.threshold, **best.scores}
+    before = read_verdict(folder).get("network", network) if (folder / "verdict.json").is_file() else network
+    if [before[key] for key in ("trial", "which")] != [network[key] for key in ("trial", "which")]:
+        console.print(f"{MODEL} was {before['trial']}, {before['which']}; it is now {best.contender}, {which(best)}.")
+    link_checkpoint(best_checkpoint(folder / best.folder), folder / MODEL)
+    return {"network": network}
+
+
 def print_verdict(retraining: Retraining, verdict: Verdict, best: Run, console: Console) -> None:
     """Print the table, the sentences, and the commands that use the answer."""
     folder, default = retraining.plan.folder, retraining.race.default
     for table in render_tables(verdict, default, retraining.epochs, console.width):
         console.print(table)
+    console.print(LEGEND)
     for sentence in verdict.sentences:
         console.print(sentence)
-    console.print(f"Use: {folder / 'best_model.pth'} ({name_of(verdict.chosen, default)}, {which(best)})")
+    console.print(f"Use: {folder / MODEL} ({name_of(verdict.chosen, default)}, {which(best)})")
     console.print(f"To train it again: {rerun_command(folder, best)}")
     console.print(f"With another seed: python run.py {shlex.quote(str(folder / 'best.yaml'))} seed=7")
     console.print(f"Full verdict: {folder / 'verdict.md'}; as a page: python -m analysis.report {folder.name}")
@@ -127,10 +118,6 @@ def which(run: Run) -> str:
 
 def rerun_command(folder: Path, run: Run) -> str:
     return f"python run.py {shlex.quote(str(folder / run.folder / 'overrides.yaml'))}"
-
-
-def name_of(contender: str, default: str) -> str:
-    return f"{contender} (default)" if contender == default else contender
 
 
 def rows_of(retraining: Retraining, runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -163,51 +150,6 @@ def write_runs(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
-
-
-def cells(line: ConfigResult, default: str, epochs: int) -> list[str]:
-    """The cells of a configuration in the order of ``HEADS``. ``epochs``: the epochs of each retraining."""
-    gain = (
-        ["", ""]
-        if line.gain is None
-        else [f"{line.gain.mean:+.4f}", interval_text(line.gain) if line.gain.is_defined else "-"]
-    )
-    test = [f"{line.test.mean:.4f}", f"{line.test.sd:.4f}" if line.test.sd > 0 else "-", score_interval(line.test)]
-    name = name_of(line.contender, default)
-    head = [
-        name,
-        str(line.test.seeds),
-        search_cell(line.search, epochs),
-        f"{line.validated:.4f}",
-        optimism(line, epochs),
-    ]
-    return [*head, *test, *gain, f"{line.epoch_seconds:.1f}"]
-
-
-def search_cell(search: SearchScore, epochs: int) -> str:
-    """The score in the search; with its epochs in brackets if they differ from those of the retraining."""
-    if search.score is None:
-        return "-"
-    return f"{search.score:.4f}{f' ({search.epochs})' if search.epochs not in (0, epochs) else ''}"
-
-
-def optimism(line: ConfigResult, epochs: int) -> str:
-    """Search score minus validation on fresh seeds, if both were trained for the same number of epochs."""
-    search = line.search
-    return "-" if search.score is None or search.epochs != epochs else f"{search.score - line.validated:+.4f}"
-
-
-def score_interval(found: Interval) -> str:
-    """The interval of a score, limited to 0 and 1."""
-    return f"[{max(0.0, found.low):.4f}, {min(1.0, found.high):.4f}]" if found.is_defined else "-"
-
-
-def render_tables(verdict: Verdict, default: str, epochs: int, width: int) -> Iterator[Table]:
-    """The verdict's table, split to fit ``width``."""
-    styles = [
-        "bold" if line.contender == verdict.chosen else "dim" if line.dropped else None for line in verdict.results
-    ]
-    return fitted(HEADS, [cells(line, default, epochs) for line in verdict.results], width, ("trial",), styles)
 
 
 def page(retraining: Retraining, verdict: Verdict, best: Run) -> str:
@@ -248,8 +190,7 @@ def notes(retraining: Retraining, verdict: Verdict) -> list[str]:
     threshold = "the threshold that was chosen on validation" if chosen else "the threshold 0.5"
     return [
         f"- {spec.metric} of the best epoch; on test at {threshold}.",
-        "- optimism: search score minus validation on fresh seeds, if both were trained for the same number of epochs; "
-        "otherwise the search's epochs are in brackets. gain: test score minus the default's, seed by seed.",
+        f"- {LEGEND}",
         f"- intervals: 95 %, {sources(images)}.",
         f"- at most {retraining.epochs} epochs each; up to {seeds} seeds each, none of them used in the search.",
         f"- data: {data.root}; commit {made['commit']}{', changed since' if made['dirty'] else ''}.",
@@ -263,7 +204,3 @@ def sources(images: ComparedOn) -> str:
         return f"over {count} folds of {len(images.groups)} images, each scored by networks that were not trained on it"
     grouped = f"in {count} groups" if count < len(images.groups) else "each in a separate group"
     return f"over seeds and {len(images.groups)} test images, {grouped}"
-
-
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -92,6 +92,11 @@ def test_a_verdict_on_fresh_seeds_comes_before_what_the_search_says(sweep: Sweep
     lines = answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep"))
     assert lines[0] == "t0001 is better than the default by 1."
     assert not any("retrain-best" in line for line in lines)
+    network = {"trial": "t0001", "which": "seed 2", "threshold": 0.4, "iou": 0.5123, "f1": 0.6}
+    (folder / "verdict.json").write_text(json.dumps(verdict | {"network": network}))
+    lines = answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep"))
+    (line,) = (line for line in lines if line.startswith("The network: "))
+    assert f"{folder / 'best_model.pth'} (t0001, seed 2), with IoU 0.5123" in line
     verdict["contenders"] = [sweep.ranked["trial"].iloc[1]]  # the sweep was extended since, and has another best
     (folder / "verdict.json").write_text(json.dumps(verdict))
     assert any("retrain-best" in line for line in answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep")))

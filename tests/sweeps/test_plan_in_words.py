@@ -5,6 +5,7 @@ import re
 from sweeps.plan import SESSION_SECONDS, START_SECONDS, make_plan
 from sweeps.plan_in_words import duration, plan_lines
 from sweeps.spec import load_spec
+from trainable.resources import Resources
 from trainable.smoke_test import EpochCost
 
 
@@ -26,10 +27,31 @@ def test_the_plan_says_rungs_epochs_hours_and_disk():
     assert "the budget keeps 20 GiB" in more
 
 
-def test_days_on_a_cpu_are_said_plainly():
-    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0)
-    assert any("days on a CPU" in line for line in plan_lines(plan, EpochCost(3600.0, 300.0, "cpu")))
-    assert not any("days on" in line for line in plan_lines(plan, EpochCost(3600.0, 300.0, "cuda")))
+def test_what_takes_longer_than_a_night_comes_with_ways_to_a_shorter_search():
+    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, resources=Resources(1, 1))
+    night = 10 * 3600 / plan.forecast().epochs
+    (line,) = (line for line in plan_lines(plan, EpochCost(1.6 * night, 300.0, "cpu")) if "a night" in line)
+    assert "data.image_size=[256,256], about 4.0 hours" in line
+    assert f"--max-epochs {plan.spec.scheduler.max_epochs // 2}, about 8.0 hours" in line
+    (trials,) = map(int, re.findall(r"--trials (\d+), about (?:9\.\d|10\.0) hours", line))
+    assert plan.forecast(trials).epochs < 0.64 * plan.forecast().epochs
+    assert "lose the thinnest cracks" in line
+    assert not any("a night" in line for line in plan_lines(plan, EpochCost(0.9 * night, 300.0, "cpu")))
+
+
+def test_where_one_option_is_not_enough_several_are_taken_together():
+    plan = make_plan("swin_unet_lr", load_spec("swin_unet_lr"), seed=0, resources=Resources(1, 1))
+    seconds = 55 * 3600 / plan.forecast().epochs
+    (line,) = (line for line in plan_lines(plan, EpochCost(seconds, 300.0, "cpu")) if "a night" in line)
+    assert "Shorter: data.image_size=[256,256] --max-epochs 36, about 6.9 hours; --hours 10" in line
+
+
+def test_what_would_not_help_is_not_offered():
+    plan = make_plan("quickstart", load_spec("quickstart"), seed=0)  # small images, few trials
+    (line,) = (line for line in plan_lines(plan, EpochCost(1e6, 300.0, "cuda")) if "a night" in line)
+    assert not re.search("image_size|--trials|--max-epochs", line)
+    assert "a graphics card" in line
+    assert "--hours 10" in line
 
 
 def test_durations_are_in_the_unit_one_would_say():

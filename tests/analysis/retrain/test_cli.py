@@ -103,7 +103,9 @@ def test_the_best_and_the_default_are_trained_on_fresh_seeds_and_scored_on_test(
 def test_one_is_chosen_and_said_why_and_its_network_and_overrides_are_there(retrained: tuple[Path, str]):
     output_root, said = retrained
     folder = output_root / "retrain" / "tiny_sweep"
+    assert "at most 4 trainings of 3 epochs" in said
     for text in (said, (folder / "verdict.md").read_text()):
+        assert "optimism: search score minus validation" in " ".join(text.split())
         assert re.search(r"t0000-\w+ \(default\)", text)
         assert re.search(r"2 seeds|is better than|no other configuration is better", text)
         assert "python run.py" in text
@@ -121,8 +123,17 @@ def test_the_same_again_trains_nothing_and_says_the_same(
     assert main(words(output_root, "--top", "1", "--seeds", "2")) == 0
     assert {path: path.stat().st_mtime_ns for path in folder.glob("t*/checkpoints/last.pth")} == before
     assert capsys.readouterr().out in said
-    with pytest.raises(UserError, match=r"fixed: training.epochs: 3 -> 2(.|\n)*--fresh"):
+    with pytest.raises(UserError, match=r"fixed: training.epochs: 3 -> 2(.|\n)*--top 1 --seeds 2 (.|\n)*--fresh"):
         main(words(output_root, "--top", "1", "--seeds", "2", "--epochs", "2"))
+
+
+def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(
+    finished_sweep: FinishedSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    output_root = copy_of(finished_sweep, tmp_path)
+    assert main(words(output_root, "--top", "2", "--seeds", "4", "--dry-run")) == 0
+    assert "at most 12 trainings of 3 epochs" in capsys.readouterr().out
+    assert not (output_root / "retrain").exists()
 
 
 def test_the_mean_of_the_chosen_networks_is_compared_with_the_best_of_them_and_nothing_is_trained(
@@ -202,6 +213,8 @@ def test_an_interrupted_race_goes_on_where_it_was(finished_sweep: FinishedSweep,
         (["--seeds", "0"], "--seeds=0"),
         (["--top", "0"], "--top=0"),
         (["--resume", "--fresh"], "--fresh cannot be combined with --resume"),
+        (["--dry-run", "--resume"], "--resume cannot be combined with --dry-run"),
+        (["--dry-run", "--on-end", "true"], "--on-end cannot be combined with --dry-run"),
         (["--resume", "--top", "2"], "--top cannot be combined with --resume"),
         (["--ensemble", "--seeds", "1"], "--seeds=1"),
         (["--within", "speed=3"], "'speed'"),
