@@ -1,9 +1,10 @@
 """Draws the centre lines of cracks on their photograph, with numbers that one can read."""
 
-from collections.abc import Sequence
+from functools import partial
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from src.data.files import UInt8Array
@@ -63,48 +64,53 @@ def band_colour(rank: int, bands: int) -> tuple[int, int, int]:
 
 
 def with_numbers(picture: UInt8Array, photograph: Measured, factor: float) -> UInt8Array:
-    """Write the numbers of the longest cracks beside them, where they cover no other number."""
+    """Write the numbers of the longest cracks beside them, over no other number and as few lines as can be."""
     image = Image.fromarray(picture)
     draw, letters = ImageDraw.Draw(image), font(max(14, max(picture.shape[:2]) // 70))
-    taken, units = list[Box](), photograph.units
+    taken, units, lines = list[Box](), photograph.units, picture.min(axis=2) != picture.max(axis=2)
     for number, crack in enumerate(photograph.cracks[:SHOWN], 1):
         text = str(number)
         if number <= IN_WORDS:
             text += f":  {units.length_text(crack.length)},  {units.width_text(crack.width_mean)}"
         x, y = crack.middle
         lies = 45 < (crack.direction[0] + 90) % 180 < 135  # along the rows
-        write(draw, letters, text, (x * factor, y * factor), taken, SIDES if lies else SIDES[::-1])
+        size = letters.getlength(text) + 8, letters.size + 6
+        boxes = boxes_beside((x * factor, y * factor), size, letters.size, image.size)
+        sides = [boxes[side] for side in (SIDES if lies else SIDES[::-1]) if side in boxes]
+        if free := [box for box in sides if not any(overlap(box, other) for other in taken)]:
+            taken.append(min(free, key=partial(covered, lines)))
+            write(draw, letters, text, taken[-1])
     return np.array(image)
 
 
-def write(
-    draw: ImageDraw.ImageDraw,
-    letters: ImageFont.FreeTypeFont,
-    text: str,
-    at: tuple[float, float],
-    taken: list[Box],
-    sides: Sequence[str],
-) -> None:
-    """Write a text beside a point on a white ground, on the first side with room; nowhere if there is none."""
-    width, height = letters.getlength(text) + 8, letters.size + 6
-    gap = letters.size
-    (x, y), (right, below) = at, draw.im.size
+def write(draw: ImageDraw.ImageDraw, letters: ImageFont.FreeTypeFont, text: str, box: Box) -> None:
+    """Write a text on a white ground."""
+    draw.rectangle(box, "white", "black")
+    draw.text((box[0] + 4, box[1] + 2), text, "black", letters)
+
+
+def boxes_beside(
+    at: tuple[float, float], size: tuple[float, float], gap: float, picture: tuple[int, int]
+) -> dict[str, Box]:
+    """Boxes of this width and height on the ``SIDES`` of a point, moved into the picture, where they fit."""
+    (x, y), (width, height), (right, below) = at, size, picture
     corners = {
         "above": (x - width / 2, y - height - gap),
         "below": (x - width / 2, y + gap),
         "right": (x + gap, y - height / 2),
         "left": (x - width - gap, y - height / 2),
     }
-    for side in sides:
-        left = min(max(0.0, corners[side][0]), right - width)
-        top = min(max(0.0, corners[side][1]), below - height)
-        box = (left, top, left + width, top + height)
-        if min(left, top) < 0 or any(overlap(box, other) for other in taken):
-            continue
-        draw.rectangle(box, "white", "black")
-        draw.text((left + 4, top + 2), text, "black", letters)
-        taken.append(box)
-        return
+    found = {
+        side: (min(max(0.0, left), right - width), min(max(0.0, top), below - height))
+        for side, (left, top) in corners.items()
+    }
+    return {side: (left, top, left + width, top + height) for side, (left, top) in found.items() if min(left, top) >= 0}
+
+
+def covered(lines: npt.NDArray[np.bool_], box: Box) -> int:
+    """Pixels of lines that a box would hide."""
+    left, top, right, below = map(round, box)
+    return int(lines[top : below + 1, left : right + 1].sum())
 
 
 def overlap(one: Box, other: Box) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from src.data.files import UInt8Array
 from src.measuring.cracks import measure
@@ -59,3 +60,11 @@ def test_numbers_cover_no_other_number():
     assert has(picture, (255, 255, 255))
     assert overlap((0, 0, 2, 2), (1, 1, 3, 3))
     assert not overlap((0, 0, 2, 2), (2, 0, 3, 3))
+
+
+def test_a_number_stands_where_it_hides_no_line_if_there_is_such_a_place():
+    two = photograph(900, 1000, {400: 3, 380: 3})  # above one crack is the other
+    picture = draw_cracks(np.full((900, 1000, 3), 90, np.uint8), two, None)
+    alone = draw_cracks(np.full((900, 1000, 3), 90, np.uint8), photograph(900, 1000, {400: 3}), None)
+    coloured = [int((one.min(axis=2) != one.max(axis=2)).sum()) for one in (picture, alone)]
+    assert coloured[0] == pytest.approx(2 * coloured[1], rel=0.01)
