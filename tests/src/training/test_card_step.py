@@ -140,9 +140,19 @@ def test_every_architecture_as_it_is_configured_steps_in_every_precision(
     assert (one.dtype or torch.float32) == PRECISIONS[precision]
 
 
+EVERY_TWO = [
+    (*pair, precision) for pair, precision in zip(product(LOSSES, OPTIMIZERS), cycle(PRECISIONS), strict=False)
+]
+
+
+def test_every_loss_and_every_optimizer_comes_with_every_precision():
+    assert {(loss, precision) for loss, _, precision in EVERY_TWO} == {*product(LOSSES, PRECISIONS)}
+    assert {(optimizer, precision) for _, optimizer, precision in EVERY_TWO} == {*product(OPTIMIZERS, PRECISIONS)}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("loss", "optimizer", "precision"), product(LOSSES, OPTIMIZERS, PRECISIONS))
-def test_every_loss_steps_with_every_optimizer_in_every_precision(
+@pytest.mark.parametrize(("loss", "optimizer", "precision"), EVERY_TWO)
+def test_every_loss_steps_with_every_optimizer_and_in_every_precision(
     waits: Waits, small: list[str], loss: str, optimizer: str, precision: str
 ):
     more = [f"training.loss={loss}", f"training.optimizer={optimizer}", f"training.mixed_precision={precision}"]
