@@ -20,6 +20,7 @@ from sweeps.default_point import default_point
 from sweeps.early_rungs import early_rungs
 from sweeps.recorded import scheduler_to_json
 from sweeps.search.forecast import Forecast, epochs_to_come, forecast
+from sweeps.search.scheduler import SchedulerSettings
 from sweeps.search.space import (
     Choice,
     Params,
@@ -97,12 +98,13 @@ class SweepPlan:
         """Warnings about legal but unusual settings, one sentence each."""
         return early_rungs(self.spec.scheduler, self.spec.space, self.fixed)
 
-    def forecast(self, trials: int | None = None) -> Forecast:
+    def forecast(self, trials: int | None = None, scheduler: SchedulerSettings | None = None) -> Forecast:
         """The expected trials at each rung and epochs in total, at most the budget of epochs.
 
-        ``trials``: how many in place of the plan's.
+        ``trials`` and ``scheduler``: in place of the plan's.
         """
-        expected = forecast(self.spec.scheduler, trials or self.spec.budget.trials, self.spec.default_to_end)
+        trials, scheduler = trials or self.spec.budget.trials, scheduler or self.spec.scheduler
+        expected = forecast(scheduler, trials, self.spec.default_to_end)
         return expected._replace(epochs=min(expected.epochs, self.spec.budget.epochs or expected.epochs))
 
     def forecast_rest(self, state: SearchState) -> Forecast:

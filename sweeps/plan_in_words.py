@@ -1,21 +1,17 @@
 """Describes a plan in words, as a dry run prints it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sweeps.plan import SweepPlan
 from sweeps.search.space_in_words import described
 from sweeps.search.state import SearchState
+from sweeps.shorter import NIGHT_HOURS, SIZE, fitting
 
 if TYPE_CHECKING:
     from trainable.smoke_test import EpochCost  # imports torch
 
 HOURS_A_DAY = 24
-NIGHT_HOURS = 10
-SMALL = 256
-"""Pixels of a side, below which an image of a crack is not halved."""
-FEWEST = 6
-"""Fewer trials, or epochs of a trial, are no search."""
 
 
 def plan_lines(plan: SweepPlan, cost: "EpochCost | None", state: SearchState | None = None) -> Iterator[str]:
@@ -45,10 +41,8 @@ def plan_lines(plan: SweepPlan, cost: "EpochCost | None", state: SearchState | N
         of = "for the remaining trials" if left else "in total"
         yield f"measured: an epoch takes {cost.seconds:.1f} s ({cost.device}); about {duration(hours)} {of}"
         yield from limit_lines(plan, cost, hours)
-        if not left and hours > NIGHT_HOURS:
-            ways = "; ".join(shorter(plan, cost, hours))
-            small = " Smaller images lose the thinnest cracks." if "image_size" in ways else ""
-            yield f"That is longer than a night ({NIGHT_HOURS} hours). Shorter: {ways}.{small}"
+        if not left:
+            yield from night_lines(plan, cost, hours)
 
 
 def limit_lines(plan: SweepPlan, cost: "EpochCost", hours: float) -> Iterator[str]:
@@ -63,41 +57,15 @@ def limit_lines(plan: SweepPlan, cost: "EpochCost", hours: float) -> Iterator[st
     yield f"checkpoints: up to {needed:.1f} GiB in {plan.folder}{kept}"
 
 
-def shorter(plan: SweepPlan, cost: "EpochCost", hours: float) -> Iterator[str]:
-    """Ways to a search that takes a night at most: of one option, or else of several together."""
-    (height, width), budget, epochs = plan.config.data.image_size, plan.spec.budget, plan.spec.scheduler.max_epochs
-    counts = range(budget.trials - 1, FEWEST - 1, -max(1, budget.trials // 50))  # each takes a simulation
-    shares = {f"--trials {count}": share_of(plan, cost, count) for count in counts}
-    ways = [
-        {f"data.image_size=[{height // 2},{width // 2}]": 1 / 4} if min(height, width) >= 2 * SMALL else {},
-        {f"--max-epochs {epochs // factor}": 1 / factor for factor in (2, 3, 4) if epochs // factor >= FEWEST},
-        shares,
-    ]
-    best = [enough(way, NIGHT_HOURS / hours) for way in ways if way]
-    alone = [(words, share * hours) for words, share in best if share * hours <= NIGHT_HOURS]
-    yield from (f"{words}, about {duration(left)}" for words, left in alone)
-    if not alone:
-        together, left = list[str](), hours
-        for way in filter(None, ways):
-            if left > NIGHT_HOURS:
-                words, share = enough(way, NIGHT_HOURS / left)
-                together, left = [*together, words], left * share
-        yield (
-            f"{' '.join(together)}, about {duration(left)}"
-            if left <= NIGHT_HOURS
-            else "a graphics card, or a faster one"
-        )
-    yield f"--hours {NIGHT_HOURS}, which ends it then, to be continued with --resume"
-
-
-def enough(ways: Mapping[str, float], share: float) -> tuple[str, float]:
-    """The first of these options that leaves at most this share of the time, else the last; each with its share."""
-    return next((one for one in ways.items() if one[1] <= share), [*ways.items()][-1])
-
-
-def share_of(plan: SweepPlan, cost: "EpochCost", trials: int) -> float:
-    """The share of a plan's hours that fewer trials take."""
-    return plan.hours(cost, plan.forecast(trials)) / plan.hours(cost, plan.forecast())
+def night_lines(plan: SweepPlan, cost: "EpochCost", hours: float) -> Iterator[str]:
+    """Which options make a longer search fit a night; nothing if it fits, or ends by its budget of hours."""
+    if min(hours, plan.spec.budget.hours or hours) <= NIGHT_HOURS:
+        return
+    found = [f"{words}, about {duration(left)}" for words, left in fitting(plan, cost)]
+    ways = f"To fit: {'; '.join(found)}." if found else "No options make it fit: use a graphics card, or a faster one."
+    small = " Smaller images lose the thinnest cracks." if SIZE in ways else ""
+    yield f"That is longer than a night ({NIGHT_HOURS} hours). {ways}{small}"
+    yield f"Or end it then with --hours {NIGHT_HOURS}, and continue it the next night with --resume."
 
 
 def duration(hours: float) -> str:
