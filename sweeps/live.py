@@ -133,14 +133,16 @@ class LiveView(Observer):
         best = ranked(self.study.trials.values())[0]
         reason = f": {trial.reason}" if trial.reason else ""
         leader = f"best {self.label(best)} {best.score:.4f}; " if best.score is not None else ""
-        self._print(
-            f"{self.label(trial)} {trial.state} after {trial.epochs} epochs, {score}{reason}; {leader}{self.status()}"
-        )
+        epochs = f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}"
+        self._print(f"{self.label(trial)} {trial.state} after {epochs}, {score}{reason}; {leader}{self.status()}")
 
     def _score(self, trial: Trial, best: float) -> str:
-        """The value that decides, of the last epoch, and the best one if that was earlier."""
+        """The value at a rung or at the end, which decides, and the best one, if that is another."""
+        last = trial.values.get(trial.epochs)
+        if last is None:
+            return f"its best {self.metric} {best:.4f} after {trial.best_epoch}"
         before = f" (its best {best:.4f} after {trial.best_epoch})" if trial.best_epoch != trial.epochs else ""
-        return f"{self.metric} {trial.values.get(trial.epochs, best):.4f}{before}"
+        return f"{self.metric} {last:.4f}{before}"
 
     def _print(self, line: str) -> None:
         self.printed_at = time.monotonic()

@@ -6,7 +6,6 @@ the test split.
 """
 
 import shlex
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
@@ -74,7 +73,7 @@ class RetrainRequest:
 
 
 def refuse_combinations(request: RetrainRequest) -> None:
-    """Raise a ``UserError`` for options of which one would be ignored, or would make no sense of the other."""
+    """Raise a ``UserError`` for options that exclude each other: one of them would be ignored, or mean nothing."""
     if request.ensemble and request.seeds == 1:
         raise UserError("--ensemble cannot be combined with --seeds=1: a mean needs two networks.")
     if request.folds and request.ensemble:
@@ -82,7 +81,9 @@ def refuse_combinations(request: RetrainRequest) -> None:
     for name in ("resume", "fresh", "ensemble", "on_end"):
         if request.dry_run and getattr(request, name):
             raise UserError(f"--{name.replace('_', '-')} cannot be combined with --dry-run, which trains nothing.")
-    for name in ("fresh", "folds", "within", "top", "epochs", "metric"):
+    if request.resume and request.fresh:
+        raise UserError("--fresh cannot be combined with --resume: it begins anew.")
+    for name in ("folds", "within", "top", "epochs", "metric"):
         if request.resume and getattr(request, name):
             raise UserError(
                 f"--{name} cannot be combined with --resume, which continues with the same configurations; --seeds "
@@ -154,37 +155,29 @@ def retrain(request: RetrainRequest) -> int:
         return dry_run(sweep, settings, request)
     with ray_for(sweep, request) as ray, locked(folder_of(sweep)):
         with quick_imports():  # torch and Optuna: seconds, in which Ray starts
+            from analysis.retrain.estimate import estimate_of_rest
             from analysis.retrain.retraining import open_retraining
 
             for name in ("analysis.retrain.verdict_page", "sweeps.run_trials"):  # needed later
                 import_module(name)
         retraining = open_retraining(sweep, settings, ray.resources, request.resume, request.fresh, request.data_root)
-        for line in lines_of(sweep, retraining):
+        for line in estimate_of_rest(sweep, retraining):
             print(line)
         if retraining.race.folds and request.ensemble:
             raise UserError("--ensemble: this retraining has folds, whose networks have seen each other's test images.")
         return run_race(retraining, ray, request)
 
 
-def lines_of(sweep: "SweepResults", retraining: "Retraining") -> Iterator[str]:
-    """What is left to train, and how long that may take."""
-    from analysis.retrain.estimate import estimate_lines
-
-    state, contenders = retraining.session.study.state, [*retraining.race.contenders.values()]
-    if not retraining.session.study.at_rest:
-        yield from estimate_lines(sweep, retraining.settings, retraining.plan, contenders, state.epochs)
-
-
 def dry_run(sweep: "SweepResults", settings: "RaceSettings", request: RetrainRequest) -> int:
     """Print what would be trained, and write nothing; returns the exit code."""
     from analysis.retrain.contenders import contenders_of
-    from analysis.retrain.estimate import estimate_lines
+    from analysis.retrain.estimate import estimate_beside
     from analysis.retrain.retraining import plan_of
 
     contenders, machines = contenders_of(sweep, settings), ray_for(sweep, request)
     with machines if request.address else nullcontext(machines) as ray:  # this machine needs no Ray for it
         plan = plan_of(sweep, settings, contenders, ray.resources, request.data_root)
-    for line in estimate_lines(sweep, settings, plan, contenders):
+    for line in estimate_beside(sweep, settings, plan, contenders):
         print(line)
     return 0
 

@@ -2,49 +2,82 @@
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
+from typing import Any
 
 from analysis.image_counts import groups_of
 from analysis.results import SweepResults
-from analysis.retrain.contenders import Contender, RaceSettings
+from analysis.retrain.contenders import Contender, RaceSettings, folder_of
+from analysis.retrain.retraining import Retraining, read_race, settings_of
 from analysis.retrain.verdict_table import name_of
 from src.data.pairs import find_pairs
 from sweeps.plan import SweepPlan
 from sweeps.plan_in_words import duration
 from sweeps.search.forecast import Forecast
+from trainable.resources import Resources
 from trainable.smoke_test import EpochCost
 
 FEW_PLACES = 20
 
 
+def estimate_of_rest(sweep: SweepResults, retraining: Retraining) -> Iterator[str]:
+    """For a retraining that is open: what is left of it; nothing if that is nothing."""
+    study, contenders = retraining.session.study, [*retraining.race.contenders.values()]
+    if not study.at_rest:
+        yield from estimate_lines(sweep, retraining.settings, retraining.plan, contenders, study.state.epochs)
+
+
+def estimate_beside(
+    sweep: SweepResults, settings: RaceSettings, plan: SweepPlan, contenders: Sequence[Contender]
+) -> Iterator[str]:
+    """For a dry run: what a new retraining would take, and whether there is one already."""
+    yield from estimate_lines(sweep, settings, plan, contenders)
+    if before := read_race(folder_of(sweep)):
+        options = settings_of(before).options
+        yield (
+            f"There is one already in {folder_of(sweep)}, started with {options}: --resume continues it, --fresh moves "
+            "it aside."
+        )
+
+
 def estimate_lines(
     sweep: SweepResults, settings: RaceSettings, plan: SweepPlan, contenders: Sequence[Contender], done: int = 0
 ) -> Iterator[str]:
-    """The trainings and their hours in lines. ``done``: epochs that are trained already.
+    """The trainings and their hours. ``done``: epochs that are trained already.
 
-    An epoch is taken to last as long as in the search. The hours are an upper limit, because trainings end early where
-    they no longer improve, and configurations that are clearly worse than the leader are dropped.
+    The hours are an upper limit, because trainings end early where they no longer improve, and configurations that are
+    clearly worse than the leader are dropped.
     """
-    blocks = settings.seeds * max(1, settings.folds)
-    trainings, epochs = len(contenders) * blocks, plan.spec.scheduler.max_epochs
+    trainings, epochs = len(contenders) * settings.seeds * max(1, settings.folds), plan.spec.scheduler.max_epochs
     names = ", ".join(name_of(one.trial, contenders[0].trial) for one in contenders)
     each = f"{settings.seeds} seed{'s' * (settings.seeds > 1)}" + f" on {settings.folds} folds" * bool(settings.folds)
-    yield f"To be trained: {names}; {each} each, so at most {trainings} trainings of {epochs} epochs."
+    before = f" ({done} epochs are trained already)" if done else ""
+    yield f"To be trained: {names}; {each} each, so at most {trainings} trainings of {epochs} epochs{before}."
     root = plan.config.data.root
     places = len(set(groups_of(root, [pair.image.stem for pair in find_pairs(root, "test")])))
-    if places < FEW_PLACES and not settings.folds:
-        yield f"The test split shows {places} places, so intervals will be wide; --folds 5 tests on all photographs."
-    seconds = epoch_seconds(sweep, contenders)
-    if seconds is None:
-        return
-    expected = Forecast({}, trainings * epochs - done, trainings - done / epochs)
-    hours = plan.hours(EpochCost(seconds, checkpoint_mib=0.0, device=plan.config.device), expected)
-    rest = " for what is left" if done else ""
-    yield f"With {seconds:.1f} s per epoch, as in the search, that takes at most about {duration(hours)}{rest}."
+    if places < FEW_PLACES and not settings.folds and not done:
+        yield (
+            f"The test split shows only {places} place{'s' * (places > 1)}, so intervals will be wide; --folds 5 tests "
+            "on all photographs."
+        )
+    seconds = epoch_seconds(sweep, contenders, plan.resources)
+    if seconds is not None:
+        expected = Forecast({}, trainings * epochs - done, trainings - done / epochs)
+        hours = plan.hours(EpochCost(seconds, checkpoint_mib=0.0, device=plan.config.device), expected)
+        yield f"With {seconds:.1f} s per epoch, by the search's times, that takes at most about {duration(hours)}."
 
 
-def epoch_seconds(sweep: SweepResults, contenders: Sequence[Contender]) -> float | None:
-    """The mean seconds of an epoch of the contenders in the search; None if none was timed."""
+def epoch_seconds(sweep: SweepResults, contenders: Sequence[Contender], now: Resources) -> float | None:
+    """The mean seconds of an epoch of the contenders, by those of the search; None if these say nothing about it.
+
+    On fewer cores than in the search an epoch takes longer by their ratio at most. Trials that shared a card in the
+    search slowed each other down; here they are counted one after the other, at the pace that they had together.
+    """
+    then: dict[str, Any] = sweep.about.get("resources", {})
     names = {one.trial for one in contenders}
     rows = [row for row in sweep.trials.to_dict("records") if row["trial"] in names]
     found = [row["seconds"] / row["epochs"] for row in rows if row["epochs"] and row["seconds"]]
-    return fmean(found) if found else None
+    cards = len(then.get("cards", []))
+    if not found or not then or bool(cards) != bool(now.cards):
+        return None
+    share = cards / then["trials_at_once"] if cards else max(1.0, then["cores_per_trial"] / now.cores_per_trial)
+    return fmean(found) * share

@@ -145,7 +145,8 @@ def _composed(groups: tuple[str, ...], values: tuple[str, ...], folder: Path) ->
     """What Hydra composes. Only read it: the next one who asks for the same gets it too.
 
     Variables of the environment are still references in it, so they are looked up whenever it is read. Hydra takes a
-    tenth of a second for the files of ``groups``, which most of the trials of a sweep have in common.
+    tenth of a second for the files of ``groups``, which most of the trials of a sweep have in common. Two threads must
+    not compose at once: OmegaConf changes what it copies for a moment.
     """
     changed = _changed(_composed(groups, (), folder), values) if values else None
     if changed is not None:
@@ -155,7 +156,12 @@ def _composed(groups: tuple[str, ...], values: tuple[str, ...], folder: Path) ->
 
 
 def _changed(composed: DictConfig, values: Iterable[str]) -> DictConfig | None:
-    """A copy with other values of keys that it has; None for all other overrides, mistakes too: Hydra explains them."""
+    """A copy with other values of keys that it has; None for all other overrides, mistakes too: Hydra explains them.
+
+    A value that refers to Hydra's own record of the overrides is left to Hydra too.
+    """
+    if any("${hydra" in value for value in values):
+        return None
     try:
         overrides = OverridesParser.create().parse_overrides(list(values))
         if any(one.type != OverrideType.CHANGE or one.package or one.is_sweep_override() for one in overrides):

@@ -16,7 +16,7 @@ from src.predicting.least_sure import LeastSure
 from src.predicting.progress import Progress, speed
 from src.predicting.sinks import Pictures, new_map, new_sink
 from src.predicting.sureness import Sureness
-from src.predicting.table import Row, name_of, write_rows
+from src.predicting.table import Row, name_of, read_rows, write_rows
 from src.scoring.cleaning import Cleaning, Levels, cleaned_rows, strips
 from src.scoring.inference import Network
 from src.scoring.pictures import outline, write_picture
@@ -51,7 +51,7 @@ def predict_files(network: Network, photographs: Sequence[Path], out: Path, want
     Unreadable files are skipped, and are a ``UserError`` at the end.
     """
     rows, unreadable, least_sure, name = list[Row](), list[str](), LeastSure(), name_of(network)
-    bits = choose_bits(photographs, network.config.data.bits, brightest_seen)
+    bits, before = choose_bits(photographs, network.config.data.bits, brightest_seen), read_rows(out)
     started = time.monotonic()
     with Progress(len(photographs)) as progress:
         for path in photographs:
@@ -66,7 +66,7 @@ def predict_files(network: Network, photographs: Sequence[Path], out: Path, want
             least_sure.add(path.name, found.sureness.value, *found.pictures)
             progress.end(f"{path}  {found.share:.2%} crack")
     if rows:
-        write_rows(out, rows)
+        write_rows(out, before, rows)
     if len(rows) > 1:
         seconds = time.monotonic() - started
         write_picture(least_sure.picture(), out / "least_sure.png")

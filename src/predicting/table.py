@@ -10,17 +10,39 @@ from src.inputs import PREDICTIONS
 from src.scoring.inference import Network
 
 Row = dict[str, object]
+NEEDED = {"photograph", "mask"}
 
 
-def write_rows(out: Path, rows: Sequence[Row]) -> None:
-    """Add the rows of new masks; print how many earlier masks they replace."""
-    kept, replaced = earlier(out, rows)
+def read_rows(out: Path) -> list[Row]:
+    """The rows of earlier predictions whose masks are in the folder, with all columns; empty without such a table."""
+    path = out / PREDICTIONS
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            found = [row for row in csv.DictReader(file) if row.keys() >= NEEDED and None not in row]
+    except (UnicodeDecodeError, csv.Error):
+        return []
+    return [
+        dict(row) for row in found if Path(row["mask"] or "").parent.name == "masks" and (out / row["mask"]).is_file()
+    ]
+
+
+def write_rows(out: Path, earlier: Sequence[Row], rows: Sequence[Row]) -> None:
+    """Write the rows of new masks and of those ``earlier`` ones that they do not replace.
+
+    How many masks of other networks are replaced is printed.
+    """
+    new = {row["mask"] for row in rows}
+    kept = [row for row in earlier if row["mask"] not in new]
+    names = dict.fromkeys(name for row in [*rows, *kept] for name in row)
     with replaced_file(out / PREDICTIONS) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, list(names), restval="")
         writer.writeheader()
         writer.writerows([*kept, *rows])
-    if replaced:
-        print(f"{len(replaced)} earlier masks in {out} were replaced, of {', '.join(sorted(set(replaced)))}")
+    replaced = [str(row.get("network") or "an unknown network") for row in earlier if row["mask"] in new]
+    if others := [name for name in replaced if name != rows[0]["network"]]:
+        print(f"Masks in {out} that were replaced: {len(others)}, of {', '.join(sorted(set(others)))}")
 
 
 def name_of(network: Network) -> str:
@@ -30,18 +52,3 @@ def name_of(network: Network) -> str:
         with part.checkpoint.open("rb") as file:
             names.append(f"{part.checkpoint} {hashlib.file_digest(file, 'sha256').hexdigest()[:12]}")
     return "; ".join(names)
-
-
-def earlier(out: Path, rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
-    """The rows of earlier predictions into this folder whose masks are still those, and the networks of the others."""
-    path, new = out / PREDICTIONS, {row["mask"] for row in rows}
-    if not path.is_file():
-        return [], []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            found = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error):
-        return [], []
-    ours = [{**dict.fromkeys(rows[0], ""), **row} for row in found if row.keys() <= rows[0].keys() and row.get("mask")]
-    replaced = [row["network"] or "an unknown network" for row in ours if row["mask"] in new]
-    return [dict(row) for row in ours if row["mask"] not in new and (out / row["mask"]).is_file()], replaced

@@ -84,6 +84,15 @@ def test_a_line_says_the_value_that_decides_and_the_best_before(view: LiveView):
     )
 
 
+def test_of_a_trial_that_ends_between_rungs_the_best_value_is_said(view: LiveView):
+    row = start(view)
+    for epoch, score in ((1, 0.4), (2, 0.25)):
+        report(view, row, epoch, score)
+    row.values.pop(2, None)
+    view.left(row)
+    assert f"{row.name} {row.state} after 2 epochs, its best val/iou_best 0.4000 after 1; " in said(view)
+
+
 def test_where_there_is_no_terminal_each_trial_that_ended_is_a_line(view: LiveView):
     row = start(view)
     report(view, row, 3, 0.25)

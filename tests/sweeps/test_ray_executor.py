@@ -101,6 +101,19 @@ def test_the_next_proposal_waits_for_the_work_that_was_begun_beside_the_trials(s
     assert order == ["imports", "proposal"]
 
 
+def test_ray_ends_before_the_handles_of_its_processes_are_freed():
+    kept = list[object]()
+
+    class Ending(LocalRay):
+        def stop(self, keep: object = None) -> None:
+            kept.append(keep)
+
+    resources = Resources(trials_at_once=1, cores_per_trial=1)
+    with Executor(TrialPlan(Path(), Overrides(), METRIC), resources, Ending(resources)) as executor:
+        pass
+    assert kept == [executor]
+
+
 class Lonely(LocalRay):
     """A cluster without a node."""
 

@@ -12,7 +12,7 @@ import pydantic
 import pytest
 import yaml
 from checkout import ROOT
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from src.config import compose as composing
@@ -69,7 +69,13 @@ def composes_to(words: list[str]) -> object:
         return str(error)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
+@example([], ["data.augmentation.HorizontalFlip={p: 0.1}"])
+@example([], ["+data.x=1"])
+@example([], ["~training.clip_grad_norm", "training.epochs=3"])
+@example(["model.encoder=vit_base"], ["data.image_size=[224,320]"])
+@example([], ["model.encoder.base_lr=0.5", "training.optimizer.lr=${model.encoder.base_lr}"])
+@example([], ["experiment_name=${hydra.job.override_dirname}"])
 @given(
     st.lists(st.sampled_from(GROUPS), max_size=2),
     st.lists(st.builds("{}={}".format, st.sampled_from(KEYS), st.sampled_from(VALUES)), min_size=1, max_size=3),
