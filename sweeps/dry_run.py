@@ -5,7 +5,6 @@ from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from src.config.overrides import Overrides
 from sweeps.identity import identity
 from sweeps.ledger import LEDGER_FILE, Ledger
 from sweeps.neighbours import sharing
@@ -22,6 +21,9 @@ from trainable.smoke_test import EpochCost, measure_epoch
 if TYPE_CHECKING:
     from sweeps.cluster.cluster import Cluster
 
+CHOICE_SECONDS = 20.0
+"""After which the epoch of a choice is extrapolated from its steps, of which it needs three."""
+
 
 def dry_run(
     plan: SweepPlan, measure: bool = True, state: SearchState | None = None, cluster: "Cluster | None" = None
@@ -33,6 +35,7 @@ def dry_run(
     """
     for line in node_lines(plan, cluster) if cluster else ():
         console.print(line)
+    console.print("Checking every corner of the space: each different network is trained for one step.")
     networks = check_corners(plan, corners(plan.spec.space), which="all of them")
     check_memory(plan, networks, all_of_them=True)
     for line in () if cluster else sharing(plan.name, plan.resources):
@@ -64,18 +67,24 @@ def state_of(plan: SweepPlan, spec_name: str, accept_changes: bool) -> SearchSta
         ledger.close()
 
 
-def measure_families(plan: SweepPlan, measure: Callable[[Overrides], EpochCost]) -> EpochCost:
+def measure_families(plan: SweepPlan, measure: Callable[..., EpochCost]) -> EpochCost:
     """The average cost of an epoch over the networks of the space.
 
-    Each choice of a key is measured with all other keys as in trial 0. The relative costs of different keys are assumed
-    to multiply.
+    Each choice of a key is measured with all other keys as in trial 0, for ``CHOICE_SECONDS``. The relative costs of
+    different keys are assumed to multiply. ``measure``: of overrides, and the seconds after which it extrapolates.
     """
+    families = plan.families()
+    if more := sum(len(points) for points in families.values()):
+        console.print(
+            f"Measuring an epoch of the default, and of {more} other networks for {CHOICE_SECONDS:.0f} s each."
+        )
     base = measure(trial_overrides(plan.fixed, plan.default_params))
     seconds, mib, first = base.seconds, base.checkpoint_mib, base.first_seconds
-    for key, points in plan.families().items():
-        costs = [measure(trial_overrides(plan.fixed, point)) for point in points]
-        for point, cost in zip(points, costs, strict=True):
-            console.print(f"{key}={point[key]}: {cost.seconds:.1f} s per epoch")
+    for key, points in families.items():
+        costs = list[EpochCost]()
+        for point in points:
+            costs.append(measure(trial_overrides(plan.fixed, point), CHOICE_SECONDS))
+            console.print(f"{key}={point[key]}: {costs[-1].seconds:.1f} s per epoch")
         seconds *= fmean(cost.seconds for cost in costs) / base.seconds
         mib *= fmean(cost.checkpoint_mib for cost in costs) / base.checkpoint_mib
         first = max(first, fmean(cost.first_seconds for cost in costs))

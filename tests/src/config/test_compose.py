@@ -70,7 +70,7 @@ def composes_to(words: list[str]) -> object:
 
 
 @settings(deadline=None, max_examples=6)
-@example([], ["data.augmentation.HorizontalFlip={p: 0.1}"])
+@example([], ["training.loss.dice={smooth: 0.5}"])
 @example([], ["+data.x=1"])
 @example([], ["~training.clip_grad_norm", "training.epochs=3"])
 @example(["model.encoder=vit_base"], ["data.image_size=[224,320]"])
