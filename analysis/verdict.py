@@ -201,7 +201,7 @@ def default_wins_sentences(results: Sequence[ConfigResult], default: str) -> lis
         stopped = f" (it {result.dropped})" if result.dropped else ""
         sentences.append(
             f"The next best, {result.contender}{stopped}, differs from it by {result.gain.mean:+.4f} "
-            f"{interval_text(result.gain)} {where(result.gain)}, which does not influence the choice."
+            f"{interval_text(result.gain)} {where(result.gain)}{chance(result.gain)}. Validation alone has decided."
         )
     return sentences
 
@@ -220,6 +220,11 @@ def seeds_needed_sentence(gain: Interval) -> str:
         "No number of seeds would make so small a difference significant: that needs more test photographs, or a test "
         "on all photographs (--folds 5 --fresh)."
     )
+
+
+def chance(gain: Interval) -> str:
+    """A remark on a gain that may be none."""
+    return ", which may be chance" if gain.is_defined and gain.low <= 0 <= gain.high else ""
 
 
 def where(gain: Interval) -> str:

@@ -140,8 +140,8 @@ class LiveView(Observer):
         """The value at a rung or at the end, which decides, and the best one, if that is another."""
         last = trial.values.get(trial.epochs)
         if last is None:
-            return f"its best {self.metric} {best:.4f} after {trial.best_epoch}"
-        before = f" (its best {best:.4f} after {trial.best_epoch})" if trial.best_epoch != trial.epochs else ""
+            return f"{self.metric} after {trial.best_epoch}: {best:.4f}"
+        before = f" (after {trial.best_epoch}: {best:.4f})" if trial.best_epoch != trial.epochs else ""
         return f"{self.metric} {last:.4f}{before}"
 
     def _print(self, line: str) -> None:

@@ -23,9 +23,10 @@ def plan_lines(plan: SweepPlan, cost: "EpochCost | None", state: SearchState | N
     yield "search space; default (trial 0):"
     for key, text in described(plan.spec.space).items():
         yield f"  {key:40} {text}; {plan.default_params.get(key, 'not used by the default')}"
-    yield f"{type(scheduler).__name__} ({scheduler.described}); expected number of trials that reach epoch"
+    yield f"{type(scheduler).__name__} ({scheduler.described})"
+    yield "  epoch  trials that are expected to reach it"
     for epoch, count in expected.trials_at.items():
-        yield f"  {epoch:4}  {count:6.1f}{'  the end' if epoch == scheduler.max_epochs else ''}"
+        yield f"  {epoch:5}  {count:6.1f}{'  the end' if epoch == scheduler.max_epochs else ''}"
     if plan.spec.default_to_end and scheduler.rungs:
         yield "the default (trial 0) is trained to the end, as the baseline"
     yield f"{trials} trials, about {expected.epochs:.0f} epochs (without stopping {trials * scheduler.max_epochs})"

@@ -44,8 +44,8 @@ def estimate_lines(
 ) -> Iterator[str]:
     """The trainings and their hours. ``done``: epochs that are trained already.
 
-    The hours are an upper limit, because trainings end early where they no longer improve, and configurations that are
-    clearly worse than the leader are dropped.
+    It takes less where trainings end early, because they no longer improve, and where configurations are dropped,
+    because they are clearly worse than the leader.
     """
     trainings, epochs = len(contenders) * settings.seeds * max(1, settings.folds), plan.spec.scheduler.max_epochs
     names = ", ".join(name_of(one.trial, contenders[0].trial) for one in contenders)
@@ -63,7 +63,10 @@ def estimate_lines(
     if seconds is not None:
         expected = Forecast({}, trainings * epochs - done, trainings - done / epochs)
         hours = plan.hours(EpochCost(seconds, checkpoint_mib=0.0, device=plan.config.device), expected)
-        yield f"With {seconds:.1f} s per epoch, by the search's times, that takes at most about {duration(hours)}."
+        yield (
+            f"By the times of the search ({seconds:.1f} s per epoch) that takes about {duration(hours)} on an idle machine, "
+            "and less where trainings end early."
+        )
 
 
 def epoch_seconds(sweep: SweepResults, contenders: Sequence[Contender], now: Resources) -> float | None:

@@ -31,7 +31,8 @@ PAGE = """\
 
 {sentences}
 
-Use `best_model.pth`: {chosen}, {which} (its best network on validation), threshold {threshold:.3f}.
+Use `best_model.pth`: {chosen}, {which} (its best network on validation), threshold {threshold:.3f}. This one
+network has IoU {iou:.4f} on the test split; the table has the mean over the seeds.
 
 {table}
 
@@ -100,7 +101,8 @@ def print_verdict(retraining: Retraining, verdict: Verdict, best: Run, console: 
     console.print(LEGEND)
     for sentence in verdict.sentences:
         console.print(sentence)
-    console.print(f"Use: {folder / MODEL} ({name_of(verdict.chosen, default)}, {which(best)})")
+    alone = f"IoU {best.scores['iou']:.4f} on test; the table has the mean over its seeds"
+    console.print(f"Use: {folder / MODEL} ({name_of(verdict.chosen, default)}, {which(best)}: {alone})")
     console.print(f"To train it again: {rerun_command(folder, best)}")
     console.print(f"With another seed: python run.py {shlex.quote(str(folder / 'best.yaml'))} seed=7")
     console.print(f"Full verdict: {folder / 'verdict.md'}; as a page: python -m analysis.report {folder.name}")
@@ -162,6 +164,7 @@ def page(retraining: Retraining, verdict: Verdict, best: Run) -> str:
         chosen=name_of(verdict.chosen, default),
         which=which(best),
         threshold=best.threshold,
+        iou=best.scores["iou"],
         table=markdown(lines),
         out="".join(f"- {line.contender}: {line.dropped}.\n" for line in verdict.results if line.dropped),
         parameters=markdown(parameters(retraining)),

@@ -71,7 +71,7 @@ def with_numbers(picture: UInt8Array, photograph: Measured, factor: float) -> UI
     for number, crack in enumerate(photograph.cracks[:SHOWN], 1):
         text = str(number)
         if number <= IN_WORDS:
-            text += f":  {units.length_text(crack.length)},  {units.width_text(crack.width_mean)}"
+            text += f":  {units.length_text(crack.length)} long,  {units.width_text(crack.width_mean)} wide"
         x, y = crack.middle
         lies = 45 < (crack.direction[0] + 90) % 180 < 135  # along the rows
         size = letters.getlength(text) + 8, letters.size + 6

@@ -40,5 +40,5 @@ class LeastSure:
         """A contact sheet, the least sure first, cracks outlined, with names and sureness."""
         ordered = sorted(self._kept, key=lambda one: one[:2], reverse=True)
         return contact_sheet(
-            [(f"{-sure:.2f} {name}", image, mask) for sure, _, name, image, mask in ordered], columns=4
+            [(f"sure {-sure:.2f}: {name}", image, mask) for sure, _, name, image, mask in ordered], columns=4
         )

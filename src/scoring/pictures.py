@@ -44,7 +44,8 @@ def outline(image: UInt8Array, mask: UInt8Array) -> UInt8Array:
 
     The line is thicker in larger photographs, so that it is seen when they are shrunk to a screen.
     """
-    reach = max(1, round(max(mask.shape) / 2000))
+    longest = max(mask.shape)
+    reach = 1 if longest < PANEL_SIDE else max(2, round(longest / 1000))
     around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     rows = max(1, STRIP // image.shape[1])
     for top in range(0, len(image), rows):

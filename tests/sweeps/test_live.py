@@ -78,9 +78,8 @@ def test_a_line_says_the_value_that_decides_and_the_best_before(view: LiveView):
     for epoch, score in ((1, 0.4), (2, 0.5), (3, 0.25)):
         report(view, row, epoch, score)
     view.left(row)
-    assert (
-        f"{row.name} paused after 3 epochs, val/iou_best 0.2500 (its best 0.5000 after 2); best {row.name} 0.5000"
-        in said(view)
+    assert f"{row.name} paused after 3 epochs, val/iou_best 0.2500 (after 2: 0.5000); best {row.name} 0.5000" in said(
+        view
     )
 
 
@@ -90,7 +89,7 @@ def test_of_a_trial_that_ends_between_rungs_the_best_value_is_said(view: LiveVie
         report(view, row, epoch, score)
     row.values.pop(2, None)
     view.left(row)
-    assert f"{row.name} {row.state} after 2 epochs, its best val/iou_best 0.4000 after 1; " in said(view)
+    assert f"{row.name} {row.state} after 2 epochs, val/iou_best after 1: 0.4000; " in said(view)
 
 
 def test_where_there_is_no_terminal_each_trial_that_ended_is_a_line(view: LiveView):

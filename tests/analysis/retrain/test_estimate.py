@@ -47,13 +47,13 @@ def test_it_names_the_configurations_and_counts_trainings_and_hours(sweep: Sweep
     assert f"{default.trial} (default), {best.trial};" in trained
     assert "3 seeds each, so at most 6 trainings of 4000 epochs" in trained
     in_all = SESSION_SECONDS + 6 * (4000 * seconds_of(sweep) + START_SECONDS)
-    assert f"at most about {duration(in_all / 3600)}." in hours
+    assert f"takes about {duration(in_all / 3600)} " in hours
 
 
 def test_with_folds_each_seed_is_trained_on_each(sweep: SweepResults):
     trained, hours = said(sweep, replace(ASKED, seeds=1, folds=5))
     assert "1 seed on 5 folds each, so at most 10 trainings" in trained
-    assert "at most about" in hours
+    assert "takes about" in hours
 
 
 def test_what_is_trained_already_is_not_counted_again(sweep: SweepResults):
@@ -65,7 +65,7 @@ def test_what_is_trained_already_is_not_counted_again(sweep: SweepResults):
 
 def test_without_times_of_the_search_no_hours_are_promised(sweep: SweepResults):
     untimed = replace(sweep, trials=sweep.trials.assign(seconds=0.0))
-    assert not any("at most about" in line for line in said(untimed, ASKED))
+    assert not any("takes about" in line for line in said(untimed, ASKED))
 
 
 CARDS = (Card("RTX", 8000, 7000),) * 2
