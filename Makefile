@@ -34,8 +34,8 @@ FAST := config data scoring maps
 test-fast: install ## a change's first check, in less than a minute: what reads, checks and counts
 	$(BIN)/python -m pytest $(addprefix tests/src/,$(FAST)) tests/sweeps/search
 
-test-slow: install ## the slow tests
-	$(BIN)/python -m pytest -m slow
+test-slow: install ## the slow tests; many of them wait for processes, so three run at once
+	$(BIN)/python -m pytest -m slow -n 3 --dist worksteal
 
 sweep: install ## a first sweep: minutes, on synthetic cracks if data/ holds no photographs
 	$(BIN)/python -m sweeps.run quickstart --fresh

@@ -64,8 +64,8 @@ def estimate_lines(
         expected = Forecast({}, trainings * epochs - done, trainings - done / epochs)
         hours = plan.hours(EpochCost(seconds, checkpoint_mib=0.0, device=plan.config.device), expected)
         yield (
-            f"By the times of the search ({seconds:.1f} s per epoch) that takes about {duration(hours)} on an idle machine, "
-            "and less where trainings end early."
+            f"By the times of the search ({seconds:.1f} s per epoch) that takes about {duration(hours)} on an idle "
+            "machine, and less where trainings end early."
         )
 
 
