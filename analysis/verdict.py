@@ -203,6 +203,8 @@ def default_wins_sentences(results: Sequence[ConfigResult], default: str) -> lis
             f"The next best, {result.contender}{stopped}, differs from it by {result.gain.mean:+.4f} "
             f"{interval_text(result.gain)} {where(result.gain)}{chance(result.gain)}. Validation alone has decided."
         )
+        if chance(result.gain):
+            sentences.append(seeds_needed_sentence(result.gain))
     return sentences
 
 

@@ -103,7 +103,7 @@ def print_verdict(retraining: Retraining, verdict: Verdict, best: Run, console: 
         console.print(sentence)
     alone = f"IoU {best.scores['iou']:.4f} on test; the table has the mean over its seeds"
     console.print(f"Use: {folder / MODEL} ({name_of(verdict.chosen, default)}, {which(best)}: {alone})")
-    console.print(f"To train it again: {rerun_command(folder, best)}")
+    console.print(f"To train this one network again: {rerun_command(folder, best)}")
     console.print(f"With another seed: python run.py {shlex.quote(str(folder / 'best.yaml'))} seed=7")
     console.print(f"Full verdict: {folder / 'verdict.md'}; as a page: python -m analysis.report {folder.name}")
 

@@ -19,7 +19,7 @@ CARD = """# {title}
 
 It finds cracks in photographs of pavement: one probability a pixel.
 
-- **Trained** for {epochs} epochs at {tile} pixels; {parameters:.1f} million weights.
+- **Trained** at {tile} pixels, with the weights of epoch {epochs}; {parameters:.1f} million weights.
 {scores}
 - **Use**: {use}
 - **Input**: RGB as float32, (images, 3, height, width), (value / 255 - mean) / std. {sizes}
