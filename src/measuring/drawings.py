@@ -27,8 +27,8 @@ SHOWN = 40
 IN_WORDS = 12
 """Of these, the longest get their length and width too."""
 Box = tuple[float, float, float, float]
-SIDES = ("above", "below", "right", "left")
-"""Where a number is written, seen from the middle of its crack."""
+GAPS = (1, 2, 3)
+"""Between a number and the middle of its crack: heights of a letter that are tried."""
 
 
 def draw_cracks(background: UInt8Array, photograph: Measured, severity: Severity | None) -> UInt8Array:
@@ -75,8 +75,11 @@ def with_numbers(picture: UInt8Array, photograph: Measured, factor: float) -> UI
         x, y = crack.middle
         lies = 45 < (crack.direction[0] + 90) % 180 < 135  # along the rows
         size = letters.getlength(text) + 8, letters.size + 6
-        boxes = boxes_beside((x * factor, y * factor), size, letters.size, image.size)
-        sides = [boxes[side] for side in (SIDES if lies else SIDES[::-1]) if side in boxes]
+        sides = [
+            box
+            for gap in GAPS
+            for box in boxes_beside((x * factor, y * factor), size, gap * letters.size, image.size, lies)
+        ]
         if free := [box for box in sides if not any(overlap(box, other) for other in taken)]:
             taken.append(min(free, key=partial(covered, lines)))
             write(draw, letters, text, taken[-1])
@@ -90,21 +93,18 @@ def write(draw: ImageDraw.ImageDraw, letters: ImageFont.FreeTypeFont, text: str,
 
 
 def boxes_beside(
-    at: tuple[float, float], size: tuple[float, float], gap: float, picture: tuple[int, int]
-) -> dict[str, Box]:
-    """Boxes of this width and height on the ``SIDES`` of a point, moved into the picture, where they fit."""
+    at: tuple[float, float], size: tuple[float, float], gap: float, picture: tuple[int, int], lies: bool
+) -> list[Box]:
+    """Boxes of this width and height on the sides of a point, moved into the picture, where they fit.
+
+    Above and below come first for a crack that ``lies`` along the rows.
+    """
     (x, y), (width, height), (right, below) = at, size, picture
-    corners = {
-        "above": (x - width / 2, y - height - gap),
-        "below": (x - width / 2, y + gap),
-        "right": (x + gap, y - height / 2),
-        "left": (x - width - gap, y - height / 2),
-    }
-    found = {
-        side: (min(max(0.0, left), right - width), min(max(0.0, top), below - height))
-        for side, (left, top) in corners.items()
-    }
-    return {side: (left, top, left + width, top + height) for side, (left, top) in found.items() if min(left, top) >= 0}
+    upright = [(x - width / 2, y - height - gap), (x - width / 2, y + gap)]
+    beside = [(x + gap, y - height / 2), (x - width - gap, y - height / 2)]
+    corners = [*upright, *beside] if lies else [*beside, *upright]
+    found = [(min(max(0.0, left), right - width), min(max(0.0, top), below - height)) for left, top in corners]
+    return [(left, top, left + width, top + height) for left, top in found if min(left, top) >= 0]
 
 
 def covered(lines: npt.NDArray[np.bool_], box: Box) -> int:
