@@ -131,10 +131,9 @@ def answer(sweep: SweepResults) -> list[str]:
 def network_lines(folder: Path | None, verdict: Mapping[str, Any]) -> Iterator[str]:
     """The network that a verdict has chosen, and its score; verdicts from before 2026-12 do not say it."""
     if folder and (network := verdict.get("network")):
-        split = "the test part of its fold" if "fold" in network["which"] else "the test split"
         yield (
             f"The network: {folder / 'best_model.pth'} ({network['trial']}, {network['which']}), with IoU "
-            f"{network['iou']:.4f} on {split} at the threshold {network['threshold']:.3f}."
+            f"{network['iou']:.4f} on {network['tested_on']} at the threshold {network['threshold']:.3f}."
         )
 
 

@@ -92,7 +92,14 @@ def test_a_verdict_on_fresh_seeds_comes_before_what_the_search_says(sweep: Sweep
     lines = answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep"))
     assert lines[0] == "t0001 is better than the default by 1."
     assert not any("retrain-best" in line for line in lines)
-    network = {"trial": "t0001", "which": "seed 2", "threshold": 0.4, "iou": 0.5123, "f1": 0.6}
+    network = {
+        "trial": "t0001",
+        "which": "seed 2",
+        "tested_on": "the test split",
+        "threshold": 0.4,
+        "iou": 0.5123,
+        "f1": 0.6,
+    }
     (folder / "verdict.json").write_text(json.dumps(verdict | {"network": network}))
     lines = answer(replace(sweep, folder=tmp_path / "sweeps" / "tiny_sweep"))
     (line,) = (line for line in lines if line.startswith("The network: "))

@@ -1,13 +1,14 @@
 """What a verdict leaves; that it is written is in test_cli."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from analysis.retrain.verdict_page import link_best
+from analysis.retrain.verdict_page import link_best, tested_on
 from analysis.verdict import Run
 
 
@@ -35,6 +36,12 @@ def test_that_the_network_has_become_another_one_is_said(tmp_path: Path):
     assert link(tmp_path, first) == ""
     assert "was t0001, seed 0; it is now t0001, seed 3" in link(tmp_path, other)
     assert json.loads((tmp_path / "verdict.json").read_text())["network"]["iou"] == pytest.approx(0.6)
+
+
+def test_a_network_of_a_fold_was_tested_on_a_part_of_it(tmp_path: Path):
+    run = training(tmp_path, "t0001", 0)
+    assert tested_on(run) == "the test split"
+    assert "fold" in tested_on(replace(run, fold="2"))
 
 
 def test_an_older_verdict_without_its_network_is_replaced_silently(tmp_path: Path):
