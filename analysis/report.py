@@ -133,7 +133,7 @@ def network_lines(folder: Path | None, verdict: Mapping[str, Any]) -> Iterator[s
     if folder and (network := verdict.get("network")):
         yield (
             f"The network: {folder / 'best_model.pth'} ({network['trial']}, {network['which']}), with IoU "
-            f"{network['iou']:.4f} on {network['tested_on']} at the threshold {network['threshold']:.3f}."
+            f"{network['iou']:.4f} on {network['scored_on']} at the threshold {network['threshold']:.3f}."
         )
 
 

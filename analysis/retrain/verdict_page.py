@@ -32,7 +32,7 @@ PAGE = """\
 {sentences}
 
 Use `best_model.pth`: {chosen}, {which} (its best network on validation), threshold {threshold:.3f}. This one
-network has IoU {iou:.4f} on {tested_on}; the table has the mean of all its trainings.
+network has IoU {iou:.4f} on {scored_on}; the table has the mean of all its trainings.
 
 {table}
 
@@ -85,7 +85,7 @@ def write_verdict(retraining: Retraining, console: Console, ensemble: bool = Fal
 
 def link_best(folder: Path, best: Run, console: Console) -> dict[str, Any]:
     """Make ``best_model.pth`` the network of this training, and say so if it was another; returns what it is."""
-    network = {"trial": best.contender, "which": which(best), "tested_on": tested_on(best)}
+    network = {"trial": best.contender, "which": which(best), "scored_on": scored_on(best)}
     network |= {"threshold": best.threshold, **best.scores}
     before = read_verdict(folder).get("network", network) if (folder / "verdict.json").is_file() else network
     if [before[key] for key in ("trial", "which")] != [network[key] for key in ("trial", "which")]:
@@ -102,7 +102,7 @@ def print_verdict(retraining: Retraining, verdict: Verdict, best: Run, console: 
     console.print(LEGEND)
     for sentence in verdict.sentences:
         console.print(sentence)
-    alone = f"IoU {best.scores['iou']:.4f} on {tested_on(best)}; the table has the mean of all its trainings"
+    alone = f"IoU {best.scores['iou']:.4f} on {scored_on(best)}; the table has the mean of all its trainings"
     console.print(f"Use: {folder / MODEL} ({name_of(verdict.chosen, default)}, {which(best)}: {alone})")
     console.print(f"To train this one network again: {rerun_command(folder, best)}")
     console.print(f"With another seed: python run.py {shlex.quote(str(folder / 'best.yaml'))} seed=7")
@@ -119,7 +119,7 @@ def which(run: Run) -> str:
     return f"seed {run.seed}{f', fold {run.fold}' if run.fold else ''}"
 
 
-def tested_on(run: Run) -> str:
+def scored_on(run: Run) -> str:
     """The photographs on which the scores of a run are."""
     return "the test part of its fold" if run.fold else "the test split"
 
@@ -171,7 +171,7 @@ def page(retraining: Retraining, verdict: Verdict, best: Run) -> str:
         which=which(best),
         threshold=best.threshold,
         iou=best.scores["iou"],
-        tested_on=tested_on(best),
+        scored_on=scored_on(best),
         table=markdown(lines),
         out="".join(f"- {line.contender}: {line.dropped}.\n" for line in verdict.results if line.dropped),
         parameters=markdown(parameters(retraining)),

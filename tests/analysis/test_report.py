@@ -95,7 +95,7 @@ def test_a_verdict_on_fresh_seeds_comes_before_what_the_search_says(sweep: Sweep
     network = {
         "trial": "t0001",
         "which": "seed 2",
-        "tested_on": "the test split",
+        "scored_on": "the test split",
         "threshold": 0.4,
         "iou": 0.5123,
         "f1": 0.6,

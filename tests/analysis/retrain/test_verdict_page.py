@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from analysis.retrain.verdict_page import link_best, tested_on
+from analysis.retrain.verdict_page import link_best, scored_on
 from analysis.verdict import Run
 
 
@@ -38,10 +38,10 @@ def test_that_the_network_has_become_another_one_is_said(tmp_path: Path):
     assert json.loads((tmp_path / "verdict.json").read_text())["network"]["iou"] == pytest.approx(0.6)
 
 
-def test_a_network_of_a_fold_was_tested_on_a_part_of_it(tmp_path: Path):
+def test_a_network_of_a_fold_was_scored_on_a_part_of_it(tmp_path: Path):
     run = training(tmp_path, "t0001", 0)
-    assert tested_on(run) == "the test split"
-    assert "fold" in tested_on(replace(run, fold="2"))
+    assert scored_on(run) == "the test split"
+    assert "fold" in scored_on(replace(run, fold="2"))
 
 
 def test_an_older_verdict_without_its_network_is_replaced_silently(tmp_path: Path):
